@@ -1,0 +1,167 @@
+//! From declarations to a plan: the checks that come before anything is built.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::lifecycle::{Plan, start_order};
+use crate::service::Factory;
+use crate::spec::{Edge, Target, kebab_case};
+use crate::words::nearest;
+use crate::{BoxError, Spec};
+
+/// A service that was added to a group.
+pub(crate) struct Declared {
+    pub(crate) spec: Spec,
+    pub(crate) type_id: TypeId,
+    pub(crate) place: Place,
+    pub(crate) factory: Factory,
+}
+
+/// Where in the program a service was added or annotated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) path: &'static str,
+    pub(crate) line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path, self.line)
+    }
+}
+
+/// A group that can be started.
+pub(crate) struct Assembly {
+    pub(crate) plan: Plan,
+    /// In start order, as everything below.
+    pub(crate) specs: Vec<Spec>,
+    pub(crate) factories: Vec<Factory>,
+    pub(crate) by_type: HashMap<TypeId, usize>,
+}
+
+/// Puts the services in order.
+///
+/// # Errors
+///
+/// Every mistake, not only the first.
+pub(crate) fn assemble(
+    declared: Vec<Declared>,
+    is_provided: impl Fn(TypeId) -> bool,
+) -> Result<Assembly, Vec<BoxError>> {
+    let mut mistakes: Vec<BoxError> = declared.iter().filter_map(|service| service.spec.check().err()).collect();
+    let index = Index::new(&declared, &mut mistakes);
+    let edges = edges(&declared, &index, is_provided, &mut mistakes);
+    match start_order(declared.len(), &edges) {
+        Ok(order) if mistakes.is_empty() => Ok(in_order(declared, &order)),
+        Ok(_) => Err(mistakes),
+        Err(cycles) => {
+            mistakes.extend(cycles.iter().map(|cycle| cycle_mistake(&declared, cycle)));
+            Err(mistakes)
+        }
+    }
+}
+
+fn in_order(declared: Vec<Declared>, order: &[usize]) -> Assembly {
+    let plan = Plan::strict(declared.len());
+    let mut declared: Vec<Option<Declared>> = declared.into_iter().map(Some).collect();
+    let mut specs = Vec::with_capacity(order.len());
+    let mut factories = Vec::with_capacity(order.len());
+    let mut by_type = HashMap::with_capacity(order.len());
+    for service in order.iter().filter_map(|&service| declared[service].take()) {
+        by_type.entry(service.type_id).or_insert(specs.len());
+        specs.push(service.spec);
+        factories.push(service.factory);
+    }
+    Assembly { plan, specs, factories, by_type }
+}
+
+/// The declared services, by name and by type.
+struct Index<'a> {
+    by_name: HashMap<&'a str, usize>,
+    by_type: HashMap<TypeId, Vec<usize>>,
+}
+
+impl<'a> Index<'a> {
+    fn new(declared: &'a [Declared], mistakes: &mut Vec<BoxError>) -> Self {
+        let mut by_name = HashMap::with_capacity(declared.len());
+        let mut by_type: HashMap<TypeId, Vec<usize>> = HashMap::with_capacity(declared.len());
+        for (service, Declared { spec, type_id, place, .. }) in declared.iter().enumerate() {
+            by_type.entry(*type_id).or_default().push(service);
+            let first = *by_name.entry(spec.get_name()).or_insert(service);
+            if first != service {
+                let (name, other) = (spec.get_name(), declared[first].place);
+                mistakes.push(
+                    format!("two services are called `{name}`: {other} and {place}; give one another `name`").into(),
+                );
+            }
+        }
+        Self { by_name, by_type }
+    }
+
+    fn find(&self, target: &Target) -> &[usize] {
+        match target {
+            Target::Type(id, _) => self.by_type.get(id).map_or(&[], Vec::as_slice),
+            Target::Name(name) => self.by_name.get(&**name).map_or(&[], std::slice::from_ref),
+        }
+    }
+}
+
+/// Who needs whom. What is needed and not there is a mistake, unless it is optional.
+fn edges(
+    declared: &[Declared],
+    index: &Index<'_>,
+    is_provided: impl Fn(TypeId) -> bool,
+    mistakes: &mut Vec<BoxError>,
+) -> Vec<(usize, usize)> {
+    let mut edges = Vec::new();
+    for (service, Declared { spec, place, .. }) in declared.iter().enumerate() {
+        let name = spec.get_name();
+        for Edge { target, optional } in &spec.edges {
+            let found = index.find(target);
+            edges.extend(found.iter().map(|&need| (service, need)));
+            if found.is_empty() && *optional {
+                tracing::warn!(target: "group", service = name, "`{name}` would start after {target}, which is not in this group");
+            } else if found.is_empty() {
+                let hint = hint(target, index);
+                mistakes
+                    .push(format!("`{name}` ({place}) starts after {target}, which is not in this group{hint}").into());
+            }
+        }
+        for &(id, type_name) in spec.start_needs.values().iter().chain(spec.build_needs.values()) {
+            let target = Target::Type(id, type_name);
+            let found = index.find(&target);
+            edges.extend(found.iter().map(|&need| (service, need)));
+            if found.is_empty() && !is_provided(id) {
+                mistakes.push(
+                    format!("`{name}` ({place}) needs an `Arc<{type_name}>`, which is neither a service in this group nor provided to it").into(),
+                );
+            }
+        }
+    }
+    edges
+}
+
+fn hint(target: &Target, index: &Index<'_>) -> String {
+    let wanted = match target {
+        Target::Name(name) => name.to_string(),
+        Target::Type(_, type_name) => kebab_case(type_name),
+    };
+    let near = nearest(&wanted, index.by_name.keys().copied());
+    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
+fn cycle_mistake(declared: &[Declared], cycle: &[usize]) -> BoxError {
+    let path: Vec<&str> = cycle.iter().map(|&service| declared[service].spec.get_name()).collect();
+    let path = path.join(" -> ");
+    format!("no order exists, because each of these starts after the next: {path}").into()
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Type(_, type_name) => write!(f, "`{type_name}`"),
+            Self::Name(name) => write!(f, "`{name}`"),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What a service is given, and how its parameters are taken from it.
+
+use std::any::{TypeId, type_name};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::lifecycle::Id;
+use crate::shared::{Member, Message, News, Shared};
+use crate::{BoxError, Handle, Ready, Shutdown};
+
+/// A service's view of its group.
+#[derive(Clone, Debug)]
+pub struct Context {
+    shared: Arc<Shared>,
+    id: Id,
+}
+
+impl Context {
+    pub(crate) fn new(shared: Arc<Shared>, id: Id) -> Self {
+        Self { shared, id }
+    }
+
+    /// The service's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.member().spec.name
+    }
+
+    /// Fires when this service is asked to stop. A service that takes it is waited for.
+    #[must_use]
+    pub fn shutdown(&self) -> Shutdown {
+        self.member().shutdown()
+    }
+
+    /// Holds the service's readiness back until it is fired. It counts when it is taken in `new`,
+    /// or in `start` before that first waits for something; later the service is ready already.
+    #[must_use]
+    pub fn ready(&self) -> Ready {
+        self.member().ready()
+    }
+
+    /// The group, as seen from outside.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.shared))
+    }
+
+    /// Another service of this type, or a value that was [provided](crate::Group::provide).
+    ///
+    /// `None` when the group has none, or when that service is not built yet or gone already:
+    /// come [after](crate::Spec::after) it to be sure.
+    #[must_use]
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.shared.get()
+    }
+
+    /// The address on which this service is to serve HTTP, if it is: [`Spec::http`](crate::Spec::http).
+    #[must_use]
+    pub fn http(&self) -> Option<&str> {
+        self.member().spec.http.as_deref()
+    }
+
+    /// Makes known where this service listens: the log, the report and
+    /// [`Running::local_addr`](crate::Running::local_addr) show it. Only the first call counts.
+    pub fn publish_addr(&self, addr: SocketAddr) {
+        self.member().set_addr(addr);
+    }
+
+    pub(crate) fn member(&self) -> &Member {
+        &self.shared.members[self.id]
+    }
+
+    pub(crate) fn tell(&self, news: News) {
+        self.shared.tell(Message::Service(self.id, news));
+    }
+}
+
+/// What can be a parameter of `new` and `start`, and of a function that is a service.
+///
+/// [`Shutdown`], [`Ready`], [`Context`], [`Handle`], and `Arc<T>` of another service or of a value
+/// that was provided. Types of your own can be, too:
+///
+/// ```
+/// use group::{BoxError, Context, FromContext, Group, Shutdown};
+/// use std::sync::Arc;
+///
+/// struct Pool;
+/// struct Users(Arc<Pool>);
+///
+/// impl FromContext for Users {
+///     fn from_context(cx: &Context) -> Result<Self, BoxError> {
+///         Ok(Users(Arc::from_context(cx)?))
+///     }
+///
+///     fn needs(needs: &mut group::Needs) {
+///         Arc::<Pool>::needs(needs);
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let running = Group::new()
+///     .provide(Pool)
+///     .add_fn("reaper", |users: Users, shutdown: Shutdown| async move {
+///         shutdown.requested().await;
+///         drop(users);
+///     })
+///     .start()
+///     .await
+///     .unwrap();
+/// # running.stop().await;
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a service cannot take `{Self}`",
+    label = "cannot be taken from the group",
+    note = "a service can take `Shutdown`, `Ready`, `Context`, `Handle`, and `Arc<T>` of another service or of a value that was provided",
+    note = "implement `group::FromContext` for a type of your own"
+)]
+pub trait FromContext: Sized {
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// When it is not to be had; the service fails.
+    fn from_context(cx: &Context) -> Result<Self, BoxError>;
+
+    /// Says what must be there for that, so that the group can say before it builds anything what
+    /// is missing, and order the services.
+    fn needs(needs: &mut Needs) {
+        let _ = needs;
+    }
+}
+
+impl FromContext for Context {
+    fn from_context(cx: &Context) -> Result<Self, BoxError> {
+        Ok(cx.clone())
+    }
+}
+
+impl FromContext for Shutdown {
+    fn from_context(cx: &Context) -> Result<Self, BoxError> {
+        Ok(cx.shutdown())
+    }
+}
+
+impl FromContext for Ready {
+    fn from_context(cx: &Context) -> Result<Self, BoxError> {
+        Ok(cx.ready())
+    }
+}
+
+impl FromContext for Handle {
+    fn from_context(cx: &Context) -> Result<Self, BoxError> {
+        Ok(cx.handle())
+    }
+}
+
+impl<T: Send + Sync + 'static> FromContext for Arc<T> {
+    fn from_context(cx: &Context) -> Result<Self, BoxError> {
+        cx.get().ok_or_else(|| format!("there is no `{}` in the group", type_name::<T>()).into())
+    }
+
+    fn needs(needs: &mut Needs) {
+        needs.value::<T>();
+    }
+}
+
+/// What parameters need, gathered by [`FromContext::needs`].
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    values: Vec<(TypeId, &'static str)>,
+}
+
+impl Needs {
+    /// A `T` is needed: a service, which then comes first, or a value that was provided.
+    pub fn value<T: 'static>(&mut self) {
+        self.values.push((TypeId::of::<T>(), type_name::<T>()));
+    }
+
+    pub(crate) fn values(&self) -> &[(TypeId, &'static str)] {
+        &self.values
+    }
+}

@@ -1,0 +1,204 @@
+//! The thin shell around the lifecycle: carries out its actions, feeds it events, decides nothing.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::journal::Journal;
+use crate::lifecycle::{Action, Budget, Event, Id, Lifecycle, Timer};
+use crate::panic::caught_now;
+use crate::service::Factory;
+use crate::shared::{Message, News, Shared, lock};
+use crate::{BoxError, Context, runner};
+
+/// Longer than anything takes, and still a moment that can be counted to.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    lifecycle: Lifecycle,
+    budget: Budget,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    services: Vec<Slot>,
+    timers: BinaryHeap<Reverse<(Instant, Timer)>>,
+    started: Option<oneshot::Sender<()>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// Until it is launched.
+    factory: Option<Factory>,
+    /// From then on.
+    task: Option<AbortHandle>,
+}
+
+impl Driver {
+    /// `started` fires when every service is ready.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        lifecycle: Lifecycle,
+        budget: Budget,
+        inbox: mpsc::UnboundedReceiver<Message>,
+        factories: Vec<Factory>,
+        started: oneshot::Sender<()>,
+    ) -> Self {
+        Self {
+            services: factories.into_iter().map(|factory| Slot { factory: Some(factory), task: None }).collect(),
+            timers: BinaryHeap::new(),
+            started: Some(started),
+            shared,
+            lifecycle,
+            budget,
+            inbox,
+        }
+    }
+
+    /// Runs the group to its end. `early` is what had already reached the inbox.
+    pub(crate) async fn run(mut self, early: Vec<Message>) {
+        for message in early {
+            self.receive(message);
+        }
+        self.feed(Event::Begin, None);
+        let mut sleep = pin!(sleep_until(Instant::now()));
+        while !self.lifecycle.is_over() {
+            let timed = self.aim(sleep.as_mut());
+            tokio::select! {
+                biased;
+                Some(message) = self.inbox.recv() => self.receive(message),
+                () = &mut sleep, if timed => self.elapse(),
+            }
+        }
+        self.finish();
+    }
+
+    fn receive(&mut self, message: Message) {
+        match message {
+            Message::Stop => self.feed(Event::Stop, None),
+            Message::Signal(signal) => self.feed(Event::Signal(signal), None),
+            Message::Service(id, news) => match news {
+                News::Built => {
+                    self.journal(|journal| journal.built(id));
+                    self.feed(Event::Built(id), None);
+                }
+                News::Ready => self.feed(Event::Ready(id), None),
+                News::Ended => self.feed(Event::Ended(id), None),
+                News::Failed(error) => self.feed(Event::Failed(id), Some(error)),
+                News::Gone => self.feed(Event::Gone(id), None),
+            },
+        }
+    }
+
+    /// `error` is what the event is about, for the journal.
+    fn feed(&mut self, event: Event, mut error: Option<BoxError>) {
+        for action in self.lifecycle.handle(event) {
+            self.carry_out(action, &mut error);
+        }
+    }
+
+    fn carry_out(&mut self, action: Action, error: &mut Option<BoxError>) {
+        let shared = Arc::clone(&self.shared);
+        let members = &shared.members;
+        match action {
+            Action::Launch(id) => self.launch(id),
+            Action::Stop(id) => {
+                self.journal(|journal| journal.stop_asked(id, &members[id]));
+                members[id].ask_to_stop();
+            }
+            Action::Abort(id) => self.abort(id),
+            Action::Arm(timer) => self.arm(timer),
+            Action::Blame(fault) => self.journal(|journal| journal.blame(fault, error.take(), members)),
+            Action::TellReady(id) => self.journal(|journal| journal.ready(id, &members[id])),
+            Action::TellCompleted(id) => self.journal(|journal| journal.completed(id, &members[id])),
+            Action::TellGone(id) => self.journal(|journal| journal.gone(id, &members[id])),
+            Action::TellGroupReady => {
+                self.journal(Journal::group_ready);
+                if let Some(started) = self.started.take() {
+                    // Nobody waits for it when the group runs in the background.
+                    let _ = started.send(());
+                }
+            }
+            Action::TellStopping(reason) => {
+                self.journal(|journal| journal.stopping(reason, members));
+                shared.stopping.cancel();
+            }
+            Action::TellGroupGone => {}
+        }
+    }
+
+    fn launch(&mut self, id: Id) {
+        self.journal(|journal| journal.launched(id, &self.shared.members[id]));
+        let cx = Context::new(Arc::clone(&self.shared), id);
+        let slot = &mut self.services[id];
+        if let Some(factory) = slot.factory.take() {
+            slot.task = Some(tokio::spawn(runner::run(factory, cx)).abort_handle());
+        }
+    }
+
+    fn abort(&mut self, id: Id) {
+        self.journal(|journal| journal.aborted(id));
+        if let Some(task) = &self.services[id].task {
+            task.abort();
+        }
+    }
+
+    fn arm(&mut self, timer: Timer) {
+        let spec = |id: Id| &self.shared.members[id].spec;
+        let lasts = match timer {
+            Timer::Start(id) => spec(id).start_timeout,
+            Timer::Stop(id) => {
+                let spent = lock(&self.shared.journal).stopping_for();
+                self.budget.turn(spec(id).stop_timeout, spent, self.lifecycle.behind(id))
+            }
+            Timer::Abort(_) => self.budget.abort(),
+            Timer::Deadline => self.budget.deadline(),
+            Timer::LastGrace => self.budget.last_grace(),
+        };
+        self.timers.push(Reverse((Instant::now() + lasts.min(FOREVER), timer)));
+    }
+
+    /// Aims the one sleep at the next timer that still means something, if there is any.
+    fn aim(&mut self, sleep: Pin<&mut Sleep>) -> bool {
+        while let Some(&Reverse((at, timer))) = self.timers.peek() {
+            if self.lifecycle.awaits(timer) {
+                if sleep.deadline() != at {
+                    sleep.reset(at);
+                }
+                return true;
+            }
+            self.timers.pop();
+        }
+        false
+    }
+
+    fn elapse(&mut self) {
+        if let Some(Reverse((_, timer))) = self.timers.pop() {
+            self.feed(Event::Elapsed(timer), None);
+        }
+    }
+
+    fn finish(self) {
+        self.drop_provided();
+        let report = lock(&self.shared.journal).report(self.lifecycle.outcome(), &self.shared.members);
+        self.shared.report.send_replace(Some(report));
+    }
+
+    /// In the reverse of the order in which they were provided.
+    fn drop_provided(&self) {
+        let mut provided = std::mem::take(&mut *lock(&self.shared.provided));
+        while let Some(value) = provided.pop() {
+            if let Err(panicked) = caught_now(|| drop(value)) {
+                self.journal(|journal| journal.blame_group(panicked));
+            }
+        }
+    }
+
+    fn journal(&self, write: impl FnOnce(&mut Journal)) {
+        write(&mut lock(&self.shared.journal));
+    }
+}

@@ -1,0 +1,137 @@
+//! What can go wrong, as values.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::lifecycle::Stage as Moment;
+
+/// Any error, as every method of a service may return it. `anyhow::Error`, a `String` and every
+/// type that implements [`Error`] convert into it with `?` or `.into()`.
+pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
+
+/// What a service was doing when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Nothing yet: the group itself is wrong (a cycle, an unknown dependency, a bad setting).
+    Plan,
+    /// Running `new`.
+    Build,
+    /// Running `start`, and not yet ready.
+    Start,
+    /// Running, and ready.
+    Run,
+    /// Stopping.
+    Stop,
+}
+
+impl From<Moment> for Stage {
+    fn from(moment: Moment) -> Self {
+        match moment {
+            Moment::Build => Self::Build,
+            Moment::Start => Self::Start,
+            Moment::Run => Self::Run,
+            Moment::Stop => Self::Stop,
+        }
+    }
+}
+
+/// One thing that went wrong: in which service, at which stage, and why.
+///
+/// Displayed, it is one line without its causes; those follow through [`Error::source`].
+///
+/// ```
+/// use group::{Group, Shutdown, Stage};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let report = Group::new()
+///     .add_fn("mailer", |_: Shutdown| async { Err::<(), _>("no such host") })
+///     .run()
+///     .await;
+/// let cause = report.cause().unwrap();
+/// assert_eq!(cause.service(), Some("mailer"));
+/// assert_eq!(cause.stage(), Stage::Start);
+/// assert_eq!(cause.to_string(), "`mailer` failed to start: no such host");
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Failure {
+    service: Option<String>,
+    stage: Stage,
+    error: Arc<dyn Error + Send + Sync + 'static>,
+}
+
+impl Failure {
+    pub(crate) fn new(service: Option<&str>, stage: Stage, error: BoxError) -> Self {
+        Self { service: service.map(str::to_owned), stage, error: error.into() }
+    }
+
+    /// The name of the service, or `None` when it is the group itself that is wrong.
+    #[must_use]
+    pub fn service(&self) -> Option<&str> {
+        self.service.as_deref()
+    }
+
+    /// What the service was doing.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The error itself: the service's own, or the group's word for a panic or a passed limit.
+    #[must_use]
+    pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.error
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(service) = &self.service else {
+            return self.error.fmt(f);
+        };
+        let did = match self.stage {
+            Stage::Plan => "is wrong",
+            Stage::Build => "could not be built",
+            Stage::Start => "failed to start",
+            Stage::Run => "failed",
+            Stage::Stop => "failed to stop",
+        };
+        write!(f, "`{service}` {did}: {}", self.error)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// An error with all its causes, in one line.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// What a hook of a [`Service`](crate::Service) returns when the service does not have it. It is
+/// what the trait's own `stop` returns, and no failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Absent;
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this service has no such hook")
+    }
+}
+
+impl Error for Absent {}

@@ -1,0 +1,286 @@
+//! The builder: services go in, a running group comes out.
+
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::assemble::{Assembly, Declared, Place, assemble};
+use crate::driver::Driver;
+use crate::function::Function;
+use crate::journal::Journal;
+use crate::lifecycle::{Budget, Lifecycle, Role};
+use crate::registry;
+use crate::report::StartError;
+use crate::service::{Factory, built, made};
+use crate::shared::{Member, Message, Provided, Shared};
+use crate::watch::{Inbox, Watch};
+use crate::words::nearest;
+use crate::{BoxError, Handle, Report, Running, Service, ServiceFn, Spec};
+
+/// From the request to stop until everything must be over, unless said otherwise. Kubernetes kills
+/// 30 s after it asked; what is left is for the process itself.
+const STOP_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// The environment variable that overrides [`Group::stop_timeout`].
+const STOP_TIMEOUT_VARIABLE: &str = "GROUP_STOP_TIMEOUT";
+
+/// A set of services that live and die together.
+///
+/// It is built like a [`std::process::Command`]: each method returns the group, and
+/// [`run`](Self::run) or [`start`](Self::start) takes out what was added.
+///
+/// ```
+/// use group::{Group, Shutdown};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let running = Group::new()
+///     .add_fn("database", |shutdown: Shutdown| async move { shutdown.requested().await })
+///     .add_fn("api", |shutdown: Shutdown| async move { shutdown.requested().await })
+///     .stop_timeout(Duration::from_secs(20))
+///     .start()
+///     .await
+///     .expect("both start");
+///
+/// // `api` was started after `database`, and is stopped before it.
+/// let report = running.stop().await;
+/// assert!(report.is_clean());
+/// # }
+/// ```
+#[derive(Default)]
+#[must_use = "a group does nothing until it is run or started"]
+pub struct Group {
+    services: Vec<Declared>,
+    provided: Provided,
+    stop_timeout: Option<Duration>,
+    mistakes: Vec<BoxError>,
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.services.iter().map(|service| service.spec.get_name());
+        f.debug_list().entries(names).finish()
+    }
+}
+
+impl Group {
+    /// An empty group.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The group of all services that `#[service]` registered, in every crate that this program
+    /// links. Those that no edge orders stand by crate name, file and line.
+    ///
+    /// A crate that is never named is never linked: name it, as in `use billing as _;`.
+    pub fn registered() -> Self {
+        Self { services: registry::all(), ..Self::default() }
+    }
+
+    /// Adds a service. Services are started in the order in which they were added, unless their
+    /// [`Spec`]s say otherwise.
+    #[track_caller]
+    pub fn add<S: Service>(&mut self, service: S) -> &mut Self {
+        self.declare::<S>(without_build_needs(S::spec()), made(service))
+    }
+
+    /// Adds a service under another name than its own, as for a second one of the same type.
+    #[track_caller]
+    pub fn add_as<S: Service>(&mut self, name: impl Into<String>, service: S) -> &mut Self {
+        self.declare::<S>(without_build_needs(S::spec()).name(name.into()), made(service))
+    }
+
+    /// Adds a service that the group makes when it is its turn, with [`Service::build`].
+    #[track_caller]
+    pub fn add_type<S: Service>(&mut self) -> &mut Self {
+        self.declare::<S>(S::spec(), built::<S>())
+    }
+
+    /// Adds an async function as a service. Its parameters are taken from the group, each by its
+    /// type: [`Shutdown`](crate::Shutdown), [`Ready`](crate::Ready), `Arc<T>`, and every other
+    /// [`FromContext`](crate::FromContext). One that takes no `Shutdown` is dropped at its next
+    /// await when the group stops.
+    #[track_caller]
+    pub fn add_fn<F, Args>(&mut self, name: impl Into<String>, function: F) -> &mut Self
+    where
+        F: ServiceFn<Args>,
+        Args: 'static,
+    {
+        let spec = F::needs(Spec::new(name.into()));
+        self.declare::<Function<F, Args>>(spec, made(Function::new(function)))
+    }
+
+    #[track_caller]
+    fn declare<S: Service>(&mut self, spec: Spec, factory: Factory) -> &mut Self {
+        let caller = Location::caller();
+        let place = Place { path: caller.file(), line: caller.line() };
+        self.services.push(Declared { spec, type_id: TypeId::of::<S>(), place, factory });
+        self
+    }
+
+    /// Changes how the group treats the service of this name, wherever it was declared.
+    ///
+    /// ```
+    /// # use group::{Group, Shutdown};
+    /// # use std::time::Duration;
+    /// let mut group = Group::new();
+    /// group
+    ///     .add_fn("mailer", |shutdown: Shutdown| async move { shutdown.requested().await })
+    ///     .configure("mailer", |spec| spec.stop_timeout(Duration::from_secs(3)));
+    /// ```
+    ///
+    /// A name that the group does not have is a mistake that its start reports.
+    pub fn configure(&mut self, name: &str, change: impl FnOnce(Spec) -> Spec) -> &mut Self {
+        if let Some(service) = self.services.iter_mut().find(|service| service.spec.get_name() == name) {
+            service.spec = change(service.spec.clone());
+        } else {
+            let names = self.services.iter().map(|service| service.spec.get_name());
+            let hint = nearest(name, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            self.mistakes.push(format!("cannot configure `{name}`, which is not in this group{hint}").into());
+        }
+        self
+    }
+
+    /// Provides a value to the services: each that takes an `Arc<T>` gets this one. A second value
+    /// of the same type is a mistake that the start reports.
+    ///
+    /// Values are dropped when the last service is gone, the last one provided first.
+    pub fn provide<T: Send + Sync + 'static>(&mut self, value: T) -> &mut Self {
+        let id = TypeId::of::<T>();
+        if self.provided.iter().any(|(provided, _)| *provided == id) {
+            let type_name = std::any::type_name::<T>();
+            self.mistakes
+                .push(format!("two values of type `{type_name}` are provided: give each a type of its own").into());
+        }
+        self.provided.push((id, Arc::new(value) as Arc<dyn Any + Send + Sync>));
+        self
+    }
+
+    /// How long it may take from the request to stop until everything is over. 25 s by default.
+    /// The environment variable `GROUP_STOP_TIMEOUT`, as in `40s`, overrides it in
+    /// [`run`](Self::run) and `#[group::main]`.
+    pub fn stop_timeout(&mut self, limit: Duration) -> &mut Self {
+        self.stop_timeout = Some(limit);
+        self
+    }
+
+    /// Whether no service was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// Runs the group until everything is over: starts the services, waits for a signal or an end,
+    /// stops the services in reverse.
+    ///
+    /// SIGTERM, SIGINT and SIGQUIT (on Windows: Ctrl-C, Ctrl-Break and the close events) ask for a
+    /// stop. Any second one aborts everything; should even that not end the group within 100 ms,
+    /// because its runtime is blocked, the process is exited with code 128 + n.
+    ///
+    /// What goes wrong, also before anything was started, is in the report. To drop the future is
+    /// to ask for a stop that nobody awaits.
+    ///
+    /// # Panics
+    ///
+    /// When polled outside of a tokio runtime whose time is enabled.
+    pub fn run(&mut self) -> impl Future<Output = Report> + Send + use<> {
+        let group = std::mem::take(self);
+        async move {
+            match Watch::install() {
+                Ok((watch, inbox)) => group.run_watched(watch, inbox, Vec::new()).await,
+                Err(error) => Report::bad_group(vec![format!("cannot listen for signals: {error}").into()]),
+            }
+        }
+    }
+
+    /// As [`run`](Self::run), with signals that are listened for already.
+    pub(crate) async fn run_watched(mut self, watch: Watch, inbox: Inbox, early: Vec<Message>) -> Report {
+        self.read_environment();
+        match self.launch(inbox, early) {
+            Ok((running, _started)) => {
+                watch.attach(running.handle());
+                running.wait().await
+            }
+            Err(report) => report,
+        }
+    }
+
+    /// Starts the group, and returns when every service is ready. It listens for no signal and
+    /// reads no environment variable: this is for tests, and for programs that do it themselves.
+    ///
+    /// # Errors
+    ///
+    /// When the group is wrong, or a service fails before all are ready. What had been started is
+    /// stopped again by then.
+    ///
+    /// # Panics
+    ///
+    /// When polled outside of a tokio runtime whose time is enabled.
+    pub fn start(&mut self) -> impl Future<Output = Result<Running, StartError>> + Send + use<> {
+        let group = std::mem::take(self);
+        async move {
+            let (running, started) = group.launch(Inbox::new(), Vec::new()).map_err(StartError::new)?;
+            match started.await {
+                Ok(()) => Ok(running),
+                Err(_) => Err(StartError::new(running.wait().await)),
+            }
+        }
+    }
+
+    fn read_environment(&mut self) {
+        let Some(value) = std::env::var_os(STOP_TIMEOUT_VARIABLE) else { return };
+        match humantime::parse_duration(&value.to_string_lossy()) {
+            Ok(limit) => self.stop_timeout = Some(limit),
+            Err(_) => self.mistakes.push(
+                format!(
+                    "{STOP_TIMEOUT_VARIABLE} is `{}`: expected a duration, as in `10s` or `1m 30s`",
+                    value.display()
+                )
+                .into(),
+            ),
+        }
+    }
+
+    fn launch(self, inbox: Inbox, early: Vec<Message>) -> Result<(Running, oneshot::Receiver<()>), Report> {
+        let Self { services, provided, stop_timeout, mut mistakes } = self;
+        let assembly = assemble(services, |id| provided.iter().any(|(provided, _)| *provided == id));
+        let Assembly { plan, specs, factories, by_type } = match assembly {
+            Ok(assembly) if mistakes.is_empty() => assembly,
+            Ok(_) => return Err(Report::bad_group(mistakes)),
+            Err(more) => {
+                mistakes.extend(more);
+                return Err(Report::bad_group(mistakes));
+            }
+        };
+        let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
+        let budget = Budget::new(stop_timeout, plan.chain());
+        let roles: Vec<Role> = specs.iter().map(|spec| spec.role).collect();
+        let (sender, receiver) = inbox.into_parts();
+        let shared = Arc::new(Shared {
+            members: specs.into_iter().map(Member::new).collect(),
+            by_type,
+            provided: Mutex::new(provided),
+            inbox: sender,
+            stopping: CancellationToken::new(),
+            journal: Mutex::new(Journal::new(roles.len(), stop_timeout)),
+            report: watch::Sender::new(None),
+        });
+        let (started_sender, started) = oneshot::channel();
+        let lifecycle = Lifecycle::new(plan, &roles);
+        let driver = Driver::new(Arc::clone(&shared), lifecycle, budget, receiver, factories, started_sender);
+        // Spawned, never run inside `block_on`: there, every wake would cross threads.
+        let driver = tokio::spawn(driver.run(early));
+        Ok((Running::new(Handle::new(shared), driver), started))
+    }
+}
+
+/// A service that was given as a value is not built, so nothing that `new` takes is needed.
+fn without_build_needs(mut spec: Spec) -> Spec {
+    spec.build_needs = crate::Needs::default();
+    spec
+}

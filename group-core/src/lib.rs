@@ -1,0 +1,52 @@
+//! The runtime of `service-group`. Depend on `service-group`, which re-exports what is public here.
+//!
+//! To read it, follow the life of a group: [`Service`] and [`Spec`] say what a member is, [`Group`]
+//! gathers them, `assemble` puts them in order, `lifecycle` decides what happens, `driver` carries
+//! it out, `runner` is one service's task, `journal` writes down what happened, and [`Report`] is
+//! what is left.
+
+mod lifecycle;
+
+mod assemble;
+mod console;
+mod context;
+mod driver;
+mod entry;
+mod error;
+mod function;
+mod group;
+#[cfg(feature = "http")]
+pub mod http;
+mod journal;
+mod outcome;
+mod panic;
+mod ready;
+mod registry;
+mod report;
+mod runner;
+mod running;
+mod service;
+mod shared;
+mod shutdown;
+mod spec;
+mod watch;
+mod words;
+
+#[doc(hidden)]
+pub mod __private;
+
+#[cfg(feature = "http")]
+pub use axum;
+
+pub use self::console::install as log_to_stderr;
+pub use self::context::{Context, FromContext, Needs};
+pub use self::error::{Absent, BoxError, Failure, Stage};
+pub use self::function::ServiceFn;
+pub use self::group::Group;
+pub use self::outcome::{Made, Outcome as ServiceResult};
+pub use self::ready::Ready;
+pub use self::report::{Cause, Ending, Outcome, Report, ServiceReport, StartError};
+pub use self::running::{Handle, Running};
+pub use self::service::Service;
+pub use self::shutdown::Shutdown;
+pub use self::spec::{Role, Spec};

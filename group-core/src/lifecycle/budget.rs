@@ -1,0 +1,101 @@
+//! How the time to stop is shared out. Plain arithmetic.
+
+use std::time::Duration;
+
+/// The last grace, when the budget is ten times as long or more: Kubernetes gives its sidecars the
+/// same two seconds when a pod's own time is up.
+const LAST_GRACE: Duration = Duration::from_secs(2);
+
+/// How long an aborted service may take to vanish. Only one that blocks its thread takes longer
+/// than its destructors do.
+const ABORT: Duration = Duration::from_millis(50);
+
+/// The time from the request to stop until everything must be over, cut into shares.
+///
+/// ```text
+/// |------------------ turns ------------------|-- last grace --|- abort -|
+/// stop asked                               deadline                     total
+/// ```
+///
+/// Half of the turns' time is kept back in equal shares for the services whose turn has not come,
+/// so that one which uses up its own limit cannot use up theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    total: Duration,
+    share: Duration,
+}
+
+impl Budget {
+    /// `chain` is the number of services in the longest chain: as many turns follow one another.
+    pub(crate) fn new(total: Duration, chain: usize) -> Self {
+        let mut budget = Self { total, share: Duration::ZERO };
+        let turns = u32::try_from(chain.max(1)).unwrap_or(u32::MAX);
+        budget.share = budget.deadline() / 2 / turns;
+        budget
+    }
+
+    /// From the request to stop until no time is left to take turns.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.total.saturating_sub(self.last_grace()).saturating_sub(self.abort())
+    }
+
+    /// What then remains for all that are left.
+    pub(crate) fn last_grace(&self) -> Duration {
+        LAST_GRACE.min(self.total / 10)
+    }
+
+    /// How long an aborted service may take to vanish.
+    pub(crate) fn abort(&self) -> Duration {
+        ABORT.min(self.total / 20)
+    }
+
+    /// How long a service may take to stop: its own limit, or less if that would use up what is
+    /// kept back for the `behind` services after it. `spent` is the time since the request.
+    pub(crate) fn turn(&self, limit: Duration, spent: Duration, behind: usize) -> Duration {
+        let behind = u32::try_from(behind).unwrap_or(u32::MAX);
+        let kept_back = self.share.saturating_mul(behind);
+        let left = self.deadline().saturating_sub(spent).saturating_sub(kept_back);
+        limit.min(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Budget;
+    use std::time::Duration;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_shares_add_up_to_the_whole() {
+        for total in [Duration::ZERO, Duration::from_millis(7), s(1), s(25), s(86_400)] {
+            let budget = Budget::new(total, 3);
+            let whole = budget.deadline() + budget.last_grace() + budget.abort();
+            assert_eq!(whole, total);
+        }
+    }
+
+    #[test]
+    fn a_service_gets_its_own_limit_while_there_is_time() {
+        let budget = Budget::new(s(25), 2);
+        assert_eq!(budget.turn(s(10), s(0), 1), s(10));
+        assert_eq!(budget.turn(s(10), s(10), 0), s(10));
+    }
+
+    #[test]
+    fn however_many_are_stuck_each_turn_keeps_its_share() {
+        for services in [1_usize, 2, 5, 50] {
+            let budget = Budget::new(s(25), services);
+            let share = budget.deadline() / 2 / u32::try_from(services).unwrap();
+            let mut spent = Duration::ZERO;
+            for behind in (0..services).rev() {
+                let turn = budget.turn(Duration::MAX, spent, behind);
+                assert!(turn + Duration::from_nanos(100) >= share, "{turn:?} < {share:?}");
+                spent += turn;
+            }
+            assert!(spent <= budget.deadline());
+        }
+    }
+}

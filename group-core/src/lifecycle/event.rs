@@ -1,0 +1,149 @@
+//! What goes into the machine, and what comes out.
+
+/// A service's place in start order.
+pub(crate) type Id = usize;
+
+/// What has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Event {
+    /// The group may start.
+    Begin,
+    /// The service has been built, and its `start` runs.
+    Built(Id),
+    /// The service does its work.
+    Ready(Id),
+    /// Its `start` has returned without an error.
+    Ended(Id),
+    /// It has failed: an error or a panic, in whatever it was doing.
+    Failed(Id),
+    /// It is over, and nothing of it is left.
+    Gone(Id),
+    /// Somebody asked the group to stop.
+    Stop,
+    /// The process received a signal that asks it to stop.
+    Signal(i32),
+    /// A timer that was armed has run out.
+    Elapsed(Timer),
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Action {
+    /// Build the service and run its `start`.
+    Launch(Id),
+    /// Ask it to end, however far it has come, and run its `stop` if it was built.
+    Stop(Id),
+    /// Drop it without waiting.
+    Abort(Id),
+    /// Let this much time be measured; `Elapsed` follows unless it no longer matters.
+    Arm(Timer),
+    /// Something went wrong.
+    Blame(Fault),
+    /// The service is ready.
+    TellReady(Id),
+    /// The service has done its work.
+    TellCompleted(Id),
+    /// The service is over.
+    TellGone(Id),
+    /// Every service is ready.
+    TellGroupReady,
+    /// The group stops.
+    TellStopping(Reason),
+    /// The group is over.
+    TellGroupGone,
+}
+
+/// A limit on time. How long it is, is not the machine's concern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Timer {
+    /// From launch until the service is ready.
+    Start(Id),
+    /// From being told to stop until the service is gone.
+    Stop(Id),
+    /// From abort until the service is gone.
+    Abort(Id),
+    /// From the request to stop until no time is left to take turns.
+    Deadline,
+    /// What then remains for all that are left.
+    LastGrace,
+}
+
+/// What an early return of `start` means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Role {
+    /// May return whenever it is done.
+    Task,
+    /// Runs until it is stopped; to return earlier is to fail.
+    Daemon,
+    /// Is ready only when it has returned.
+    Once,
+    /// When every `main` has returned, the group stops.
+    Main,
+}
+
+/// What went wrong, where and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Fault {
+    /// The service, unless it is the group itself.
+    pub(crate) id: Option<Id>,
+    pub(crate) stage: Stage,
+    pub(crate) kind: FaultKind,
+}
+
+/// What the service was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Stage {
+    Build,
+    Start,
+    Run,
+    Stop,
+}
+
+/// What kind of thing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum FaultKind {
+    /// The service's own error or panic.
+    Error,
+    /// `start` returned before the service was ready.
+    EndedBeforeReady,
+    /// `start` returned although the service runs until it is stopped.
+    EndedUnexpectedly,
+    /// Not ready in time.
+    StartTimeout,
+    /// Not stopped in time.
+    StopTimeout,
+    /// Not gone in time after the abort: it blocks its thread.
+    Abandoned,
+    /// The group's time is up.
+    Deadline,
+}
+
+impl FaultKind {
+    /// Whether stopping took too long, rather than failed.
+    pub(crate) fn is_limit(self) -> bool {
+        matches!(self, Self::StopTimeout | Self::Abandoned | Self::Deadline)
+    }
+}
+
+/// Why a group stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Reason {
+    /// A signal.
+    Signal(i32),
+    /// The program's own request.
+    Asked,
+    /// There is nothing left to do.
+    Completed,
+    /// A service failed.
+    Failed(Id),
+}
+
+/// How a group ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Outcome {
+    Clean,
+    StartFailed,
+    RunFailed,
+    UncleanStop,
+    Forced(i32),
+}

@@ -1,0 +1,80 @@
+//! Panics become errors, with their message and their place.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::pin::pin;
+use std::sync::Once;
+use std::task::Poll;
+
+use crate::BoxError;
+
+thread_local! {
+    static INSIDE: Cell<usize> = const { Cell::new(0) };
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// A service panicked.
+#[derive(Debug)]
+struct Panicked {
+    message: String,
+    place: Option<String>,
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.message)?;
+        match &self.place {
+            Some(place) => write!(f, ", at {place}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+/// Runs a future; a panic in it becomes an error.
+pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, BoxError> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|task| match caught_now(|| future.as_mut().poll(task)) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Err(panicked) => Poll::Ready(Err(panicked)),
+    })
+    .await
+}
+
+/// Runs a function; a panic in it becomes an error.
+pub(crate) fn caught_now<T>(run: impl FnOnce() -> T) -> Result<T, BoxError> {
+    note_places();
+    INSIDE.set(INSIDE.get() + 1);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    INSIDE.set(INSIDE.get() - 1);
+    result.map_err(|payload| {
+        let place = PLACE.take();
+        Panicked { message: message(&*payload), place }.into()
+    })
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("with a value that is no text")
+        .to_owned()
+}
+
+/// Only the panic hook is told where a panic happened. Ours notes it for the services of this
+/// process, and passes every panic on to the hook that was there before.
+fn note_places() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let previous = take_hook();
+        set_hook(Box::new(move |info| {
+            if INSIDE.get() > 0 {
+                PLACE.set(info.location().map(ToString::to_string));
+            }
+            previous(info);
+        }));
+    });
+}

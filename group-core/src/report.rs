@@ -1,0 +1,358 @@
+//! How a group ended.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::process::{ExitCode, Termination};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::BoxError;
+use crate::error::{Chain, Failure, Stage};
+use crate::lifecycle;
+use crate::words::{Took, count, signal_name};
+
+/// How a group ended: the outcome, the first cause, every other error, and each service's times.
+///
+/// Cheap to clone. Displayed, it is a few lines for a person. Returned from `main`, it is the
+/// process's exit code.
+///
+/// ```
+/// use group::{Group, Outcome, Shutdown};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut group = Group::new();
+/// group.add_fn("hello", || async { println!("hello") });
+/// let report = group.run().await;
+/// assert_eq!(report.outcome(), Outcome::Clean);
+/// assert_eq!(report.exit_code(), 0);
+/// println!("{report}");
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "it says how the group ended"]
+pub struct Report {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    outcome: Outcome,
+    services: Vec<ServiceReport>,
+    failures: Vec<Failure>,
+    ended: Duration,
+    stopping: Option<(Duration, Cause)>,
+}
+
+/// The class of a group's end. What went wrong first decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Everything stopped as it should. Exit code 0.
+    Clean,
+    /// A service failed while the group ran, or while it stopped. Exit code 1.
+    RunFailed,
+    /// The group did not come up; what had been started was stopped again. Exit code 2.
+    StartFailed,
+    /// It stopped, but past a limit: something was aborted. Exit code 3.
+    UncleanStop,
+    /// The group itself is wrong, and nothing was built. Exit code 78, the `EX_CONFIG` of BSD's
+    /// `sysexits.h`.
+    BadGroup,
+    /// A second signal of this number forced the end. Exit code 128 + n, as in a shell.
+    Forced(i32),
+}
+
+impl From<lifecycle::Outcome> for Outcome {
+    fn from(outcome: lifecycle::Outcome) -> Self {
+        match outcome {
+            lifecycle::Outcome::Clean => Self::Clean,
+            lifecycle::Outcome::RunFailed => Self::RunFailed,
+            lifecycle::Outcome::StartFailed => Self::StartFailed,
+            lifecycle::Outcome::UncleanStop => Self::UncleanStop,
+            lifecycle::Outcome::Forced(signal) => Self::Forced(signal),
+        }
+    }
+}
+
+/// Why a group stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The process received this signal.
+    Signal(i32),
+    /// The program asked for it: [`Handle::stop`](crate::Handle::stop).
+    Asked,
+    /// There was nothing left to do.
+    Completed,
+    /// This service failed.
+    Failed(String),
+}
+
+/// How one service ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ending {
+    /// It was never built, and so never stopped.
+    #[default]
+    NeverBuilt,
+    /// It was asked to stop, and did.
+    Stopped,
+    /// Its `start` returned by itself, as it may; then it was stopped.
+    Completed,
+    /// It failed; then it was stopped.
+    Failed,
+    /// It did not stop in time, and was dropped.
+    Aborted,
+    /// It did not even notice that it was aborted: it blocks its thread.
+    Abandoned,
+}
+
+/// One service's part in a [`Report`]. All times are counted from when the group began to start.
+#[derive(Clone, Debug)]
+pub struct ServiceReport {
+    pub(crate) name: String,
+    pub(crate) addr: Option<SocketAddr>,
+    pub(crate) launched: Option<Duration>,
+    pub(crate) built: Option<Duration>,
+    pub(crate) ready: Option<Duration>,
+    pub(crate) stop_asked: Option<Duration>,
+    pub(crate) gone: Option<Duration>,
+    pub(crate) ending: Ending,
+}
+
+impl ServiceReport {
+    /// The service's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it listened.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.addr
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    /// When its `new` had returned.
+    #[must_use]
+    pub fn built(&self) -> Option<Duration> {
+        self.built
+    }
+
+    /// When it was ready.
+    #[must_use]
+    pub fn ready(&self) -> Option<Duration> {
+        self.ready
+    }
+
+    /// When it was asked to stop.
+    #[must_use]
+    pub fn stop_asked(&self) -> Option<Duration> {
+        self.stop_asked.filter(|_| self.built.is_some())
+    }
+
+    /// When it had stopped and was dropped, or was given up.
+    #[must_use]
+    pub fn gone(&self) -> Option<Duration> {
+        self.gone.filter(|_| self.built.is_some())
+    }
+}
+
+impl Report {
+    pub(crate) fn new(
+        outcome: Outcome,
+        services: Vec<ServiceReport>,
+        failures: Vec<Failure>,
+        ended: Duration,
+        stopping: Option<(Duration, Cause)>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { outcome, services, failures, ended, stopping }) }
+    }
+
+    /// A group that never came to be.
+    pub(crate) fn refused(outcome: Outcome, failures: Vec<Failure>) -> Self {
+        let report = Self::new(outcome, Vec::new(), failures, Duration::ZERO, None);
+        for failure in report.failures() {
+            tracing::error!(target: "group", "{}", Chain(failure));
+        }
+        tracing::error!(target: "group", exit_code = report.exit_code(), "{}", report.summary());
+        report
+    }
+
+    /// A group with these mistakes.
+    pub(crate) fn bad_group(mistakes: Vec<BoxError>) -> Self {
+        let failure = |mistake| Failure::new(None, Stage::Plan, mistake);
+        Self::refused(Outcome::BadGroup, mistakes.into_iter().map(failure).collect())
+    }
+
+    /// The class of the end.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.inner.outcome
+    }
+
+    /// Whether everything stopped as it should.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.inner.outcome == Outcome::Clean
+    }
+
+    /// The exit code that tells this end from others: see [`Outcome`].
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.inner.outcome {
+            Outcome::Clean => 0,
+            Outcome::RunFailed => 1,
+            Outcome::StartFailed => 2,
+            Outcome::UncleanStop => 3,
+            Outcome::BadGroup => 78,
+            Outcome::Forced(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        }
+    }
+
+    /// What went wrong first, if anything did.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Failure> {
+        self.inner.failures.first()
+    }
+
+    /// Everything that went wrong, in order.
+    #[must_use]
+    pub fn failures(&self) -> &[Failure] {
+        &self.inner.failures
+    }
+
+    /// Why the group stopped. `None` if it never came to be.
+    #[must_use]
+    pub fn stopped_by(&self) -> Option<&Cause> {
+        self.inner.stopping.as_ref().map(|(_, cause)| cause)
+    }
+
+    /// Every service, in start order.
+    #[must_use]
+    pub fn services(&self) -> &[ServiceReport] {
+        &self.inner.services
+    }
+
+    /// The service of this name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&ServiceReport> {
+        self.inner.services.iter().find(|service| service.name == name)
+    }
+
+    /// One line that sums it up.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let stopped = self.inner.services.iter().filter(|service| service.built.is_some()).count();
+        let stopped = match &self.inner.stopping {
+            Some((asked, _)) if stopped > 0 => {
+                let took = Took(self.inner.ended.saturating_sub(*asked));
+                format!(": {} in {took}, after {}", count(stopped, "service"), Took(*asked))
+            }
+            _ => String::new(),
+        };
+        let code = self.exit_code();
+        match self.inner.outcome {
+            Outcome::Clean => format!("stopped cleanly{stopped}"),
+            Outcome::RunFailed => format!("stopped after a failure{stopped} (exit code {code})"),
+            Outcome::StartFailed => format!("start failed; stopped again{stopped} (exit code {code})"),
+            Outcome::UncleanStop => format!("stopped, but not cleanly{stopped} (exit code {code})"),
+            Outcome::BadGroup => format!("nothing was started: the group is wrong (exit code {code})"),
+            Outcome::Forced(signal) => {
+                format!("forced to end by a second signal, {}{stopped} (exit code {code})", signal_name(signal))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary())?;
+        for (at, failure) in self.failures().iter().enumerate() {
+            let which = if at == 0 { "first cause" } else { "then" };
+            write!(f, "\n  {which}: {}", Chain(failure))?;
+        }
+        let width = self.services().iter().map(|service| service.name.len()).max().unwrap_or(0);
+        for service in self.services() {
+            write!(f, "\n  {:width$}  {}", service.name, service)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ServiceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let between = |from: Option<Duration>, to: Option<Duration>| Some(Took(to?.saturating_sub(from?)));
+        let ending = match self.ending {
+            Ending::NeverBuilt => return f.write_str("never built"),
+            Ending::Stopped => "stopped",
+            Ending::Completed => "completed",
+            Ending::Failed => "failed",
+            Ending::Aborted => "aborted",
+            Ending::Abandoned => "abandoned",
+        };
+        match between(self.launched, self.ready) {
+            Some(took) => write!(f, "ready in {took}, ")?,
+            None => f.write_str("never ready, ")?,
+        }
+        f.write_str(ending)?;
+        match between(self.stop_asked, self.gone) {
+            Some(took) => write!(f, " in {took}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Termination for Report {
+    fn report(self) -> ExitCode {
+        ExitCode::from(self.exit_code())
+    }
+}
+
+/// A group that did not come up. What had been started was stopped again before this was returned.
+#[derive(Clone, Debug)]
+pub struct StartError {
+    report: Report,
+}
+
+impl StartError {
+    pub(crate) fn new(report: Report) -> Self {
+        Self { report }
+    }
+
+    /// The whole story.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The whole story, to keep.
+    pub fn into_report(self) -> Report {
+        self.report
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.report.failures() {
+            [] => f.write_str("the group was stopped before it was ready"),
+            [only] => only.fmt(f),
+            [first, rest @ ..] if first.service().is_none() => {
+                first.fmt(f)?;
+                rest.iter().try_for_each(|mistake| write!(f, "; {mistake}"))
+            }
+            [first, rest @ ..] => write!(f, "{first} (and {} more)", rest.len()),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.report.cause().and_then(std::error::Error::source)
+    }
+}

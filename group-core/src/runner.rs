@@ -1,0 +1,155 @@
+//! One service's life, in one task: built, started, told to stop, dropped.
+//!
+//! What happens is decided elsewhere: this carries it out and tells the driver what came of it.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use crate::panic::{caught, caught_now};
+use crate::ready::Unfired;
+use crate::service::{BoxFuture, DynService, Factory};
+use crate::shared::News;
+use crate::{BoxError, Context};
+
+/// Runs a service from `new` to its drop. However it ends, even aborted, the driver hears that it
+/// is gone, and nothing of it is left by then.
+pub(crate) async fn run(factory: Factory, cx: Context) {
+    let _gone = Gone(cx.clone());
+    // Destructors run in here, too, and may panic.
+    if let Err(panicked) = caught(live(factory, cx.clone())).await {
+        cx.tell(News::Failed(panicked));
+    }
+}
+
+struct Gone(Context);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        if let Err(panicked) = caught_now(|| self.0.member().set_instance(None)) {
+            self.0.tell(News::Failed(panicked));
+        }
+        self.0.tell(News::Gone);
+    }
+}
+
+async fn live(factory: Factory, cx: Context) {
+    let Some(service) = build(factory, &cx).await else { return };
+    let mut start: BoxFuture<_> = Box::pin(caught(Arc::clone(&service).start(cx.clone())));
+    if let Some(result) = until_ended_or_stop(&mut start, &cx).await {
+        tell_ended(result, &cx);
+        drop(start);
+        cx.member().stop_asked().cancelled().await;
+        run_stop(&service, &cx).await;
+    } else if cx.member().hears() {
+        tell_failed(flatten(start.await), &cx);
+        run_stop(&service, &cx).await;
+    } else {
+        stop_deaf(start, &service, &cx).await;
+    }
+}
+
+/// Runs `new`, unless a stop is asked for meanwhile.
+async fn build(factory: Factory, cx: &Context) -> Option<Arc<dyn DynService>> {
+    let making = caught(async { factory(cx.clone()).await });
+    let made = tokio::select! {
+        biased;
+        made = making => flatten(made),
+        () = cx.member().stop_asked().cancelled() => return None,
+    };
+    match made {
+        Ok(service) => {
+            cx.member().set_instance(Some(Arc::clone(&service) as _));
+            cx.tell(News::Built);
+            Some(service)
+        }
+        Err(error) => {
+            cx.tell(News::Failed(error));
+            None
+        }
+    }
+}
+
+type Started = Result<Result<(), BoxError>, BoxError>;
+
+/// Runs `start`, and tells when the service is ready: once its `start` has been polled and has not
+/// failed, and every [`Ready`](crate::Ready) that it took by then has fired.
+///
+/// Returns what `start` returned, or `None` when a stop is asked for first.
+async fn until_ended_or_stop(start: &mut BoxFuture<Started>, cx: &Context) -> Option<Result<(), BoxError>> {
+    let mut stop = pin!(cx.member().stop_asked().cancelled());
+    let mut holds = None;
+    let mut settled = false;
+    poll_fn(|task| {
+        let ended = start.as_mut().poll(task).map(flatten);
+        if !settled {
+            // Taken after the first poll, and not before: that is when `start` takes its own.
+            let ready = holds.get_or_insert_with(|| cx.member().take_holds()).poll(task);
+            settled = ready.is_ready();
+            match ready {
+                Poll::Ready(Ok(())) if !matches!(ended, Poll::Ready(Err(_))) => cx.tell(News::Ready),
+                // What `start` returned, if it did, says more.
+                Poll::Ready(Err(Unfired)) if ended.is_pending() => {
+                    cx.tell(News::Failed("its `Ready` was dropped before it was fired".into()));
+                }
+                _ => {}
+            }
+        }
+        match ended {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending => stop.as_mut().poll(task).map(|()| None),
+        }
+    })
+    .await
+}
+
+/// Stops a service whose `start` took no `Shutdown`: its `stop` makes `start` return; without one,
+/// nothing can tell it, so `start` is dropped.
+async fn stop_deaf(mut start: BoxFuture<Started>, service: &Arc<dyn DynService>, cx: &Context) {
+    let mut stop = pin!(caught(Arc::clone(service).stop()));
+    let mut ended = None;
+    // Both are polled: `stop` may wait for something that only `start` does.
+    let stopped = loop {
+        tokio::select! {
+            biased;
+            stopped = &mut stop => break stopped,
+            result = &mut start, if ended.is_none() => ended = Some(result),
+        }
+    };
+    match stopped {
+        Ok(None) => {}
+        Ok(Some(result)) => {
+            tell_failed(result, cx);
+            if ended.is_none() {
+                ended = Some(start.await);
+            }
+        }
+        Err(panicked) => cx.tell(News::Failed(panicked)),
+    }
+    if let Some(result) = ended {
+        tell_failed(flatten(result), cx);
+    }
+}
+
+async fn run_stop(service: &Arc<dyn DynService>, cx: &Context) {
+    match caught(Arc::clone(service).stop()).await {
+        Ok(None | Some(Ok(()))) => {}
+        Ok(Some(Err(error))) | Err(error) => cx.tell(News::Failed(error)),
+    }
+}
+
+fn tell_ended(result: Result<(), BoxError>, cx: &Context) {
+    cx.tell(result.map_or_else(News::Failed, |()| News::Ended));
+}
+
+fn tell_failed(result: Result<(), BoxError>, cx: &Context) {
+    if let Err(error) = result {
+        cx.tell(News::Failed(error));
+    }
+}
+
+/// A panic is an error like any other.
+fn flatten<T>(result: Result<Result<T, BoxError>, BoxError>) -> Result<T, BoxError> {
+    result.and_then(|result| result)
+}

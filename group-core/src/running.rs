@@ -1,0 +1,110 @@
+//! A group that runs, from outside.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use crate::Report;
+use crate::shared::{Message, Shared};
+
+/// A group that runs.
+///
+/// To drop it is to ask for a stop that nobody awaits: the services are still stopped in order, as
+/// long as the runtime lives.
+#[derive(Debug)]
+#[must_use = "dropping it stops the group"]
+pub struct Running {
+    handle: Handle,
+    driver: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    pub(crate) fn new(handle: Handle, driver: JoinHandle<()>) -> Self {
+        Self { handle, driver: Some(driver) }
+    }
+
+    /// A handle, to keep and to pass on.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Where the service of this name listens, if it does. The way to find a server on port 0.
+    #[must_use]
+    pub fn local_addr(&self, service: &str) -> Option<SocketAddr> {
+        self.handle.shared.member(service)?.addr()
+    }
+
+    /// The service of this type, or the value of this type that was provided.
+    #[must_use]
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.handle.shared.get()
+    }
+
+    /// Stops the services in reverse, and returns when everything is over.
+    pub async fn stop(self) -> Report {
+        self.handle.stop();
+        self.wait().await
+    }
+
+    /// Returns when everything is over, for whatever reason.
+    pub async fn wait(mut self) -> Report {
+        if let Some(driver) = &mut self.driver {
+            if let Err(error) = driver.await
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
+            self.driver = None;
+        }
+        self.handle.wait().await
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.stop();
+    }
+}
+
+/// Controls a group from anywhere: from its services, from other tasks, from signal handlers of
+/// your own. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Handle {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Asks the group to stop, and returns at once. Once it stops, asking again does nothing.
+    pub fn stop(&self) {
+        self.shared.tell(Message::Stop);
+    }
+
+    /// Waits until the group begins to stop: before the first service is asked to.
+    pub async fn stopping(&self) {
+        self.shared.stopping.cancelled().await;
+    }
+
+    /// Whether the group stops, or has stopped.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stopping.is_cancelled()
+    }
+
+    /// Waits until everything is over. All who wait get the same report.
+    pub async fn wait(&self) -> Report {
+        let mut report = self.shared.report.subscribe();
+        loop {
+            if let Some(report) = &*report.borrow_and_update() {
+                return report.clone();
+            }
+            // The sender is ours to hold, so it cannot close.
+            let _ = report.changed().await;
+        }
+    }
+}

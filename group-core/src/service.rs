@@ -1,0 +1,128 @@
+//! What a service is.
+
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::{Absent, BoxError, Context, Spec};
+
+/// A member of a group.
+///
+/// `#[service]` implements it; to implement it by hand is just as good, and only `start` is
+/// required.
+///
+/// ```
+/// use group::{BoxError, Context, Group, Service};
+/// use std::sync::Arc;
+///
+/// struct Consumer { queue: String }
+///
+/// impl Service for Consumer {
+///     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+///         let shutdown = cx.shutdown();
+///         // … take messages from self.queue until …
+///         shutdown.requested().await;
+///         Ok(())
+///     }
+///
+///     async fn stop(&self) -> Result<(), BoxError> {
+///         println!("{} is closed", self.queue);
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let running = Group::new().add(Consumer { queue: "orders".into() }).start().await.unwrap();
+/// assert!(running.stop().await.is_clean());
+/// # }
+/// ```
+///
+/// # How it is told to stop
+///
+/// | `start` took [`Shutdown`](crate::Shutdown) | has `stop` | what happens |
+/// |---|---|---|
+/// | yes | no  | `Shutdown` fires; `start` is awaited |
+/// | yes | yes | `Shutdown` fires; `start` is awaited; then `stop` runs, to release |
+/// | no  | yes | `stop` runs, to make `start` return; `start` is awaited |
+/// | no  | no  | nothing can tell it, so `start` is dropped at its next await |
+///
+/// All of it inside the service's [`stop_timeout`](Spec::stop_timeout), past which it is aborted.
+/// `stop` runs once for every service that was built, also when its `start` failed or panicked.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a service",
+    note = "put `#[group::service]` on its `impl` block, or implement `group::Service`"
+)]
+pub trait Service: Sized + Send + Sync + 'static {
+    /// How the group treats it. By default: named like its type, after nothing, the usual limits.
+    #[must_use]
+    fn spec() -> Spec {
+        Spec::of::<Self>()
+    }
+
+    /// Makes the service, when the group was given its type and not a value.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot acquire what it needs; the group's start fails. By default, always: a service
+    /// without `build` must be added as a value.
+    #[must_use]
+    fn build(cx: Context) -> impl Future<Output = Result<Self, BoxError>> + Send {
+        drop(cx);
+        async { Err("the group cannot make it: implement `Service::build`, or add a value".into()) }
+    }
+
+    /// The service's whole life: it returns when the service has ended.
+    ///
+    /// # Errors
+    ///
+    /// When the service fails. The group stops, and the error is in its report.
+    fn start(self: Arc<Self>, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// Ends or releases what `start` does not. See the table above for when it runs.
+    ///
+    /// # Errors
+    ///
+    /// What it could not release. The rest of the group is stopped all the same, and the error is
+    /// in its report. [`Absent`], which it returns by default, says that there is no such hook.
+    fn stop(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
+        async { Err(Absent.into()) }
+    }
+}
+
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A service whose type the group has forgotten.
+pub(crate) trait DynService: Any + Send + Sync {
+    fn start(self: Arc<Self>, cx: Context) -> BoxFuture<Result<(), BoxError>>;
+
+    /// `None` when there is no such hook.
+    fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
+}
+
+impl<S: Service> DynService for S {
+    fn start(self: Arc<Self>, cx: Context) -> BoxFuture<Result<(), BoxError>> {
+        Box::pin(<S as Service>::start(self, cx))
+    }
+
+    fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
+        Box::pin(async move {
+            match <S as Service>::stop(&self).await {
+                Err(error) if error.is::<Absent>() => None,
+                result => Some(result),
+            }
+        })
+    }
+}
+
+/// Makes a service once it is its turn.
+pub(crate) type Factory = Box<dyn FnOnce(Context) -> BoxFuture<Result<Arc<dyn DynService>, BoxError>> + Send>;
+
+/// For a service that is there already.
+pub(crate) fn made<S: Service>(service: S) -> Factory {
+    Box::new(move |_| Box::pin(async move { Ok(Arc::new(service) as Arc<dyn DynService>) }))
+}
+
+/// For a service that its own `build` makes.
+pub(crate) fn built<S: Service>() -> Factory {
+    Box::new(|cx| Box::pin(async move { Ok(Arc::new(S::build(cx).await?) as Arc<dyn DynService>) }))
+}

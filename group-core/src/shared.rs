@@ -1,0 +1,146 @@
+//! What everything in one group can see.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::journal::Journal;
+use crate::lifecycle::Id;
+use crate::ready::{Holds, Ready};
+use crate::shutdown::Shutdown;
+use crate::{BoxError, Report, Spec};
+
+/// What reaches the driver.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Service(Id, News),
+    Stop,
+    Signal(i32),
+}
+
+/// What a service's task tells.
+#[derive(Debug)]
+pub(crate) enum News {
+    Built,
+    Ready,
+    Ended,
+    Failed(BoxError),
+    Gone,
+}
+
+pub(crate) type Provided = Vec<(TypeId, Arc<dyn Any + Send + Sync>)>;
+
+/// What everything in one group can see.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// In start order.
+    pub(crate) members: Box<[Member]>,
+    pub(crate) by_type: HashMap<TypeId, Id>,
+    pub(crate) provided: Mutex<Provided>,
+    pub(crate) inbox: mpsc::UnboundedSender<Message>,
+    /// Cancelled when the group begins to stop.
+    pub(crate) stopping: CancellationToken,
+    pub(crate) journal: Mutex<Journal>,
+    pub(crate) report: watch::Sender<Option<Report>>,
+}
+
+/// One service, as the others see it.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) spec: Spec,
+    /// Cancelled when the service is asked to stop.
+    stop: CancellationToken,
+    /// Whether anybody took a [`Shutdown`]: if so, `start` will hear of it.
+    hears: AtomicBool,
+    holds: Mutex<Vec<oneshot::Receiver<()>>>,
+    instance: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    addr: OnceLock<SocketAddr>,
+}
+
+impl Shared {
+    /// Tells the driver. After the end nobody listens, and nothing needs to be told.
+    pub(crate) fn tell(&self, message: Message) {
+        let _ = self.inbox.send(message);
+    }
+
+    /// A service of this type that is built and not dropped, or a value that was provided.
+    pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let id = TypeId::of::<T>();
+        let found = match self.by_type.get(&id) {
+            Some(&service) => lock(&self.members[service].instance).clone(),
+            None => {
+                lock(&self.provided).iter().find(|(provided, _)| *provided == id).map(|(_, value)| Arc::clone(value))
+            }
+        };
+        found?.downcast().ok()
+    }
+
+    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.spec.name == name)
+    }
+}
+
+impl Member {
+    pub(crate) fn new(spec: Spec) -> Self {
+        Self {
+            spec,
+            stop: CancellationToken::new(),
+            hears: AtomicBool::new(false),
+            holds: Mutex::new(Vec::new()),
+            instance: Mutex::new(None),
+            addr: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn ask_to_stop(&self) {
+        self.stop.cancel();
+    }
+
+    pub(crate) fn stop_asked(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    pub(crate) fn shutdown(&self) -> Shutdown {
+        self.hears.store(true, Ordering::Relaxed);
+        Shutdown::new(self.stop.clone())
+    }
+
+    /// Whether `start` will hear of a request to stop.
+    pub(crate) fn hears(&self) -> bool {
+        self.hears.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn ready(&self) -> Ready {
+        let (ready, hold) = Ready::new();
+        lock(&self.holds).push(hold);
+        ready
+    }
+
+    pub(crate) fn take_holds(&self) -> Holds {
+        Holds(std::mem::take(&mut *lock(&self.holds)))
+    }
+
+    pub(crate) fn set_instance(&self, instance: Option<Arc<dyn Any + Send + Sync>>) {
+        // The old one is dropped after the lock is released: its destructor may look here.
+        let _old = std::mem::replace(&mut *lock(&self.instance), instance);
+    }
+
+    pub(crate) fn set_addr(&self, addr: SocketAddr) {
+        // A service with several listeners is known by its first.
+        let _ = self.addr.set(addr);
+    }
+
+    pub(crate) fn addr(&self) -> Option<SocketAddr> {
+        self.addr.get().copied()
+    }
+}
+
+/// Locks; what a panic elsewhere may have left behind is still good here.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

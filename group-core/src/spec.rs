@@ -1,0 +1,281 @@
+//! What the group must know about a service before it builds it.
+
+use std::any::TypeId;
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::context::{FromContext, Needs};
+use crate::lifecycle;
+use crate::{BoxError, Service};
+
+/// How long a service may take until it is ready, unless it says otherwise.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a service may take to stop, unless it says otherwise.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How the group treats a service: its name, what it comes after, its limits.
+///
+/// Each method is named like the argument of `#[service(…)]` that does the same.
+///
+/// ```
+/// use group::{BoxError, Context, Service, Spec};
+/// use std::{sync::Arc, time::Duration};
+///
+/// struct Mailer;
+///
+/// impl Service for Mailer {
+///     fn spec() -> Spec {
+///         Spec::of::<Self>().stop_timeout(Duration::from_secs(5)).after_named("database")
+///     }
+///
+///     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+///         cx.shutdown().requested().await;
+///         Ok(())
+///     }
+/// }
+///
+/// assert_eq!(Mailer::spec().get_name(), "mailer");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) edges: Vec<Edge>,
+    /// What `start` takes, and what `new` takes.
+    pub(crate) start_needs: Needs,
+    pub(crate) build_needs: Needs,
+    pub(crate) http: Option<Cow<'static, str>>,
+    pub(crate) role: lifecycle::Role,
+    pub(crate) start_timeout: Duration,
+    pub(crate) stop_timeout: Duration,
+}
+
+/// What it means when a service's `start` returns `Ok` by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// It has completed, and the group goes on. When all services have, the group stops. The
+    /// default.
+    Task,
+    /// It has failed: it should run until it is stopped. What every HTTP service is.
+    Daemon,
+    /// Only now is it ready, and what comes after it may be built: a migration, say.
+    Once,
+    /// When every `main` has returned, the group stops.
+    Main,
+}
+
+impl From<Role> for lifecycle::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Task => Self::Task,
+            Role::Daemon => Self::Daemon,
+            Role::Once => Self::Once,
+            Role::Main => Self::Main,
+        }
+    }
+}
+
+/// One service comes after another.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    pub(crate) target: Target,
+    pub(crate) optional: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    Type(TypeId, &'static str),
+    Name(Cow<'static, str>),
+}
+
+impl Spec {
+    /// A service of this name.
+    #[must_use]
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            name: name.into(),
+            edges: Vec::new(),
+            start_needs: Needs::default(),
+            build_needs: Needs::default(),
+            http: None,
+            role: lifecycle::Role::Task,
+            start_timeout: START_TIMEOUT,
+            stop_timeout: STOP_TIMEOUT,
+        }
+    }
+
+    /// A service named like its type, in kebab-case: `OrderQueue` is `order-queue`.
+    #[must_use]
+    pub fn of<S>() -> Self {
+        Self::new(kebab_case(std::any::type_name::<S>()))
+    }
+
+    /// The name: lower-case letters, digits, `-` and `_`, unique in the group.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The name that this service has.
+    #[must_use]
+    pub fn get_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Starts after `S` is ready, and stops before it. The group must have an `S`.
+    #[must_use]
+    pub fn after<S: Service>(self) -> Self {
+        self.edge(Target::Type(TypeId::of::<S>(), std::any::type_name::<S>()), false)
+    }
+
+    /// Starts after the service of this name, which the group must have.
+    #[must_use]
+    pub fn after_named(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.edge(Target::Name(name.into()), false)
+    }
+
+    /// Starts after `S` if the group has one.
+    #[must_use]
+    pub fn optional<S: Service>(self) -> Self {
+        self.edge(Target::Type(TypeId::of::<S>(), std::any::type_name::<S>()), true)
+    }
+
+    /// Starts after the service of this name if the group has one.
+    #[must_use]
+    pub fn optional_named(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.edge(Target::Name(name.into()), true)
+    }
+
+    fn edge(mut self, target: Target, optional: bool) -> Self {
+        self.edges.push(Edge { target, optional });
+        self
+    }
+
+    /// Its `new` takes a `P`: whatever provides it must be there, and ready first.
+    #[must_use]
+    pub fn builds_with<P: FromContext>(mut self) -> Self {
+        P::needs(&mut self.build_needs);
+        self
+    }
+
+    /// Its `start` takes a `P`: whatever provides it must be there, and ready first.
+    #[must_use]
+    pub fn starts_with<P: FromContext>(mut self) -> Self {
+        P::needs(&mut self.start_needs);
+        self
+    }
+
+    /// Serves HTTP on this address, `host:port`. Port 0 takes a free one. An HTTP service runs
+    /// until it is stopped: if it ends earlier, it has failed.
+    #[must_use]
+    pub fn http(mut self, address: impl Into<Cow<'static, str>>) -> Self {
+        self.http = Some(address.into());
+        self.role = lifecycle::Role::Daemon;
+        self
+    }
+
+    /// What it means when its `start` returns. [`Role::Task`] by default.
+    #[must_use]
+    pub fn role(mut self, role: Role) -> Self {
+        self.role = role.into();
+        self
+    }
+
+    /// How long it may take to be built and ready. 60 s by default.
+    #[must_use]
+    pub fn start_timeout(mut self, limit: Duration) -> Self {
+        self.start_timeout = limit;
+        self
+    }
+
+    /// How long it may take to stop, inside the group's own budget. 10 s by default;
+    /// [`Duration::MAX`] leaves only the group's.
+    #[must_use]
+    pub fn stop_timeout(mut self, limit: Duration) -> Self {
+        self.stop_timeout = limit;
+        self
+    }
+
+    /// What is wrong with it, whatever the rest of the group looks like.
+    pub(crate) fn check(&self) -> Result<(), BoxError> {
+        let name = &self.name;
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(allowed) {
+            return Err(
+                format!("`{name}` cannot be a name: a service's name is lower-case letters, digits, - and _").into()
+            );
+        }
+        match &self.http {
+            Some(address) if !is_host_and_port(address) => {
+                Err(format!("`{name}` cannot listen on `{address}`: expected `host:port`, as in `127.0.0.1:8080`")
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_host_and_port(address: &str) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else { return false };
+    !host.is_empty() && port.parse::<u16>().is_ok()
+}
+
+/// `app::mail::OrderQueue` becomes `order-queue`, `app::Cache<u8>` becomes `cache-u8`.
+pub(crate) fn kebab_case(type_name: &str) -> String {
+    let words = type_name.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+    let last_segments = words.filter_map(|path| path.rsplit("::").next()).filter(|word| !word.is_empty());
+    let mut name = String::new();
+    for word in last_segments {
+        if !name.is_empty() {
+            name.push('-');
+        }
+        push_kebab(&mut name, word);
+    }
+    name
+}
+
+fn push_kebab(name: &mut String, word: &str) {
+    let letters: Vec<char> = word.chars().collect();
+    for (at, &letter) in letters.iter().enumerate() {
+        if letter.is_uppercase() && at > 0 {
+            let after_lower = !letters[at - 1].is_uppercase() && letters[at - 1] != '_';
+            let before_lower = letters.get(at + 1).is_some_and(|next| next.is_lowercase());
+            if after_lower || (before_lower && letters[at - 1] != '_') {
+                name.push('-');
+            }
+        }
+        name.extend(letter.to_lowercase());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_host_and_port, kebab_case};
+
+    #[test]
+    fn names_are_kebab_case() {
+        for (type_name, name) in [
+            ("app::Morning", "morning"),
+            ("OrderQueue", "order-queue"),
+            ("app::HTTPGateway", "http-gateway"),
+            ("app::V2Api", "v2-api"),
+            ("app::Cache<u8>", "cache-u8"),
+            ("app::Pair<std::string::String, app::Big<u8>>", "pair-string-big-u8"),
+            ("app::Snake_Case", "snake_case"),
+        ] {
+            assert_eq!(kebab_case(type_name), name);
+        }
+    }
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        for good in ["127.0.0.1:8080", "localhost:0", "[::1]:80", "0.0.0.0:65535"] {
+            assert!(is_host_and_port(good), "{good}");
+        }
+        for bad in ["8080", "localhost", ":8080", "localhost:", "localhost:http", "127.0.0.1:65536", ""] {
+            assert!(!is_host_and_port(bad), "{bad}");
+        }
+    }
+}

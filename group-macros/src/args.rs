@@ -1,0 +1,194 @@
+//! The arguments of an attribute: `key`, `key = value` and `key(list)`.
+
+use std::time::Duration;
+
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use quote::{ToTokens, TokenStreamExt, quote};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{LitBool, LitInt, LitStr, Path, Type};
+
+use crate::errors::{Errors, suggestion};
+
+/// One argument.
+pub(crate) struct Arg {
+    pub(crate) key: Ident,
+    value: Value,
+}
+
+enum Value {
+    None,
+    Assigned(TokenStream),
+    List(TokenStream),
+}
+
+/// Reads the arguments that are right. Keys come back at most once each.
+pub(crate) fn parse(tokens: TokenStream, known: &[&str], errors: &mut Errors) -> Vec<Arg> {
+    let mut args: Vec<Arg> = Vec::new();
+    for piece in split_at_commas(tokens) {
+        let Some(arg) = errors.keep(Arg::parse.parse2(piece)) else { continue };
+        let key = arg.key.to_string();
+        if !known.contains(&key.as_str()) {
+            errors.at(&arg.key, format!("unknown argument `{key}`{}", suggestion(&key, known)));
+        } else if args.iter().any(|other| other.key == arg.key) {
+            errors.at(&arg.key, format!("`{key}` is given twice"));
+        } else {
+            args.push(arg);
+        }
+    }
+    args
+}
+
+fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
+    let mut pieces = vec![TokenStream::new()];
+    let mut angles = 0_usize;
+    for token in tokens {
+        match &token {
+            TokenTree::Punct(punct) if punct.as_char() == ',' && angles == 0 => {
+                pieces.push(TokenStream::new());
+                continue;
+            }
+            TokenTree::Punct(punct) if punct.as_char() == '<' => angles += 1,
+            TokenTree::Punct(punct) if punct.as_char() == '>' => angles = angles.saturating_sub(1),
+            _ => {}
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.append(token);
+        }
+    }
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
+impl Arg {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        if let Ok(text) = input.fork().parse::<LitStr>() {
+            let message = format!("a bare string means nothing here: write `name = {}`", text.token());
+            return Err(syn::Error::new(text.span(), message));
+        }
+        let key = Ident::parse_any(input)
+            .map_err(|error| syn::Error::new(error.span(), "expected an argument, as in `name = \"morning\"`"))?;
+        let value = if input.peek(syn::Token![=]) {
+            input.parse::<syn::Token![=]>()?;
+            Value::Assigned(input.parse()?)
+        } else if input.is_empty() {
+            Value::None
+        } else {
+            match input.parse()? {
+                TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis && input.is_empty() => {
+                    Value::List(group.stream())
+                }
+                token => return Err(syn::Error::new(token.span(), format!("expected `{key} = …` or `{key}(…)`"))),
+            }
+        };
+        Ok(Self { key, value })
+    }
+
+    /// The value as a `T`, or a mistake that says what was expected: at the key where there is no
+    /// value, else at the value.
+    fn value<T: syn::parse::Parse>(&self, expected: &str) -> syn::Result<T> {
+        match &self.value {
+            Value::Assigned(tokens) if !tokens.is_empty() => {
+                syn::parse2(tokens.clone()).map_err(|_| syn::Error::new_spanned(tokens, expected))
+            }
+            _ => Err(syn::Error::new_spanned(&self.key, expected)),
+        }
+    }
+
+    /// `key = "text"`.
+    pub(crate) fn string(&self, example: &str) -> syn::Result<LitStr> {
+        // What is no string is a mistake in the argument as a whole.
+        self.value(&format!("expected a string, as in `{} = \"{example}\"`", self.key))
+            .map_err(|error| syn::Error::new(self.key.span(), error))
+    }
+
+    /// `key = "10s"`.
+    pub(crate) fn duration(&self) -> syn::Result<Duration> {
+        let expected = "expected a duration, as in `\"10s\"` or `\"1m 30s\"`";
+        let text: LitStr = self.value(expected)?;
+        humantime::parse_duration(&text.value()).map_err(|_| syn::Error::new(text.span(), expected))
+    }
+
+    /// `key = "one"`, where only some words are known.
+    pub(crate) fn word(&self, known: &[&str]) -> syn::Result<String> {
+        let quoted: Vec<String> = known.iter().map(|word| format!("`\"{word}\"`")).collect();
+        let expected = match quoted.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("expected {} or {last}", rest.join(", ")),
+            _ => format!("expected {}", quoted.join("")),
+        };
+        let text: LitStr = self.value(&expected)?;
+        let word = text.value();
+        if known.contains(&word.as_str()) { Ok(word) } else { Err(syn::Error::new(text.span(), expected)) }
+    }
+
+    /// `key = true`.
+    pub(crate) fn bool(&self) -> syn::Result<bool> {
+        self.value(&format!("expected `{key} = true` or `{key} = false`", key = self.key))
+            .map(|bool: LitBool| bool.value)
+    }
+
+    /// `key = 4`.
+    pub(crate) fn count(&self) -> syn::Result<usize> {
+        let expected = format!("expected a number from 1 on, as in `{} = 4`", self.key);
+        let number: LitInt = self.value(&expected)?;
+        match number.base10_parse() {
+            Ok(count) if count > 0 => Ok(count),
+            _ => Err(syn::Error::new(number.span(), expected)),
+        }
+    }
+
+    /// `key = a::path`.
+    pub(crate) fn path(&self, example: &str) -> syn::Result<Path> {
+        let expected = format!("expected a path, as in `{} = {example}`", self.key);
+        let Value::Assigned(tokens) = &self.value else { return Err(syn::Error::new_spanned(&self.key, expected)) };
+        Path::parse_mod_style.parse2(tokens.clone()).map_err(|_| syn::Error::new_spanned(&self.key, expected))
+    }
+
+    /// `key(A, b(B), C)`: types, some of them marked with a word.
+    pub(crate) fn types(&self, example: &str, mark: Option<&str>, errors: &mut Errors) -> Vec<(Type, bool)> {
+        let Value::List(tokens) = &self.value else {
+            errors.at(&self.key, format!("expected a list of services, as in `{example}`"));
+            return Vec::new();
+        };
+        let mut types = Vec::new();
+        for piece in split_at_commas(tokens.clone()) {
+            let (piece, marked) = match (mark, without_mark(&piece, mark)) {
+                (Some(_), Some(inner)) => (inner, true),
+                _ => (piece, false),
+            };
+            let expected = format!("expected the type of a service, as in `{example}`");
+            match syn::parse2::<Type>(piece.clone()) {
+                Ok(ty) => types.push((ty, marked)),
+                Err(_) => errors.at(NotEmpty(&piece, &self.key), expected),
+            }
+        }
+        types
+    }
+}
+
+/// What stands between the parentheses of `mark(…)`.
+fn without_mark(tokens: &TokenStream, mark: Option<&str>) -> Option<TokenStream> {
+    let mut tokens = tokens.clone().into_iter();
+    match (tokens.next(), tokens.next(), tokens.next()) {
+        (Some(TokenTree::Ident(word)), Some(TokenTree::Group(group)), None)
+            if mark.is_some_and(|mark| word == mark) && group.delimiter() == Delimiter::Parenthesis =>
+        {
+            Some(group.stream())
+        }
+        _ => None,
+    }
+}
+
+/// These tokens, or else that place.
+struct NotEmpty<'a>(&'a TokenStream, &'a Ident);
+
+impl ToTokens for NotEmpty<'_> {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        if self.0.is_empty() { self.1.to_tokens(tokens) } else { self.0.to_tokens(tokens) }
+    }
+}
+
+/// The path of the facade: `crate = …`, or `::group`.
+pub(crate) fn facade(krate: Option<&Path>) -> TokenStream {
+    krate.map_or_else(|| quote!(::group), ToTokens::to_token_stream)
+}

@@ -1,0 +1,189 @@
+//! `#[group::main]`.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, FnArg, Path, ReturnType, Signature, Type, Visibility};
+
+use crate::args::{self, Arg, facade};
+use crate::duration;
+use crate::errors::Errors;
+
+/// The arguments of `#[group::main(…)]`.
+const ARGUMENTS: &[&str] = &["services", "stop_timeout", "flavor", "worker_threads", "crate"];
+
+const FLAVORS: &[&str] = &["multi_thread", "current_thread"];
+
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let arguments = args::parse(arguments, ARGUMENTS, &mut errors);
+    let settings = Settings::read(&arguments, &mut errors);
+    let Ok(main) = syn::parse2::<Main>(item.clone()) else {
+        errors.at(first_word(item), "`#[group::main]` goes on `async fn main`");
+        let errors = errors.into_tokens();
+        return quote!(#item #errors fn main() {});
+    };
+    main.check(&mut errors);
+    if errors.is_empty() {
+        return main.expand(&settings);
+    }
+    let errors = errors.into_tokens();
+    quote!(#errors fn main() {})
+}
+
+/// What the arguments say.
+#[derive(Default)]
+struct Settings {
+    services: Option<Vec<Type>>,
+    stop_timeout: Option<Duration>,
+    current_thread: bool,
+    worker_threads: Option<usize>,
+    krate: Option<Path>,
+}
+
+impl Settings {
+    fn read(args: &[Arg], errors: &mut Errors) -> Self {
+        let mut settings = Self::default();
+        for arg in args {
+            match arg.key.to_string().as_str() {
+                "services" => settings.services = Some(read_services(arg, errors)),
+                "stop_timeout" => settings.stop_timeout = errors.keep(arg.duration()),
+                "flavor" => {
+                    settings.current_thread =
+                        errors.keep(arg.word(FLAVORS)).is_some_and(|flavor| flavor == "current_thread");
+                }
+                "worker_threads" => settings.worker_threads = errors.keep(arg.count()),
+                "crate" => settings.krate = errors.keep(arg.path("renamed")),
+                _ => {}
+            }
+        }
+        if let Some(arg) = args.iter().find(|arg| arg.key == "worker_threads" && settings.current_thread) {
+            errors.at(&arg.key, "`worker_threads` needs the `multi_thread` flavor");
+        }
+        settings
+    }
+}
+
+fn read_services(arg: &Arg, errors: &mut Errors) -> Vec<Type> {
+    let mut services: Vec<Type> = Vec::new();
+    let before = errors.is_empty();
+    for (service, _) in arg.types("services(Database, Api)", None, errors) {
+        let text = service.to_token_stream().to_string();
+        if services.iter().any(|other| other.to_token_stream().to_string() == text) {
+            errors.at(&service, format!("`{text}` is listed twice"));
+        } else {
+            services.push(service);
+        }
+    }
+    if services.is_empty() && before && errors.is_empty() {
+        errors.at(
+            &arg.key,
+            "an empty group has nothing to run: list a service, or drop `services` to run all that are linked",
+        );
+    }
+    services
+}
+
+/// `async fn main`, its body unread.
+struct Main {
+    attrs: Vec<Attribute>,
+    visibility: Visibility,
+    sig: Signature,
+    body: TokenStream,
+}
+
+impl Parse for Main {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        Ok(Self {
+            attrs: input.call(Attribute::parse_outer)?,
+            visibility: input.parse()?,
+            sig: input.parse()?,
+            body: input.parse()?,
+        })
+    }
+}
+
+impl Main {
+    fn check(&self, errors: &mut Errors) {
+        let Signature { asyncness, fn_token, ident, generics, inputs, .. } = &self.sig;
+        if ident != "main" {
+            let message = format!("`#[group::main]` makes the program's entry point: name it `main`, not `{ident}`");
+            errors.at(ident, message);
+        }
+        if asyncness.is_none() {
+            errors.at(fn_token, "the group's `main` must be `async`");
+        }
+        if !generics.params.is_empty() {
+            errors.at(generics, "`main` cannot be generic");
+        }
+        for input in inputs.iter().skip(1) {
+            errors.at(input, "`main` can take one parameter, `&mut Group`");
+        }
+        if let Some(FnArg::Receiver(receiver)) = inputs.first() {
+            errors.at(receiver, "`main` can take one parameter, `&mut Group`");
+        }
+        for attr in self.attrs.iter().filter(|attr| is_foreign_main(attr)) {
+            errors.at(attr, "the group brings its own runtime: remove this attribute");
+        }
+    }
+
+    fn expand(&self, settings: &Settings) -> TokenStream {
+        let Self { attrs, visibility, sig, body } = self;
+        let Settings { services, stop_timeout, current_thread, worker_threads, krate } = settings;
+        let facade = facade(krate.as_ref());
+        let group = if let Some(services) = services {
+            quote! {{
+                let mut group = __g::Group::new();
+                #(group.add_type::<#services>();)*
+                group
+            }}
+        } else {
+            quote!(__g::Group::registered())
+        };
+        let stop_timeout = stop_timeout.map(duration).map(|limit| quote!(group.stop_timeout(#limit);));
+        let worker_threads = worker_threads.map_or_else(|| quote!(__g::None), |count| quote!(__g::Some(#count)));
+        let output = match &sig.output {
+            ReturnType::Default => quote!(()),
+            ReturnType::Type(_, ty) => quote!(#ty),
+        };
+        let parameter = match sig.inputs.first() {
+            Some(FnArg::Typed(parameter)) => {
+                let ty = &parameter.ty;
+                Some(quote!(<#ty as __g::TakenByMain>::take(group)))
+            }
+            _ => None,
+        };
+        quote! {
+            #(#attrs)*
+            #visibility fn main() -> #facade::__private::ExitCode {
+                use #facade::__private as __g;
+                #[allow(clippy::unused_async)]
+                #sig #body
+                let mut group = #group;
+                #stop_timeout
+                let settings = __g::Main { current_thread: #current_thread, worker_threads: #worker_threads };
+                settings.run(group, async |group: &mut __g::Group| {
+                    <#output as __g::ServiceResult>::into_result(main(#parameter).await)
+                })
+            }
+        }
+    }
+}
+
+/// `#[tokio::main]` and its like.
+fn is_foreign_main(attr: &Attribute) -> bool {
+    let path = attr.path();
+    path.segments.len() > 1 && path.segments.last().is_some_and(|last| last.ident == "main")
+}
+
+/// The word that says what an item is.
+fn first_word(item: &TokenStream) -> TokenStream {
+    let is_word = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if !is_modifier(word));
+    item.clone().into_iter().find(is_word).map_or_else(|| item.clone(), TokenTree::into_token_stream)
+}
+
+fn is_modifier(word: &Ident) -> bool {
+    word == "pub" || word == "unsafe" || word == "crate"
+}

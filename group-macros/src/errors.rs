@@ -1,0 +1,53 @@
+//! All the mistakes of one use of a macro, reported together.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+
+/// Gathers mistakes, so that all of them are reported at once.
+#[derive(Default)]
+pub(crate) struct Errors {
+    all: Option<syn::Error>,
+}
+
+impl Errors {
+    /// A mistake at these tokens.
+    pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
+        self.push(syn::Error::new_spanned(tokens, message));
+    }
+
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        match &mut self.all {
+            Some(all) => all.combine(error),
+            None => self.all = Some(error),
+        }
+    }
+
+    /// Keeps the value, or the mistake.
+    pub(crate) fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+        result.map_err(|error| self.push(error)).ok()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_none()
+    }
+
+    /// One `compile_error!` for each mistake.
+    pub(crate) fn into_tokens(self) -> TokenStream {
+        self.all.map(|all| all.to_compile_error()).unwrap_or_default()
+    }
+}
+
+/// ``; did you mean `name`?``, or `` `: expected one of … ``.
+pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
+    match nearest(word, known) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => format!("; expected one of `{}`", known.join("`, `")),
+    }
+}
+
+/// The known word that looks most like this one, if any looks like it at all.
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let scored = known.iter().map(|&candidate| (strsim::jaro_winkler(word, candidate), candidate));
+    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 > 0.8).then_some(best.1)
+}

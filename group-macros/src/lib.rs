@@ -1,0 +1,30 @@
+//! The macros of `service-group`. They are documented where they are re-exported: in the facade.
+//!
+//! Each goes the same way: `parse` the tokens, check them into a model while gathering every
+//! mistake, `expand` the model. They emit calls into `group::__private`, and no logic.
+
+use proc_macro::TokenStream;
+
+mod args;
+mod block;
+mod entry;
+mod errors;
+mod service;
+
+/// Turns an `impl` block into a service. See `group::service`.
+#[proc_macro_attribute]
+pub fn service(args: TokenStream, item: TokenStream) -> TokenStream {
+    service::expand(args.into(), &item.into()).into()
+}
+
+/// Turns `async fn main` into the program's entry point. See `group::main`.
+#[proc_macro_attribute]
+pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
+    entry::expand(args.into(), &item.into()).into()
+}
+
+/// Code for a duration.
+fn duration(duration: std::time::Duration) -> proc_macro2::TokenStream {
+    let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
+    quote::quote!(__g::Duration::new(#seconds, #nanos))
+}

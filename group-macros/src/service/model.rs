@@ -1,0 +1,336 @@
+//! What a `#[service]` block says, once everything in it is checked.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Attribute, FnArg, GenericParam, Ident, LitStr, Meta, ReceiverKind, Type};
+
+use super::{is_service, unwrapped};
+use crate::args::Arg;
+use crate::block::{Block, Item, Method};
+use crate::errors::{Errors, nearest};
+
+/// The arguments of `#[service(…)]`.
+pub(super) const ARGUMENTS: &[&str] =
+    &["name", "after", "http", "role", "start_timeout", "stop_timeout", "register", "crate"];
+
+const ROLES: &[&str] = &["task", "daemon", "once", "main"];
+
+/// The attributes that make a method a route.
+const ROUTES: &[&str] = &["get", "post", "put", "delete", "patch", "head", "options", "any"];
+
+/// What a user may have called `start`, without looking like it.
+const ALSO_START: &[&str] = &["run", "serve", "launch", "on_start"];
+
+const ROUTE_EXAMPLE: &str = "expected a path, as in `#[get(\"/users/{id}\")]`";
+
+/// A `#[service]` block.
+pub(super) struct Model<'a> {
+    pub(super) block: &'a Block,
+    pub(super) spec: Spec,
+    pub(super) register: bool,
+    /// One for each `#[cfg]` variant.
+    pub(super) new: Vec<&'a Method>,
+    pub(super) start: Vec<&'a Method>,
+    pub(super) stop: Vec<&'a Method>,
+    pub(super) router: Vec<&'a Method>,
+    pub(super) routes: Vec<Route<'a>>,
+}
+
+/// What the arguments say of how the group treats the service.
+#[derive(Default)]
+pub(super) struct Spec {
+    pub(super) name: Option<LitStr>,
+    /// With whether they are optional.
+    pub(super) after: Vec<(Type, bool)>,
+    pub(super) http: Option<LitStr>,
+    pub(super) role: Option<String>,
+    pub(super) start_timeout: Option<Duration>,
+    pub(super) stop_timeout: Option<Duration>,
+}
+
+/// A method that answers requests.
+pub(super) struct Route<'a> {
+    /// The attribute's name, and so axum's function.
+    pub(super) verb: Ident,
+    pub(super) path: LitStr,
+    pub(super) method: &'a Method,
+}
+
+impl<'a> Model<'a> {
+    /// Checks everything. `None` when not even the type can be a service.
+    pub(super) fn check(block: &'a Block, args: &[Arg], errors: &mut Errors) -> Option<Self> {
+        check_type(block, errors)?;
+        let named = |name: &str| block.methods().filter(|method| method.sig.ident == name).collect::<Vec<_>>();
+        let mut model = Self {
+            block,
+            spec: Spec::default(),
+            register: true,
+            new: named("new"),
+            start: named("start"),
+            stop: named("stop"),
+            router: named("router"),
+            routes: Vec::new(),
+        };
+        let before = errors.is_empty();
+        model.read_args(args, errors);
+        model.check_attributes(errors);
+        model.check_methods(errors);
+        model.read_routes(errors);
+        model.check_registration(args, errors);
+        // With other mistakes about, what seems to be missing may only be misread.
+        if before && errors.is_empty() {
+            model.check_purpose(args, errors);
+        }
+        Some(model)
+    }
+
+    fn read_args(&mut self, args: &[Arg], errors: &mut Errors) {
+        for arg in args {
+            match arg.key.to_string().as_str() {
+                "name" => self.spec.name = errors.keep(arg.string("morning").and_then(check_name)),
+                "after" => self.spec.after = arg.types("after(Database, optional(Cache))", Some("optional"), errors),
+                "http" => self.spec.http = errors.keep(arg.string("127.0.0.1:8080").and_then(check_address)),
+                "role" => self.spec.role = errors.keep(arg.word(ROLES)),
+                "start_timeout" => self.spec.start_timeout = errors.keep(arg.duration()),
+                "stop_timeout" => self.spec.stop_timeout = errors.keep(arg.duration()),
+                "register" => self.register = errors.keep(arg.bool()).unwrap_or(true),
+                _ => {}
+            }
+        }
+    }
+
+    fn check_attributes(&self, errors: &mut Errors) {
+        for attr in self.block.attrs.iter().filter(|attr| is_service(attr)) {
+            errors.at(attr, "`#[service]` is already on this block");
+        }
+    }
+
+    fn check_methods(&self, errors: &mut Errors) {
+        for method in self.start.iter().chain(&self.stop).chain(&self.router) {
+            check_receiver(method, errors);
+            check_generics(method, errors);
+        }
+        for method in &self.stop {
+            for param in method.params() {
+                errors.at(param, "`stop` takes nothing but `&self`");
+            }
+        }
+        for method in &self.new {
+            if let Some(FnArg::Receiver(receiver)) = method.sig.inputs.first() {
+                errors.at(receiver, "`new` makes the service, so there is no `self` yet");
+            }
+            check_generics(method, errors);
+        }
+    }
+
+    fn read_routes(&mut self, errors: &mut Errors) {
+        for method in self.block.methods() {
+            for attr in &method.attrs {
+                let Some(verb) = route_method(attr) else { continue };
+                check_receiver_of_route(method, errors);
+                check_generics(method, errors);
+                let Some(path) = errors.keep(route_path(attr)) else { continue };
+                // A twin under `#[cfg]` is there instead of this one.
+                let twin = self.routes.iter().find(|other| {
+                    other.path.value() == path.value()
+                        && other.verb == verb
+                        && cfgs(&other.method.attrs).next().is_none()
+                        && cfgs(&method.attrs).next().is_none()
+                });
+                if let Some(twin) = twin {
+                    let verb = verb.to_string().to_uppercase();
+                    let message = format!("`{verb} {}` is already served by `{}`", path.value(), twin.method.sig.ident);
+                    errors.at(&path, message);
+                } else {
+                    self.routes.push(Route { verb, path, method });
+                }
+            }
+        }
+    }
+
+    fn check_registration(&self, args: &[Arg], errors: &mut Errors) {
+        let refused = args.iter().any(|arg| arg.key == "register") && !self.register;
+        if !self.block.generics.params.is_empty() && !refused {
+            errors.at(
+                GenericsOf(self.block),
+                "a generic service cannot register itself: the registry holds concrete types\n\
+                 help: write `#[service(register = false)]` here and name the concrete type: \
+                 `#[group::main(services(Cache<u8>))]`",
+            );
+        }
+    }
+
+    /// Whether the service does anything, and the arguments fit what it does.
+    fn check_purpose(&self, args: &[Arg], errors: &mut Errors) {
+        let first_route =
+            self.block.methods().flat_map(|method| &method.attrs).find(|attr| route_method(attr).is_some());
+        let serves = first_route.is_some() || !self.router.is_empty();
+        let http = args.iter().find(|arg| arg.key == "http");
+        match (first_route, http) {
+            (Some(route), None) => {
+                errors.at(route, "routes need an address: `#[service(http = \"127.0.0.1:8080\")]`");
+            }
+            (None, Some(http)) if !serves => {
+                errors.at(&http.key, "nothing is served here: add a method with `#[get(\"/path\")]`");
+            }
+            (None, None) if serves => {
+                let ident = &self.router[0].sig.ident;
+                errors.at(ident, "`router` needs an address: `#[service(http = \"127.0.0.1:8080\")]`");
+            }
+            (None, None) if self.start.is_empty() => self.say_that_start_is_missing(errors),
+            _ => {}
+        }
+    }
+
+    fn say_that_start_is_missing(&self, errors: &mut Errors) {
+        let misspelt = self.block.methods().find(|method| {
+            let name = method.sig.ident.to_string();
+            let is_method = matches!(method.sig.inputs.first(), Some(FnArg::Receiver(_)));
+            is_method && name != "stop" && (ALSO_START.contains(&name.as_str()) || nearest(&name, &["start"]).is_some())
+        });
+        if let Some(method) = misspelt {
+            return errors.at(&method.sig.ident, "did you mean `start`?");
+        }
+        let mut message =
+            "this service does nothing: give it `async fn start(&self)`, or routes and `http = \"…\"`".to_owned();
+        if self.block.items.iter().any(|item| matches!(item, Item::Macro(_))) {
+            message.push_str(
+                "; one that a macro in this block makes is not visible here: write it out, \
+                 or implement `group::Service` by hand",
+            );
+        }
+        let (impl_token, self_ty) = (&self.block.impl_token, &self.block.self_ty);
+        errors.at(quote!(#impl_token #self_ty), message);
+    }
+}
+
+/// The parameters of an `impl`, with their brackets.
+struct GenericsOf<'a>(&'a Block);
+
+impl ToTokens for GenericsOf<'_> {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let generics = &self.0.generics;
+        generics.lt_token.to_tokens(tokens);
+        generics.params.to_tokens(tokens);
+        generics.gt_token.to_tokens(tokens);
+    }
+}
+
+/// Whether the block is one that can make a service at all.
+fn check_type(block: &Block, errors: &mut Errors) -> Option<()> {
+    let self_ty = unwrapped(&block.self_ty);
+    if let Some(of_trait) = &block.of_trait {
+        let is_service = of_trait.segments.last().is_some_and(|last| last.ident == "Service");
+        let name = self_ty.to_token_stream();
+        errors.at(
+            of_trait,
+            if is_service {
+                format!("`{name}` is a service already: remove `#[service]`")
+            } else {
+                format!("`#[service]` goes on an inherent block: write `impl {name} {{ … }}`")
+            },
+        );
+        return None;
+    }
+    if !matches!(self_ty, Type::Path(_) | Type::Macro(_)) {
+        errors.at(&block.self_ty, "a service is a struct or an enum of yours");
+        return None;
+    }
+    let lifetimes = block.generics.params.iter().filter_map(|param| match param {
+        GenericParam::Lifetime(lifetime) => Some(&lifetime.lifetime),
+        _ => None,
+    });
+    let mut sound = Some(());
+    for lifetime in lifetimes {
+        errors.at(lifetime, "a service lives as long as its group: it can borrow only 'static data");
+        sound = None;
+    }
+    sound
+}
+
+fn check_receiver(method: &Method, errors: &mut Errors) {
+    let name = &method.sig.ident;
+    match method.sig.inputs.first() {
+        Some(FnArg::Receiver(receiver)) => match &receiver.kind {
+            ReceiverKind::Reference(_, _, None) => {}
+            ReceiverKind::Reference(_, _, Some(_)) => errors.at(
+                receiver,
+                format!(
+                    "`{name}` must take `&self`: other methods run while it does, \
+                     so put what changes in a `Mutex` or an atomic"
+                ),
+            ),
+            _ => errors.at(receiver, format!("`{name}` must take `&self`: the group owns the service and lends it")),
+        },
+        _ => errors.at(name, format!("`{name}` must take `&self`: the group owns the service and lends it")),
+    }
+}
+
+/// A route may do without the service.
+fn check_receiver_of_route(method: &Method, errors: &mut Errors) {
+    if matches!(method.sig.inputs.first(), Some(FnArg::Receiver(_))) {
+        check_receiver(method, errors);
+    }
+}
+
+fn check_generics(method: &Method, errors: &mut Errors) {
+    let name = &method.sig.ident;
+    let message = format!("`{name}` cannot be generic: the group has no type to put there");
+    let generics = &method.sig.generics;
+    if generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_))) {
+        let (lt, params, gt) = (&generics.lt_token, &generics.params, &generics.gt_token);
+        errors.at(quote!(#lt #params #gt), &message);
+    }
+    for param in method.params().filter(|param| matches!(unwrapped(param), Type::ImplTrait(_))) {
+        errors.at(param, &message);
+    }
+}
+
+fn check_name(name: LitStr) -> syn::Result<LitStr> {
+    let text = name.value();
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if text.is_empty() || !text.chars().all(allowed) {
+        return Err(syn::Error::new(name.span(), "a service's name is lower-case letters, digits, - and _"));
+    }
+    Ok(name)
+}
+
+fn check_address(address: LitStr) -> syn::Result<LitStr> {
+    let text = address.value();
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(address),
+        _ => Err(syn::Error::new(address.span(), "expected `host:port`, as in `\"127.0.0.1:8080\"`")),
+    }
+}
+
+/// The verb of a route attribute: `get`, `post` and so on.
+pub(super) fn route_method(attr: &Attribute) -> Option<Ident> {
+    let verb = attr.path().get_ident()?;
+    ROUTES.contains(&verb.to_string().as_str()).then(|| verb.clone())
+}
+
+fn route_path(attr: &Attribute) -> syn::Result<LitStr> {
+    let path: LitStr = match &attr.meta {
+        Meta::List(list) => list.parse_args().map_err(|_| syn::Error::new_spanned(attr, ROUTE_EXAMPLE))?,
+        _ => return Err(syn::Error::new_spanned(attr, ROUTE_EXAMPLE)),
+    };
+    let text = path.value();
+    if !text.starts_with('/') {
+        return Err(syn::Error::new(path.span(), "a path starts with `/`"));
+    }
+    let old = text.split('/').find(|segment| segment.starts_with(':') || segment.starts_with('*'));
+    if let Some(old) = old {
+        let (mark, name) = old.split_at(1);
+        let star = if mark == "*" { "*" } else { "" };
+        let message = format!("write `{{{star}{name}}}`: `{old}` is the syntax of older axum versions");
+        return Err(syn::Error::new(path.span(), message));
+    }
+    Ok(path)
+}
+
+/// The conditions under which an item is there.
+pub(super) fn cfgs(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg"))
+}
