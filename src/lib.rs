@@ -1,4 +1,4 @@
-//! Run several services in one process, start them in order, and stop them right.
+#![doc = include_str!("../README.md")]
 
 pub use group_core::*;
 pub use group_macros::{main, service};

@@ -21,6 +21,17 @@ use tokio::sync::oneshot;
 use crate::panic::caught_now;
 use crate::{BoxError, FromContext};
 
+/// What an endless loop returns. Edition 2024 infers it, but only a function type can name it.
+pub type Never = <fn() -> ! as Returns>::Type;
+
+pub trait Returns {
+    type Type;
+}
+
+impl<T> Returns for fn() -> T {
+    type Type = T;
+}
+
 /// What every method comes down to.
 pub type Result<T = ()> = std::result::Result<T, BoxError>;
 

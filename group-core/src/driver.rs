@@ -182,7 +182,9 @@ impl Driver {
         }
     }
 
-    fn finish(self) {
+    fn finish(mut self) {
+        // What was never built may hold on to what was provided.
+        self.services.clear();
         self.drop_provided();
         let report = lock(&self.shared.journal).report(self.lifecycle.outcome(), &self.shared.members);
         self.shared.report.send_replace(Some(report));

@@ -111,7 +111,7 @@ impl Journal {
         let budget = Took(self.budget);
         let alive = self.services.iter().filter(|entry| entry.launched.is_some() && entry.gone.is_none()).count();
         let what = match alive {
-            0 => String::new(),
+            0 => ": nothing to stop".to_owned(),
             n => format!(": stopping {}, within {budget}", count(n, "service")),
         };
         tracing::info!(target: "group", cause = %cause, "{cause}{what}");

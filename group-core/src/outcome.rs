@@ -1,5 +1,6 @@
 //! What the methods of a service may return.
 
+use crate::__private::Never;
 use crate::{BoxError, Service};
 
 /// What `start`, `stop` and the body of `main` may return: `()`, or `Result<(), E>` with any `E`
@@ -21,6 +22,12 @@ pub trait Outcome {
 impl Outcome for () {
     fn into_result(self) -> Result<(), BoxError> {
         Ok(())
+    }
+}
+
+impl Outcome for Never {
+    fn into_result(self) -> Result<(), BoxError> {
+        self
     }
 }
 

@@ -1,1 +1,151 @@
+//! Watches a child process: what it prints, how it takes a signal, how it ends.
 
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+
+/// A program of this package that runs.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: BufReader<ChildStderr>,
+    /// What it has printed so far.
+    pub printed: Vec<String>,
+    /// What it has logged so far.
+    pub logged: Vec<String>,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; `None` if a signal killed it.
+    pub code: Option<i32>,
+    /// The signal that killed it.
+    pub signal: Option<i32>,
+    /// All that it printed.
+    pub printed: Vec<String>,
+    /// All that it logged.
+    pub logged: Vec<String>,
+}
+
+impl Program {
+    /// Starts a program.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(path: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(path)
+            .args(args)
+            .env_remove("RUST_LOG")
+            .env_remove("GROUP_STOP_TIMEOUT")
+            .envs(env.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {path}: {error}"));
+        let stdout = BufReader::new(child.stdout.take().expect("is piped"));
+        let stderr = BufReader::new(child.stderr.take().expect("is piped"));
+        Self { child, stdout, stderr, printed: Vec::new(), logged: Vec::new() }
+    }
+
+    /// Waits until it prints a line that contains `text`, and returns the line.
+    ///
+    /// # Panics
+    ///
+    /// When it ends without.
+    pub fn prints(&mut self, text: &str) -> String {
+        read_until(&mut self.stdout, &mut self.printed, text)
+    }
+
+    /// Waits until it logs a line that contains `text`, and returns the line.
+    ///
+    /// # Panics
+    ///
+    /// When it ends without.
+    pub fn logs(&mut self, text: &str) -> String {
+        read_until(&mut self.stderr, &mut self.logged, text)
+    }
+
+    /// Waits until the HTTP service of this name is ready, and returns its address.
+    ///
+    /// # Panics
+    ///
+    /// When the program ends before.
+    pub fn address_of(&mut self, service: &str) -> String {
+        let line = self.logs(&format!("{service} is ready on http://"));
+        let (_, rest) = line.split_once("http://").expect("has an address");
+        rest.split(' ').next().expect("is not empty").to_owned()
+    }
+
+    /// Sends it a signal, by name: `TERM`.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be sent.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.expect("there is `kill`").success());
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    ///
+    /// When what it says is no text.
+    #[must_use]
+    pub fn end(mut self) -> Ended {
+        let mut rest = (String::new(), String::new());
+        // What a program logs is little, and fits into the pipe while the other one is read.
+        self.stdout.read_to_string(&mut rest.0).expect("is text");
+        self.stderr.read_to_string(&mut rest.1).expect("is text");
+        self.printed.extend(rest.0.lines().map(str::to_owned));
+        self.logged.extend(rest.1.lines().map(str::to_owned));
+        let status = self.child.wait().expect("is ours to wait for");
+        let (printed, logged) = (std::mem::take(&mut self.printed), std::mem::take(&mut self.logged));
+        Ended { code: status.code(), signal: status.signal(), printed, logged }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // A test that failed must not leave it behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// The last line of its log, without time, level and target.
+    ///
+    /// # Panics
+    ///
+    /// When it logged nothing.
+    #[must_use]
+    pub fn last_words(&self) -> &str {
+        let last = self.logged.last().expect("says how it ended");
+        last.split_once("group: ").map_or(last, |(_, message)| message)
+    }
+
+    /// The lines of its log that contain `text`.
+    #[must_use]
+    pub fn logged_with(&self, text: &str) -> Vec<&str> {
+        self.logged.iter().map(String::as_str).filter(|line| line.contains(text)).collect()
+    }
+}
+
+fn read_until(from: &mut impl BufRead, so_far: &mut Vec<String>, text: &str) -> String {
+    loop {
+        let mut line = String::new();
+        let read = from.read_line(&mut line).expect("is text");
+        assert_ne!(read, 0, "ended without {text:?}: {so_far:#?}");
+        let line = line.trim_end().to_owned();
+        so_far.push(line.clone());
+        if line.contains(text) {
+            return line;
+        }
+    }
+}

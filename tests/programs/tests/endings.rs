@@ -1,0 +1,212 @@
+//! Every way to end, watched from outside: exit codes, what was stopped, the last words.
+
+use programs::{Ended, Program};
+
+fn start(way: &str) -> Program {
+    Program::start(env!("CARGO_BIN_EXE_ending"), &[way], &[])
+}
+
+/// What is true of every end: the first service was stopped and dropped once, and the log's last
+/// line sums it up.
+#[track_caller]
+fn check(ended: &Ended, code: i32, last_words: &str) {
+    assert_eq!((ended.code, ended.signal), (Some(code), None), "{ended:#?}");
+    assert!(ended.last_words().starts_with(last_words), "{ended:#?}");
+    for line in ["polite stopped", "polite dropped", "provided value dropped"] {
+        let times = ended.printed.iter().filter(|printed| *printed == line).count();
+        assert_eq!(times, 1, "{line}: {ended:#?}");
+    }
+}
+
+#[test]
+fn c186_a_stop_that_was_asked_for_is_0() {
+    for signal in ["TERM", "INT", "QUIT"] {
+        let mut program = start("stopped");
+        program.prints("all are ready");
+        program.signal(signal);
+        let ended = program.end();
+        check(&ended, 0, "stopped cleanly: 2 services");
+        assert_eq!(ended.logged_with("ERROR").len(), 0);
+    }
+}
+
+#[test]
+fn c186_the_end_of_every_main_is_0() {
+    let ended = start("completed").end();
+    check(&ended, 0, "stopped cleanly: 2 services");
+    assert_eq!(
+        ended.printed,
+        ["done", "polite was told", "polite stopped", "polite dropped", "provided value dropped"]
+    );
+}
+
+#[test]
+fn c186_a_failed_start_is_2() {
+    let ended = start("start-failed").end();
+    check(&ended, 2, "start failed; stopped again: 2 services");
+    assert!(!ended.printed.contains(&"all are ready".to_owned()), "what comes after it was not built");
+}
+
+#[test]
+fn c058_the_error_is_said_once_with_all_its_causes() {
+    let ended = start("start-failed").end();
+    let said = ended.logged_with("no route");
+    assert_eq!(said.len(), 1, "{ended:#?}");
+    assert!(said[0].ends_with("`database` failed to start: no route to the database: cable unplugged"), "{said:?}");
+}
+
+#[test]
+fn c186_a_failure_while_running_is_1() {
+    check(&start("run-failed").end(), 1, "stopped after a failure: 2 services");
+}
+
+#[test]
+fn c186_a_panic_is_an_error_with_message_and_place() {
+    for (way, code, words) in [("start-panicked", 2, "start failed"), ("run-panicked", 1, "stopped after a failure")] {
+        let ended = start(way).end();
+        check(&ended, code, words);
+        let said = ended.logged_with("panicked: no route to the database, at ");
+        assert_eq!(said.len(), 1, "{ended:#?}");
+        assert!(said[0].contains("`database`") && said[0].contains("ending.rs:"), "{said:?}");
+    }
+}
+
+#[test]
+fn c186_a_service_past_its_limit_is_3() {
+    let mut program = start("over-limit");
+    program.prints("deaf is ready");
+    program.signal("TERM");
+    let ended = program.end();
+    check(&ended, 3, "stopped, but not cleanly: 2 services");
+    assert_eq!(ended.logged_with("`deaf` failed to stop: it has not stopped after").len(), 1, "{ended:#?}");
+}
+
+#[test]
+fn c186_a_group_past_its_deadline_is_3() {
+    let mut program = start("over-deadline");
+    program.prints("deaf is ready");
+    program.signal("TERM");
+    check(&program.end(), 3, "stopped, but not cleanly: 2 services");
+}
+
+#[test]
+fn c102_c186_a_second_signal_ends_it_now() {
+    for (second, code) in [("TERM", 128 + 15), ("INT", 128 + 2), ("QUIT", 128 + 3)] {
+        let mut program = start("deaf");
+        program.prints("deaf is ready");
+        program.signal("TERM");
+        program.prints("deaf was told");
+        program.signal(second);
+        let ended = program.end();
+        assert_eq!((ended.code, ended.signal), (Some(code), None), "{ended:#?}");
+        assert!(ended.last_words().starts_with("forced to end by a second signal, SIG"), "{ended:#?}");
+    }
+}
+
+#[test]
+fn c102_a_second_signal_ends_it_also_when_a_service_blocks_a_worker() {
+    let mut program = start("blocked");
+    program.prints("all are ready");
+    program.signal("TERM");
+    program.prints("blocked");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(128 + 15), "{ended:#?}");
+    assert!(ended.last_words().starts_with("forced to end by a second signal, SIGTERM"), "{ended:#?}");
+}
+
+#[test]
+fn c102_a_second_signal_ends_it_also_when_the_only_thread_is_blocked() {
+    let mut program = Program::start(env!("CARGO_BIN_EXE_one_thread"), &[], &[]);
+    program.prints("blocked");
+    program.signal("TERM");
+    program.signal("INT");
+    let ended = program.end();
+    assert!(matches!(ended.code, Some(130 | 143)), "{ended:#?}");
+    assert!(ended.last_words().starts_with("forced to end by a second signal, SIG"), "{ended:#?}");
+}
+
+#[test]
+fn c102_a_second_signal_ends_it_also_when_the_body_of_main_is_blocked() {
+    let mut program = start("body-blocks");
+    program.prints("blocked");
+    program.signal("TERM");
+    program.signal("INT");
+    let ended = program.end();
+    assert!(matches!(ended.code, Some(130 | 143)), "{ended:#?}");
+}
+
+#[test]
+fn c186_a_group_that_is_wrong_is_78() {
+    let ended = start("cycle").end();
+    assert_eq!(ended.code, Some(78), "{ended:#?}");
+    assert_eq!(ended.logged_with("polite -> polite").len(), 1, "{ended:#?}");
+    assert_eq!(ended.printed, ["polite dropped", "provided value dropped"], "dropped, but never started or stopped");
+}
+
+#[test]
+fn c001_a_program_without_services_is_78_and_says_why() {
+    let ended = start("empty").end();
+    assert_eq!(ended.code, Some(78), "{ended:#?}");
+    assert_eq!(ended.logged_with("a crate that is never named is never linked").len(), 1, "{ended:#?}");
+}
+
+#[test]
+fn a_limit_in_the_environment_that_cannot_be_read_is_78_and_names_the_variable() {
+    for value in ["ten", "10", "", "-1s"] {
+        let ended = Program::start(env!("CARGO_BIN_EXE_ending"), &["stopped"], &[("GROUP_STOP_TIMEOUT", value)]).end();
+        assert_eq!(ended.code, Some(78), "{value:?}: {ended:#?}");
+        assert_eq!(ended.logged_with("GROUP_STOP_TIMEOUT").len(), 1, "{value:?}: {ended:#?}");
+    }
+}
+
+#[test]
+fn a_body_that_fails_or_panics_is_2_and_nothing_is_started() {
+    for way in ["body-failed", "body-panicked", "no-such-way"] {
+        let ended = start(way).end();
+        assert_eq!(ended.code, Some(2), "{ended:#?}");
+        assert_eq!(ended.logged_with("`main` failed to start: ").len(), 1, "{ended:#?}");
+        assert!(!ended.printed.contains(&"polite stopped".to_owned()), "{ended:#?}");
+    }
+}
+
+#[test]
+fn c061_a_signal_before_the_first_start_starts_nothing_and_is_0() {
+    let mut program = start("body-hangs");
+    program.prints("body runs");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(ended.printed, ["body runs", "polite dropped", "provided value dropped"], "{ended:#?}");
+}
+
+#[test]
+fn c189_what_outlives_the_group_is_dropped_too() {
+    let mut program = start("stopped");
+    program.prints("all are ready");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!(ended.printed.last().map(String::as_str), Some("detached task dropped"), "{ended:#?}");
+}
+
+#[test]
+fn c080_code_after_the_group_runs_and_its_exit_code_wins() {
+    for signal in ["TERM", "INT", "QUIT"] {
+        let mut program = Program::start(env!("CARGO_BIN_EXE_by_hand"), &[], &[]);
+        program.prints("ready");
+        program.signal(signal);
+        let ended = program.end();
+        assert_eq!(ended.code, Some(123), "{ended:#?}");
+        assert!(ended.printed[1].starts_with("stopped cleanly: 1 service"), "{ended:#?}");
+        assert_eq!(ended.logged.len(), 0, "without a subscriber, nothing is logged");
+    }
+}
+
+#[test]
+fn the_log_is_silent_when_asked_to_be() {
+    let mut program = Program::start(env!("CARGO_BIN_EXE_ending"), &["stopped"], &[("RUST_LOG", "off")]);
+    program.prints("all are ready");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!((ended.code, ended.logged.len()), (Some(0), 0), "{ended:#?}");
+}

@@ -1,0 +1,44 @@
+//! Which services are in a program, and in which order.
+
+use programs::Program;
+
+/// These programs are examples, because those may use crates that are never published.
+fn start(example: &str, env: &[(&str, &str)]) -> Program {
+    let target = std::path::Path::new(env!("CARGO_BIN_EXE_ending")).parent().expect("is in a directory");
+    let path = target.join("examples").join(example);
+    assert!(path.exists(), "build them first: cargo build -p programs --examples");
+    Program::start(&path.to_string_lossy(), &[], env)
+}
+
+fn run(example: &str, services: usize) -> Vec<String> {
+    let mut program = start(example, &[]);
+    program.logs(&format!("{services} services are ready"));
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    ended.printed
+}
+
+#[test]
+fn services_of_every_crate_that_is_named_start_by_crate_and_line() {
+    let printed = run("registered", 4);
+    assert_eq!(printed[..4], ["ledger starts", "invoices starts", "zebra starts", "aardvark starts"]);
+    assert_eq!(printed[4..], ["aardvark stops", "zebra stops", "invoices stops", "ledger stops"]);
+}
+
+#[test]
+fn services_that_are_listed_are_exactly_those_in_that_order() {
+    let printed = run("listed", 2);
+    assert_eq!(printed, ["zebra starts", "ledger starts", "ledger stops", "zebra stops"]);
+}
+
+#[test]
+fn a_limit_in_the_environment_overrides_the_one_in_the_program() {
+    for (env, said) in [(&[][..], "within 7 s"), (&[("GROUP_STOP_TIMEOUT", "1m 30s")][..], "within 1m 30s")] {
+        let mut program = start("listed", env);
+        program.logs("2 services are ready");
+        program.signal("TERM");
+        let ended = program.end();
+        assert_eq!(ended.logged_with(said).len(), 1, "{ended:#?}");
+    }
+}
