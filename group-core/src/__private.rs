@@ -1,10 +1,10 @@
 //! What the macros call. Not public: it changes without notice.
 
 pub use core;
+pub use std::clone::Clone;
 pub use std::future::{Future, ready};
 pub use std::marker::Send;
 pub use std::option::Option::{None, Some};
-pub use std::process::ExitCode;
 pub use std::sync::Arc;
 pub use std::time::Duration;
 
@@ -35,20 +35,41 @@ impl<T> Returns for fn() -> T {
 /// What every method comes down to.
 pub type Result<T = ()> = std::result::Result<T, BoxError>;
 
-/// What `start` can take: every [`FromContext`].
-#[diagnostic::on_unimplemented(
-    message = "`start` cannot take `{Self}`",
-    label = "cannot be taken from the group",
-    note = "a service can take `Shutdown`, `Ready`, `Context`, `Handle`, and `Arc<T>` of another service or of a value that was provided",
-    note = "implement `group::FromContext` for a type of your own"
-)]
-pub trait TakenByStart: Sized {
-    /// Takes it.
-    ///
-    /// # Errors
-    ///
-    /// When it is not to be had.
-    fn take(cx: &Context) -> Result<Self>;
+macro_rules! taken_by {
+    ($name:ident, $doc:literal, $message:literal) => {
+        #[doc = $doc]
+        #[diagnostic::on_unimplemented(
+            message = $message,
+            label = "cannot be taken from the group",
+            note = "a service can take `Shutdown`, `Ready`, `Context`, `Handle`, and `Arc<T>` of another service or of a value that was provided",
+            note = "implement `group::FromContext` for a type of your own"
+        )]
+        pub trait $name: Sized {
+            /// Takes it.
+            ///
+            /// # Errors
+            ///
+            /// When it is not to be had.
+            fn take(cx: &Context) -> Result<Self>;
+
+            /// Notes that it is taken.
+            fn needs(spec: Spec) -> Spec;
+        }
+    };
+}
+
+taken_by!(TakenByNew, "What `new` can take: every [`FromContext`].", "`new` cannot take `{Self}`");
+taken_by!(TakenByStart, "What `start` can take: every [`FromContext`].", "`start` cannot take `{Self}`");
+
+#[diagnostic::do_not_recommend]
+impl<T: FromContext> TakenByNew for T {
+    fn take(cx: &Context) -> Result<Self> {
+        T::from_context(cx)
+    }
+
+    fn needs(spec: Spec) -> Spec {
+        spec.builds_with::<T>()
+    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -56,28 +77,42 @@ impl<T: FromContext> TakenByStart for T {
     fn take(cx: &Context) -> Result<Self> {
         T::from_context(cx)
     }
+
+    fn needs(spec: Spec) -> Spec {
+        spec.starts_with::<T>()
+    }
 }
 
-/// What `new` can take: every [`FromContext`].
+/// A service that another one, or `main`, mentions in an argument.
 #[diagnostic::on_unimplemented(
-    message = "`new` cannot take `{Self}`",
-    label = "cannot be taken from the group",
-    note = "a service can take `Shutdown`, `Ready`, `Context`, `Handle`, and `Arc<T>` of another service or of a value that was provided",
-    note = "implement `group::FromContext` for a type of your own"
+    message = "`{Self}` is not a service",
+    label = "not a service",
+    note = "put `#[group::service]` on its `impl` block, or implement `group::Service`"
 )]
-pub trait TakenByNew: Sized {
-    /// Takes it.
-    ///
-    /// # Errors
-    ///
-    /// When it is not to be had.
-    fn take(cx: &Context) -> Result<Self>;
+pub trait Mentioned {
+    /// `after(Self)`.
+    fn after(spec: Spec) -> Spec;
+
+    /// `after(optional(Self))`.
+    fn optional(spec: Spec) -> Spec;
+
+    /// `services(Self)`.
+    fn add_to(group: &mut Group);
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: FromContext> TakenByNew for T {
-    fn take(cx: &Context) -> Result<Self> {
-        T::from_context(cx)
+impl<S: Service> Mentioned for S {
+    fn after(spec: Spec) -> Spec {
+        spec.after::<S>()
+    }
+
+    fn optional(spec: Spec) -> Spec {
+        spec.optional::<S>()
+    }
+
+    #[track_caller]
+    fn add_to(group: &mut Group) {
+        group.add_type::<S>();
     }
 }
 
@@ -91,6 +126,28 @@ pub trait TakenByMain<'a> {
 impl<'a> TakenByMain<'a> for &'a mut Group {
     fn take(group: &'a mut Group) -> Self {
         group
+    }
+}
+
+/// What `main` can return: every [`ServiceResult`].
+#[diagnostic::on_unimplemented(
+    message = "`main` cannot return `{Self}`",
+    label = "expected `()` or `Result<(), E>`",
+    note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `anyhow::Error` and every error type do"
+)]
+pub trait ReturnedByMain {
+    /// The same, in one form.
+    ///
+    /// # Errors
+    ///
+    /// When it was one.
+    fn into_result(self) -> Result;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ServiceResult> ReturnedByMain for T {
+    fn into_result(self) -> Result {
+        ServiceResult::into_result(self)
     }
 }
 
@@ -181,9 +238,78 @@ pub mod http {
     //! HTTP, as the macros use it.
 
     pub use axum::Router;
+    pub use axum::extract::Request;
+    pub use axum::response::IntoResponse;
     pub use axum::routing::{any, delete, get, head, options, patch, post, put};
 
+    use std::pin::Pin;
+
+    use axum::extract::{FromRequest, FromRequestParts};
+    use axum::http::request::Parts;
+    use axum::response::Response;
+
     use crate::Context;
+
+    /// A parameter of a route or what its method answers, or else the response that says why it
+    /// cannot be had.
+    pub type Answer<T = Response> = std::result::Result<T, Response>;
+
+    /// What a parameter of a route can be that is not the last: every [`FromRequestParts`].
+    #[diagnostic::on_unimplemented(
+        message = "only the last parameter can take the body",
+        label = "`{Self}` cannot be taken from the request without its body",
+        note = "for what can, see `https://docs.rs/axum/0.8/axum/extract/index.html`"
+    )]
+    pub trait Part: FromRequestParts<()> {}
+
+    // Recommended, so that rustc says what keeps an extractor from being one.
+    impl<T: FromRequestParts<()>> Part for T {}
+
+    /// What `router` takes and returns.
+    #[diagnostic::on_unimplemented(
+        message = "`router` takes the routes and returns them: `fn router(&self, routes: Router) -> Router`",
+        label = "not `group::axum::Router`"
+    )]
+    pub trait Routes {
+        /// Takes the routes.
+        fn from(routes: Router) -> Self;
+
+        /// Returns the routes.
+        fn into(self) -> Router;
+    }
+
+    impl Routes for Router {
+        fn from(routes: Router) -> Self {
+            routes
+        }
+
+        fn into(self) -> Router {
+            self
+        }
+    }
+
+    /// A parameter on its way. Boxed, because rustc has more to say of an opaque future: once the
+    /// parameter is no extractor, that is a second mistake.
+    pub type Taking<'a, T> = Pin<Box<dyn Future<Output = Answer<T>> + Send + 'a>>;
+
+    /// Takes a parameter that is not the last.
+    pub fn part<T: Part + 'static>(parts: &mut Parts) -> Taking<'_, T> {
+        Box::pin(async { T::from_request_parts(parts, &()).await.map_err(IntoResponse::into_response) })
+    }
+
+    /// Takes the last parameter.
+    pub fn whole<T: FromRequest<(), M> + 'static, M: 'static>(request: Request) -> Taking<'static, T> {
+        Box::pin(async { T::from_request(request, &()).await.map_err(IntoResponse::into_response) })
+    }
+
+    /// Says what a route is, for the sake of what rustc says when it is not.
+    pub fn route<F, Fut>(answer: F) -> F
+    where
+        F: FnOnce(Request) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Answer> + Send,
+    {
+        answer
+    }
 
     /// The type of a `start` that is not there.
     pub type Nothing = std::future::Pending<super::Result>;

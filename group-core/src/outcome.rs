@@ -19,12 +19,14 @@ pub trait Outcome {
     fn into_result(self) -> Result<(), BoxError>;
 }
 
+#[diagnostic::do_not_recommend]
 impl Outcome for () {
     fn into_result(self) -> Result<(), BoxError> {
         Ok(())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Outcome for Never {
     fn into_result(self) -> Result<(), BoxError> {
         self

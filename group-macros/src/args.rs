@@ -39,19 +39,23 @@ pub(crate) fn parse(tokens: TokenStream, known: &[&str], errors: &mut Errors) ->
     args
 }
 
+/// A comma between angle brackets is a type's own.
 fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
     let mut pieces = vec![TokenStream::new()];
     let mut angles = 0_usize;
+    let mut arrow = false;
     for token in tokens {
-        match &token {
-            TokenTree::Punct(punct) if punct.as_char() == ',' && angles == 0 => {
+        let mark = if let TokenTree::Punct(punct) = &token { punct.as_char() } else { ' ' };
+        match mark {
+            ',' if angles == 0 => {
                 pieces.push(TokenStream::new());
                 continue;
             }
-            TokenTree::Punct(punct) if punct.as_char() == '<' => angles += 1,
-            TokenTree::Punct(punct) if punct.as_char() == '>' => angles = angles.saturating_sub(1),
+            '<' => angles += 1,
+            '>' if !arrow => angles = angles.saturating_sub(1),
             _ => {}
         }
+        arrow = mark == '-';
         if let Some(piece) = pieces.last_mut() {
             piece.append(token);
         }
@@ -150,41 +154,38 @@ impl Arg {
             errors.at(&self.key, format!("expected a list of services, as in `{example}`"));
             return Vec::new();
         };
+        let expected = format!("expected the type of a service, as in `{example}`");
         let mut types = Vec::new();
         for piece in split_at_commas(tokens.clone()) {
-            let (piece, marked) = match (mark, without_mark(&piece, mark)) {
-                (Some(_), Some(inner)) => (inner, true),
-                _ => (piece, false),
+            let inner = mark.and_then(|mark| without_mark(&piece, mark));
+            let ty = match &inner {
+                Some(inner) if inner.is_empty() => Err(syn::Error::new_spanned(&piece, &expected)),
+                _ => {
+                    let ty = inner.as_ref().unwrap_or(&piece);
+                    syn::parse2(ty.clone()).map_err(|_| syn::Error::new_spanned(ty, &expected))
+                }
             };
-            let expected = format!("expected the type of a service, as in `{example}`");
-            match syn::parse2::<Type>(piece.clone()) {
-                Ok(ty) => types.push((ty, marked)),
-                Err(_) => errors.at(NotEmpty(&piece, &self.key), expected),
-            }
+            types.extend(errors.keep(ty).map(|ty| (ty, inner.is_some())));
         }
         types
+    }
+
+    /// Whether it is `key()`.
+    pub(crate) fn lists_nothing(&self) -> bool {
+        matches!(&self.value, Value::List(tokens) if split_at_commas(tokens.clone()).is_empty())
     }
 }
 
 /// What stands between the parentheses of `mark(…)`.
-fn without_mark(tokens: &TokenStream, mark: Option<&str>) -> Option<TokenStream> {
+fn without_mark(tokens: &TokenStream, mark: &str) -> Option<TokenStream> {
     let mut tokens = tokens.clone().into_iter();
     match (tokens.next(), tokens.next(), tokens.next()) {
         (Some(TokenTree::Ident(word)), Some(TokenTree::Group(group)), None)
-            if mark.is_some_and(|mark| word == mark) && group.delimiter() == Delimiter::Parenthesis =>
+            if word == mark && group.delimiter() == Delimiter::Parenthesis =>
         {
             Some(group.stream())
         }
         _ => None,
-    }
-}
-
-/// These tokens, or else that place.
-struct NotEmpty<'a>(&'a TokenStream, &'a Ident);
-
-impl ToTokens for NotEmpty<'_> {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        if self.0.is_empty() { self.1.to_tokens(tokens) } else { self.0.to_tokens(tokens) }
     }
 }
 

@@ -119,8 +119,11 @@ impl Block {
 
 fn parse_items(input: ParseStream) -> syn::Result<Vec<Item>> {
     let mut items = Vec::new();
-    let inner = input.call(Attribute::parse_inner).unwrap_or_default();
-    if !inner.is_empty() {
+    let ahead = input.fork();
+    if let Ok(inner) = ahead.call(Attribute::parse_inner)
+        && !inner.is_empty()
+    {
+        input.advance_to(&ahead);
         items.push(Item::Other(inner.iter().map(ToTokens::to_token_stream).collect()));
     }
     while !input.is_empty() {

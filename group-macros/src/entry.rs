@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, FnArg, Path, ReturnType, Signature, Type, Visibility};
@@ -13,6 +13,8 @@ use crate::errors::Errors;
 
 /// The arguments of `#[group::main(…)]`.
 const ARGUMENTS: &[&str] = &["services", "stop_timeout", "flavor", "worker_threads", "crate"];
+
+const OTHER_RUNTIME: &str = "the group brings its own runtime: remove this attribute";
 
 const FLAVORS: &[&str] = &["multi_thread", "current_thread"];
 
@@ -25,12 +27,12 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
         let errors = errors.into_tokens();
         return quote!(#item #errors fn main() {});
     };
-    main.check(&mut errors);
-    if errors.is_empty() {
-        return main.expand(&settings);
-    }
-    let errors = errors.into_tokens();
-    quote!(#errors fn main() {})
+    let mut mistakes = Errors::default();
+    main.check(&mut mistakes);
+    // With wrong arguments alone, `main` is what it would be without them.
+    let main = if mistakes.is_empty() { main.expand(&settings) } else { main.expand_dummy() };
+    let (errors, mistakes) = (errors.into_tokens(), mistakes.into_tokens());
+    quote!(#main #errors #mistakes)
 }
 
 /// What the arguments say.
@@ -68,7 +70,6 @@ impl Settings {
 
 fn read_services(arg: &Arg, errors: &mut Errors) -> Vec<Type> {
     let mut services: Vec<Type> = Vec::new();
-    let before = errors.is_empty();
     for (service, _) in arg.types("services(Database, Api)", None, errors) {
         let text = service.to_token_stream().to_string();
         if services.iter().any(|other| other.to_token_stream().to_string() == text) {
@@ -77,7 +78,7 @@ fn read_services(arg: &Arg, errors: &mut Errors) -> Vec<Type> {
             services.push(service);
         }
     }
-    if services.is_empty() && before && errors.is_empty() {
+    if arg.lists_nothing() {
         errors.at(
             &arg.key,
             "an empty group has nothing to run: list a service, or drop `services` to run all that are linked",
@@ -113,7 +114,10 @@ impl Main {
             errors.at(ident, message);
         }
         if asyncness.is_none() {
-            errors.at(fn_token, "the group's `main` must be `async`");
+            match self.made_by() {
+                Some(attribute) => errors.push(syn::Error::new(attribute, OTHER_RUNTIME)),
+                None => errors.at(fn_token, "the group's `main` must be `async`"),
+            }
         }
         if !generics.params.is_empty() {
             errors.at(generics, "`main` cannot be generic");
@@ -125,8 +129,24 @@ impl Main {
             errors.at(receiver, "`main` can take one parameter, `&mut Group`");
         }
         for attr in self.attrs.iter().filter(|attr| is_foreign_main(attr)) {
-            errors.at(attr, "the group brings its own runtime: remove this attribute");
+            errors.at(attr, OTHER_RUNTIME);
         }
+    }
+
+    /// The attribute that made this function, if one above did: what it makes stands where it does.
+    fn made_by(&self) -> Option<Span> {
+        let body = self.body.clone().into_iter().next();
+        let Some(TokenTree::Group(braces)) = body else { return None };
+        let first = braces.stream().into_iter().next()?.span();
+        first.source_text().is_some_and(|text| text.starts_with("#[")).then_some(first)
+    }
+
+    /// A `main` that does nothing, and the user's function, so that its body is checked.
+    fn expand_dummy(&self) -> TokenStream {
+        let Self { attrs, visibility, sig, body } = self;
+        let attrs = attrs.iter().filter(|attr| !is_foreign_main(attr));
+        let function = sig.receiver().is_none().then(|| quote!(#(#attrs)* #visibility #sig #body));
+        if sig.ident == "main" { quote!(#visibility fn main() { #function }) } else { quote!(#function fn main() {}) }
     }
 
     fn expand(&self, settings: &Settings) -> TokenStream {
@@ -136,7 +156,7 @@ impl Main {
         let group = if let Some(services) = services {
             quote! {{
                 let mut group = __g::Group::new();
-                #(group.add_type::<#services>();)*
+                #(<#services as __g::Mentioned>::add_to(&mut group);)*
                 group
             }}
         } else {
@@ -146,6 +166,7 @@ impl Main {
         let worker_threads = worker_threads.map_or_else(|| quote!(__g::None), |count| quote!(__g::Some(#count)));
         let output = match &sig.output {
             ReturnType::Default => quote!(()),
+            ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => quote!(__g::Never),
             ReturnType::Type(_, ty) => quote!(#ty),
         };
         let parameter = match sig.inputs.first() {
@@ -157,7 +178,7 @@ impl Main {
         };
         quote! {
             #(#attrs)*
-            #visibility fn main() -> #facade::__private::ExitCode {
+            #visibility fn main() -> ::std::process::ExitCode {
                 use #facade::__private as __g;
                 #[allow(clippy::unused_async)]
                 #sig #body
@@ -165,7 +186,7 @@ impl Main {
                 #stop_timeout
                 let settings = __g::Main { current_thread: #current_thread, worker_threads: #worker_threads };
                 settings.run(group, async |group: &mut __g::Group| {
-                    <#output as __g::ServiceResult>::into_result(main(#parameter).await)
+                    <#output as __g::ReturnedByMain>::into_result(main(#parameter).await)
                 })
             }
         }

@@ -3,11 +3,11 @@
 //! Tokens that the user wrote keep their spans, so that rustc points at them and an editor finds
 //! each once; what is made up here has the attribute's.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Attribute, Type};
 
-use super::model::{Model, Route, cfgs};
+use super::model::{Model, Route, cfgs, mentions_impl};
 use crate::block::Method;
 use crate::duration;
 
@@ -43,6 +43,7 @@ impl Model<'_> {
         let self_ty = &self.block.self_ty;
         quote! {
             #(#cfgs)*
+            #[allow(deprecated, unreachable_code)]
             const _: () = {
                 use #facade::__private as __g;
                 #[automatically_derived]
@@ -60,9 +61,6 @@ impl Model<'_> {
         if let Some(name) = &spec.name {
             calls.extend(quote!(.name(#name)));
         }
-        for (ty, optional) in &spec.after {
-            calls.extend(if *optional { quote!(.optional::<#ty>()) } else { quote!(.after::<#ty>()) });
-        }
         if let Some(http) = &spec.http {
             calls.extend(quote!(.http(#http)));
         }
@@ -76,11 +74,16 @@ impl Model<'_> {
         if let Some(limit) = spec.stop_timeout.map(duration) {
             calls.extend(quote!(.stop_timeout(#limit)));
         }
-        let needs = self.start.iter().map(|method| with_params(method, &quote!(starts_with)));
-        let build_needs = self.new.iter().map(|method| with_params(method, &quote!(builds_with)));
+        let edges = spec.after.iter().map(|(ty, optional)| {
+            let after = if *optional { quote!(optional) } else { quote!(after) };
+            quote!(let spec = <#ty as __g::Mentioned>::#after(spec);)
+        });
+        let start_needs = self.start.iter().map(|method| needs(method, &quote!(TakenByStart)));
+        let build_needs = self.new.iter().map(|method| needs(method, &quote!(TakenByNew)));
         quote! {
             let spec = __g::Spec::of::<Self>() #calls;
-            #(#needs)*
+            #(#edges)*
+            #(#start_needs)*
             #(#build_needs)*
             spec
         }
@@ -89,19 +92,16 @@ impl Model<'_> {
     fn build(&self) -> TokenStream {
         let self_ty = &self.block.self_ty;
         let variants = self.new.iter().map(|method| {
-            let cfgs = cfgs(&method.attrs);
             let params = method.params().map(|ty| take(ty, &quote!(TakenByNew)));
             let name = &method.sig.ident;
             let wait = wait(method);
-            let output = method.output().map_or_else(|| quote!(()), |ty| quote!(#ty));
-            quote! {
-                #(#cfgs)*
-                fn build(cx: __g::Context) -> impl __g::Future<Output = __g::Result<Self>> + __g::Send {
-                    async move {
-                        <#output as __g::Made<Self>>::into_result(Self::#name(#(#params),*) #wait)
-                    }
-                }
-            }
+            let output = output(method);
+            delegate(
+                method,
+                &quote!(fn build(cx: __g::Context)),
+                &quote!(__g::Result<Self>),
+                &quote!(<#output as __g::Made<Self>>::into_result(Self::#name(#(#params),*) #wait)),
+            )
         });
         let otherwise = unless_any(&self.new);
         let default = if self.register {
@@ -126,14 +126,13 @@ impl Model<'_> {
             return self.start_http();
         }
         let variants = self.start.iter().map(|method| {
-            let cfgs = cfgs(&method.attrs);
-            let started = call_start(method);
-            quote! {
-                #(#cfgs)*
-                fn start(self: __g::Arc<Self>, cx: __g::Context) -> impl __g::Future<Output = __g::Result> + __g::Send {
-                    #started
-                }
-            }
+            let call = call_start(method);
+            delegate(
+                method,
+                &quote!(fn start(self: __g::Arc<Self>, cx: __g::Context)),
+                &quote!(__g::Result),
+                &quote!(let this = self; #call),
+            )
         });
         quote!(#(#variants)*)
     }
@@ -143,44 +142,51 @@ impl Model<'_> {
         let wrappers = self.router.iter().map(|method| {
             let cfgs = cfgs(&method.attrs);
             let name = &method.sig.ident;
-            quote!(#(#cfgs)* let routes = Self::#name(&self, routes);)
+            let param = method.params().next();
+            let output = output(method);
+            quote! {
+                #(#cfgs)*
+                let routes = <#output as __g::http::Routes>::into(
+                    Self::#name(&self, <#param as __g::http::Routes>::from(routes))
+                );
+            }
         });
         let starts = self.start.iter().map(|method| {
             let cfgs = cfgs(&method.attrs);
-            let started = call_start(method);
+            let call = call_start(method);
             quote! {
                 #(#cfgs)*
-                let beside = __g::Some({ let cx = cx.clone(); #started });
+                let beside = __g::Some({
+                    let this = __g::Clone::clone(&self);
+                    let cx = __g::Clone::clone(&cx);
+                    async move { #call }
+                });
             }
         });
         let nothing = unless_any(&self.start);
-        quote! {
-            fn start(self: __g::Arc<Self>, cx: __g::Context) -> impl __g::Future<Output = __g::Result> + __g::Send {
-                async move {
-                    let routes = __g::http::Router::new();
-                    #(#routes)*
-                    #(#wrappers)*
-                    #(#starts)*
-                    #nothing
-                    let beside = __g::None::<__g::http::Nothing>;
-                    __g::http::run(&cx, routes, beside).await
-                }
-            }
-        }
+        let at = self.start.first().map_or_else(Span::call_site, |method| method.sig.ident.span());
+        let future = future(
+            at,
+            &quote!(__g::Result),
+            &quote! {
+                let routes = __g::http::Router::new();
+                #(#routes)*
+                #(#wrappers)*
+                #(#starts)*
+                #nothing
+                let beside = __g::None::<__g::http::Nothing>;
+                __g::http::run(&cx, routes, beside).await
+            },
+        );
+        quote!(fn start(self: __g::Arc<Self>, cx: __g::Context) #future)
     }
 
     fn stop(&self) -> TokenStream {
         let variants = self.stop.iter().map(|method| {
-            let cfgs = cfgs(&method.attrs);
             let name = &method.sig.ident;
             let wait = wait(method);
             let outcome = outcome(method);
-            quote! {
-                #(#cfgs)*
-                fn stop(&self) -> impl __g::Future<Output = __g::Result> + __g::Send {
-                    async move { #outcome(Self::#name(self) #wait) }
-                }
-            }
+            delegate(method, &quote!(fn stop(&self)), &quote!(__g::Result), &quote!(#outcome(Self::#name(self) #wait)))
         });
         quote!(#(#variants)*)
     }
@@ -203,41 +209,69 @@ impl Model<'_> {
     }
 }
 
-/// A future that calls the user's `start`. It expects `self` and `cx`.
+/// The trait's method for one of the user's.
+fn delegate(method: &Method, head: &TokenStream, output: &TokenStream, body: &TokenStream) -> TokenStream {
+    let cfgs = cfgs(&method.attrs);
+    let future = future(method.sig.ident.span(), output, body);
+    quote!(#(#cfgs)* #head #future)
+}
+
+/// What stands behind the parameters of a function that returns a future. What rustc has to say of
+/// the future it says of the tokens at both ends of the type, and of `async move`: those are placed
+/// at the user's name.
+fn future(at: Span, output: &TokenStream, body: &TokenStream) -> TokenStream {
+    let (opaque, plus, open, close) =
+        (quote_spanned!(at=> impl), quote_spanned!(at=> +), quote_spanned!(at=> <), quote_spanned!(at=> >));
+    let async_move = quote_spanned!(at=> async move);
+    quote! {
+        -> #opaque __g::Send #plus __g::Future #open Output = #output #close {
+            #async_move { #body }
+        }
+    }
+}
+
+/// Calls the user's `start`. It expects `this` and `cx`.
 fn call_start(method: &Method) -> TokenStream {
     let name = &method.sig.ident;
     let outcome = outcome(method);
     let params = method.params().map(|ty| take(ty, &quote!(TakenByStart)));
     if method.is_async() {
-        return quote! {{
-            let this = __g::Arc::clone(&self);
-            async move { #outcome(Self::#name(&this, #(#params),*).await) }
-        }};
+        return quote!(#outcome(Self::#name(&this, #(#params),*).await));
     }
     // Parameters are taken here, so that readiness is held back before the thread runs.
-    let names: Vec<_> = (0..method.params().count()).map(|nth| format_ident!("param{nth}")).collect();
-    quote! {{
-        let this = __g::Arc::clone(&self);
-        async move {
-            #(let #names = #params;)*
-            __g::on_thread(&cx, move || #outcome(Self::#name(&this, #(#names),*))).await
-        }
-    }}
+    let names = param_names(method);
+    quote! {
+        #(let #names = #params;)*
+        __g::on_thread(&cx, move || #outcome(Self::#name(&this, #(#names),*))).await
+    }
 }
 
 fn route(Route { verb, path, method }: &Route<'_>) -> TokenStream {
     let cfgs = cfgs(&method.attrs);
     let name = &method.sig.ident;
     let wait = wait(method);
-    let types: Vec<_> = method.params().collect();
-    let names: Vec<_> = (0..types.len()).map(|nth| format_ident!("param{nth}")).collect();
     let receiver = method.sig.receiver().map(|_| quote!(&this,));
-    let this = method.sig.receiver().map(|_| quote!(let this = __g::Arc::clone(&self);));
+    let this = method.sig.receiver().map(|_| quote!(let this = __g::Clone::clone(&self);));
+    let names = param_names(method);
+    let params = take_from_request(method, &names);
+    let respond = match method.output() {
+        // A type that cannot be written down here.
+        Some(ty) if mentions_impl(ty) || !method.sig.generics.params.is_empty() => {
+            quote!(__g::http::IntoResponse::into_response)
+        }
+        _ => {
+            let output = output(method);
+            quote!(<#output as __g::http::IntoResponse>::into_response)
+        }
+    };
     quote! {
         #(#cfgs)*
         let routes = routes.route(#path, {
             #this
-            __g::http::#verb(move |#(#names: #types),*| async move { Self::#name(#receiver #(#names),*) #wait })
+            __g::http::#verb(__g::http::route(move |request: __g::http::Request| async move {
+                #params
+                __g::http::Answer::Ok(#respond(Self::#name(#receiver #(#names),*) #wait))
+            }))
         });
     }
 }
@@ -248,21 +282,53 @@ fn take(ty: &Type, by: &TokenStream) -> TokenStream {
     quote!(<#ty as __g::#by>::take(&cx)?)
 }
 
+/// Takes the parameters of a route from `request`, the last with the body.
+fn take_from_request(method: &Method, names: &[Ident]) -> TokenStream {
+    let types: Vec<_> = method.params().collect();
+    let (Some((last, parts)), Some((last_name, part_names))) = (types.split_last(), names.split_last()) else {
+        return quote!(let _ = request;);
+    };
+    let take_parts = (!parts.is_empty()).then(|| {
+        quote! {
+            let (mut parts, body) = request.into_parts();
+            #(let #part_names = __g::http::part::<#parts>(&mut parts).await?;)*
+            let request = __g::http::Request::from_parts(parts, body);
+        }
+    });
+    quote! {
+        #take_parts
+        let #last_name = __g::http::whole::<#last, _>(request).await?;
+    }
+}
+
+fn param_names(method: &Method) -> Vec<Ident> {
+    (0..method.params().count()).map(|nth| format_ident!("param{nth}")).collect()
+}
+
 fn outcome(method: &Method) -> TokenStream {
-    let output = method.output().map_or_else(|| quote!(()), |ty| quote!(#ty));
+    let output = output(method);
     quote!(<#output as __g::ServiceResult>::into_result)
+}
+
+/// The type that it returns.
+fn output(method: &Method) -> TokenStream {
+    match method.output() {
+        None => quote!(()),
+        Some(Type::Never(_)) => quote!(__g::Never),
+        Some(ty) => quote!(#ty),
+    }
 }
 
 fn wait(method: &Method) -> Option<TokenStream> {
     method.is_async().then(|| quote!(.await))
 }
 
-fn with_params(method: &Method, with: &TokenStream) -> TokenStream {
+fn needs(method: &Method, by: &TokenStream) -> TokenStream {
     let cfgs = cfgs(&method.attrs);
     let params = method.params();
     quote! {
         #(#cfgs)*
-        let spec = spec #(.#with::<#params>())*;
+        let spec = { #(let spec = <#params as __g::#by>::needs(spec);)* spec };
     }
 }
 

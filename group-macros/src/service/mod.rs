@@ -37,8 +37,14 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
     // cause others elsewhere.
     let service = if errors.is_empty() { model.expand(&facade) } else { model.expand_dummy(&facade) };
     let errors = errors.into_tokens();
-    // A method is `async` because the group may wait for it, not because it waits today.
-    quote!(#[allow(clippy::unused_async)] #users #service #errors)
+    // A method is `async`, has `&self` and takes its parameters by value because the group wants it
+    // so, whatever it needs today.
+    quote! {
+        #[allow(clippy::needless_pass_by_value, clippy::unused_async, clippy::unused_self)]
+        #users
+        #service
+        #errors
+    }
 }
 
 /// The attributes that are not the compiler's to see.
@@ -70,7 +76,8 @@ fn misplaced(item: &TokenStream) -> Option<(Ident, String)> {
             "mod" => "`#[service]` goes on an `impl` block, not on a module".to_owned(),
             "pub" | "unsafe" | "extern" => continue,
             "const" if words.peek().is_some_and(|next| next == "fn" || next == "async") => continue,
-            _ => return None,
+            "impl" => return None,
+            _ => "`#[service]` goes on an `impl` block".to_owned(),
         };
         return Some((word, message));
     }

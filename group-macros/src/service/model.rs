@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Attribute, FnArg, GenericParam, Ident, LitStr, Meta, ReceiverKind, Type};
+use syn::ext::IdentExt;
+use syn::{Attribute, FnArg, GenericParam, Generics, Ident, Lifetime, LitStr, Meta, ReceiverKind, Safety, Type};
 
 use super::{is_service, unwrapped};
 use crate::args::Arg;
@@ -62,15 +63,14 @@ impl<'a> Model<'a> {
     /// Checks everything. `None` when not even the type can be a service.
     pub(super) fn check(block: &'a Block, args: &[Arg], errors: &mut Errors) -> Option<Self> {
         check_type(block, errors)?;
-        let named = |name: &str| block.methods().filter(|method| method.sig.ident == name).collect::<Vec<_>>();
         let mut model = Self {
             block,
             spec: Spec::default(),
             register: true,
-            new: named("new"),
-            start: named("start"),
-            stop: named("stop"),
-            router: named("router"),
+            new: named(block, "new"),
+            start: named(block, "start"),
+            stop: named(block, "stop"),
+            router: named(block, "router"),
             routes: Vec::new(),
         };
         let before = errors.is_empty();
@@ -79,8 +79,8 @@ impl<'a> Model<'a> {
         model.check_methods(errors);
         model.read_routes(errors);
         model.check_registration(args, errors);
-        // With other mistakes about, what seems to be missing may only be misread.
-        if before && errors.is_empty() {
+        // Where an argument is misread, what seems to be missing may be there.
+        if before {
             model.check_purpose(args, errors);
         }
         Some(model)
@@ -110,18 +110,28 @@ impl<'a> Model<'a> {
     fn check_methods(&self, errors: &mut Errors) {
         for method in self.start.iter().chain(&self.stop).chain(&self.router) {
             check_receiver(method, errors);
-            check_generics(method, errors);
-        }
-        for method in &self.stop {
-            for param in method.params() {
-                errors.at(param, "`stop` takes nothing but `&self`");
-            }
         }
         for method in &self.new {
             if let Some(FnArg::Receiver(receiver)) = method.sig.inputs.first() {
                 errors.at(receiver, "`new` makes the service, so there is no `self` yet");
             }
-            check_generics(method, errors);
+            if method.output().is_none() {
+                errors.at(&method.sig.ident, "`new` must return `Self` or `Result<Self, E>`");
+            }
+            check_result(method, "`Self` or `Result<Self, E>`", errors);
+        }
+        for method in self.start.iter().chain(&self.stop) {
+            check_result(method, "`()` or `Result<(), E>`", errors);
+        }
+        for method in self.new.iter().chain(&self.start).chain(&self.stop).chain(&self.router) {
+            check_callable(method, errors);
+        }
+        for param in self.stop.iter().flat_map(|method| method.params()) {
+            errors.at(param, "`stop` takes nothing but `&self`");
+        }
+        for method in self.router.iter().filter(|method| !is_router(method)) {
+            let message = "`router` takes the routes and returns them: `fn router(&self, routes: Router) -> Router`";
+            errors.at(&method.sig.ident, message);
         }
     }
 
@@ -130,7 +140,7 @@ impl<'a> Model<'a> {
             for attr in &method.attrs {
                 let Some(verb) = route_method(attr) else { continue };
                 check_receiver_of_route(method, errors);
-                check_generics(method, errors);
+                check_callable(method, errors);
                 let Some(path) = errors.keep(route_path(attr)) else { continue };
                 // A twin under `#[cfg]` is there instead of this one.
                 let twin = self.routes.iter().find(|other| {
@@ -154,7 +164,7 @@ impl<'a> Model<'a> {
         let refused = args.iter().any(|arg| arg.key == "register") && !self.register;
         if !self.block.generics.params.is_empty() && !refused {
             errors.at(
-                GenericsOf(self.block),
+                InBrackets(&self.block.generics),
                 "a generic service cannot register itself: the registry holds concrete types\n\
                  help: write `#[service(register = false)]` here and name the concrete type: \
                  `#[group::main(services(Cache<u8>))]`",
@@ -179,7 +189,8 @@ impl<'a> Model<'a> {
                 let ident = &self.router[0].sig.ident;
                 errors.at(ident, "`router` needs an address: `#[service(http = \"127.0.0.1:8080\")]`");
             }
-            (None, None) if self.start.is_empty() => self.say_that_start_is_missing(errors),
+            // Mistakes elsewhere may be all that hides it.
+            (None, None) if self.start.is_empty() && errors.is_empty() => self.say_that_start_is_missing(errors),
             _ => {}
         }
     }
@@ -206,15 +217,22 @@ impl<'a> Model<'a> {
     }
 }
 
-/// The parameters of an `impl`, with their brackets.
-struct GenericsOf<'a>(&'a Block);
+/// The methods of this name: all variants under `#[cfg]`, and one that is always there. A second
+/// of those is an error that rustc reports.
+fn named<'a>(block: &'a Block, name: &str) -> Vec<&'a Method> {
+    let mut always = false;
+    let counts = |method: &&Method| cfgs(&method.attrs).next().is_some() || !std::mem::replace(&mut always, true);
+    block.methods().filter(|method| method.sig.ident.unraw() == name).filter(counts).collect()
+}
 
-impl ToTokens for GenericsOf<'_> {
+/// Generic parameters, with their brackets.
+struct InBrackets<'a>(&'a Generics);
+
+impl ToTokens for InBrackets<'_> {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let generics = &self.0.generics;
-        generics.lt_token.to_tokens(tokens);
-        generics.params.to_tokens(tokens);
-        generics.gt_token.to_tokens(tokens);
+        self.0.lt_token.to_tokens(tokens);
+        self.0.params.to_tokens(tokens);
+        self.0.gt_token.to_tokens(tokens);
     }
 }
 
@@ -238,16 +256,33 @@ fn check_type(block: &Block, errors: &mut Errors) -> Option<()> {
         errors.at(&block.self_ty, "a service is a struct or an enum of yours");
         return None;
     }
-    let lifetimes = block.generics.params.iter().filter_map(|param| match param {
-        GenericParam::Lifetime(lifetime) => Some(&lifetime.lifetime),
-        _ => None,
-    });
-    let mut sound = Some(());
-    for lifetime in lifetimes {
+    let mut lifetimes: Vec<Lifetime> = block.generics.lifetimes().map(|param| param.lifetime.clone()).collect();
+    lifetimes.extend(anonymous_lifetimes(self_ty));
+    for lifetime in &lifetimes {
         errors.at(lifetime, "a service lives as long as its group: it can borrow only 'static data");
-        sound = None;
     }
-    sound
+    lifetimes.is_empty().then_some(())
+}
+
+/// Every `'_`.
+fn anonymous_lifetimes(ty: &Type) -> Vec<Lifetime> {
+    let tokens = flat(ty.to_token_stream());
+    let lifetime = |pair: &[TokenTree]| match pair {
+        [TokenTree::Punct(quote), TokenTree::Ident(name)] if quote.as_char() == '\'' && name == "_" => {
+            Some(Lifetime { apostrophe: quote.span(), ident: name.clone() })
+        }
+        _ => None,
+    };
+    tokens.windows(2).filter_map(lifetime).collect()
+}
+
+/// Every token, those inside of brackets too.
+fn flat(tokens: TokenStream) -> Vec<TokenTree> {
+    let inside = |token| match token {
+        TokenTree::Group(group) => flat(group.stream()),
+        token => vec![token],
+    };
+    tokens.into_iter().flat_map(inside).collect()
 }
 
 fn check_receiver(method: &Method, errors: &mut Errors) {
@@ -275,17 +310,39 @@ fn check_receiver_of_route(method: &Method, errors: &mut Errors) {
     }
 }
 
-fn check_generics(method: &Method, errors: &mut Errors) {
+/// Whether the group can call it, as far as its name and parameters go.
+fn check_callable(method: &Method, errors: &mut Errors) {
     let name = &method.sig.ident;
     let message = format!("`{name}` cannot be generic: the group has no type to put there");
     let generics = &method.sig.generics;
     if generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_))) {
-        let (lt, params, gt) = (&generics.lt_token, &generics.params, &generics.gt_token);
-        errors.at(quote!(#lt #params #gt), &message);
+        errors.at(InBrackets(generics), &message);
     }
-    for param in method.params().filter(|param| matches!(unwrapped(param), Type::ImplTrait(_))) {
+    for param in method.params().filter(|param| mentions_impl(param)) {
         errors.at(param, &message);
     }
+    if let Safety::Unsafe(word) = &method.sig.safety {
+        errors.at(word, format!("`{name}` cannot be `unsafe`: the group has no promise to make when it calls it"));
+    }
+}
+
+/// Whether the group can name what it returns.
+fn check_result(method: &Method, expected: &str, errors: &mut Errors) {
+    let name = &method.sig.ident;
+    if let Some(output) = method.output().filter(|output| mentions_impl(output)) {
+        let message = format!("`{name}` must name what it returns: {expected}; for `impl Future`, write `async fn`");
+        errors.at(output, message);
+    }
+}
+
+/// Whether it is `fn(…, routes) -> …`.
+fn is_router(method: &Method) -> bool {
+    !method.is_async() && method.params().count() == 1 && method.output().is_some_and(|ty| !mentions_impl(ty))
+}
+
+/// Whether there is an `impl Trait` in it.
+pub(super) fn mentions_impl(ty: &Type) -> bool {
+    flat(ty.to_token_stream()).iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "impl"))
 }
 
 fn check_name(name: LitStr) -> syn::Result<LitStr> {

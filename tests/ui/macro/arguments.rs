@@ -1,0 +1,221 @@
+//! What stands between the parentheses of `#[service(…)]`.
+
+use group::service;
+
+const NAME: &str = "name";
+
+#[derive(Default)]
+struct Unknown;
+
+#[service(nmae = "a", zzz, stop_timout = "3s", r#type = 3)]
+impl Unknown {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct Twice;
+
+#[service(name = "b", name = "c", register = true, register = false)]
+impl Twice {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct NameBare;
+
+#[service(name)]
+impl NameBare {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct NameConstant;
+
+#[service(name = NAME)]
+impl NameConstant {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct NameNumber;
+
+#[service(name = 3)]
+impl NameNumber {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct NameList;
+
+#[service(name("a"))]
+impl NameList {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct BareString;
+
+#[service("morning")]
+impl BareString {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct NameEmpty;
+
+#[service(name = "")]
+impl NameEmpty {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct NameNewline;
+
+#[service(name = "a\nb")]
+impl NameNewline {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct NameSpace;
+
+#[service(name = "a b")]
+impl NameSpace {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct NameSlash;
+
+#[service(name = "a/b")]
+impl NameSlash {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct TimeoutNumber;
+
+#[service(start_timeout = 10, stop_timeout = "10")]
+impl TimeoutNumber {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct TimeoutWords;
+
+#[service(start_timeout = "-1s", stop_timeout = "ten")]
+impl TimeoutWords {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct TimeoutNothing;
+
+#[service(start_timeout, stop_timeout = )]
+impl TimeoutNothing {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct Role;
+
+#[service(role = "sometimes")]
+impl Role {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct AfterString;
+
+#[service(after = "Database")]
+impl AfterString {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct AfterWhat;
+
+#[service(after("Database", optional(), optional(3), Twice Role))]
+impl AfterWhat {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct Crate;
+
+#[service(crate = "group")]
+impl Crate {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct Register;
+
+#[service(register = "no")]
+impl Register {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct HttpPort;
+
+#[service(http = "8080")]
+impl HttpPort {
+    #[get("/")]
+    async fn index(&self) {}
+}
+
+#[derive(Default)]
+struct HttpHost;
+
+#[service(http = "localhost")]
+impl HttpHost {
+    #[get("/")]
+    async fn index(&self) {}
+}
+
+#[derive(Default)]
+struct HttpMisspelt;
+
+#[service(htpp = "localhost:0")]
+impl HttpMisspelt {
+    #[get("/")]
+    async fn index(&self) {}
+}
+
+#[derive(Default)]
+struct Punctuation;
+
+#[service(,, name - "a", 3 = 4, name == "b", after[Twice], role "task")]
+impl Punctuation {
+    async fn start(&self) {}
+}
+
+fn uses() {
+    group::Group::new()
+        .add_type::<Unknown>()
+        .add_type::<Twice>()
+        .add_type::<NameBare>()
+        .add_type::<NameConstant>()
+        .add_type::<NameNumber>()
+        .add_type::<NameList>()
+        .add_type::<BareString>()
+        .add_type::<NameEmpty>()
+        .add_type::<NameNewline>()
+        .add_type::<NameSpace>()
+        .add_type::<NameSlash>()
+        .add_type::<TimeoutNumber>()
+        .add_type::<TimeoutWords>()
+        .add_type::<TimeoutNothing>()
+        .add_type::<Role>()
+        .add_type::<AfterString>()
+        .add_type::<AfterWhat>()
+        .add_type::<Crate>()
+        .add_type::<Register>()
+        .add_type::<HttpPort>()
+        .add_type::<HttpHost>()
+        .add_type::<HttpMisspelt>()
+        .add_type::<Punctuation>();
+}
+
+fn main() {}

@@ -1,0 +1,140 @@
+//! Routes that say too little, or what axum cannot take.
+
+use group::service;
+
+#[derive(Default)]
+struct NoAddress;
+
+#[service]
+impl NoAddress {
+    #[get("/morning")]
+    async fn morning(&self) {}
+
+    #[post("/morning")]
+    async fn evening(&self) {}
+}
+
+#[derive(Default)]
+struct NoAddressOfRouter;
+
+#[service]
+impl NoAddressOfRouter {
+    async fn start(&self) {}
+
+    fn router(&self, routes: group::axum::Router) -> group::axum::Router {
+        routes
+    }
+}
+
+#[derive(Default)]
+struct NoRoutes;
+
+#[service(http = "127.0.0.1:8080")]
+impl NoRoutes {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct NoRoutesNoStart;
+
+#[service(http = "127.0.0.1:8080")]
+impl NoRoutesNoStart {}
+
+const PATH: &str = "/";
+
+#[derive(Default)]
+struct Paths;
+
+#[service(http = "127.0.0.1:0")]
+impl Paths {
+    #[get]
+    async fn bare(&self) {}
+
+    #[get()]
+    async fn empty(&self) {}
+
+    #[get(PATH)]
+    async fn constant(&self) {}
+
+    #[get = "/"]
+    async fn assigned(&self) {}
+
+    #[post("/", "/index")]
+    async fn two(&self) {}
+
+    #[put("users")]
+    async fn relative(&self) {}
+
+    #[delete("")]
+    async fn nowhere(&self) {}
+
+    #[patch("/users/:id")]
+    async fn colon(&self) {}
+
+    #[any("/files/*rest")]
+    async fn star(&self) {}
+}
+
+#[derive(Default)]
+struct Twice;
+
+#[service(http = "127.0.0.1:0")]
+impl Twice {
+    #[get("/morning")]
+    async fn morning(&self) {}
+
+    #[get("/morning")]
+    async fn good_morning(&self) {}
+
+    #[post("/morning")]
+    async fn post_morning(&self) {}
+}
+
+#[derive(Default)]
+struct Methods;
+
+#[service(http = "127.0.0.1:0")]
+impl Methods {
+    #[get("/a")]
+    async fn exclusive(&mut self) {}
+
+    #[get("/b")]
+    async fn by_value(self) {}
+
+    #[post("/b")]
+    async fn shared(self: std::sync::Arc<Self>) {}
+
+    #[get("/c")]
+    async fn generic<T>(&self) {}
+
+    #[get("/d")]
+    async fn hidden(&self, _name: impl Into<String>) {}
+
+    #[get("/e")]
+    unsafe fn dangerous(&self) {}
+}
+
+#[derive(Default)]
+struct Routers;
+
+#[service(http = "127.0.0.1:0")]
+impl Routers {
+    #[get("/a")]
+    async fn a(&self) {}
+
+    async fn router() {}
+}
+
+fn uses() {
+    group::Group::new()
+        .add_type::<NoAddress>()
+        .add_type::<NoAddressOfRouter>()
+        .add_type::<NoRoutes>()
+        .add_type::<NoRoutesNoStart>()
+        .add_type::<Paths>()
+        .add_type::<Twice>()
+        .add_type::<Methods>()
+        .add_type::<Routers>();
+}
+
+fn main() {}
