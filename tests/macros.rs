@@ -1132,3 +1132,69 @@ async fn names_in_scope_are_not_in_the_way() {
     assert_eq!(served.ask("service", Method::POST, "/a", "b").await, ok("ab"));
     served.stop().await;
 }
+
+mod rules {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use group::{Group, Health, Outcome, Ready, ReloadError, Shutdown, service};
+
+    /// Fails as often as it may be started again, reloads once, and is never well.
+    #[derive(Default)]
+    struct Consumer {
+        starts: AtomicUsize,
+        reloads: Mutex<u32>,
+    }
+
+    #[service(register = false, restart(on_failure, max = 2, within = "1m", backoff = "1s..2s"))]
+    impl Consumer {
+        async fn start(&self, ready: Ready, shutdown: Shutdown) -> Result<(), &'static str> {
+            ready.fire();
+            if self.starts.fetch_add(1, Ordering::Relaxed) < 2 {
+                tokio::task::yield_now().await;
+                return Err("the broker hung up");
+            }
+            shutdown.requested().await;
+            Ok(())
+        }
+
+        async fn health(&self) -> Result<(), String> {
+            Err("the broker is slow".to_owned())
+        }
+
+        fn reload(&self) -> Result<(), &'static str> {
+            let mut reloads = self.reloads.lock().expect("nobody panicked");
+            *reloads += 1;
+            if *reloads == 1 { Ok(()) } else { Err("bad settings") }
+        }
+    }
+
+    /// What the group can do without.
+    #[derive(Default)]
+    struct Cache;
+
+    #[service(register = false, critical = false)]
+    impl Cache {
+        async fn start(&self, _: Ready) -> Result<(), &'static str> {
+            Err("no memory")
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn restart_critical_health_and_reload_reach_the_group() {
+        let running = Group::new().add_type::<Cache>().add_type::<Consumer>().start().await.expect("can do without");
+        let (handle, mut events) = (running.handle(), running.handle().events());
+        while handle.status().service("consumer").expect("is there").restarts() < 2 || !handle.status().is_ready() {
+            events.recv().await.expect("goes on");
+        }
+        assert!(handle.status().is_degraded());
+
+        let health = handle.health().await;
+        assert_eq!(*health[1].health(), Health::Unhealthy("the broker is slow".to_owned()));
+        assert!(handle.reload().await.is_ok());
+        assert!(matches!(handle.reload().await, Err(ReloadError::Failed(_))));
+
+        let report = running.stop().await;
+        assert_eq!((report.outcome(), report.failures().len()), (Outcome::Clean, 3), "{report}");
+    }
+}

@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::lifecycle::{Plan, start_order};
+use crate::lifecycle::{self, Plan, Schedule, start_order};
 use crate::service::Factory;
 use crate::spec::{Edge, Target, kebab_case};
 use crate::words::nearest;
@@ -40,6 +40,9 @@ pub(crate) struct Assembly {
     pub(crate) by_type: HashMap<TypeId, usize>,
 }
 
+/// `from` comes after `to`, both as declared.
+type Edges = Vec<lifecycle::Edge>;
+
 /// Puts the services in order.
 ///
 /// # Errors
@@ -47,13 +50,15 @@ pub(crate) struct Assembly {
 /// Every mistake, not only the first.
 pub(crate) fn assemble(
     declared: Vec<Declared>,
+    schedule: Schedule,
     is_provided: impl Fn(TypeId) -> bool,
 ) -> Result<Assembly, Vec<BoxError>> {
     let mut mistakes: Vec<BoxError> = declared.iter().filter_map(|service| service.spec.check().err()).collect();
     let index = Index::new(&declared, &mut mistakes);
     let edges = edges(&declared, &index, is_provided, &mut mistakes);
-    match start_order(declared.len(), &edges) {
-        Ok(order) if mistakes.is_empty() => Ok(in_order(declared, &order)),
+    let pairs: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
+    match start_order(declared.len(), &pairs) {
+        Ok(order) if mistakes.is_empty() => Ok(in_order(declared, schedule, &order, edges)),
         Ok(_) => Err(mistakes),
         Err(cycles) => {
             mistakes.extend(cycles.iter().map(|cycle| cycle_mistake(&declared, cycle)));
@@ -62,8 +67,15 @@ pub(crate) fn assemble(
     }
 }
 
-fn in_order(declared: Vec<Declared>, order: &[usize]) -> Assembly {
-    let plan = Plan::strict(declared.len());
+fn in_order(declared: Vec<Declared>, schedule: Schedule, order: &[usize], mut edges: Edges) -> Assembly {
+    let mut place = vec![0; order.len()];
+    for (id, &service) in order.iter().enumerate() {
+        place[service] = id;
+    }
+    for edge in &mut edges {
+        (edge.from, edge.to) = (place[edge.from], place[edge.to]);
+    }
+    let plan = Plan::new(schedule, order.len(), &edges);
     let mut declared: Vec<Option<Declared>> = declared.into_iter().map(Some).collect();
     let mut specs = Vec::with_capacity(order.len());
     let mut factories = Vec::with_capacity(order.len());
@@ -113,13 +125,13 @@ fn edges(
     index: &Index<'_>,
     is_provided: impl Fn(TypeId) -> bool,
     mistakes: &mut Vec<BoxError>,
-) -> Vec<(usize, usize)> {
+) -> Edges {
     let mut edges = Vec::new();
     for (service, Declared { spec, place, .. }) in declared.iter().enumerate() {
         let name = spec.get_name();
         for Edge { target, optional } in &spec.edges {
             let found = index.find(target);
-            edges.extend(found.iter().map(|&need| (service, need)));
+            edges.extend(found.iter().map(|&to| lifecycle::Edge { from: service, to, required: !optional }));
             if found.is_empty() && *optional {
                 tracing::warn!(target: "group", service = name, "`{name}` would start after {target}, which is not in this group");
             } else if found.is_empty() {
@@ -131,7 +143,7 @@ fn edges(
         for &(id, type_name) in spec.start_needs.values().iter().chain(spec.build_needs.values()) {
             let target = Target::Type(id, type_name);
             let found = index.find(&target);
-            edges.extend(found.iter().map(|&need| (service, need)));
+            edges.extend(found.iter().map(|&to| lifecycle::Edge { from: service, to, required: true }));
             if found.is_empty() && !is_provided(id) {
                 mistakes.push(
                     format!("`{name}` ({place}) needs an `Arc<{type_name}>`, which is neither a service in this group nor provided to it").into(),
@@ -160,7 +172,7 @@ fn cycle_mistake(declared: &[Declared], cycle: &[usize]) -> BoxError {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Type(_, type_name) => write!(f, "`{type_name}`"),
+            Self::Type(_, type_name) => write!(f, "`{}`", kebab_case(type_name)),
             Self::Name(name) => write!(f, "`{name}`"),
         }
     }

@@ -3,10 +3,12 @@
 use std::any::{TypeId, type_name};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::lifecycle::Id;
+use crate::panic::caught;
 use crate::shared::{Member, Message, News, Shared};
-use crate::{BoxError, Handle, Ready, Shutdown};
+use crate::{BoxError, Handle, Ready, ServiceResult, Shutdown};
 
 /// A service's view of its group.
 #[derive(Clone, Debug)]
@@ -29,7 +31,31 @@ impl Context {
     /// Fires when this service is asked to stop. A service that takes it is waited for.
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
-        self.member().shutdown()
+        self.member().will_hear();
+        Shutdown::new(self.clone())
+    }
+
+    /// Spawns a task that belongs to the service: its error or panic is the service's failure, the
+    /// service has not ended before it has, and an abort reaches it, too. It should listen to
+    /// [`Shutdown`], as the service does.
+    ///
+    /// Tasks are awaited from when `start` has returned; what is spawned after the service has
+    /// ended is dropped.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn spawn<F>(&self, task: F)
+    where
+        F: Future<Output: ServiceResult> + Send + 'static,
+    {
+        let cx = self.clone();
+        self.member().spawn(async move {
+            let result = caught(async { task.await.into_result() }).await;
+            if let Err(error) = result.and_then(|result| result) {
+                cx.tell(News::Failed(error));
+            }
+        });
     }
 
     /// Holds the service's readiness back until it is fired. It counts when it is taken in `new`,
@@ -68,6 +94,10 @@ impl Context {
 
     pub(crate) fn member(&self) -> &Member {
         &self.shared.members[self.id]
+    }
+
+    pub(crate) fn extend(&self, by: Duration) {
+        self.shared.tell(Message::Extend(self.id, by));
     }
 
     pub(crate) fn tell(&self, news: News) {

@@ -1,7 +1,8 @@
 //! The thin shell around the lifecycle: carries out its actions, feeds it events, decides nothing.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +12,12 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::journal::Journal;
-use crate::lifecycle::{Action, Budget, Event, Id, Lifecycle, Timer};
+use crate::lifecycle::{Action, Budget, Event, Id, Lifecycle, Restarts, Timer, When};
 use crate::panic::caught_now;
+use crate::restart::Permanent;
 use crate::service::Factory;
 use crate::shared::{Message, News, Shared, lock};
-use crate::{BoxError, Context, runner};
+use crate::{BoxError, Context, Handle, reload, runner};
 
 /// Longer than anything takes, and still a moment that can be counted to.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -27,15 +29,20 @@ pub(crate) struct Driver {
     inbox: mpsc::UnboundedReceiver<Message>,
     services: Vec<Slot>,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
+    /// Timers that were put off after they were armed.
+    put_off: HashMap<Timer, Instant>,
     started: Option<oneshot::Sender<()>>,
 }
 
-#[derive(Default)]
 struct Slot {
     /// Until it is launched.
     factory: Option<Factory>,
     /// From then on.
     task: Option<AbortHandle>,
+    /// If it may be started again at all.
+    restarts: Option<Box<Restarts>>,
+    /// How long to wait before that.
+    wait: Duration,
 }
 
 impl Driver {
@@ -48,9 +55,15 @@ impl Driver {
         factories: Vec<Factory>,
         started: oneshot::Sender<()>,
     ) -> Self {
+        let slot = |(id, factory): (Id, Factory)| {
+            let policy = shared.members[id].spec.restart.policy;
+            let restarts = (policy.when != When::Never).then(|| Box::new(Restarts::new(policy)));
+            Slot { factory: Some(factory), task: None, restarts, wait: Duration::ZERO }
+        };
         Self {
-            services: factories.into_iter().map(|factory| Slot { factory: Some(factory), task: None }).collect(),
+            services: factories.into_iter().enumerate().map(slot).collect(),
             timers: BinaryHeap::new(),
+            put_off: HashMap::new(),
             started: Some(started),
             shared,
             lifecycle,
@@ -62,6 +75,9 @@ impl Driver {
     /// Runs the group to its end. `early` is what had already reached the inbox.
     pub(crate) async fn run(mut self, early: Vec<Message>) {
         for message in early {
+            self.receive(message);
+        }
+        while let Ok(message) = self.inbox.try_recv() {
             self.receive(message);
         }
         self.feed(Event::Begin, None);
@@ -80,18 +96,49 @@ impl Driver {
     fn receive(&mut self, message: Message) {
         match message {
             Message::Stop => self.feed(Event::Stop, None),
+            Message::Exit(code) => {
+                self.journal(|journal| journal.exit_with(code));
+                self.feed(Event::Stop, None);
+            }
             Message::Signal(signal) => self.feed(Event::Signal(signal), None),
-            Message::Service(id, news) => match news {
-                News::Built => {
-                    self.journal(|journal| journal.built(id));
-                    self.feed(Event::Built(id), None);
-                }
-                News::Ready => self.feed(Event::Ready(id), None),
-                News::Ended => self.feed(Event::Ended(id), None),
-                News::Failed(error) => self.feed(Event::Failed(id), Some(error)),
-                News::Gone => self.feed(Event::Gone(id), None),
-            },
+            Message::Reload(signal) => reload::spawn(Handle::new(Arc::clone(&self.shared)), signal),
+            Message::Extend(id, by) => self.extend(id, by),
+            Message::Service(id, news) => self.hear(id, news),
         }
+    }
+
+    fn hear(&mut self, id: Id, news: News) {
+        match news {
+            News::Built => {
+                self.journal(|journal| journal.built(id, &self.shared.members[id]));
+                self.feed(Event::Built(id), None);
+            }
+            News::Ready => self.feed(Event::Ready(id), None),
+            News::Ended => {
+                let again = self.again(id, self.lifecycle.fails_by_ending(id));
+                self.feed(Event::Ended(id, again), None);
+            }
+            News::Failed(error) => {
+                let again = !Permanent::is_in(&error) && self.again(id, true);
+                self.feed(Event::Failed(id, again), Some(error));
+            }
+            News::Gone => self.feed(Event::Gone(id), None),
+        }
+    }
+
+    /// Whether the service may be started again. Notes how long to wait before.
+    fn again(&mut self, id: Id, failed: bool) -> bool {
+        let Some(restarts) = &mut self.services[id].restarts else { return false };
+        let (now, stable) = {
+            let journal = lock(&self.shared.journal);
+            (journal.now(), journal.ready_for(id))
+        };
+        // Every `RandomState` is another.
+        let random = u32::try_from(RandomState::new().hash_one(id) >> 32).unwrap_or_default();
+        let chance = f64::from(random) / f64::from(u32::MAX);
+        let wait = restarts.next(failed, now, stable, chance);
+        self.services[id].wait = wait.unwrap_or_default();
+        wait.is_some()
     }
 
     /// `error` is what the event is about, for the journal.
@@ -106,6 +153,10 @@ impl Driver {
         let members = &shared.members;
         match action {
             Action::Launch(id) => self.launch(id),
+            Action::Restart(id) => {
+                self.journal(|journal| journal.restarted(id, &members[id]));
+                members[id].start_again();
+            }
             Action::Stop(id) => {
                 self.journal(|journal| journal.stop_asked(id, &members[id]));
                 members[id].ask_to_stop();
@@ -114,10 +165,13 @@ impl Driver {
             Action::Arm(timer) => self.arm(timer),
             Action::Blame(fault) => self.journal(|journal| journal.blame(fault, error.take(), members)),
             Action::TellReady(id) => self.journal(|journal| journal.ready(id, &members[id])),
+            Action::TellBackoff(id) => self.tell_backoff(id),
+            Action::TellLost(id) => self.journal(|journal| journal.lost(id, &members[id])),
             Action::TellCompleted(id) => self.journal(|journal| journal.completed(id, &members[id])),
             Action::TellGone(id) => self.journal(|journal| journal.gone(id, &members[id])),
             Action::TellGroupReady => {
                 self.journal(Journal::group_ready);
+                shared.ready.cancel();
                 if let Some(started) = self.started.take() {
                     // Nobody waits for it when the group runs in the background.
                     let _ = started.send(());
@@ -147,14 +201,18 @@ impl Driver {
         }
     }
 
+    fn tell_backoff(&self, id: Id) {
+        let Slot { restarts, wait, .. } = &self.services[id];
+        let nth = restarts.as_ref().map_or(0, |restarts| restarts.in_a_row());
+        self.journal(|journal| journal.backing_off(id, &self.shared.members[id], *wait, nth));
+    }
+
     fn arm(&mut self, timer: Timer) {
         let spec = |id: Id| &self.shared.members[id].spec;
         let lasts = match timer {
-            Timer::Start(id) => spec(id).start_timeout,
-            Timer::Stop(id) => {
-                let spent = lock(&self.shared.journal).stopping_for();
-                self.budget.turn(spec(id).stop_timeout, spent, self.lifecycle.behind(id))
-            }
+            Timer::Start(id, _) => spec(id).start_timeout,
+            Timer::Backoff(id) => self.services[id].wait,
+            Timer::Stop(id) => self.turn(id, spec(id).stop_limit()),
             Timer::Abort(_) => self.budget.abort(),
             Timer::Deadline => self.budget.deadline(),
             Timer::LastGrace => self.budget.last_grace(),
@@ -162,16 +220,36 @@ impl Driver {
         self.timers.push(Reverse((Instant::now() + lasts.min(FOREVER), timer)));
     }
 
+    /// How long a service may take to stop from now on, if it would like this long.
+    fn turn(&self, id: Id, limit: Duration) -> Duration {
+        let spent = lock(&self.shared.journal).stopping_for();
+        self.budget.turn(limit, spent, self.lifecycle.behind(id))
+    }
+
+    /// A service asks for more time: to start, or to stop within what the group's budget allows.
+    fn extend(&mut self, id: Id, by: Duration) {
+        let (timer, by) = match self.lifecycle.timer_of(id) {
+            Some(timer @ Timer::Stop(_)) => (timer, self.turn(id, by)),
+            Some(timer) => (timer, by),
+            None => return,
+        };
+        self.put_off.insert(timer, Instant::now() + by.min(FOREVER));
+    }
+
     /// Aims the one sleep at the next timer that still means something, if there is any.
     fn aim(&mut self, sleep: Pin<&mut Sleep>) -> bool {
         while let Some(&Reverse((at, timer))) = self.timers.peek() {
-            if self.lifecycle.awaits(timer) {
+            if !self.lifecycle.awaits(timer) {
+                self.timers.pop();
+            } else if let Some(later) = self.put_off.remove(&timer).filter(|&later| later > at) {
+                self.timers.pop();
+                self.timers.push(Reverse((later, timer)));
+            } else {
                 if sleep.deadline() != at {
                     sleep.reset(at);
                 }
                 return true;
             }
-            self.timers.pop();
         }
         false
     }
@@ -193,7 +271,7 @@ impl Driver {
     /// In the reverse of the order in which they were provided.
     fn drop_provided(&self) {
         let mut provided = std::mem::take(&mut *lock(&self.shared.provided));
-        while let Some(value) = provided.pop() {
+        while let Some((_, value)) = provided.pop() {
             if let Err(panicked) = caught_now(|| drop(value)) {
                 self.journal(|journal| journal.blame_group(panicked));
             }

@@ -1,6 +1,7 @@
 //! The `main` of a program.
 
 use std::io;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -43,11 +44,11 @@ impl Main {
             let (early, result) = run_body(&mut inbox, caught(body(&mut group))).await;
             console::install();
             match result {
-                Ok(()) if group.is_empty() => Report::bad_group(vec![
+                Ok(()) if group.is_empty() && early.is_empty() => Report::bad_group(vec![
                     "no service is registered: a crate that is never named is never linked; name it, as in `use billing as _;`".into(),
                 ]),
                 Ok(()) => group.run_watched(watch, inbox, early).await,
-                Err(error) => Report::refused(Outcome::StartFailed, vec![Failure::new(Some("main"), Stage::Start, error)]),
+                Err(error) => Report::refused(Outcome::StartFailed, vec![Failure::new(Some("main"), Stage::Start, true, error)]),
             }
         });
         match report.outcome() {
@@ -72,10 +73,20 @@ async fn run_body(
     inbox: &mut Inbox,
     body: impl Future<Output = Result<Result<(), BoxError>, BoxError>>,
 ) -> (Vec<Message>, Result<(), BoxError>) {
-    tokio::select! {
-        biased;
-        Some(message) = inbox.recv() => (vec![message], Ok(())),
-        result = body => (Vec::new(), result.and_then(|result| result)),
+    let mut body = pin!(body);
+    let mut early = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some(message) = inbox.recv() => {
+                let stop = matches!(message, Message::Signal(_));
+                early.push(message);
+                if stop {
+                    return (early, Ok(()));
+                }
+            }
+            result = &mut body => return (early, result.and_then(|result| result)),
+        }
     }
 }
 

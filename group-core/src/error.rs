@@ -59,12 +59,13 @@ impl From<Moment> for Stage {
 pub struct Failure {
     service: Option<String>,
     stage: Stage,
+    fatal: bool,
     error: Arc<dyn Error + Send + Sync + 'static>,
 }
 
 impl Failure {
-    pub(crate) fn new(service: Option<&str>, stage: Stage, error: BoxError) -> Self {
-        Self { service: service.map(str::to_owned), stage, error: error.into() }
+    pub(crate) fn new(service: Option<&str>, stage: Stage, fatal: bool, error: BoxError) -> Self {
+        Self { service: service.map(str::to_owned), stage, fatal, error: error.into() }
     }
 
     /// The name of the service, or `None` when it is the group itself that is wrong.
@@ -77,6 +78,13 @@ impl Failure {
     #[must_use]
     pub fn stage(&self) -> Stage {
         self.stage
+    }
+
+    /// Whether the group stopped for it, or ended otherwise than cleanly. Not so for a failure after
+    /// which the service was started again, nor for one of a service that is not critical.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        self.fatal
     }
 
     /// The error itself: the service's own, or the group's word for a panic or a passed limit.

@@ -13,13 +13,13 @@ use crate::assemble::{Assembly, Declared, Place, assemble};
 use crate::driver::Driver;
 use crate::function::Function;
 use crate::journal::Journal;
-use crate::lifecycle::{Budget, Lifecycle, Role};
+use crate::lifecycle::{self, Budget, Lifecycle, Plan, Rules};
 use crate::registry;
-use crate::report::StartError;
+use crate::report::{Ending, StartError};
 use crate::service::{Factory, built, made};
 use crate::shared::{Member, Message, Provided, Shared};
 use crate::watch::{Inbox, Watch};
-use crate::words::nearest;
+use crate::words::{Took, nearest};
 use crate::{BoxError, Handle, Report, Running, Service, ServiceFn, Spec};
 
 /// From the request to stop until everything must be over, unless said otherwise. Kubernetes kills
@@ -28,6 +28,28 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The environment variable that overrides [`Group::stop_timeout`].
 const STOP_TIMEOUT_VARIABLE: &str = "GROUP_STOP_TIMEOUT";
+
+/// How the order of a group is walked, at start and, in reverse, at stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// One at a time, each ready before the next is built, and each gone before the next is asked to
+    /// stop.
+    #[default]
+    Strict,
+    /// Everything at once that no edge holds back: start takes as long as the longest chain of
+    /// services that come after one another, and so does stop.
+    Graph,
+}
+
+impl From<Schedule> for lifecycle::Schedule {
+    fn from(schedule: Schedule) -> Self {
+        match schedule {
+            Schedule::Strict => Self::Strict,
+            Schedule::Graph => Self::Graph,
+        }
+    }
+}
 
 /// A set of services that live and die together.
 ///
@@ -57,6 +79,7 @@ const STOP_TIMEOUT_VARIABLE: &str = "GROUP_STOP_TIMEOUT";
 pub struct Group {
     services: Vec<Declared>,
     provided: Provided,
+    schedule: Schedule,
     stop_timeout: Option<Duration>,
     mistakes: Vec<BoxError>,
 }
@@ -161,6 +184,12 @@ impl Group {
         self
     }
 
+    /// How the order is walked. [`Schedule::Strict`] by default.
+    pub fn schedule(&mut self, schedule: Schedule) -> &mut Self {
+        self.schedule = schedule;
+        self
+    }
+
     /// How long it may take from the request to stop until everything is over. 25 s by default.
     /// The environment variable `GROUP_STOP_TIMEOUT`, as in `40s`, overrides it in
     /// [`run`](Self::run) and `#[group::main]`.
@@ -204,7 +233,11 @@ impl Group {
         match self.launch(inbox, early) {
             Ok((running, _started)) => {
                 watch.attach(running.handle());
-                running.wait().await
+                let report = running.wait().await;
+                if report.services().iter().any(|service| service.ending() == Ending::Abandoned) {
+                    watch.stay();
+                }
+                report
             }
             Err(report) => report,
         }
@@ -247,8 +280,8 @@ impl Group {
     }
 
     fn launch(self, inbox: Inbox, early: Vec<Message>) -> Result<(Running, oneshot::Receiver<()>), Report> {
-        let Self { services, provided, stop_timeout, mut mistakes } = self;
-        let assembly = assemble(services, |id| provided.iter().any(|(provided, _)| *provided == id));
+        let Self { services, provided, schedule, stop_timeout, mut mistakes } = self;
+        let assembly = assemble(services, schedule.into(), |id| provided.iter().any(|(provided, _)| *provided == id));
         let Assembly { plan, specs, factories, by_type } = match assembly {
             Ok(assembly) if mistakes.is_empty() => assembly,
             Ok(_) => return Err(Report::bad_group(mistakes)),
@@ -259,23 +292,42 @@ impl Group {
         };
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
         let budget = Budget::new(stop_timeout, plan.chain());
-        let roles: Vec<Role> = specs.iter().map(|spec| spec.role).collect();
+        warn_of_limits(&plan, &specs, &budget);
+        let rules: Vec<Rules> = specs.iter().map(|spec| spec.rules).collect();
         let (sender, receiver) = inbox.into_parts();
         let shared = Arc::new(Shared {
             members: specs.into_iter().map(Member::new).collect(),
             by_type,
             provided: Mutex::new(provided),
             inbox: sender,
+            ready: CancellationToken::new(),
+            reloading: tokio::sync::Mutex::new(()),
+            stop_timeout,
             stopping: CancellationToken::new(),
-            journal: Mutex::new(Journal::new(roles.len(), stop_timeout)),
+            journal: Mutex::new(Journal::new(rules.len(), stop_timeout)),
             report: watch::Sender::new(None),
         });
         let (started_sender, started) = oneshot::channel();
-        let lifecycle = Lifecycle::new(plan, &roles);
+        let lifecycle = Lifecycle::new(plan, &rules);
         let driver = Driver::new(Arc::clone(&shared), lifecycle, budget, receiver, factories, started_sender);
         // Spawned, never run inside `block_on`: there, every wake would cross threads.
         let driver = tokio::spawn(driver.run(early));
         Ok((Running::new(Handle::new(shared), driver), started))
+    }
+}
+
+/// Limits that were set and together exceed the group's cannot all be kept. Those that nobody set
+/// are only upper bounds.
+fn warn_of_limits(plan: &Plan, specs: &[Spec], budget: &Budget) {
+    let set = |id: usize| specs[id].stop_timeout.filter(|&limit| limit != Duration::MAX);
+    let longest = plan.longest(|id| set(id).unwrap_or_default());
+    if longest > budget.deadline() {
+        let (longest, deadline) = (Took(longest), Took(budget.deadline()));
+        tracing::warn!(
+            target: "group",
+            "services that stop one after the other may take {longest} (stop_timeout), \
+             but the group leaves them {deadline}: who comes last may be cut short"
+        );
     }
 }
 

@@ -1,7 +1,9 @@
-//! What happened, when: kept for the report, and told to people as it happens.
+//! What happened, when: kept for the report and the status, told to subscribers and to people.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use crate::BoxError;
@@ -9,26 +11,35 @@ use crate::error::{Chain, Failure};
 use crate::lifecycle::{Fault, FaultKind, Id, Outcome, Reason, Stage};
 use crate::report::{Cause, Ending, Report, ServiceReport};
 use crate::shared::Member;
+use crate::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status};
 use crate::words::{Took, count, signal_name};
 
-/// The journal of one group. Every method writes one thing down, and says it aloud if a person
-/// would want to know.
+/// How many restarts of a service are remembered; of those before, only their number.
+const RESTARTS: usize = 32;
+
+/// The journal of one group. Every method writes one thing down, tells subscribers, and says it
+/// aloud if a person would want to know.
 #[derive(Debug)]
 pub(crate) struct Journal {
     begun: Instant,
     budget: Duration,
+    phase: Phase,
     services: Vec<Entry>,
-    group_ready: Option<Duration>,
     stopping: Option<(Duration, Cause)>,
+    exit_code: Option<u8>,
     failures: Vec<Failure>,
+    events: broadcast::Sender<Event>,
 }
 
 /// One service's times, since the group began.
 #[derive(Clone, Debug, Default)]
 struct Entry {
+    state: State,
     launched: Option<Duration>,
     built: Option<Duration>,
     ready: Option<Duration>,
+    restarts: u64,
+    last_restarts: VecDeque<Duration>,
     stop_asked: Option<Duration>,
     gone: Option<Duration>,
     ending: Ending,
@@ -39,14 +50,17 @@ impl Journal {
         Self {
             begun: Instant::now(),
             budget,
+            phase: Phase::Starting,
             services: vec![Entry::default(); services],
-            group_ready: None,
             stopping: None,
+            exit_code: None,
             failures: Vec::new(),
+            events: broadcast::Sender::new(BACKLOG),
         }
     }
 
-    fn now(&self) -> Duration {
+    /// The time since the group began.
+    pub(crate) fn now(&self) -> Duration {
         self.begun.elapsed()
     }
 
@@ -55,23 +69,72 @@ impl Journal {
         self.stopping.as_ref().map_or(Duration::ZERO, |(asked, _)| self.now().saturating_sub(*asked))
     }
 
+    /// How long a service has been ready.
+    pub(crate) fn ready_for(&self, id: Id) -> Duration {
+        let entry = &self.services[id];
+        if entry.state == State::Ready { since(entry.ready, self.now()) } else { Duration::ZERO }
+    }
+
+    pub(crate) fn state(&self, id: Id) -> State {
+        self.services[id].state
+    }
+
+    /// What every service does, at this moment.
+    pub(crate) fn status(&self, members: &[Member]) -> Status {
+        let services = self.services.iter().zip(members).map(|(entry, member)| ServiceStatus {
+            name: name(member).to_owned(),
+            state: entry.state,
+            critical: member.spec.rules.critical,
+            restarts: entry.restarts,
+        });
+        Status { phase: self.phase, services: services.collect() }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase == Phase::Stopped
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.events.receiver_count() > 0 {
+            // Whoever has gone meanwhile need not know.
+            let _ = self.events.send(event());
+        }
+    }
+
+    fn enter(&mut self, id: Id, member: &Member, state: State) {
+        self.services[id].state = state;
+        self.tell(|| Event::Service { name: name(member).to_owned(), state });
+    }
+
     pub(crate) fn launched(&mut self, id: Id, member: &Member) {
         self.services[id].launched = Some(self.now());
+        self.enter(id, member, State::Building);
         tracing::debug!(target: "group", service = name(member), "{} is being built", name(member));
     }
 
-    pub(crate) fn built(&mut self, id: Id) {
+    pub(crate) fn built(&mut self, id: Id, member: &Member) {
         let now = self.now();
         let entry = &mut self.services[id];
         entry.built = Some(now);
-        entry.ending = Ending::Stopped;
+        if entry.ending == Ending::NeverBuilt {
+            entry.ending = Ending::Stopped;
+        }
+        if entry.state == State::Building {
+            self.enter(id, member, State::Starting);
+        }
     }
 
     pub(crate) fn ready(&mut self, id: Id, member: &Member) {
         let now = self.now();
         let entry = &mut self.services[id];
+        let started = entry.last_restarts.back().copied().or(entry.launched);
         entry.ready = Some(now);
-        let took = Took(since(entry.launched, now));
+        self.enter(id, member, State::Ready);
+        let took = Took(since(started, now));
         let name = name(member);
         match (member.addr(), &member.spec.http) {
             (Some(addr), Some(_)) => {
@@ -84,10 +147,34 @@ impl Journal {
         }
     }
 
-    pub(crate) fn group_ready(&mut self) {
+    pub(crate) fn backing_off(&mut self, id: Id, member: &Member, wait: Duration, nth: u32) {
+        self.enter(id, member, State::Restarting);
+        let (name, wait, max) = (name(member), Took(wait), member.spec.restart.policy.max);
+        tracing::warn!(target: "group", service = name, wait = %wait, "{name} is started again in {wait} (restart {nth}, at most {max} in {})", Took(member.spec.restart.policy.within));
+    }
+
+    pub(crate) fn restarted(&mut self, id: Id, member: &Member) {
         let now = self.now();
-        self.group_ready = Some(now);
-        let took = Took(now);
+        let entry = &mut self.services[id];
+        entry.restarts += 1;
+        if entry.last_restarts.len() == RESTARTS {
+            entry.last_restarts.pop_front();
+        }
+        entry.last_restarts.push_back(now);
+        entry.ending = Ending::Stopped;
+        self.enter(id, member, State::Starting);
+    }
+
+    pub(crate) fn lost(&mut self, id: Id, member: &Member) {
+        self.enter(id, member, State::Failed);
+        let name = name(member);
+        tracing::warn!(target: "group", service = name, "the group goes on without {name}: it is degraded");
+    }
+
+    pub(crate) fn group_ready(&mut self) {
+        self.phase = Phase::Running;
+        self.tell(|| Event::GroupReady);
+        let took = Took(self.now());
         match self.services.len() {
             0 => tracing::warn!(target: "group", "there are no services in this group"),
             1 => {}
@@ -97,8 +184,14 @@ impl Journal {
 
     pub(crate) fn completed(&mut self, id: Id, member: &Member) {
         self.services[id].ending = Ending::Completed;
+        self.enter(id, member, State::Completed);
         let name = name(member);
         tracing::info!(target: "group", service = name, "{name} has completed");
+    }
+
+    /// The exit code of a clean end. The first that was asked for counts.
+    pub(crate) fn exit_with(&mut self, code: u8) {
+        self.exit_code.get_or_insert(code);
     }
 
     pub(crate) fn stopping(&mut self, reason: Reason, members: &[Member]) {
@@ -108,18 +201,21 @@ impl Journal {
             Reason::Completed => Cause::Completed,
             Reason::Failed(id) => Cause::Failed(name(&members[id]).to_owned()),
         };
+        self.phase = Phase::Stopping;
+        self.stopping = Some((self.now(), cause.clone()));
         let budget = Took(self.budget);
         let alive = self.services.iter().filter(|entry| entry.launched.is_some() && entry.gone.is_none()).count();
         let what = match alive {
-            0 => ": nothing to stop".to_owned(),
-            n => format!(": stopping {}, within {budget}", count(n, "service")),
+            0 => "nothing to stop".to_owned(),
+            n => format!("stopping {}, within {budget}", count(n, "service")),
         };
-        tracing::info!(target: "group", cause = %cause, "{cause}{what}");
-        self.stopping = Some((self.now(), cause));
+        tracing::info!(target: "group", cause = %cause, "{cause}: {what}");
+        self.tell(|| Event::GroupStopping(cause));
     }
 
     pub(crate) fn stop_asked(&mut self, id: Id, member: &Member) {
         self.services[id].stop_asked = Some(self.now());
+        self.enter(id, member, State::Stopping);
         tracing::debug!(target: "group", service = name(member), "{} is asked to stop", name(member));
     }
 
@@ -131,9 +227,11 @@ impl Journal {
         let now = self.now();
         let entry = &mut self.services[id];
         entry.gone = Some(now);
+        let (ending, asked) = (entry.ending, entry.stop_asked);
+        self.enter(id, member, State::Gone);
         let name = name(member);
-        let took = Took(since(entry.stop_asked, now));
-        match entry.ending {
+        let took = Took(since(asked, now));
+        match ending {
             Ending::NeverBuilt => tracing::debug!(target: "group", service = name, "{name} was not built"),
             Ending::Aborted => {
                 tracing::warn!(target: "group", service = name, took = %took, "{name} was aborted ({took})");
@@ -152,21 +250,26 @@ impl Journal {
         let error = error.unwrap_or_else(|| self.explain(fault, members).into());
         let service = fault.id.map(|id| name(&members[id]));
         if let Some(id) = fault.id {
-            self.services[id].ending = match (fault.kind, fault.stage) {
+            let entry = &mut self.services[id];
+            entry.ending = match (fault.kind, fault.stage) {
                 (FaultKind::Abandoned, _) => Ending::Abandoned,
                 (FaultKind::StopTimeout, _) => Ending::Aborted,
                 (_, Stage::Build) => Ending::NeverBuilt,
                 _ => Ending::Failed,
             };
         }
-        let failure = Failure::new(service, fault.stage.into(), error);
-        tracing::error!(target: "group", service, "{}", Chain(&failure));
+        let failure = Failure::new(service, fault.stage.into(), fault.fatal, error);
+        if fault.fatal {
+            tracing::error!(target: "group", service, "{}", Chain(&failure));
+        } else {
+            tracing::warn!(target: "group", service, "{}", Chain(&failure));
+        }
         self.failures.push(failure);
     }
 
     /// Writes down what went wrong when no service was left to blame.
     pub(crate) fn blame_group(&mut self, error: BoxError) {
-        let failure = Failure::new(None, Stage::Stop.into(), error);
+        let failure = Failure::new(None, Stage::Stop.into(), true, error);
         tracing::error!(target: "group", "{}", Chain(&failure));
         self.failures.push(failure);
     }
@@ -181,6 +284,7 @@ impl Journal {
             FaultKind::Error => "it failed without an error".to_owned(),
             FaultKind::EndedBeforeReady => "it ended before it was ready".to_owned(),
             FaultKind::EndedUnexpectedly => "ended unexpectedly: it should run until it is stopped".to_owned(),
+            FaultKind::NeedFailed => "what it needs has failed".to_owned(),
             FaultKind::StartTimeout if fault.stage == Stage::Build => {
                 format!("`new` has not returned after {launched} (start_timeout)")
             }
@@ -194,6 +298,21 @@ impl Journal {
                 Took(self.budget),
                 self.survivors(members)
             ),
+        }
+    }
+
+    /// Blames every service that is left, when nothing else can be done about them.
+    pub(crate) fn blame_survivors(&mut self, members: &[Member]) {
+        for (id, member) in members.iter().enumerate().rev() {
+            let entry = &self.services[id];
+            if entry.launched.is_some() && entry.gone.is_none() {
+                self.blame(
+                    Fault { id: Some(id), stage: Stage::Stop, kind: FaultKind::Abandoned, fatal: true },
+                    None,
+                    members,
+                );
+                self.enter(id, member, State::Gone);
+            }
         }
     }
 
@@ -215,9 +334,9 @@ impl Journal {
     }
 
     /// The last words.
-    pub(crate) fn report(&self, outcome: Outcome, members: &[Member]) -> Report {
+    pub(crate) fn report(&mut self, outcome: Outcome, members: &[Member]) -> Report {
         let outcome = match outcome {
-            Outcome::Clean if !self.failures.is_empty() => Outcome::RunFailed,
+            Outcome::Clean if self.failures.iter().any(Failure::is_fatal) => Outcome::RunFailed,
             outcome => outcome,
         };
         let services = self.services.iter().zip(members).map(|(entry, member)| ServiceReport {
@@ -226,12 +345,22 @@ impl Journal {
             launched: entry.launched,
             built: entry.built,
             ready: entry.ready,
+            restarts: entry.restarts,
+            last_restarts: entry.last_restarts.iter().copied().collect(),
             stop_asked: entry.stop_asked,
             gone: entry.gone,
             ending: entry.ending,
         });
-        let report =
-            Report::new(outcome.into(), services.collect(), self.failures.clone(), self.now(), self.stopping.clone());
+        let report = Report::new(
+            outcome.into(),
+            services.collect(),
+            self.failures.clone(),
+            self.now(),
+            self.stopping.clone(),
+            self.exit_code,
+        );
+        self.phase = Phase::Stopped;
+        self.tell(|| Event::GroupStopped);
         if report.is_clean() {
             tracing::info!(target: "group", exit_code = report.exit_code(), "{}", report.summary());
         } else {

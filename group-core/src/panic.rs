@@ -57,7 +57,8 @@ pub(crate) fn caught_now<T>(run: impl FnOnce() -> T) -> Result<T, BoxError> {
     })
 }
 
-fn message(payload: &(dyn Any + Send)) -> String {
+/// What a panic said.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("with a value that is no text")

@@ -41,6 +41,7 @@ struct Inner {
     failures: Vec<Failure>,
     ended: Duration,
     stopping: Option<(Duration, Cause)>,
+    exit_code: Option<u8>,
 }
 
 /// The class of a group's end. What went wrong first decides.
@@ -115,6 +116,8 @@ pub struct ServiceReport {
     pub(crate) launched: Option<Duration>,
     pub(crate) built: Option<Duration>,
     pub(crate) ready: Option<Duration>,
+    pub(crate) restarts: u64,
+    pub(crate) last_restarts: Vec<Duration>,
     pub(crate) stop_asked: Option<Duration>,
     pub(crate) gone: Option<Duration>,
     pub(crate) ending: Ending,
@@ -145,7 +148,19 @@ impl ServiceReport {
         self.built
     }
 
-    /// When it was ready.
+    /// How often it was started again.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
+    /// When it was started again, the last 32 times.
+    #[must_use]
+    pub fn last_restarts(&self) -> &[Duration] {
+        &self.last_restarts
+    }
+
+    /// When it was ready, the last time.
     #[must_use]
     pub fn ready(&self) -> Option<Duration> {
         self.ready
@@ -171,13 +186,14 @@ impl Report {
         failures: Vec<Failure>,
         ended: Duration,
         stopping: Option<(Duration, Cause)>,
+        exit_code: Option<u8>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { outcome, services, failures, ended, stopping }) }
+        Self { inner: Arc::new(Inner { outcome, services, failures, ended, stopping, exit_code }) }
     }
 
     /// A group that never came to be.
     pub(crate) fn refused(outcome: Outcome, failures: Vec<Failure>) -> Self {
-        let report = Self::new(outcome, Vec::new(), failures, Duration::ZERO, None);
+        let report = Self::new(outcome, Vec::new(), failures, Duration::ZERO, None, None);
         for failure in report.failures() {
             tracing::error!(target: "group", "{}", Chain(failure));
         }
@@ -187,7 +203,7 @@ impl Report {
 
     /// A group with these mistakes.
     pub(crate) fn bad_group(mistakes: Vec<BoxError>) -> Self {
-        let failure = |mistake| Failure::new(None, Stage::Plan, mistake);
+        let failure = |mistake| Failure::new(None, Stage::Plan, true, mistake);
         Self::refused(Outcome::BadGroup, mistakes.into_iter().map(failure).collect())
     }
 
@@ -203,11 +219,12 @@ impl Report {
         self.inner.outcome == Outcome::Clean
     }
 
-    /// The exit code that tells this end from others: see [`Outcome`].
+    /// The exit code that tells this end from others: see [`Outcome`]. A clean end has the code that
+    /// was given to [`Handle::exit`](crate::Handle::exit), if one was.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.inner.outcome {
-            Outcome::Clean => 0,
+            Outcome::Clean => self.inner.exit_code.unwrap_or(0),
             Outcome::RunFailed => 1,
             Outcome::StartFailed => 2,
             Outcome::UncleanStop => 3,
@@ -216,10 +233,10 @@ impl Report {
         }
     }
 
-    /// What went wrong first, if anything did.
+    /// What went wrong first, of that which the group could not do without.
     #[must_use]
     pub fn cause(&self) -> Option<&Failure> {
-        self.inner.failures.first()
+        self.inner.failures.iter().find(|failure| failure.is_fatal())
     }
 
     /// Everything that went wrong, in order.
@@ -274,8 +291,13 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.summary())?;
-        for (at, failure) in self.failures().iter().enumerate() {
-            let which = if at == 0 { "first cause" } else { "then" };
+        let mut first = true;
+        for failure in self.failures() {
+            let which = match failure.is_fatal() {
+                true if std::mem::take(&mut first) => "first cause",
+                true => "also",
+                false => "survived",
+            };
             write!(f, "\n  {which}: {}", Chain(failure))?;
         }
         let width = self.services().iter().map(|service| service.name.len()).max().unwrap_or(0);
@@ -297,9 +319,12 @@ impl fmt::Display for ServiceReport {
             Ending::Aborted => "aborted",
             Ending::Abandoned => "abandoned",
         };
-        match between(self.launched, self.ready) {
+        match between(self.last_restarts.last().copied().or(self.launched), self.ready) {
             Some(took) => write!(f, "ready in {took}, ")?,
             None => f.write_str("never ready, ")?,
+        }
+        if self.restarts > 0 {
+            write!(f, "{}, ", count(usize::try_from(self.restarts).unwrap_or(usize::MAX), "restart"))?;
         }
         f.write_str(ending)?;
         match between(self.stop_asked, self.gone) {

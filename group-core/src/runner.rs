@@ -16,16 +16,21 @@ use crate::{BoxError, Context};
 /// Runs a service from `new` to its drop. However it ends, even aborted, the driver hears that it
 /// is gone, and nothing of it is left by then.
 pub(crate) async fn run(factory: Factory, cx: Context) {
-    let _gone = Gone(cx.clone());
+    let remains = Arc::new(Remains(cx.clone()));
+    cx.member().set_remains(&remains);
+    let _children = Children(cx.clone());
     // Destructors run in here, too, and may panic.
     if let Err(panicked) = caught(live(factory, cx.clone())).await {
         cx.tell(News::Failed(panicked));
     }
 }
 
-struct Gone(Context);
+/// What is left of a service: its task, and the thread of a blocking `start`. When the last of
+/// them is gone, so is the service.
+#[derive(Debug)]
+pub(crate) struct Remains(Context);
 
-impl Drop for Gone {
+impl Drop for Remains {
     fn drop(&mut self) {
         if let Err(panicked) = caught_now(|| self.0.member().set_instance(None)) {
             self.0.tell(News::Failed(panicked));
@@ -34,20 +39,44 @@ impl Drop for Gone {
     }
 }
 
+/// An abort of the service is one of what it spawned.
+struct Children(Context);
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        self.0.member().abort_children();
+    }
+}
+
 async fn live(factory: Factory, cx: Context) {
     let Some(service) = build(factory, &cx).await else { return };
-    let mut start: BoxFuture<_> = Box::pin(caught(Arc::clone(&service).start(cx.clone())));
-    if let Some(result) = until_ended_or_stop(&mut start, &cx).await {
-        tell_ended(result, &cx);
-        drop(start);
-        cx.member().stop_asked().cancelled().await;
-        run_stop(&service, &cx).await;
-    } else if cx.member().hears() {
-        tell_failed(flatten(start.await), &cx);
-        run_stop(&service, &cx).await;
-    } else {
-        stop_deaf(start, &service, &cx).await;
+    loop {
+        let work = work(Arc::clone(&service), cx.clone());
+        let mut start: BoxFuture<_> = Box::pin(caught(work));
+        if let Some(result) = until_ended_or_stop(&mut start, &cx).await {
+            drop(start);
+            tell_ended(result, &cx);
+            tokio::select! {
+                biased;
+                () = cx.member().stop_asked().cancelled() => {}
+                () = cx.member().again() => continue,
+            }
+            run_stop(&service, &cx).await;
+        } else if cx.member().hears() {
+            tell_failed(flatten(start.await), &cx);
+            run_stop(&service, &cx).await;
+        } else {
+            stop_deaf(start, &service, &cx).await;
+        }
+        return;
     }
+}
+
+/// Runs `start`, then waits for what it spawned.
+async fn work(service: Arc<dyn DynService>, cx: Context) -> Result<(), BoxError> {
+    service.start(cx.clone()).await?;
+    cx.member().children_ended().await;
+    Ok(())
 }
 
 /// Runs `new`, unless a stop is asked for meanwhile.
@@ -60,7 +89,7 @@ async fn build(factory: Factory, cx: &Context) -> Option<Arc<dyn DynService>> {
     };
     match made {
         Ok(service) => {
-            cx.member().set_instance(Some(Arc::clone(&service) as _));
+            cx.member().set_instance(Some(Arc::clone(&service)));
             cx.tell(News::Built);
             Some(service)
         }
@@ -83,6 +112,10 @@ async fn until_ended_or_stop(start: &mut BoxFuture<Started>, cx: &Context) -> Op
     let mut settled = false;
     poll_fn(|task| {
         let ended = start.as_mut().poll(task).map(flatten);
+        // Once it is asked to stop, it need not become ready any more.
+        if ended.is_pending() && stop.as_mut().poll(task).is_ready() {
+            return Poll::Ready(None);
+        }
         if !settled {
             // Taken after the first poll, and not before: that is when `start` takes its own.
             let ready = holds.get_or_insert_with(|| cx.member().take_holds()).poll(task);
@@ -96,10 +129,7 @@ async fn until_ended_or_stop(start: &mut BoxFuture<Started>, cx: &Context) -> Op
                 _ => {}
             }
         }
-        match ended {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending => stop.as_mut().poll(task).map(|()| None),
-        }
+        ended.map(Some)
     })
     .await
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::Report;
-use crate::shared::{Message, Shared};
+use crate::shared::{Message, Shared, lock};
+use crate::{Events, Report, Status};
 
 /// A group that runs.
 ///
@@ -83,6 +83,26 @@ impl Handle {
     /// Asks the group to stop, and returns at once. Once it stops, asking again does nothing.
     pub fn stop(&self) {
         self.shared.tell(Message::Stop);
+    }
+
+    /// Asks the group to stop, and to end with this exit code if it ends cleanly. The first code
+    /// that was asked for counts.
+    pub fn exit(&self, code: u8) {
+        self.shared.tell(Message::Exit(code));
+    }
+
+    /// What the group and every service do, at this moment.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        lock(&self.shared.journal).status(&self.shared.members)
+    }
+
+    /// What happens from now on. A reader that falls more than 1024 events behind misses the oldest,
+    /// and is told how many.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        let journal = lock(&self.shared.journal);
+        Events { receiver: journal.subscribe(), over: journal.is_over() }
     }
 
     /// Waits until the group begins to stop: before the first service is asked to.

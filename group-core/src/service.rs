@@ -1,6 +1,7 @@
 //! What a service is.
 
 use std::any::Any;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -87,6 +88,27 @@ pub trait Service: Sized + Send + Sync + 'static {
     fn stop(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
         async { Err(Absent.into()) }
     }
+
+    /// Says how the service is: [`Handle::health`](crate::Handle::health) asks. It changes neither
+    /// liveness nor readiness.
+    ///
+    /// # Errors
+    ///
+    /// When something is wrong. [`Absent`], the default, says that there is no such hook.
+    fn health(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
+        async { Err(Absent.into()) }
+    }
+
+    /// Takes in new settings while the service runs: on SIGHUP, and when
+    /// [`Handle::reload`](crate::Handle::reload) asks.
+    ///
+    /// # Errors
+    ///
+    /// When the new settings are no good; the service keeps the old ones and stays ready.
+    /// [`Absent`], the default, says that there is no such hook.
+    fn reload(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
+        async { Err(Absent.into()) }
+    }
 }
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -97,6 +119,18 @@ pub(crate) trait DynService: Any + Send + Sync {
 
     /// `None` when there is no such hook.
     fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
+
+    /// [`Absent`] when there is no such hook.
+    fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>>;
+
+    /// `None` when there is no such hook.
+    fn reload(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
+}
+
+impl fmt::Debug for dyn DynService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a service")
+    }
 }
 
 impl<S: Service> DynService for S {
@@ -105,12 +139,22 @@ impl<S: Service> DynService for S {
     }
 
     fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
-        Box::pin(async move {
-            match <S as Service>::stop(&self).await {
-                Err(error) if error.is::<Absent>() => None,
-                result => Some(result),
-            }
-        })
+        Box::pin(async move { unless_absent(<S as Service>::stop(&self).await) })
+    }
+
+    fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>> {
+        Box::pin(async move { <S as Service>::health(&self).await })
+    }
+
+    fn reload(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
+        Box::pin(async move { unless_absent(<S as Service>::reload(&self).await) })
+    }
+}
+
+fn unless_absent(result: Result<(), BoxError>) -> Option<Result<(), BoxError>> {
+    match result {
+        Err(error) if error.is::<Absent>() => None,
+        result => Some(result),
     }
 }
 

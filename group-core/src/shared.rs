@@ -4,23 +4,31 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::journal::Journal;
 use crate::lifecycle::Id;
 use crate::ready::{Holds, Ready};
-use crate::shutdown::Shutdown;
+use crate::runner::Remains;
+use crate::service::DynService;
 use crate::{BoxError, Report, Spec};
 
 /// What reaches the driver.
 #[derive(Debug)]
 pub(crate) enum Message {
     Service(Id, News),
+    /// A service asks for more time from now on.
+    Extend(Id, Duration),
     Stop,
+    Exit(u8),
     Signal(i32),
+    /// A signal that asks for a reload.
+    Reload(i32),
 }
 
 /// What a service's task tells.
@@ -43,6 +51,12 @@ pub(crate) struct Shared {
     pub(crate) by_type: HashMap<TypeId, Id>,
     pub(crate) provided: Mutex<Provided>,
     pub(crate) inbox: mpsc::UnboundedSender<Message>,
+    /// Cancelled when every service is ready.
+    pub(crate) ready: CancellationToken,
+    /// Held while services reload.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// How long the group may take to stop.
+    pub(crate) stop_timeout: Duration,
     /// Cancelled when the group begins to stop.
     pub(crate) stopping: CancellationToken,
     pub(crate) journal: Mutex<Journal>,
@@ -57,9 +71,21 @@ pub(crate) struct Member {
     stop: CancellationToken,
     /// Whether anybody took a [`Shutdown`]: if so, `start` will hear of it.
     hears: AtomicBool,
+    /// Notified when `start` is to run again.
+    again: Notify,
     holds: Mutex<Vec<oneshot::Receiver<()>>>,
-    instance: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    instance: Mutex<Option<Arc<dyn DynService>>>,
+    /// What it spawned, if it ever did.
+    children: OnceLock<Box<Children>>,
+    /// The service is gone when all of this is.
+    remains: Mutex<Weak<Remains>>,
     addr: OnceLock<SocketAddr>,
+}
+
+#[derive(Debug, Default)]
+struct Children {
+    tasks: TaskTracker,
+    aborted: CancellationToken,
 }
 
 impl Shared {
@@ -72,7 +98,7 @@ impl Shared {
     pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let id = TypeId::of::<T>();
         let found = match self.by_type.get(&id) {
-            Some(&service) => lock(&self.members[service].instance).clone(),
+            Some(&service) => self.members[service].instance().map(|service| service as Arc<dyn Any + Send + Sync>),
             None => {
                 lock(&self.provided).iter().find(|(provided, _)| *provided == id).map(|(_, value)| Arc::clone(value))
             }
@@ -91,8 +117,11 @@ impl Member {
             spec,
             stop: CancellationToken::new(),
             hears: AtomicBool::new(false),
+            again: Notify::new(),
             holds: Mutex::new(Vec::new()),
             instance: Mutex::new(None),
+            children: OnceLock::new(),
+            remains: Mutex::new(Weak::new()),
             addr: OnceLock::new(),
         }
     }
@@ -105,9 +134,18 @@ impl Member {
         &self.stop
     }
 
-    pub(crate) fn shutdown(&self) -> Shutdown {
+    pub(crate) fn start_again(&self) {
+        self.again.notify_one();
+    }
+
+    /// Waits until `start` is to run again.
+    pub(crate) async fn again(&self) {
+        self.again.notified().await;
+    }
+
+    /// From now on, `start` will hear of a request to stop.
+    pub(crate) fn will_hear(&self) {
         self.hears.store(true, Ordering::Relaxed);
-        Shutdown::new(self.stop.clone())
     }
 
     /// Whether `start` will hear of a request to stop.
@@ -125,7 +163,45 @@ impl Member {
         Holds(std::mem::take(&mut *lock(&self.holds)))
     }
 
-    pub(crate) fn set_instance(&self, instance: Option<Arc<dyn Any + Send + Sync>>) {
+    pub(crate) fn instance(&self) -> Option<Arc<dyn DynService>> {
+        lock(&self.instance).clone()
+    }
+
+    /// Spawns a task that lives and dies with the service.
+    pub(crate) fn spawn(&self, child: impl Future<Output = ()> + Send + 'static) {
+        let children = self.children.get_or_init(Box::default);
+        let aborted = children.aborted.clone();
+        // Nothing is left of the service only when nothing is left of what it spawned.
+        let remains = self.remains();
+        children.tasks.spawn(async move {
+            let _remains = remains;
+            aborted.run_until_cancelled(child).await;
+        });
+    }
+
+    /// Waits until everything that it spawned has ended.
+    pub(crate) async fn children_ended(&self) {
+        if let Some(children) = self.children.get() {
+            children.tasks.close();
+            children.tasks.wait().await;
+        }
+    }
+
+    pub(crate) fn abort_children(&self) {
+        if let Some(children) = self.children.get() {
+            children.aborted.cancel();
+        }
+    }
+
+    pub(crate) fn remains(&self) -> Option<Arc<Remains>> {
+        lock(&self.remains).upgrade()
+    }
+
+    pub(crate) fn set_remains(&self, remains: &Arc<Remains>) {
+        *lock(&self.remains) = Arc::downgrade(remains);
+    }
+
+    pub(crate) fn set_instance(&self, instance: Option<Arc<dyn DynService>>) {
         // The old one is dropped after the lock is released: its destructor may look here.
         let _old = std::mem::replace(&mut *lock(&self.instance), instance);
     }

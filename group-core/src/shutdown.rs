@@ -1,10 +1,13 @@
 //! How a service learns that it is to stop.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{self, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+
+use crate::Context;
 
 /// Fires when its service is asked to stop.
 ///
@@ -32,11 +35,12 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     token: CancellationToken,
+    cx: Context,
 }
 
 impl Shutdown {
-    pub(crate) fn new(token: CancellationToken) -> Self {
-        Self { token }
+    pub(crate) fn new(cx: Context) -> Self {
+        Self { token: cx.member().stop_asked().clone(), cx }
     }
 
     /// Waits until the service is asked to stop. Safe to drop and call again, as in `select!`.
@@ -54,11 +58,20 @@ impl Shutdown {
     /// and so has a thread of its own. In async code it would block the runtime.
     pub fn wait(&self) {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut task = Context::from_waker(&waker);
+        let mut task = task::Context::from_waker(&waker);
         let mut requested = std::pin::pin!(self.requested());
         while requested.as_mut().poll(&mut task) == Poll::Pending {
             thread::park();
         }
+    }
+
+    /// Asks for more time, counted from now: to stop, within what the group's budget leaves and keeps
+    /// back for others; or, while the service starts, to become ready. A service that works in steps
+    /// calls it before each, and is only given up when it stops doing so.
+    ///
+    /// It never shortens a limit, and does nothing when no limit runs.
+    pub fn extend(&self, by: Duration) {
+        self.cx.extend(by);
     }
 
     /// A token that is cancelled at the same moment, for libraries that take one.

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::context::{FromContext, Needs};
-use crate::lifecycle;
+use crate::lifecycle::{self, When};
+use crate::restart::Restart;
 use crate::{BoxError, Service};
 
 /// How long a service may take until it is ready, unless it says otherwise.
@@ -45,9 +46,11 @@ pub struct Spec {
     pub(crate) start_needs: Needs,
     pub(crate) build_needs: Needs,
     pub(crate) http: Option<Cow<'static, str>>,
-    pub(crate) role: lifecycle::Role,
+    pub(crate) rules: lifecycle::Rules,
+    pub(crate) restart: Restart,
     pub(crate) start_timeout: Duration,
-    pub(crate) stop_timeout: Duration,
+    /// Where it was set.
+    pub(crate) stop_timeout: Option<Duration>,
 }
 
 /// What it means when a service's `start` returns `Ok` by itself.
@@ -99,9 +102,10 @@ impl Spec {
             start_needs: Needs::default(),
             build_needs: Needs::default(),
             http: None,
-            role: lifecycle::Role::Task,
+            rules: lifecycle::Rules { role: lifecycle::Role::Task, critical: true },
+            restart: Restart::never(),
             start_timeout: START_TIMEOUT,
-            stop_timeout: STOP_TIMEOUT,
+            stop_timeout: None,
         }
     }
 
@@ -172,14 +176,29 @@ impl Spec {
     #[must_use]
     pub fn http(mut self, address: impl Into<Cow<'static, str>>) -> Self {
         self.http = Some(address.into());
-        self.role = lifecycle::Role::Daemon;
+        self.rules.role = lifecycle::Role::Daemon;
         self
     }
 
     /// What it means when its `start` returns. [`Role::Task`] by default.
     #[must_use]
     pub fn role(mut self, role: Role) -> Self {
-        self.role = role.into();
+        self.rules.role = role.into();
+        self
+    }
+
+    /// Whether the group cannot do without it: `true` by default. The failure of a service that is
+    /// not critical degrades the group instead of stopping it, and so never makes its end unclean.
+    #[must_use]
+    pub fn critical(mut self, critical: bool) -> Self {
+        self.rules.critical = critical;
+        self
+    }
+
+    /// Whether its `start` is run again after it ended. [`Restart::never`] by default.
+    #[must_use]
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.restart = restart;
         self
     }
 
@@ -194,8 +213,13 @@ impl Spec {
     /// [`Duration::MAX`] leaves only the group's.
     #[must_use]
     pub fn stop_timeout(mut self, limit: Duration) -> Self {
-        self.stop_timeout = limit;
+        self.stop_timeout = Some(limit);
         self
+    }
+
+    /// How long it may take to stop.
+    pub(crate) fn stop_limit(&self) -> Duration {
+        self.stop_timeout.unwrap_or(STOP_TIMEOUT)
     }
 
     /// What is wrong with it, whatever the rest of the group looks like.
@@ -207,6 +231,7 @@ impl Spec {
                 format!("`{name}` cannot be a name: a service's name is lower-case letters, digits, - and _").into()
             );
         }
+        self.check_restart()?;
         match &self.http {
             Some(address) if !is_host_and_port(address) => {
                 Err(format!("`{name}` cannot listen on `{address}`: expected `host:port`, as in `127.0.0.1:8080`")
@@ -214,6 +239,18 @@ impl Spec {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What is started again whenever it has ended can neither be done nor end the group.
+    fn check_restart(&self) -> Result<(), BoxError> {
+        let role = match self.rules.role {
+            _ if self.restart.policy.when != When::Always => return Ok(()),
+            lifecycle::Role::Once => "once",
+            lifecycle::Role::Main => "main",
+            lifecycle::Role::Task | lifecycle::Role::Daemon => return Ok(()),
+        };
+        let name = &self.name;
+        Err(format!("`{name}` cannot be restarted always: a `{role}` service ends when it is done").into())
     }
 }
 

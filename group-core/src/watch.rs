@@ -1,17 +1,16 @@
-//! The thread that listens for signals, outside the runtime, so that a blocked runtime cannot make
-//! the process deaf.
+//! The thread outside the runtime, so that a blocked runtime makes the process neither deaf nor
+//! immortal: it listens for signals, and holds the deadline.
 
 use std::sync::mpsc as thread_mpsc;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use std::{io, thread};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::Handle;
 use crate::lifecycle::Outcome;
-use crate::shared::{Message, lock};
+use crate::shared::Message;
 
 /// How long the driver has to end the group after a second signal, before the process is exited.
 /// It needs half of it to let destructors run.
@@ -39,9 +38,9 @@ impl Inbox {
     }
 }
 
-/// Listens for signals until it is dropped.
+/// Listens for signals, and holds the deadline, until it is dropped.
 pub(crate) struct Watch {
-    group: Arc<OnceLock<Handle>>,
+    group: watch::Sender<Option<Handle>>,
     over: CancellationToken,
 }
 
@@ -49,10 +48,11 @@ impl Watch {
     /// Returns when the handlers stand. Every signal goes to the inbox.
     pub(crate) fn install() -> io::Result<(Self, Inbox)> {
         let inbox = Inbox::new();
-        let watch = Self { group: Arc::default(), over: CancellationToken::new() };
-        let (group, over, sender) = (Arc::clone(&watch.group), watch.over.clone(), inbox.sender.clone());
+        let (group, attached) = watch::channel(None);
+        let watch = Self { group, over: CancellationToken::new() };
+        let (over, sender) = (watch.over.clone(), inbox.sender.clone());
         let (standing, stands) = thread_mpsc::channel();
-        thread::Builder::new().name("group-signals".to_owned()).spawn(move || {
+        thread::Builder::new().name("group-watch".to_owned()).spawn(move || {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
                 Err(error) => return drop(standing.send(Err(error))),
@@ -61,7 +61,11 @@ impl Watch {
                 match platform::Signals::new() {
                     Ok(signals) => {
                         if standing.send(Ok(())).is_ok() {
-                            listen(signals, &sender, &over, &group).await;
+                            tokio::select! {
+                                () = over.cancelled() => {}
+                                () = listen(signals, &sender, &over, attached.clone()) => {}
+                                () = hold_deadline(attached.clone()) => {}
+                            }
                         }
                     }
                     Err(error) => drop(standing.send(Err(error))),
@@ -72,9 +76,15 @@ impl Watch {
         Ok((watch, inbox))
     }
 
-    /// Whose last words to say if the process must be exited.
+    /// Whose deadline to hold, and whose last words to say if the process must be exited.
     pub(crate) fn attach(&self, group: Handle) {
-        let _ = self.group.set(group);
+        self.group.send_replace(Some(group));
+    }
+
+    /// Goes on watching after the group's end: something of it is left that blocks a thread, and
+    /// could keep the process from its own end.
+    pub(crate) fn stay(self) {
+        std::mem::forget(self);
     }
 }
 
@@ -88,27 +98,55 @@ async fn listen(
     mut signals: platform::Signals,
     sender: &mpsc::UnboundedSender<Message>,
     over: &CancellationToken,
-    group: &OnceLock<Handle>,
+    group: watch::Receiver<Option<Handle>>,
 ) {
-    for nth in 1.. {
-        let signal = tokio::select! {
-            signal = signals.recv() => signal,
-            () = over.cancelled() => return,
+    let mut stops = 0;
+    loop {
+        let message = signals.recv().await;
+        let signal = match message {
+            Message::Signal(signal) => signal,
+            other => {
+                let _ = sender.send(other);
+                continue;
+            }
         };
         // The driver's end closes the inbox; then `over` follows.
-        let _ = sender.send(Message::Signal(signal));
-        if nth > 1 && tokio::time::timeout(FORCED, over.cancelled()).await.is_err() {
-            exit(signal, group.get());
+        let _ = sender.send(message);
+        stops += 1;
+        if stops > 1 && tokio::time::timeout(FORCED, over.cancelled()).await.is_err() {
+            exit(Outcome::Forced(signal), group.borrow().as_ref());
         }
     }
 }
 
-/// The runtime is blocked: nothing else can end the process any more.
-fn exit(signal: i32, group: Option<&Handle>) {
-    if let Some(Handle { shared }) = group {
-        let _ = lock(&shared.journal).report(Outcome::Forced(signal), &shared.members);
-    }
-    std::process::exit(128 + signal);
+/// The driver ends the group in time. If it cannot, because every thread of its runtime is blocked,
+/// this ends the process.
+async fn hold_deadline(mut group: watch::Receiver<Option<Handle>>) {
+    let Ok(handle) = group.wait_for(Option::is_some).await.map(|handle| handle.clone()) else { return };
+    let Some(handle) = handle else { return };
+    handle.stopping().await;
+    tokio::time::sleep(handle.shared.stop_timeout).await;
+    exit(Outcome::UncleanStop, Some(&handle));
+}
+
+/// Nothing else can end the process any more.
+fn exit(outcome: Outcome, group: Option<&Handle>) {
+    let forced = match outcome {
+        Outcome::Forced(signal) => 128 + signal,
+        _ => 3,
+    };
+    let code = group.map_or(forced, |Handle { shared }| {
+        let ended = shared.report.borrow().as_ref().map(|report| i32::from(report.exit_code()));
+        ended.unwrap_or_else(|| {
+            // A thread that is blocked while it writes here must not block this one, too.
+            if let Ok(mut journal) = shared.journal.try_lock() {
+                journal.blame_survivors(&shared.members);
+                let _ = journal.report(outcome, &shared.members);
+            }
+            forced
+        })
+    });
+    std::process::exit(code);
 }
 
 #[cfg(unix)]
@@ -117,11 +155,14 @@ mod platform {
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    /// The signals that ask for a stop.
+    use crate::shared::Message;
+
+    /// The signals that ask for a stop or a reload.
     pub(super) struct Signals {
         term: Signal,
         int: Signal,
         quit: Signal,
+        hup: Signal,
     }
 
     impl Signals {
@@ -130,20 +171,25 @@ mod platform {
                 term: signal(SignalKind::terminate())?,
                 int: signal(SignalKind::interrupt())?,
                 quit: signal(SignalKind::quit())?,
+                hup: signal(SignalKind::hangup())?,
             })
         }
 
-        pub(super) async fn recv(&mut self) -> i32 {
+        pub(super) async fn recv(&mut self) -> Message {
             let (signal, kind) = tokio::select! {
                 signal = self.term.recv() => (signal, SignalKind::terminate()),
                 signal = self.int.recv() => (signal, SignalKind::interrupt()),
                 signal = self.quit.recv() => (signal, SignalKind::quit()),
+                signal = self.hup.recv() => (signal, SignalKind::hangup()),
             };
             // The streams end with the runtime that holds them, which is ours.
             if signal.is_none() {
                 std::future::pending::<()>().await;
             }
-            kind.as_raw_value()
+            match kind {
+                hup if hup == SignalKind::hangup() => Message::Reload(hup.as_raw_value()),
+                stop => Message::Signal(stop.as_raw_value()),
+            }
         }
     }
 }
@@ -154,6 +200,8 @@ mod platform {
 
     use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown};
     use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
+
+    use crate::shared::Message;
 
     const SIGINT: i32 = 2;
     const SIGTERM: i32 = 15;
@@ -178,14 +226,14 @@ mod platform {
             })
         }
 
-        pub(super) async fn recv(&mut self) -> i32 {
-            tokio::select! {
+        pub(super) async fn recv(&mut self) -> Message {
+            Message::Signal(tokio::select! {
                 _ = self.c.recv() => SIGINT,
                 _ = self.break_.recv() => SIGINT,
                 _ = self.close.recv() => SIGTERM,
                 _ = self.logoff.recv() => SIGTERM,
                 _ = self.shutdown.recv() => SIGTERM,
-            }
+            })
         }
     }
 }

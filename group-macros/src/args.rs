@@ -113,6 +113,33 @@ impl Arg {
         humantime::parse_duration(&text.value()).map_err(|_| syn::Error::new(text.span(), expected))
     }
 
+    /// `key = "100ms..30s"`.
+    pub(crate) fn duration_range(&self) -> syn::Result<(Duration, Duration)> {
+        let expected = "expected the shortest and the longest wait, as in `\"100ms..30s\"`";
+        let text: LitStr = self.value(expected)?;
+        let value = text.value();
+        let ends = value.split_once("..").and_then(|(shortest, longest)| {
+            Some((humantime::parse_duration(shortest).ok()?, humantime::parse_duration(longest).ok()?))
+        });
+        ends.filter(|(shortest, longest)| shortest <= longest).ok_or_else(|| syn::Error::new(text.span(), expected))
+    }
+
+    /// `key`, and nothing else.
+    pub(crate) fn alone(&self) -> syn::Result<()> {
+        match self.value {
+            Value::None => Ok(()),
+            _ => Err(syn::Error::new_spanned(&self.key, format!("`{}` takes no value", self.key))),
+        }
+    }
+
+    /// `key(a, b = …)`; `None` if it is no list.
+    pub(crate) fn list(&self, known: &[&str], errors: &mut Errors) -> Option<Vec<Self>> {
+        match &self.value {
+            Value::List(tokens) => Some(parse(tokens.clone(), known, errors)),
+            _ => None,
+        }
+    }
+
     /// `key = "one"`, where only some words are known.
     pub(crate) fn word(&self, known: &[&str]) -> syn::Result<String> {
         let quoted: Vec<String> = known.iter().map(|word| format!("`\"{word}\"`")).collect();

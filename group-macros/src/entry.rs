@@ -12,9 +12,11 @@ use crate::duration;
 use crate::errors::Errors;
 
 /// The arguments of `#[group::main(…)]`.
-const ARGUMENTS: &[&str] = &["services", "stop_timeout", "flavor", "worker_threads", "crate"];
+const ARGUMENTS: &[&str] = &["services", "schedule", "stop_timeout", "flavor", "worker_threads", "crate"];
 
 const OTHER_RUNTIME: &str = "the group brings its own runtime: remove this attribute";
+
+const SCHEDULES: &[&str] = &["strict", "graph"];
 
 const FLAVORS: &[&str] = &["multi_thread", "current_thread"];
 
@@ -39,6 +41,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
 #[derive(Default)]
 struct Settings {
     services: Option<Vec<Type>>,
+    graph: bool,
     stop_timeout: Option<Duration>,
     current_thread: bool,
     worker_threads: Option<usize>,
@@ -51,6 +54,9 @@ impl Settings {
         for arg in args {
             match arg.key.to_string().as_str() {
                 "services" => settings.services = Some(read_services(arg, errors)),
+                "schedule" => {
+                    settings.graph = errors.keep(arg.word(SCHEDULES)).is_some_and(|schedule| schedule == "graph");
+                }
                 "stop_timeout" => settings.stop_timeout = errors.keep(arg.duration()),
                 "flavor" => {
                     settings.current_thread =
@@ -151,7 +157,7 @@ impl Main {
 
     fn expand(&self, settings: &Settings) -> TokenStream {
         let Self { attrs, visibility, sig, body } = self;
-        let Settings { services, stop_timeout, current_thread, worker_threads, krate } = settings;
+        let Settings { services, graph, stop_timeout, current_thread, worker_threads, krate } = settings;
         let facade = facade(krate.as_ref());
         let group = if let Some(services) = services {
             quote! {{
@@ -162,6 +168,7 @@ impl Main {
         } else {
             quote!(__g::Group::registered())
         };
+        let schedule = graph.then(|| quote!(group.schedule(__g::Schedule::Graph);));
         let stop_timeout = stop_timeout.map(duration).map(|limit| quote!(group.stop_timeout(#limit);));
         let worker_threads = worker_threads.map_or_else(|| quote!(__g::None), |count| quote!(__g::Some(#count)));
         let output = match &sig.output {
@@ -183,6 +190,7 @@ impl Main {
                 #[allow(clippy::unused_async)]
                 #sig #body
                 let mut group = #group;
+                #schedule
                 #stop_timeout
                 let settings = __g::Main { current_thread: #current_thread, worker_threads: #worker_threads };
                 settings.run(group, async |group: &mut __g::Group| {

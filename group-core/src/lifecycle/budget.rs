@@ -10,11 +10,15 @@ const LAST_GRACE: Duration = Duration::from_secs(2);
 /// than its destructors do.
 const ABORT: Duration = Duration::from_millis(50);
 
+/// How long before the end the group itself is done, so that the process can be, too, and the
+/// watchdog need not end it.
+const EXIT: Duration = Duration::from_millis(50);
+
 /// The time from the request to stop until everything must be over, cut into shares.
 ///
 /// ```text
-/// |------------------ turns ------------------|-- last grace --|- abort -|
-/// stop asked                               deadline                     total
+/// |------------------ turns ------------------|-- last grace --|- abort -|- exit -|
+/// stop asked                               deadline                              total
 /// ```
 ///
 /// Half of the turns' time is kept back in equal shares for the services whose turn has not come,
@@ -36,7 +40,11 @@ impl Budget {
 
     /// From the request to stop until no time is left to take turns.
     pub(crate) fn deadline(&self) -> Duration {
-        self.total.saturating_sub(self.last_grace()).saturating_sub(self.abort())
+        self.total.saturating_sub(self.last_grace()).saturating_sub(self.abort()).saturating_sub(self.exit())
+    }
+
+    fn exit(&self) -> Duration {
+        EXIT.min(self.total / 20)
     }
 
     /// What then remains for all that are left.
@@ -51,7 +59,12 @@ impl Budget {
 
     /// How long a service may take to stop: its own limit, or less if that would use up what is
     /// kept back for the `behind` services after it. `spent` is the time since the request.
+    ///
+    /// Behind the last there is nobody: the deadline ends its turn, and the last grace follows.
     pub(crate) fn turn(&self, limit: Duration, spent: Duration, behind: usize) -> Duration {
+        if behind == 0 {
+            return limit;
+        }
         let behind = u32::try_from(behind).unwrap_or(u32::MAX);
         let kept_back = self.share.saturating_mul(behind);
         let left = self.deadline().saturating_sub(spent).saturating_sub(kept_back);
@@ -72,7 +85,7 @@ mod tests {
     fn the_shares_add_up_to_the_whole() {
         for total in [Duration::ZERO, Duration::from_millis(7), s(1), s(25), s(86_400)] {
             let budget = Budget::new(total, 3);
-            let whole = budget.deadline() + budget.last_grace() + budget.abort();
+            let whole = budget.deadline() + budget.last_grace() + budget.abort() + budget.exit();
             assert_eq!(whole, total);
         }
     }
@@ -90,12 +103,12 @@ mod tests {
             let budget = Budget::new(s(25), services);
             let share = budget.deadline() / 2 / u32::try_from(services).unwrap();
             let mut spent = Duration::ZERO;
-            for behind in (0..services).rev() {
+            for behind in (1..services).rev() {
                 let turn = budget.turn(Duration::MAX, spent, behind);
                 assert!(turn + Duration::from_nanos(100) >= share, "{turn:?} < {share:?}");
                 spent += turn;
             }
-            assert!(spent <= budget.deadline());
+            assert!(spent + share <= budget.deadline() + Duration::from_nanos(100));
         }
     }
 }

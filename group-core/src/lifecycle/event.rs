@@ -12,10 +12,10 @@ pub(crate) enum Event {
     Built(Id),
     /// The service does its work.
     Ready(Id),
-    /// Its `start` has returned without an error.
-    Ended(Id),
-    /// It has failed: an error or a panic, in whatever it was doing.
-    Failed(Id),
+    /// Its `start` has returned without an error. `true`: it may run again.
+    Ended(Id, bool),
+    /// It has failed: an error or a panic, in whatever it was doing. `true`: it may run again.
+    Failed(Id, bool),
     /// It is over, and nothing of it is left.
     Gone(Id),
     /// Somebody asked the group to stop.
@@ -31,6 +31,8 @@ pub(crate) enum Event {
 pub(crate) enum Action {
     /// Build the service and run its `start`.
     Launch(Id),
+    /// Run its `start` again.
+    Restart(Id),
     /// Ask it to end, however far it has come, and run its `stop` if it was built.
     Stop(Id),
     /// Drop it without waiting.
@@ -41,6 +43,10 @@ pub(crate) enum Action {
     Blame(Fault),
     /// The service is ready.
     TellReady(Id),
+    /// The service will be started again after a while.
+    TellBackoff(Id),
+    /// The group goes on without the service.
+    TellLost(Id),
     /// The service has done its work.
     TellCompleted(Id),
     /// The service is over.
@@ -56,8 +62,10 @@ pub(crate) enum Action {
 /// A limit on time. How long it is, is not the machine's concern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Timer {
-    /// From launch until the service is ready.
-    Start(Id),
+    /// From launch, or from this restart, until the service is ready.
+    Start(Id, u32),
+    /// From a failure until the service is started again.
+    Backoff(Id),
     /// From being told to stop until the service is gone.
     Stop(Id),
     /// From abort until the service is gone.
@@ -81,6 +89,14 @@ pub(crate) enum Role {
     Main,
 }
 
+/// How the group treats a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Rules {
+    pub(crate) role: Role,
+    /// Whether the group cannot do without it.
+    pub(crate) critical: bool,
+}
+
 /// What went wrong, where and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fault {
@@ -88,6 +104,8 @@ pub(crate) struct Fault {
     pub(crate) id: Option<Id>,
     pub(crate) stage: Stage,
     pub(crate) kind: FaultKind,
+    /// Whether the group ends for it, or ends otherwise than cleanly.
+    pub(crate) fatal: bool,
 }
 
 /// What the service was doing.
@@ -108,6 +126,8 @@ pub(crate) enum FaultKind {
     EndedBeforeReady,
     /// `start` returned although the service runs until it is stopped.
     EndedUnexpectedly,
+    /// What it needs failed, so it was never built.
+    NeedFailed,
     /// Not ready in time.
     StartTimeout,
     /// Not stopped in time.

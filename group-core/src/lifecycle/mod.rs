@@ -7,13 +7,17 @@
 mod budget;
 mod event;
 mod plan;
+mod restart;
 
 #[cfg(test)]
 mod check;
 
+use std::sync::Arc;
+
 pub(crate) use self::budget::Budget;
-pub(crate) use self::event::{Action, Event, Fault, FaultKind, Id, Outcome, Reason, Role, Stage, Timer};
-pub(crate) use self::plan::{Plan, start_order};
+pub(crate) use self::event::{Action, Event, Fault, FaultKind, Id, Outcome, Reason, Role, Rules, Stage, Timer};
+pub(crate) use self::plan::{Edge, Need, Plan, Schedule, start_order};
+pub(crate) use self::restart::{Policy, Restarts, When};
 
 /// How far the group has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +47,8 @@ enum State {
     Starting,
     /// It does its work.
     Ready,
+    /// It failed, and its `start` will run again.
+    Backoff,
     /// `start` has returned as it should have; it still waits for its turn to stop.
     Completed,
     /// It failed; it still waits for its turn to stop.
@@ -58,21 +64,25 @@ enum State {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Service {
     state: State,
-    role: Role,
-    /// How many of the services that it needs are not ready yet.
+    rules: Rules,
+    /// How often its `start` was run again.
+    restarts: u32,
+    /// Whether those that come after it have stopped waiting: it was ready, or never will be.
+    settled: bool,
+    /// How many of the services that it comes after are not settled yet.
     waits_for: usize,
     /// How many of the services that need it are alive.
     held_by: usize,
 }
 
 /// The state machine of one group.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(crate) struct Lifecycle {
-    plan: Plan,
+    plan: Arc<Plan>,
     phase: Phase,
     services: Vec<Service>,
-    /// Services that have yet to become ready.
-    unready: usize,
+    /// Services that are not settled yet.
+    unsettled: usize,
     /// Services whose `start` must still return for the group to end by itself: each `main`, or,
     /// where there is none, every service.
     deciding: usize,
@@ -86,24 +96,28 @@ pub(crate) struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A group that has not begun. `roles` holds one entry per service, in start order.
-    pub(crate) fn new(plan: Plan, roles: &[Role]) -> Self {
-        let services: Vec<Service> = roles
-            .iter()
-            .enumerate()
-            .map(|(id, &role)| Service { state: State::Waiting, role, waits_for: plan.needs(id).len(), held_by: 0 })
-            .collect();
-        let mains = roles.iter().filter(|&&role| role == Role::Main).count();
+    /// A group that has not begun. There is one entry of `rules` per service, in start order.
+    pub(crate) fn new(plan: Plan, rules: &[Rules]) -> Self {
+        let service = |(id, &rules)| Service {
+            state: State::Waiting,
+            rules,
+            restarts: 0,
+            settled: false,
+            waits_for: plan.needs(id).len(),
+            held_by: 0,
+        };
+        let services: Vec<Service> = rules.iter().enumerate().map(service).collect();
+        let mains = rules.iter().filter(|rules| rules.role == Role::Main).count();
         Self {
             phase: Phase::Idle,
-            unready: services.len(),
+            unsettled: services.len(),
             deciding: if mains == 0 { services.len() } else { mains },
             has_main: mains > 0,
             alive: 0,
             signalled: false,
             outcome: Outcome::Clean,
             actions: Vec::new(),
-            plan,
+            plan: Arc::new(plan),
             services,
         }
     }
@@ -115,8 +129,8 @@ impl Lifecycle {
             Event::Begin => self.begin(),
             Event::Built(id) => self.built(id),
             Event::Ready(id) => self.ready(id),
-            Event::Ended(id) => self.ended(id),
-            Event::Failed(id) => self.failed(id, FaultKind::Error),
+            Event::Ended(id, again) => self.ended(id, again),
+            Event::Failed(id, again) => self.failed(id, FaultKind::Error, again),
             Event::Gone(id) => self.gone(id),
             Event::Stop => self.stop_all(Reason::Asked),
             Event::Signal(signal) => self.signal(signal),
@@ -129,11 +143,29 @@ impl Lifecycle {
     /// Whether a timer that was armed still means anything.
     pub(crate) fn awaits(&self, timer: Timer) -> bool {
         match timer {
-            Timer::Start(id) => matches!(self.state(id), State::Building | State::Starting),
+            Timer::Start(id, restarts) => {
+                matches!(self.state(id), State::Building | State::Starting) && self.services[id].restarts == restarts
+            }
+            Timer::Backoff(id) => self.state(id) == State::Backoff,
             Timer::Stop(id) => self.state(id) == State::Stopping,
             Timer::Abort(id) => self.state(id) == State::Aborting,
             Timer::Deadline => self.phase == Phase::Stopping,
             Timer::LastGrace => self.phase == Phase::LastGrace,
+        }
+    }
+
+    /// The timer that a service can put off, if one runs.
+    pub(crate) fn timer_of(&self, id: Id) -> Option<Timer> {
+        let timers = [Timer::Start(id, self.services[id].restarts), Timer::Stop(id)];
+        timers.into_iter().find(|&timer| self.awaits(timer))
+    }
+
+    /// Whether it is a failure if this service's `start` returns now.
+    pub(crate) fn fails_by_ending(&self, id: Id) -> bool {
+        match self.rules(id).role {
+            Role::Once => false,
+            Role::Daemon => true,
+            Role::Task | Role::Main => self.state(id) == State::Starting,
         }
     }
 
@@ -165,15 +197,15 @@ impl Lifecycle {
         self.check_started();
     }
 
-    /// A service is built only when all that it needs is ready.
+    /// A service is built only when all that it comes after is settled.
     fn build(&mut self, id: Id) {
         self.set(id, State::Building);
         self.alive += 1;
-        for &need in self.plan.needs(id) {
+        for &Need { id: need, .. } in self.plan.needs(id) {
             self.services[need].held_by += 1;
         }
         self.act(Action::Launch(id));
-        self.act(Action::Arm(Timer::Start(id)));
+        self.act(Action::Arm(Timer::Start(id, 0)));
     }
 
     fn built(&mut self, id: Id) {
@@ -184,42 +216,24 @@ impl Lifecycle {
 
     fn ready(&mut self, id: Id) {
         // What comes after a `once` service waits until it is done.
-        if self.state(id) == State::Starting && self.role(id) != Role::Once {
+        if self.state(id) == State::Starting && self.rules(id).role != Role::Once {
             self.set(id, State::Ready);
-            self.now_ready(id);
-        }
-    }
-
-    fn now_ready(&mut self, id: Id) {
-        self.act(Action::TellReady(id));
-        self.unready -= 1;
-        for at in 0..self.plan.needed_by(id).len() {
-            let next = self.plan.needed_by(id)[at];
-            self.services[next].waits_for -= 1;
-            if self.services[next].waits_for == 0 {
-                self.build(next);
-            }
-        }
-        self.check_started();
-    }
-
-    fn check_started(&mut self) {
-        if self.phase == Phase::Starting && self.unready == 0 {
-            self.phase = Phase::Running;
-            self.act(Action::TellGroupReady);
-            self.check_completed();
+            self.act(Action::TellReady(id));
+            self.settle(id);
         }
     }
 
     /// `start` has returned and did not fail; what that means is the role's to say.
-    fn ended(&mut self, id: Id) {
-        match (self.state(id), self.role(id)) {
+    fn ended(&mut self, id: Id, again: bool) {
+        match (self.state(id), self.rules(id).role) {
             (State::Starting, Role::Once) => {
+                self.act(Action::TellReady(id));
                 self.completed(id);
-                self.now_ready(id);
+                self.settle(id);
             }
-            (State::Starting, _) => self.failed(id, FaultKind::EndedBeforeReady),
-            (State::Ready, Role::Daemon) => self.failed(id, FaultKind::EndedUnexpectedly),
+            (State::Starting, _) => self.failed(id, FaultKind::EndedBeforeReady, again),
+            (State::Ready, Role::Daemon) => self.failed(id, FaultKind::EndedUnexpectedly, again),
+            (State::Ready, _) if again => self.back_off(id),
             (State::Ready, _) => {
                 self.completed(id);
                 self.check_completed();
@@ -231,7 +245,115 @@ impl Lifecycle {
     fn completed(&mut self, id: Id) {
         self.set(id, State::Completed);
         self.act(Action::TellCompleted(id));
-        if self.role(id) == Role::Main || !self.has_main {
+        self.decided(id);
+    }
+
+    /// It failed. It is started again if it may be; else the group stops, unless it can do without.
+    fn failed(&mut self, id: Id, kind: FaultKind, again: bool) {
+        let stage = match self.state(id) {
+            State::Waiting | State::Building => Stage::Build,
+            State::Starting | State::Backoff => Stage::Start,
+            State::Ready | State::Completed | State::Failed => Stage::Run,
+            State::Stopping | State::Aborting | State::Gone => Stage::Stop,
+        };
+        let critical = self.rules(id).critical;
+        match (stage, self.state(id)) {
+            (Stage::Stop, _) => self.blame(Some(id), stage, kind, critical),
+            // While the group stops, too, as long as its own turn has not come: it is still needed.
+            (_, State::Starting | State::Ready) if again && self.phase <= Phase::Stopping => {
+                self.blame(Some(id), stage, kind, false);
+                self.back_off(id);
+            }
+            (_, State::Backoff) => self.blame(Some(id), stage, kind, false),
+            _ => {
+                self.blame(Some(id), stage, kind, critical);
+                self.give_up(id);
+            }
+        }
+    }
+
+    fn back_off(&mut self, id: Id) {
+        self.set(id, State::Backoff);
+        self.act(Action::TellBackoff(id));
+        self.act(Action::Arm(Timer::Backoff(id)));
+    }
+
+    fn restart(&mut self, id: Id) {
+        let service = &mut self.services[id];
+        service.state = State::Starting;
+        service.restarts += 1;
+        let restarts = service.restarts;
+        self.act(Action::Restart(id));
+        self.act(Action::Arm(Timer::Start(id, restarts)));
+    }
+
+    /// It will not run again: the group stops, unless it can do without.
+    fn give_up(&mut self, id: Id) {
+        let decided = !matches!(self.state(id), State::Completed | State::Failed);
+        self.set(id, State::Failed);
+        if self.rules(id).critical {
+            self.stop_all(Reason::Failed(id));
+        } else if self.phase < Phase::Stopping {
+            self.act(Action::TellLost(id));
+            if decided {
+                self.decided(id);
+            }
+            self.settle(id);
+            self.check_completed();
+        }
+    }
+
+    /// Nobody need wait for it any longer: it is ready, or never will be. In that case, what needs
+    /// it never will be either.
+    fn settle(&mut self, id: Id) {
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            if std::mem::replace(&mut self.services[id].settled, true) {
+                continue;
+            }
+            self.unsettled -= 1;
+            let lost = matches!(self.state(id), State::Failed | State::Gone);
+            for at in 0..self.plan.needed_by(id).len() {
+                let Need { id: next, required } = self.plan.needed_by(id)[at];
+                self.services[next].waits_for -= 1;
+                if self.phase != Phase::Starting || self.state(next) != State::Waiting {
+                    continue;
+                }
+                if lost && required {
+                    self.lose(next);
+                    open.push(next);
+                } else if self.services[next].waits_for == 0 {
+                    self.build(next);
+                }
+            }
+        }
+        self.check_started();
+    }
+
+    /// What it needs is not to be had, so it is never built.
+    fn lose(&mut self, id: Id) {
+        let critical = self.rules(id).critical;
+        self.blame(Some(id), Stage::Build, FaultKind::NeedFailed, critical);
+        self.set(id, State::Gone);
+        if critical {
+            self.stop_all(Reason::Failed(id));
+        } else {
+            self.act(Action::TellLost(id));
+            self.decided(id);
+        }
+    }
+
+    fn check_started(&mut self) {
+        if self.phase == Phase::Starting && self.unsettled == 0 {
+            self.phase = Phase::Running;
+            self.act(Action::TellGroupReady);
+            self.check_completed();
+        }
+    }
+
+    /// One less decides how long the group runs.
+    fn decided(&mut self, id: Id) {
+        if self.rules(id).role == Role::Main || !self.has_main {
             self.deciding -= 1;
         }
     }
@@ -242,30 +364,17 @@ impl Lifecycle {
         }
     }
 
-    fn failed(&mut self, id: Id, kind: FaultKind) {
-        let stage = match self.state(id) {
-            State::Waiting | State::Building => Stage::Build,
-            State::Starting => Stage::Start,
-            State::Ready | State::Completed | State::Failed => Stage::Run,
-            State::Stopping | State::Aborting | State::Gone => Stage::Stop,
-        };
-        self.blame(Some(id), stage, kind);
-        if stage != Stage::Stop {
-            self.set(id, State::Failed);
-            self.stop_all(Reason::Failed(id));
-        }
-    }
-
-    /// Records what went wrong. The first cause decides how the group ends, and is never replaced.
-    fn blame(&mut self, id: Option<Id>, stage: Stage, kind: FaultKind) {
-        if self.outcome == Outcome::Clean {
+    /// Records what went wrong. What the group cannot do without decides how it ends; the first
+    /// such cause is never replaced.
+    fn blame(&mut self, id: Option<Id>, stage: Stage, kind: FaultKind, fatal: bool) {
+        if fatal && self.outcome == Outcome::Clean {
             self.outcome = match self.phase {
                 Phase::Idle | Phase::Starting => Outcome::StartFailed,
-                Phase::Stopping | Phase::LastGrace | Phase::Over if kind.is_limit() => Outcome::UncleanStop,
+                Phase::Stopping | Phase::LastGrace if kind.is_limit() => Outcome::UncleanStop,
                 _ => Outcome::RunFailed,
             };
         }
-        self.act(Action::Blame(Fault { id, stage, kind }));
+        self.act(Action::Blame(Fault { id, stage, kind, fatal }));
     }
 
     /// The first signal asks for a stop, any second one forces the end.
@@ -306,7 +415,10 @@ impl Lifecycle {
     fn stop(&mut self, id: Id) {
         self.set(id, State::Stopping);
         self.act(Action::Stop(id));
-        self.act(Action::Arm(Timer::Stop(id)));
+        // In the last grace there is one limit for all.
+        if self.phase == Phase::Stopping {
+            self.act(Action::Arm(Timer::Stop(id)));
+        }
     }
 
     fn abort(&mut self, id: Id) {
@@ -329,13 +441,13 @@ impl Lifecycle {
             return;
         }
         if self.state(id) < State::Failed {
-            self.failed(id, FaultKind::EndedUnexpectedly);
+            self.failed(id, FaultKind::EndedUnexpectedly, false);
         }
         self.set(id, State::Gone);
         self.act(Action::TellGone(id));
         self.alive -= 1;
         for at in 0..self.plan.needs(id).len() {
-            let need = self.plan.needs(id)[at];
+            let need = self.plan.needs(id)[at].id;
             self.services[need].held_by -= 1;
             if self.phase >= Phase::Stopping {
                 self.stop_if_free(need);
@@ -353,13 +465,14 @@ impl Lifecycle {
 
     fn elapsed(&mut self, timer: Timer) {
         match timer {
-            Timer::Start(id) => self.failed(id, FaultKind::StartTimeout),
+            Timer::Start(id, _) => self.failed(id, FaultKind::StartTimeout, false),
+            Timer::Backoff(id) => self.restart(id),
             Timer::Stop(id) => {
-                self.blame(Some(id), Stage::Stop, FaultKind::StopTimeout);
+                self.blame(Some(id), Stage::Stop, FaultKind::StopTimeout, true);
                 self.abort(id);
             }
             Timer::Abort(id) => {
-                self.blame(Some(id), Stage::Stop, FaultKind::Abandoned);
+                self.blame(Some(id), Stage::Stop, FaultKind::Abandoned, true);
                 self.gone(id);
             }
             Timer::Deadline => self.last_grace(),
@@ -370,7 +483,7 @@ impl Lifecycle {
     /// No time is left to take turns: all that remain are told at once.
     fn last_grace(&mut self) {
         self.phase = Phase::LastGrace;
-        self.blame(None, Stage::Stop, FaultKind::Deadline);
+        self.blame(None, Stage::Stop, FaultKind::Deadline, true);
         self.act(Action::Arm(Timer::LastGrace));
         for id in (0..self.services.len()).rev() {
             if self.state(id) < State::Stopping {
@@ -383,8 +496,8 @@ impl Lifecycle {
         self.services[id].state
     }
 
-    fn role(&self, id: Id) -> Role {
-        self.services[id].role
+    fn rules(&self, id: Id) -> Rules {
+        self.services[id].rules
     }
 
     fn set(&mut self, id: Id, state: State) {

@@ -1,44 +1,74 @@
 //! Who waits for whom.
 
+use std::time::Duration;
+
 use super::Id;
 
-/// The edges of a group, as the lifecycle walks them. Services are numbered in start order.
+/// How the order of a group is walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Schedule {
+    /// One at a time.
+    Strict,
+    /// All at once that no edge holds back.
+    Graph,
+}
+
+/// One service comes after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Edge {
+    pub(crate) from: Id,
+    pub(crate) to: Id,
+    /// Whether it cannot do without the other.
+    pub(crate) required: bool,
+}
+
+/// One end of an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Need {
+    pub(crate) id: Id,
+    pub(crate) required: bool,
+}
+
+/// The edges of a group, as the lifecycle walks them. Services are numbered in start order, so that
+/// every edge leads from a higher number to a lower one.
 ///
-/// The strict schedule is not a second algorithm: it is the graph in which every service needs the
-/// one before it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// The strict schedule is no second algorithm: it is the graph in which every service also comes
+/// after the one before it.
+#[derive(Debug)]
 pub(crate) struct Plan {
-    needs: Lists,
-    needed_by: Lists,
+    needs: Lists<Need>,
+    needed_by: Lists<Need>,
     behind: Vec<usize>,
 }
 
 impl Plan {
-    /// One at a time: each service needs the one before it.
-    pub(crate) fn strict(services: usize) -> Self {
-        let chain: Vec<(Id, Id)> = (1..services).map(|id| (id, id - 1)).collect();
-        Self::graph(services, &chain)
-    }
+    pub(crate) fn new(schedule: Schedule, services: usize, edges: &[Edge]) -> Self {
+        let mut edges = edges.to_vec();
+        if schedule == Schedule::Strict {
+            edges.extend((1..services).map(|id| Edge { from: id, to: id - 1, required: false }));
+        }
+        // Of two edges between the same services, the stricter one stays.
+        edges.sort_unstable_by_key(|edge| (edge.from, edge.to, !edge.required));
+        edges.dedup_by_key(|edge| (edge.from, edge.to));
 
-    /// All at once that no edge holds back. An edge `(a, b)` says that `a` needs `b`, and `b < a`.
-    pub(crate) fn graph(services: usize, edges: &[(Id, Id)]) -> Self {
-        let needs = Lists::new(services, edges.iter().copied());
-        let needed_by = Lists::new(services, edges.iter().map(|&(a, b)| (b, a)));
+        let need = |id, required| Need { id, required };
+        let needs = Lists::new(services, edges.iter().map(|edge| (edge.from, need(edge.to, edge.required))));
+        let needed_by = Lists::new(services, edges.iter().map(|edge| (edge.to, need(edge.from, edge.required))));
         let mut behind: Vec<usize> = Vec::with_capacity(services);
         for id in 0..services {
-            let longest = needs.of(id).iter().map(|&need| behind[need] + 1).max();
+            let longest = needs.of(id).iter().map(|need| behind[need.id] + 1).max();
             behind.push(longest.unwrap_or(0));
         }
         Self { needs, needed_by, behind }
     }
 
-    /// What this service needs.
-    pub(crate) fn needs(&self, id: Id) -> &[Id] {
+    /// What this service comes after.
+    pub(crate) fn needs(&self, id: Id) -> &[Need] {
         self.needs.of(id)
     }
 
-    /// What needs this service.
-    pub(crate) fn needed_by(&self, id: Id) -> &[Id] {
+    /// What comes after this service.
+    pub(crate) fn needed_by(&self, id: Id) -> &[Need] {
         self.needed_by.of(id)
     }
 
@@ -51,17 +81,27 @@ impl Plan {
     pub(crate) fn chain(&self) -> usize {
         self.behind.iter().max().map_or(0, |behind| behind + 1)
     }
+
+    /// The longest time that a chain takes if each service takes this long.
+    pub(crate) fn longest(&self, takes: impl Fn(Id) -> Duration) -> Duration {
+        let mut until: Vec<Duration> = Vec::with_capacity(self.behind.len());
+        for id in 0..self.behind.len() {
+            let before = self.needs(id).iter().map(|need| until[need.id]).max();
+            until.push(before.unwrap_or_default().saturating_add(takes(id)));
+        }
+        until.into_iter().max().unwrap_or_default()
+    }
 }
 
-/// A list of services for each service, in two allocations.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Lists {
+/// A list for each service, in two allocations.
+#[derive(Debug)]
+struct Lists<T> {
     starts: Vec<usize>,
-    items: Vec<Id>,
+    items: Vec<T>,
 }
 
-impl Lists {
-    fn new(services: usize, pairs: impl Iterator<Item = (Id, Id)> + Clone) -> Self {
+impl<T: Copy> Lists<T> {
+    fn new(services: usize, pairs: impl Iterator<Item = (Id, T)> + Clone) -> Self {
         let mut starts = vec![0; services + 1];
         for (from, _) in pairs.clone() {
             starts[from + 1] += 1;
@@ -70,15 +110,15 @@ impl Lists {
             starts[id + 1] += starts[id];
         }
         let mut next = starts.clone();
-        let mut items = vec![0; starts[services]];
-        for (from, to) in pairs {
-            items[next[from]] = to;
+        let mut items: Vec<T> = pairs.clone().map(|(_, item)| item).collect();
+        for (from, item) in pairs {
+            items[next[from]] = item;
             next[from] += 1;
         }
         Self { starts, items }
     }
 
-    fn of(&self, id: Id) -> &[Id] {
+    fn of(&self, id: Id) -> &[T] {
         &self.items[self.starts[id]..self.starts[id + 1]]
     }
 }
@@ -97,6 +137,8 @@ pub(crate) fn start_order(services: usize, edges: &[(usize, usize)]) -> Result<V
         Done,
     }
 
+    let mut edges = edges.to_vec();
+    edges.sort_unstable();
     let needs = Lists::new(services, edges.iter().copied());
     let mut marks = vec![Mark::Unseen; services];
     let mut order = Vec::with_capacity(services);
@@ -138,7 +180,7 @@ pub(crate) fn start_order(services: usize, edges: &[(usize, usize)]) -> Result<V
 
 #[cfg(test)]
 mod tests {
-    use super::{Plan, start_order};
+    use super::{Edge, Need, Plan, Schedule, start_order};
 
     #[test]
     fn what_is_needed_comes_first_and_ties_stay_as_declared() {
@@ -163,9 +205,19 @@ mod tests {
 
     #[test]
     fn the_strict_plan_is_a_chain() {
-        let plan = Plan::strict(3);
-        assert_eq!((plan.needs(0), plan.needs(1), plan.needs(2)), (&[][..], &[0][..], &[1][..]));
-        assert_eq!((plan.needed_by(0), plan.needed_by(2)), (&[1][..], &[][..]));
+        let plan = Plan::new(Schedule::Strict, 3, &[Edge { from: 2, to: 0, required: true }]);
+        let need = |id, required| Need { id, required };
+        assert_eq!(plan.needs(0), []);
+        assert_eq!(plan.needs(1), [need(0, false)]);
+        assert_eq!(plan.needs(2), [need(0, true), need(1, false)]);
+        assert_eq!(plan.needed_by(0), [need(1, false), need(2, true)]);
         assert_eq!((plan.behind(0), plan.behind(2), plan.chain()), (0, 2, 3));
+    }
+
+    #[test]
+    fn of_two_edges_the_stricter_one_stays() {
+        let edge = |required| Edge { from: 1, to: 0, required };
+        let plan = Plan::new(Schedule::Strict, 2, &[edge(false), edge(true)]);
+        assert_eq!(plan.needs(1), [Need { id: 0, required: true }]);
     }
 }

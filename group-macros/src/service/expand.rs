@@ -5,15 +5,16 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::{Attribute, Type};
 
-use super::model::{Model, Route, cfgs, mentions_impl};
+use super::model::{Model, Restart, Route, cfgs, mentions_impl};
 use crate::block::Method;
 use crate::duration;
 
 impl Model<'_> {
     pub(super) fn expand(&self, facade: &TokenStream) -> TokenStream {
-        let (spec, build, start, stop) = (self.spec(), self.build(), self.start(), self.stop());
+        let (spec, build, start, hooks) = (self.spec(), self.build(), self.start(), self.expand_hooks());
         let register = self.register();
         self.wrap(
             facade,
@@ -21,7 +22,7 @@ impl Model<'_> {
                 fn spec() -> __g::Spec { #spec }
                 #build
                 #start
-                #stop
+                #hooks
             },
             &register,
         )
@@ -67,6 +68,12 @@ impl Model<'_> {
         if let Some(role) = &spec.role {
             let role = format_ident!("{}", capitalised(role));
             calls.extend(quote!(.role(__g::Role::#role)));
+        }
+        if let Some(critical) = spec.critical {
+            calls.extend(quote!(.critical(#critical)));
+        }
+        if let Some(restart) = spec.restart.as_ref().map(restart) {
+            calls.extend(quote!(.restart(#restart)));
         }
         if let Some(limit) = spec.start_timeout.map(duration) {
             calls.extend(quote!(.start_timeout(#limit)));
@@ -181,12 +188,16 @@ impl Model<'_> {
         quote!(fn start(self: __g::Arc<Self>, cx: __g::Context) #future)
     }
 
-    fn stop(&self) -> TokenStream {
-        let variants = self.stop.iter().map(|method| {
+    /// `stop`, `health`, `reload`.
+    fn expand_hooks(&self) -> TokenStream {
+        let variants = self.hooks().map(|method| {
             let name = &method.sig.ident;
+            // The trait's name for it, which is not the user's.
+            let hook = format_ident!("{}", name.unraw());
             let wait = wait(method);
             let outcome = outcome(method);
-            delegate(method, &quote!(fn stop(&self)), &quote!(__g::Result), &quote!(#outcome(Self::#name(self) #wait)))
+            let call = quote!(#outcome(Self::#name(self) #wait));
+            delegate(method, &quote!(fn #hook(&self)), &quote!(__g::Result), &call)
         });
         quote!(#(#variants)*)
     }
@@ -350,6 +361,17 @@ fn condition(attr: &Attribute) -> TokenStream {
         syn::Meta::List(list) => list.tokens.clone(),
         _ => TokenStream::new(),
     }
+}
+
+fn restart(restart: &Restart) -> TokenStream {
+    let when = format_ident!("{}", restart.when);
+    let max = restart.max.map(|max| quote!(.max(#max)));
+    let within = restart.within.map(duration).map(|within| quote!(.within(#within)));
+    let backoff = restart.backoff.map(|(shortest, longest)| {
+        let (shortest, longest) = (duration(shortest), duration(longest));
+        quote!(.backoff(#shortest, #longest))
+    });
+    quote!(__g::Restart::#when() #max #within #backoff)
 }
 
 fn capitalised(word: &str) -> String {

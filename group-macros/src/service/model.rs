@@ -14,7 +14,12 @@ use crate::errors::{Errors, nearest};
 
 /// The arguments of `#[service(…)]`.
 pub(super) const ARGUMENTS: &[&str] =
-    &["name", "after", "http", "role", "start_timeout", "stop_timeout", "register", "crate"];
+    &["name", "after", "http", "role", "restart", "critical", "start_timeout", "stop_timeout", "register", "crate"];
+
+/// The arguments of `restart(…)`; the first three stand alone.
+const RESTART_ARGUMENTS: &[&str] = &["never", "on_failure", "always", "max", "within", "backoff"];
+
+const RESTARTS: &[&str] = &["never", "on-failure", "always"];
 
 const ROLES: &[&str] = &["task", "daemon", "once", "main"];
 
@@ -35,6 +40,8 @@ pub(super) struct Model<'a> {
     pub(super) new: Vec<&'a Method>,
     pub(super) start: Vec<&'a Method>,
     pub(super) stop: Vec<&'a Method>,
+    pub(super) health: Vec<&'a Method>,
+    pub(super) reload: Vec<&'a Method>,
     pub(super) router: Vec<&'a Method>,
     pub(super) routes: Vec<Route<'a>>,
 }
@@ -47,8 +54,19 @@ pub(super) struct Spec {
     pub(super) after: Vec<(Type, bool)>,
     pub(super) http: Option<LitStr>,
     pub(super) role: Option<String>,
+    pub(super) restart: Option<Restart>,
+    pub(super) critical: Option<bool>,
     pub(super) start_timeout: Option<Duration>,
     pub(super) stop_timeout: Option<Duration>,
+}
+
+/// Whether, how often and after how long it is started again.
+pub(super) struct Restart {
+    /// As in `Restart::on_failure`.
+    pub(super) when: String,
+    pub(super) max: Option<usize>,
+    pub(super) within: Option<Duration>,
+    pub(super) backoff: Option<(Duration, Duration)>,
 }
 
 /// A method that answers requests.
@@ -70,11 +88,14 @@ impl<'a> Model<'a> {
             new: named(block, "new"),
             start: named(block, "start"),
             stop: named(block, "stop"),
+            health: named(block, "health"),
+            reload: named(block, "reload"),
             router: named(block, "router"),
             routes: Vec::new(),
         };
         let before = errors.is_empty();
         model.read_args(args, errors);
+        model.check_restart(args, errors);
         model.check_attributes(errors);
         model.check_methods(errors);
         model.read_routes(errors);
@@ -93,12 +114,29 @@ impl<'a> Model<'a> {
                 "after" => self.spec.after = arg.types("after(Database, optional(Cache))", Some("optional"), errors),
                 "http" => self.spec.http = errors.keep(arg.string("127.0.0.1:8080").and_then(check_address)),
                 "role" => self.spec.role = errors.keep(arg.word(ROLES)),
+                "restart" => self.spec.restart = read_restart(arg, errors),
+                "critical" => self.spec.critical = errors.keep(arg.bool()),
                 "start_timeout" => self.spec.start_timeout = errors.keep(arg.duration()),
                 "stop_timeout" => self.spec.stop_timeout = errors.keep(arg.duration()),
                 "register" => self.register = errors.keep(arg.bool()).unwrap_or(true),
                 _ => {}
             }
         }
+    }
+
+    /// What is started again whenever it has ended can neither be done nor end the group.
+    fn check_restart(&self, args: &[Arg], errors: &mut Errors) {
+        let always = self.spec.restart.as_ref().is_some_and(|restart| restart.when == "always");
+        let restart = args.iter().find(|arg| arg.key == "restart");
+        if let (true, Some(restart), Some(role @ ("once" | "main"))) = (always, restart, self.spec.role.as_deref()) {
+            let message = format!("a `{role}` service ends when it is done, so it cannot be restarted always");
+            errors.at(&restart.key, message);
+        }
+    }
+
+    /// The methods that take nothing but `&self`.
+    pub(super) fn hooks(&self) -> impl Iterator<Item = &'a Method> {
+        self.stop.iter().chain(&self.health).chain(&self.reload).copied()
     }
 
     fn check_attributes(&self, errors: &mut Errors) {
@@ -108,7 +146,7 @@ impl<'a> Model<'a> {
     }
 
     fn check_methods(&self, errors: &mut Errors) {
-        for method in self.start.iter().chain(&self.stop).chain(&self.router) {
+        for method in self.start.iter().copied().chain(self.hooks()).chain(self.router.iter().copied()) {
             check_receiver(method, errors);
         }
         for method in &self.new {
@@ -120,14 +158,16 @@ impl<'a> Model<'a> {
             }
             check_result(method, "`Self` or `Result<Self, E>`", errors);
         }
-        for method in self.start.iter().chain(&self.stop) {
+        for method in self.start.iter().copied().chain(self.hooks()) {
             check_result(method, "`()` or `Result<(), E>`", errors);
         }
-        for method in self.new.iter().chain(&self.start).chain(&self.stop).chain(&self.router) {
+        for method in self.new.iter().chain(&self.start).chain(&self.router).copied().chain(self.hooks()) {
             check_callable(method, errors);
         }
-        for param in self.stop.iter().flat_map(|method| method.params()) {
-            errors.at(param, "`stop` takes nothing but `&self`");
+        for method in self.hooks() {
+            for param in method.params() {
+                errors.at(param, format!("`{}` takes nothing but `&self`", method.sig.ident));
+            }
         }
         for method in self.router.iter().filter(|method| !is_router(method)) {
             let message = "`router` takes the routes and returns them: `fn router(&self, routes: Router) -> Router`";
@@ -390,4 +430,25 @@ fn route_path(attr: &Attribute) -> syn::Result<LitStr> {
 /// The conditions under which an item is there.
 pub(super) fn cfgs(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg"))
+}
+
+/// `restart = "on-failure"`, or `restart(on_failure, max = 5, within = "1m", backoff = "100ms..30s")`.
+fn read_restart(arg: &Arg, errors: &mut Errors) -> Option<Restart> {
+    let mut restart = Restart { when: "on_failure".to_owned(), max: None, within: None, backoff: None };
+    let Some(list) = arg.list(RESTART_ARGUMENTS, errors) else {
+        restart.when = errors.keep(arg.word(RESTARTS))?.replace('-', "_");
+        return Some(restart);
+    };
+    for arg in list {
+        match arg.key.to_string().as_str() {
+            "max" => restart.max = errors.keep(arg.count()),
+            "within" => restart.within = errors.keep(arg.duration()),
+            "backoff" => restart.backoff = errors.keep(arg.duration_range()),
+            when => {
+                errors.keep(arg.alone());
+                when.clone_into(&mut restart.when);
+            }
+        }
+    }
+    Some(restart)
 }

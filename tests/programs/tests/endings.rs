@@ -210,3 +210,144 @@ fn the_log_is_silent_when_asked_to_be() {
     let ended = program.end();
     assert_eq!((ended.code, ended.logged.len()), (Some(0), 0), "{ended:#?}");
 }
+
+#[test]
+fn c127_a_service_chooses_the_exit_code_of_a_clean_end() {
+    let ended = start("exit").end();
+    check(&ended, 42, "stopped cleanly: 2 services");
+}
+
+#[test]
+fn c127_a_chosen_exit_code_does_not_hide_a_failure() {
+    check(&start("exit-late").end(), 1, "stopped after a failure: 2 services");
+}
+
+#[test]
+fn c134_restarts_that_are_used_up_are_1() {
+    let ended = start("restarts").end();
+    check(&ended, 1, "stopped after a failure: 2 services");
+    assert_eq!(ended.printed.iter().filter(|line| *line == "flaky starts").count(), 3, "{ended:#?}");
+    assert_eq!(ended.logged_with("flaky is started again in").len(), 2, "{ended:#?}");
+}
+
+#[test]
+fn c095_the_deadline_holds_when_a_service_blocks_a_worker() {
+    let limit = [("GROUP_STOP_TIMEOUT", "500ms")];
+    let mut program = Program::start(env!("CARGO_BIN_EXE_ending"), &["blocked"], &limit);
+    program.prints("all are ready");
+    program.signal("TERM");
+    let ended = program.end();
+    check(&ended, 3, "stopped, but not cleanly: 2 services");
+    assert_eq!(ended.logged_with("`last` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
+}
+
+#[test]
+fn c095_the_deadline_holds_when_the_only_thread_is_blocked_and_the_stuck_one_is_named() {
+    let limit = [("GROUP_STOP_TIMEOUT", "500ms")];
+    let mut program = Program::start(env!("CARGO_BIN_EXE_one_thread"), &["for ever"], &limit);
+    program.prints("ready");
+    program.signal("TERM");
+    program.prints("blocked");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    assert!(ended.last_words().starts_with("stopped, but not cleanly"), "{ended:#?}");
+    assert_eq!(ended.logged_with("`blocker` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
+}
+
+#[test]
+fn c095_the_deadline_holds_by_hand_too_where_the_runtime_waits_for_the_blocked_thread() {
+    let limit = [("GROUP_STOP_TIMEOUT", "500ms")];
+    let mut program = Program::start(env!("CARGO_BIN_EXE_by_hand"), &["blocks"], &limit);
+    program.prints("ready");
+    program.signal("TERM");
+    let ended = program.end();
+    assert!(ended.printed[1].starts_with("stopped, but not cleanly"), "{ended:#?}");
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+}
+
+#[test]
+fn a_blocking_start_that_does_not_end_is_named_and_does_not_hold_the_others_up() {
+    let mut program = start("thread-blocked");
+    program.prints("blocked");
+    program.signal("TERM");
+    let ended = program.end();
+    check(&ended, 3, "stopped, but not cleanly: 2 services");
+    assert_eq!(ended.logged_with("`on-thread` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
+}
+
+#[test]
+fn a_destructor_that_panics_is_1_and_the_others_are_stopped() {
+    let mut program = start("drop-panics");
+    program.prints("all are ready");
+    program.signal("TERM");
+    let ended = program.end();
+    check(&ended, 1, "stopped after a failure: 3 services");
+    assert_eq!(ended.logged_with("`panics-on-drop` failed to stop: panicked: cannot let go").len(), 1, "{ended:#?}");
+}
+
+#[test]
+fn a_blocking_task_that_leaks_does_not_hold_the_end_up() {
+    let mut program = start("leaks");
+    program.prints("all are ready");
+    program.signal("TERM");
+    check(&program.end(), 0, "stopped cleanly: 2 services");
+}
+
+#[test]
+fn c180_sighup_reloads_in_start_order_and_the_group_runs_on() {
+    let mut program = Program::start(env!("CARGO_BIN_EXE_reloads"), &[], &[]);
+    program.logs("3 services are ready");
+    program.signal("HUP");
+    program.logs("2 services reloaded");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!(
+        (ended.code, &ended.printed[..]),
+        (Some(0), &["first reloads", "second reloads"].map(str::to_owned)[..])
+    );
+}
+
+#[test]
+fn c181_a_failed_reload_is_said_and_the_group_runs_on() {
+    let mut program = Program::start(env!("CARGO_BIN_EXE_reloads"), &["bad"], &[]);
+    program.logs("3 services are ready");
+    program.signal("HUP");
+    program.logs("`first` failed to reload, and keeps its old state: the new settings are no good");
+    program.prints("second reloads");
+    program.signal("TERM");
+    assert_eq!(program.end().code, Some(0));
+}
+
+#[test]
+fn c105_sighup_asks_for_a_stop_where_nothing_reloads() {
+    let mut program = start("stopped");
+    program.prints("all are ready");
+    program.signal("HUP");
+    let ended = program.end();
+    check(&ended, 0, "stopped cleanly: 2 services");
+    assert_eq!(ended.logged_with("SIGHUP: stopping 2 services").len(), 1, "{ended:#?}");
+}
+
+/// Whatever the moment, nothing that was started is left unstopped. Only before the first line of
+/// `main` may the signal still kill the process.
+#[test]
+fn a_signal_at_any_moment_of_the_first_milliseconds_ends_it_in_order() {
+    let mut killed = 0;
+    for nth in 0..200 {
+        let program = start("stopped");
+        std::thread::sleep(std::time::Duration::from_micros(nth * 37 % 5000));
+        program.signal("TERM");
+        let ended = program.end();
+        if ended.signal == Some(15) {
+            assert!(ended.printed.is_empty() && ended.logged.is_empty(), "{ended:#?}");
+            killed += 1;
+            continue;
+        }
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert!(ended.last_words().starts_with("stopped cleanly"), "{ended:#?}");
+        let times = |line: &str| ended.printed.iter().filter(|printed| *printed == line).count();
+        assert!(times("polite stopped") <= 1 && times("polite was told") <= times("polite stopped"), "{ended:#?}");
+        assert!(times("polite stopped") <= times("polite dropped") && times("polite dropped") <= 1, "{ended:#?}");
+    }
+    assert!(killed < 200, "it never came as far as `main`");
+}

@@ -215,7 +215,36 @@ fn uses() {
         .add_type::<HttpPort>()
         .add_type::<HttpHost>()
         .add_type::<HttpMisspelt>()
-        .add_type::<Punctuation>();
+        .add_type::<Punctuation>()
+        .add_type::<Restarts>()
+        .add_type::<Waits>()
+        .add_type::<Migration>();
 }
 
 fn main() {}
+
+#[derive(Default)]
+struct Restarts;
+
+#[service(restart = "sometimes", critical = "no")]
+impl Restarts {
+    async fn start(&self) {}
+    async fn health(&self, _extra: u8) {}
+    async fn reload() {}
+}
+
+#[derive(Default)]
+struct Waits;
+
+#[service(restart(on_failure, max = 0, within = "1", backoff = "30s..100ms", often))]
+impl Waits {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct Migration;
+
+#[service(role = "once", restart = "always")]
+impl Migration {
+    async fn start(&self) {}
+}

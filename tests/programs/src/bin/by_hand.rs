@@ -1,4 +1,4 @@
-//! A `main` without macros, which goes on after the group.
+//! A `main` without macros, which goes on after the group. With an argument, its service blocks.
 
 use std::process::ExitCode;
 
@@ -6,10 +6,16 @@ use group::{Group, Shutdown};
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let blocks = std::env::args().nth(1).is_some();
     let report = Group::new()
-        .add_fn("only", async |shutdown: Shutdown| {
+        .add_fn("only", async move |shutdown: Shutdown| {
             println!("ready");
             shutdown.requested().await;
+            if blocks {
+                loop {
+                    std::thread::park();
+                }
+            }
         })
         .run()
         .await;

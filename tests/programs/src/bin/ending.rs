@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use group::{BoxError, Context, Group, Ready, Service, Shutdown, Spec};
+use group::{BoxError, Context, Group, Handle, Ready, Restart, Service, Shutdown, Spec, service};
 
 /// Stops as it should, and says so. Comes first, so that it is there to be stopped last.
 struct Polite;
@@ -25,6 +25,45 @@ impl Service for Polite {
 impl Drop for Polite {
     fn drop(&mut self) {
         println!("polite dropped");
+    }
+}
+
+/// Fails whenever it is started.
+struct Flaky;
+
+impl Service for Flaky {
+    async fn start(self: std::sync::Arc<Self>, cx: Context) -> Result<(), BoxError> {
+        println!("flaky starts");
+        let ready = cx.ready();
+        ready.fire();
+        tokio::task::yield_now().await;
+        Ok(no_route()?)
+    }
+}
+
+/// Blocks a thread of its own, and does not hear that it is to stop.
+#[derive(Default)]
+struct OnThread;
+
+#[service(register = false)]
+impl OnThread {
+    fn start(&self, _: Shutdown) {
+        block_for_ever();
+    }
+}
+
+struct PanicsOnDrop;
+
+impl Service for PanicsOnDrop {
+    async fn start(self: std::sync::Arc<Self>, cx: Context) -> Result<(), BoxError> {
+        cx.shutdown().requested().await;
+        Ok(())
+    }
+}
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        panic!("cannot let go");
     }
 }
 
@@ -136,6 +175,30 @@ async fn main(group: &mut Group) -> Result<(), BoxError> {
                 shutdown.requested().await;
                 block_for_ever();
             });
+        }
+        "exit" => {
+            group.add_fn("chooser", async |handle: Handle| handle.exit(42));
+        }
+        "exit-late" => {
+            group.add_fn("chooser", async |handle: Handle| {
+                handle.exit(42);
+                handle.stopping().await;
+                no_route()
+            });
+        }
+        "restarts" => {
+            let restart = Restart::on_failure().max(2).backoff(Duration::from_millis(1), Duration::from_millis(1));
+            group.add(Flaky).configure("flaky", |spec| spec.restart(restart));
+        }
+        "thread-blocked" => {
+            group.add(OnThread).configure("on-thread", |spec| spec.stop_timeout(Duration::from_millis(50)));
+        }
+        "drop-panics" => {
+            group.add(PanicsOnDrop).add_fn("last", until_all_are_ready);
+        }
+        "leaks" => {
+            tokio::task::spawn_blocking(|| block_for_ever());
+            group.add_fn("last", until_all_are_ready);
         }
         "body-failed" => no_route()?,
         "body-panicked" => panic!("no route to the database"),

@@ -1,4 +1,5 @@
-//! A group on one thread, which a service blocks for ever.
+//! A group on one thread, which a service blocks: at once, or, with an argument, once it is asked to
+//! stop.
 
 use group::{Shutdown, service};
 
@@ -8,9 +9,13 @@ struct Blocker;
 #[service]
 impl Blocker {
     async fn start(&self, shutdown: Shutdown) {
+        if std::env::args().nth(1).is_some() {
+            println!("ready");
+            shutdown.requested().await;
+        }
         println!("blocked");
-        while !shutdown.is_requested() {
-            std::hint::spin_loop();
+        loop {
+            std::thread::park();
         }
     }
 }

@@ -1,0 +1,117 @@
+//! Whether a service is started again, and when. Plain arithmetic: time goes in as a number.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// After which end a service is started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum When {
+    Never,
+    OnFailure,
+    Always,
+}
+
+/// How often, and after how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Policy {
+    pub(crate) when: When,
+    /// So many restarts, at most, within this window; the window slides.
+    pub(crate) max: usize,
+    pub(crate) within: Duration,
+    /// The wait before the first restart; it doubles with each that follows.
+    pub(crate) shortest: Duration,
+    pub(crate) longest: Duration,
+}
+
+/// One service's restarts so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Restarts {
+    policy: Policy,
+    recent: VecDeque<Duration>,
+    /// How many in a row, without a stable period between them.
+    in_a_row: u32,
+}
+
+impl Restarts {
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self { policy, recent: VecDeque::new(), in_a_row: 0 }
+    }
+
+    /// How long to wait before the next start; `None` if there is to be none.
+    ///
+    /// `stable` is how long it had been ready: as long as the window or longer, and the wait is
+    /// short again. `chance`, from 0 to 1, spreads the waits of services that failed together over
+    /// the upper half, as AWS's "equal jitter" does.
+    pub(crate) fn next(&mut self, failed: bool, now: Duration, stable: Duration, chance: f64) -> Option<Duration> {
+        match self.policy.when {
+            When::Never => return None,
+            When::OnFailure if !failed => return None,
+            When::OnFailure | When::Always => {}
+        }
+        while self.recent.front().is_some_and(|&past| now.saturating_sub(past) >= self.policy.within) {
+            self.recent.pop_front();
+        }
+        if self.recent.len() >= self.policy.max {
+            return None;
+        }
+        self.recent.push_back(now);
+        if stable >= self.policy.within {
+            self.in_a_row = 0;
+        }
+        let doubled = self.policy.shortest.saturating_mul(2_u32.saturating_pow(self.in_a_row));
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        Some(doubled.min(self.policy.longest).mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0))
+    }
+
+    /// How many in a row, without a stable period between them.
+    pub(crate) fn in_a_row(&self) -> u32 {
+        self.in_a_row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Policy, Restarts, When};
+    use std::time::Duration;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn policy(max: usize) -> Policy {
+        Policy { when: When::OnFailure, max, within: ms(1000), shortest: ms(100), longest: ms(1000) }
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_are_short_again_after_a_stable_period() {
+        let mut restarts = Restarts::new(policy(100));
+        let mut next = |stable| restarts.next(true, ms(0), ms(stable), 1.0);
+        let waits: Vec<_> = (0..6).map(|_| next(0)).collect();
+        assert_eq!(waits, [100, 200, 400, 800, 1000, 1000].map(|wait| Some(ms(wait))));
+        assert_eq!(next(999), Some(ms(1000)));
+        assert_eq!(next(1000), Some(ms(100)));
+    }
+
+    #[test]
+    fn chance_spreads_the_waits_over_the_upper_half() {
+        let wait = |chance| Restarts::new(policy(1)).next(true, ms(0), ms(0), chance);
+        assert_eq!((wait(0.0), wait(0.5), wait(1.0)), (Some(ms(50)), Some(ms(75)), Some(ms(100))));
+    }
+
+    #[test]
+    fn the_window_slides() {
+        let mut restarts = Restarts::new(policy(1));
+        for at in [0, 1000, 2100] {
+            assert!(restarts.next(true, ms(at), ms(0), 0.0).is_some(), "{at}");
+        }
+        assert!(restarts.next(true, ms(2500), ms(0), 0.0).is_none());
+    }
+
+    #[test]
+    fn what_did_not_fail_is_started_again_only_always() {
+        let next = |when, failed| Restarts::new(Policy { when, ..policy(1) }).next(failed, ms(0), ms(0), 0.0).is_some();
+        assert!(!next(When::Never, true) && !next(When::Never, false));
+        assert!(next(When::OnFailure, true) && !next(When::OnFailure, false));
+        assert!(next(When::Always, true) && next(When::Always, false));
+    }
+}

@@ -1,0 +1,207 @@
+//! What a group looks like from outside, now and as it changes.
+
+use std::fmt;
+
+use tokio::sync::broadcast;
+
+use crate::Cause;
+
+/// How many events a slow reader may fall behind before it misses some.
+pub(crate) const BACKLOG: usize = 1024;
+
+/// What a service is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// What it comes after is not ready yet.
+    #[default]
+    Waiting,
+    /// Its `new` runs.
+    Building,
+    /// Its `start` runs, and it is not ready yet.
+    Starting,
+    /// It does its work.
+    Ready,
+    /// It failed, and will be started again after a while.
+    Restarting,
+    /// It has done its work; it is stopped when its turn comes.
+    Completed,
+    /// It failed; it is stopped when its turn comes.
+    Failed,
+    /// It has been asked to stop.
+    Stopping,
+    /// It has stopped, or was never built.
+    Gone,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Waiting => "waiting",
+            Self::Building => "building",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Restarting => "restarting",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Stopping => "stopping",
+            Self::Gone => "gone",
+        })
+    }
+}
+
+/// What the group as a whole is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Services are being built and started.
+    #[default]
+    Starting,
+    /// Every service has been ready.
+    Running,
+    /// Services are being stopped.
+    Stopping,
+    /// Everything is over.
+    Stopped,
+}
+
+/// A consistent picture of a group: all of it is of the same moment.
+///
+/// ```
+/// use group::{Group, Shutdown, State};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let running = Group::new()
+///     .add_fn("worker", |shutdown: Shutdown| async move { shutdown.requested().await })
+///     .start()
+///     .await
+///     .unwrap();
+/// let status = running.handle().status();
+/// assert!(status.is_ready() && status.is_live() && !status.is_degraded());
+/// assert_eq!(status.service("worker").unwrap().state(), State::Ready);
+/// # running.stop().await;
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Status {
+    pub(crate) phase: Phase,
+    pub(crate) services: Vec<ServiceStatus>,
+}
+
+/// One service in a [`Status`].
+#[derive(Clone, Debug)]
+pub struct ServiceStatus {
+    pub(crate) name: String,
+    pub(crate) state: State,
+    pub(crate) critical: bool,
+    pub(crate) restarts: u64,
+}
+
+impl Status {
+    /// What the group as a whole is doing.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Whether the group has come up and is not over: what a liveness probe asks. Stays true while
+    /// it stops.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Stopping)
+    }
+
+    /// Whether the group takes new work: what a readiness probe asks. True from when all services
+    /// are ready until a stop is asked for, except while a critical one is being restarted.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let works = |service: &ServiceStatus| matches!(service.state, State::Ready | State::Completed);
+        self.phase == Phase::Running && self.services.iter().all(|service| !service.critical || works(service))
+    }
+
+    /// Whether the group runs without a service that it can do without.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        let down = |service: &ServiceStatus| !matches!(service.state, State::Ready | State::Completed);
+        self.phase == Phase::Running && self.services.iter().any(|service| !service.critical && down(service))
+    }
+
+    /// Every service, in start order.
+    #[must_use]
+    pub fn services(&self) -> &[ServiceStatus] {
+        &self.services
+    }
+
+    /// The service of this name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&ServiceStatus> {
+        self.services.iter().find(|service| service.name == name)
+    }
+}
+
+impl ServiceStatus {
+    /// The service's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is doing.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// How often it was started again.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.restarts
+    }
+}
+
+/// Something that happened in a group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event {
+    /// A service does something else now.
+    Service {
+        /// Its name.
+        name: String,
+        /// What it does now.
+        state: State,
+    },
+    /// Every service is ready.
+    GroupReady,
+    /// The group stops, and why.
+    GroupStopping(Cause),
+    /// Everything is over. Nothing follows.
+    GroupStopped,
+    /// The reader was too slow, and missed so many events.
+    Missed(u64),
+}
+
+/// What happens in a group, from the moment of [`Handle::events`](crate::Handle::events) on.
+///
+/// When an event arrives, [`Handle::status`](crate::Handle::status) shows it already. A reader that
+/// never reads holds nothing up: it misses the oldest events, and learns how many.
+#[derive(Debug)]
+pub struct Events {
+    pub(crate) receiver: broadcast::Receiver<Event>,
+    pub(crate) over: bool,
+}
+
+impl Events {
+    /// The next event; `None` after [`Event::GroupStopped`].
+    pub async fn recv(&mut self) -> Option<Event> {
+        if self.over {
+            return None;
+        }
+        let event = match self.receiver.recv().await {
+            Ok(event) => event,
+            Err(broadcast::error::RecvError::Lagged(missed)) => Event::Missed(missed),
+            Err(broadcast::error::RecvError::Closed) => return None,
+        };
+        self.over = event == Event::GroupStopped;
+        Some(event)
+    }
+}

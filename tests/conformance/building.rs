@@ -1,0 +1,133 @@
+//! A: building and validating the graph.
+
+use group::{Cause, Group, Outcome};
+use tracing::Level;
+
+use crate::support::{
+    Journal, Stage as _, fails_to_start, failures, in_time, listen, logged_at, started_and_stopped, stops, then,
+};
+
+#[tokio::test(start_paused = true)]
+async fn c001_an_empty_group_warns_once_is_ready_and_stops() {
+    listen();
+    let report = in_time(Group::new().run()).await;
+    assert_eq!(logged_at(Level::WARN), ["WARN there are no services in this group"]);
+    assert!(report.is_clean());
+    assert_eq!(report.stopped_by(), Some(&Cause::Completed));
+    assert!(report.services().is_empty());
+    assert!(Group::new().start().await.is_ok(), "it becomes ready");
+}
+
+#[tokio::test]
+async fn c002_two_services_with_one_name_are_an_error_that_names_both_places() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    let first = line!() + 1;
+    group.add_as("twin", journal.probe("first"));
+    group.add_as("twin", journal.probe("second"));
+    let report = fails_to_start(&mut group).await;
+    assert_eq!(report.outcome(), Outcome::BadGroup);
+    let message = report.to_string();
+    for place in [first, first + 1] {
+        assert!(message.contains(&format!("{}:{place}", file!())), "{message}");
+    }
+    assert!(journal.take().is_empty());
+}
+
+#[tokio::test]
+async fn c003_a_cycle_is_an_error_with_its_whole_path() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("a").spec(|spec| spec.after_named("b")));
+    group.probe(journal.probe("b").spec(|spec| spec.after_named("a")));
+    let report = fails_to_start(&mut group).await;
+    assert_eq!((report.outcome(), report.exit_code()), (Outcome::BadGroup, 78));
+    assert!(report.to_string().contains("a -> b -> a"), "{report}");
+    assert!(journal.take().is_empty());
+}
+
+#[tokio::test]
+async fn c004_a_service_after_itself_is_a_cycle() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("a").spec(|spec| spec.after_named("a")));
+    let report = fails_to_start(&mut group).await;
+    assert_eq!((report.outcome(), report.exit_code()), (Outcome::BadGroup, 78));
+    assert!(report.to_string().contains("a -> a"), "{report}");
+    assert!(journal.take().is_empty());
+}
+
+#[tokio::test]
+async fn c006_a_cycle_is_never_repaired_by_dropping_a_service() {
+    let journal = Journal::default();
+    let mut group = journal.group(["innocent"]);
+    group.probe(journal.probe("a").spec(|spec| spec.optional_named("b")));
+    group.probe(journal.probe("b").spec(|spec| spec.optional_named("a")));
+    group.probe(journal.probe("after").spec(|spec| spec.after_named("b")));
+    let report = fails_to_start(&mut group).await;
+    assert_eq!(report.outcome(), Outcome::BadGroup);
+    assert!(journal.take().is_empty(), "not even the others start");
+}
+
+#[tokio::test]
+async fn c007_an_unknown_dependency_is_an_error_that_suggests_the_nearest_name() {
+    let journal = Journal::default();
+    let mut group = journal.group(["database", "cache"]);
+    group.probe(journal.probe("api").spec(|spec| spec.after_named("databse")));
+    let report = fails_to_start(&mut group).await;
+    assert_eq!(report.outcome(), Outcome::BadGroup);
+    let [mistake] = &failures(&report)[..] else { panic!("{report}") };
+    assert!(mistake.contains("`api`") && mistake.contains("`databse`"), "{mistake}");
+    assert!(mistake.contains("did you mean `database`?"), "{mistake}");
+    assert!(journal.take().is_empty());
+}
+
+#[tokio::test]
+async fn c008_an_unknown_optional_dependency_is_only_a_warning() {
+    listen();
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("api").spec(|spec| spec.optional_named("cache")));
+    let (report, _) = started_and_stopped(&mut group).await;
+    assert!(report.is_clean());
+    assert_eq!(journal.take(), then(&["api starts"], stops(["api"])));
+    let [warning] = &logged_at(Level::WARN)[..] else { panic!("{:?}", logged_at(Level::WARN)) };
+    assert!(warning.contains("`api`") && warning.contains("`cache`"), "{warning}");
+}
+
+#[tokio::test]
+async fn c011_each_of_101_services_with_many_parents_is_visited_once() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    let name = |number: usize| format!("s{number}");
+    for number in (0..101_usize).rev() {
+        let parents = (number.saturating_sub(7)..number).map(name);
+        group.probe(journal.probe(&name(number)).spec(|spec| parents.fold(spec, group::Spec::after_named)));
+    }
+    let (report, _) = started_and_stopped(&mut group).await;
+    assert!(report.is_clean());
+    let starts = (0..101).map(|number| format!("s{number} starts"));
+    let stops = (0..101).rev().flat_map(|number| stops([&*name(number)]));
+    assert_eq!(journal.take(), starts.chain(stops).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn c012_an_edge_wins_over_the_order_of_declaration_both_ways() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("b").spec(|spec| spec.after_named("a"))).probe(journal.probe("a"));
+    let (report, _) = started_and_stopped(&mut group).await;
+    assert!(report.is_clean());
+    assert_eq!(journal.take(), then(&["a starts", "b starts"], stops(["b", "a"])));
+}
+
+#[tokio::test]
+async fn c013_independent_services_always_start_in_the_order_of_declaration() {
+    let expected = then(&["d starts", "a starts", "c starts", "b starts"], stops(["b", "c", "a", "d"]));
+    for _ in 0..1000 {
+        let journal = Journal::default();
+        let (report, _) = started_and_stopped(&mut journal.group(["d", "a", "c", "b"])).await;
+        assert!(report.is_clean());
+        assert_eq!(journal.take(), expected);
+    }
+}

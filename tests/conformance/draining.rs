@@ -1,0 +1,181 @@
+//! K: what is in flight when an HTTP service stops. Real sockets, and so real time.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use group::axum::{Router, body::Body, routing::get};
+use group::{Ending, Report, Running};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_util::io::ReaderStream;
+
+use crate::support::{secs, started_and_stopped, text_at, web};
+
+/// A server with a route that answers at once, and one that answers when it may.
+struct Server {
+    running: Running,
+    addr: SocketAddr,
+    in_flight: Arc<Notify>,
+    may_answer: Arc<Notify>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let (in_flight, may_answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (entered, answer) = (Arc::clone(&in_flight), Arc::clone(&may_answer));
+        let held = get(|| async move {
+            entered.notify_one();
+            answer.notified().await;
+            "answered"
+        });
+        let routes = Router::new().route("/", get(|| async { "at once" })).route("/held", held);
+        let running = web(routes).start().await.unwrap();
+        Self { addr: running.local_addr("web").unwrap(), running, in_flight, may_answer }
+    }
+
+    /// Asks for a stop, and returns when the server has begun to drain.
+    async fn drain(&self) {
+        self.running.handle().stop();
+        until_refused(self.addr).await;
+    }
+
+    /// Lets the request in flight be answered, and waits until the group is over.
+    async fn finish(self) -> Report {
+        self.may_answer.notify_one();
+        self.running.wait().await
+    }
+}
+
+/// Connects until that is refused.
+async fn until_refused(addr: SocketAddr) {
+    for _ in 0..1000 {
+        match TcpStream::connect(addr).await {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
+            // The listener was still there, or closed with this connection in its queue.
+            _ => tokio::task::yield_now().await,
+        }
+    }
+    panic!("new connections are still accepted");
+}
+
+/// A connection on which this was requested, with keep-alive.
+async fn requested(addr: SocketAddr, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+}
+
+/// Reads the one response that ends with this body.
+async fn response(stream: &mut TcpStream, body: &str) -> String {
+    let mut text = String::new();
+    while !text.ends_with(&format!("\r\n\r\n{body}")) {
+        let mut buffer = [0; 1024];
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert_ne!(read, 0, "closed after: {text}");
+        text.push_str(str::from_utf8(&buffer[..read]).unwrap());
+    }
+    text.to_lowercase()
+}
+
+/// Waits until the server closes the connection, which it does without a further word.
+async fn is_closed(mut stream: TcpStream) {
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+}
+
+fn assert_drained(report: &Report) {
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.service("web").unwrap().ending(), Ending::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c161_a_server_without_requests_stops_at_once() {
+    let (report, took) = started_and_stopped(&mut web(Router::new())).await;
+    assert_drained(&report);
+    assert_eq!(took, secs(0));
+}
+
+#[tokio::test]
+async fn c162_a_request_in_flight_is_answered() {
+    let server = Server::start().await;
+    let client = tokio::spawn(text_at(server.addr, "/held"));
+    server.in_flight.notified().await;
+    server.drain().await;
+    assert_drained(&server.finish().await);
+    assert_eq!(client.await.unwrap(), "answered");
+}
+
+#[tokio::test]
+async fn c162_a_response_that_streams_is_sent_to_its_end() {
+    let (mut rest, body) = tokio::io::duplex(1024);
+    let body = Arc::new(Mutex::new(Some(ReaderStream::new(body))));
+    let stream = get(|| async move { Body::from_stream(body.lock().unwrap().take().expect("one request")) });
+    let running = web(Router::new().route("/", stream)).start().await.unwrap();
+    let addr = running.local_addr("web").unwrap();
+    let mut response = reqwest::get(format!("http://{addr}/")).await.unwrap();
+    rest.write_all(b"before the drain").await.unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "before the drain");
+
+    running.handle().stop();
+    until_refused(addr).await;
+    rest.write_all(b", and after").await.unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), ", and after");
+    drop(rest);
+    assert_eq!(response.chunk().await.unwrap(), None, "it ends as it should");
+    assert_drained(&running.wait().await);
+}
+
+#[tokio::test]
+async fn c164_a_draining_server_refuses_new_connections() {
+    let server = Server::start().await;
+    let mut in_flight = requested(server.addr, "/held").await;
+    server.in_flight.notified().await;
+    server.drain().await;
+    let refused = TcpStream::connect(server.addr).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    assert_drained(&server.finish().await);
+    response(&mut in_flight, "answered").await;
+}
+
+#[tokio::test]
+async fn c165_idle_connections_are_closed_at_once_and_hold_nothing_up() {
+    let server = Server::start().await;
+    let silent = TcpStream::connect(server.addr).await.unwrap();
+    let mut idle = requested(server.addr, "/").await;
+    response(&mut idle, "at once").await;
+    let mut in_flight = requested(server.addr, "/held").await;
+    server.in_flight.notified().await;
+
+    server.running.handle().stop();
+    // While the drain waits for the request in flight.
+    is_closed(idle).await;
+    is_closed(silent).await;
+    assert_drained(&server.finish().await);
+    response(&mut in_flight, "answered").await;
+}
+
+#[tokio::test]
+async fn c165_only_idle_connections_do_not_hold_the_stop_up() {
+    let server = Server::start().await;
+    let silent = TcpStream::connect(server.addr).await.unwrap();
+    let mut idle = requested(server.addr, "/").await;
+    response(&mut idle, "at once").await;
+    assert_drained(&server.running.stop().await);
+    is_closed(idle).await;
+    is_closed(silent).await;
+}
+
+#[tokio::test]
+async fn c166_an_answer_during_the_drain_says_that_the_connection_closes() {
+    let server = Server::start().await;
+    let mut stream = requested(server.addr, "/").await;
+    assert!(!response(&mut stream, "at once").await.contains("connection: close"));
+    stream.write_all(b"GET /held HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    server.in_flight.notified().await;
+    server.drain().await;
+    assert_drained(&server.finish().await);
+    let answer = response(&mut stream, "answered").await;
+    assert!(answer.starts_with("http/1.1 200 ok\r\n") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    is_closed(stream).await;
+}

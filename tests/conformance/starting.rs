@@ -1,0 +1,190 @@
+//! B: start order and readiness.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use group::axum::{Router, routing::get};
+use group::{Cause, Context, Ending, Group, Outcome, Ready, Role, Shutdown, Stage as During, http};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::support::{
+    Act::{Fail, Hang, Return, Take},
+    Journal,
+    Point::{Build, BuildLater, Run, StartLater},
+    Stage as _, fails_to_start, failures, secs, start_aside, started_and_stopped, stops, text_at, then, web,
+};
+
+#[tokio::test(start_paused = true)]
+async fn c018_the_next_service_starts_only_when_the_one_before_is_ready() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("s1").on(StartLater, Take(secs(9)))).probe(journal.probe("s2"));
+    let (report, _) = started_and_stopped(&mut group).await;
+    assert_eq!(journal.take(), then(&["s1 starts", "s1 ready", "s2 starts"], stops(["s2", "s1"])));
+    assert_eq!(report.service("s1").unwrap().ready(), Some(secs(9)));
+    assert_eq!(report.service("s2").unwrap().built(), Some(secs(9)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c021_what_depends_on_a_service_waits_until_it_is_ready() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.build::<1>(journal.probe("b").spec(|spec| spec.after_named("a")));
+    group.probe(journal.probe("a").on(StartLater, Take(secs(9))));
+    let (report, _) = started_and_stopped(&mut group).await;
+    assert!(report.is_clean());
+    let started = ["a starts", "a ready", "b builds", "b built", "b starts"];
+    assert_eq!(journal.take(), then(&started, stops(["b", "a"])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c022_what_comes_after_a_once_is_built_when_that_has_returned() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("m").spec(|spec| spec.role(Role::Once)).on(Run, Take(secs(9))).on(Run, Return));
+    group.build::<1>(journal.probe("b").spec(|spec| spec.after_named("m")));
+    let (report, _) = started_and_stopped(&mut group).await;
+    assert!(report.is_clean());
+    assert_eq!(report.service("m").unwrap().ready(), Some(secs(9)));
+    assert_eq!(report.service("m").unwrap().ending(), Ending::Completed);
+    let started = ["m starts", "b builds", "b built", "b starts", "b asked", "b stops", "b dropped"];
+    assert_eq!(journal.take(), [&started[..], &["m stops", "m dropped"]].concat());
+    assert_eq!(report.service("b").unwrap().built(), Some(secs(9)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c023_a_once_that_fails_fails_the_start() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("m").spec(|spec| spec.role(Role::Once)).on(Run, Take(secs(9))).on(Run, Fail));
+    group.build::<1>(journal.probe("b").spec(|spec| spec.after_named("m")));
+    let report = fails_to_start(&mut group).await;
+    assert_eq!(report.outcome(), Outcome::StartFailed);
+    assert_eq!(failures(&report), ["`m` failed to start: m fails in Run"]);
+    assert_eq!(journal.take(), ["m starts", "m stops", "m dropped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c025_a_service_that_ends_before_it_is_ready_fails_the_start() {
+    let ended = "`s1` failed to start: it ended before it was ready";
+    let failed = "`s1` failed to start: s1 fails in StartLater";
+    for (act, message) in [(Return, ended), (Fail, failed)] {
+        let journal = Journal::default();
+        let mut group = Group::new();
+        group.probe(journal.probe("s1").on(StartLater, act)).probe(journal.probe("s2"));
+        let report = fails_to_start(&mut group).await;
+        assert_eq!((report.outcome(), report.exit_code()), (Outcome::StartFailed, 2));
+        assert_eq!(failures(&report), [message]);
+        assert_eq!(journal.take(), ["s1 starts", "s1 stops", "s1 dropped"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c027_a_start_that_times_out_says_who_is_not_ready_and_for_how_long() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1"]);
+    group.probe(journal.probe("s2").on(StartLater, Hang).spec(|spec| spec.start_timeout(secs(3))));
+    let report = fails_to_start(&mut group).await;
+    assert_eq!(report.outcome(), Outcome::StartFailed);
+    assert_eq!(failures(&report), ["`s2` failed to start: it is not ready after 3 s (start_timeout)"]);
+    assert_eq!(journal.take(), then(&["s1 starts", "s2 starts"], stops(["s2", "s1"])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c028_a_start_that_hangs_names_the_service_and_the_phase() {
+    let in_new = (During::Build, "`s2` could not be built: `new` has not returned after 3 s (start_timeout)");
+    let in_start = (During::Start, "`s2` failed to start: it is not ready after 3 s (start_timeout)");
+    for (point, (stage, message)) in [(Build, in_new), (BuildLater, in_new), (StartLater, in_start)] {
+        let journal = Journal::default();
+        let mut group = journal.group(["s1"]);
+        group.build::<2>(journal.probe("s2").on(point, Hang).spec(|spec| spec.start_timeout(secs(3))));
+        let begun = Instant::now();
+        let report = fails_to_start(&mut group).await;
+        assert_eq!(begun.elapsed(), secs(3));
+        assert_eq!(failures(&report), [message]);
+        assert_eq!(report.cause().unwrap().stage(), stage);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c029_a_start_that_hangs_times_out_even_where_no_limit_was_set() {
+    for point in [Build, StartLater] {
+        let journal = Journal::default();
+        let mut group = Group::new();
+        group.build::<1>(journal.probe("s1").on(point, Hang));
+        let begun = Instant::now();
+        let report = fails_to_start(&mut group).await;
+        assert_eq!(begun.elapsed(), secs(60));
+        assert_eq!(report.outcome(), Outcome::StartFailed);
+    }
+}
+
+#[tokio::test]
+async fn c031_a_second_ready_does_nothing() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.add_fn("s1", |ready: Ready, shutdown: Shutdown| async move {
+        ready.fire();
+        ready.fire();
+        shutdown.requested().await;
+        ready.fire();
+    });
+    let (report, _) = started_and_stopped(group.probe(journal.probe("s2"))).await;
+    assert!(report.is_clean());
+    assert_eq!(journal.take(), then(&["s2 starts"], stops(["s2"])));
+}
+
+#[tokio::test]
+async fn c036_the_port_that_was_bound_for_port_0_is_published_when_the_service_is_ready() {
+    let running = web(Router::new().route("/", get(|| async { "here" }))).start().await.unwrap();
+    let addr = running.local_addr("web").expect("it is ready, so it listens");
+    assert_ne!(addr.port(), 0);
+    assert_eq!(text_at(addr, "/").await, "here");
+    let report = running.stop().await;
+    assert_eq!(report.service("web").unwrap().local_addr(), Some(addr));
+}
+
+#[tokio::test]
+async fn c037_a_port_in_use_fails_the_start_and_names_the_address() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (journal, listen_here) = (Journal::default(), address.clone());
+    let mut group = journal.group(["s1"]);
+    group.add_fn("web", |cx: Context| async move { http::serve(&cx, &listen_here, Router::new()).await });
+    let report = fails_to_start(&mut group).await;
+    assert_eq!(report.outcome(), Outcome::StartFailed);
+    assert_eq!(report.stopped_by(), Some(&Cause::Failed("web".to_owned())));
+    assert_eq!(failures(&report), [format!("`web` failed to start: cannot listen on {address}")]);
+    let reason = std::error::Error::source(report.cause().unwrap()).expect("why it cannot");
+    assert_eq!(reason.downcast_ref::<std::io::Error>().unwrap().kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(journal.take(), then(&["s1 starts"], stops(["s1"])));
+}
+
+#[tokio::test]
+async fn c038_no_request_is_accepted_before_what_the_server_needs_is_ready() {
+    let (journal, warm) = (Journal::default(), Arc::new(Notify::new()));
+    let mut group = Group::new();
+    let (cache, is_warm) = (journal.clone(), Arc::clone(&warm));
+    let web = journal.clone();
+    group.add_fn("web", |cx: Context| async move {
+        web.write("web starts");
+        http::serve(&cx, "127.0.0.1:0", Router::new().route("/", get(|| async { "from the cache" }))).await
+    });
+    group.configure("web", |spec| spec.after_named("cache"));
+    group.add_fn("cache", |ready: Ready, shutdown: Shutdown| async move {
+        cache.write("cache starts");
+        is_warm.notified().await;
+        cache.write("cache is warm");
+        ready.fire();
+        shutdown.requested().await;
+    });
+    let starting = start_aside(&mut group);
+    journal.until("cache starts").await;
+    warm.notify_one();
+    let running = starting.await.unwrap().unwrap();
+    assert_eq!(journal.take(), ["cache starts", "cache is warm", "web starts"]);
+    let addr = running.local_addr("web").unwrap();
+    assert_eq!(text_at(addr, "/").await, "from the cache");
+    assert!(running.stop().await.is_clean());
+}

@@ -1,0 +1,151 @@
+//! E: the order of the stop.
+
+use group::{Group, Outcome, Role, Shutdown, Stage as During};
+use tokio::task::JoinSet;
+
+use crate::support::{
+    Act::{Fail, Return, Take},
+    Journal,
+    Point::{Asked, Run, Stop},
+    Stage as _, failures, in_time, listen, logged, secs, started_and_stopped, stops, then,
+};
+
+#[tokio::test(start_paused = true)]
+async fn c065_stop_is_strictly_reverse() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    for (name, takes) in [("s1", secs(1)), ("s2", secs(2)), ("s3", secs(3))] {
+        group.probe(journal.probe(name).on(Asked, Take(takes)).on(Stop, Take(takes)));
+    }
+    let (report, took) = started_and_stopped(&mut group).await;
+    assert!(report.is_clean());
+    assert_eq!(journal.take(), then(&["s1 starts", "s2 starts", "s3 starts"], stops(["s3", "s2", "s1"])));
+    assert_eq!(took, secs(12));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c066_a_service_is_stopped_only_when_what_needs_it_has_finished_stopping() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("b").spec(|spec| spec.after_named("a")).on(Stop, Take(secs(2))));
+    let (report, _) = started_and_stopped(group.probe(journal.probe("a"))).await;
+    assert_eq!(journal.take(), then(&["a starts", "b starts"], stops(["b", "a"])));
+    assert_eq!(report.service("b").unwrap().gone(), Some(secs(2)));
+    assert_eq!(report.service("a").unwrap().stop_asked(), Some(secs(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c069_all_hear_that_the_group_stops_before_the_first_service_is_asked() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1", "s2"]);
+    let last = journal.clone();
+    group.add_fn("s3", |shutdown: Shutdown, handle: group::Handle| async move {
+        shutdown.requested().await;
+        assert!(handle.is_stopping(), "asked before the group said so");
+        last.until("all have heard").await;
+        last.write("s3 ends");
+    });
+    let running = group.start().await.unwrap();
+    let mut listeners = JoinSet::new();
+    for _ in 0..10 {
+        let handle = running.handle();
+        listeners.spawn(async move { handle.stopping().await });
+    }
+    assert!(!running.handle().is_stopping());
+    running.handle().stop();
+    // While `s3` still stops, and before the turn of the others.
+    listeners.join_all().await;
+    journal.write("all have heard");
+    assert!(running.wait().await.is_clean());
+    let heard = ["s1 starts", "s2 starts", "all have heard", "s3 ends"];
+    assert_eq!(journal.take(), then(&heard, stops(["s2", "s1"])));
+}
+
+#[tokio::test]
+async fn c073_a_stop_that_fails_does_not_keep_the_others_from_being_stopped() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    for (name, point) in [("s1", Stop), ("s2", Asked), ("s3", Stop)] {
+        group.probe(journal.probe(name).on(point, Fail));
+    }
+    let (report, _) = started_and_stopped(group.probe(journal.probe("s4"))).await;
+    let started = ["s1 starts", "s2 starts", "s3 starts", "s4 starts"];
+    assert_eq!(journal.take(), then(&started, stops(["s4", "s3", "s2", "s1"])));
+    let failed = |name, point| format!("`{name}` failed to stop: {name} fails in {point}");
+    assert_eq!(failures(&report), [failed("s3", "Stop"), failed("s2", "Asked"), failed("s1", "Stop")]);
+    assert!(report.failures().iter().all(|failure| failure.stage() == During::Stop));
+    assert_eq!((report.outcome(), report.exit_code()), (Outcome::RunFailed, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c075_however_many_ask_a_service_is_stopped_once_and_all_get_the_same_report() {
+    let journal = Journal::default();
+    let running = Group::new().probe(journal.probe("s1").on(Stop, Take(secs(1)))).start().await.unwrap();
+    let mut callers = JoinSet::new();
+    for _ in 0..100 {
+        let handle = running.handle();
+        callers.spawn(async move {
+            handle.stop();
+            handle.wait().await
+        });
+    }
+    let report = running.stop().await;
+    assert!(report.is_clean());
+    for same in callers.join_all().await {
+        assert_eq!(format!("{same:?}"), format!("{report:?}"));
+    }
+    assert_eq!(journal.take(), then(&["s1 starts"], stops(["s1"])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c076_a_group_that_was_never_started_runs_no_hooks() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1"]);
+    group.build::<2>(journal.probe("s2"));
+    drop(group.start());
+    drop(group);
+    assert!(journal.last_words().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c077_a_running_group_that_is_dropped_is_told_to_stop_and_not_awaited() {
+    let journal = Journal::default();
+    let running = journal.group(["s1"]).probe(journal.probe("s2").on(Stop, Take(secs(1)))).start().await.unwrap();
+    drop(running);
+    assert_eq!(journal.take(), ["s1 starts", "s2 starts"], "nobody waited for the stop");
+    in_time(journal.handle().stopping()).await;
+    assert_eq!(journal.last_words().await, stops(["s2", "s1"]), "and nothing leaked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c079_ready_comes_before_stopping_before_stopped_before_run_returns() {
+    listen();
+    let journal = Journal::default();
+    let main = journal.probe("main").on(Run, Take(secs(1))).on(Run, Return).spec(|spec| spec.role(Role::Main));
+    let report = journal.group(["s1"]).probe(main).run().await;
+    tracing::info!(target: "group", "run has returned");
+    assert!(report.is_clean());
+    let events = ["2 services are ready", "stopping 2 services", "stopped cleanly", "run has returned"];
+    let told = logged().into_iter().filter_map(|line| events.into_iter().find(|event| line.contains(event)));
+    assert_eq!(told.collect::<Vec<_>>(), events);
+}
+
+/// A value that the services share.
+struct Shared<const NUMBER: usize>(Journal);
+
+impl<const NUMBER: usize> Drop for Shared<NUMBER> {
+    fn drop(&mut self) {
+        self.0.write(format!("p{NUMBER} dropped"));
+    }
+}
+
+#[tokio::test]
+async fn c083_services_are_dropped_first_then_the_values_in_reverse() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1", "s2"]);
+    group.provide(Shared::<1>(journal.clone())).provide(Shared::<2>(journal.clone()));
+    let (report, _) = started_and_stopped(&mut group).await;
+    assert!(report.is_clean());
+    let stopped = [stops(["s2", "s1"]), vec!["p2 dropped".to_owned(), "p1 dropped".to_owned()]].concat();
+    assert_eq!(journal.take(), then(&["s1 starts", "s2 starts"], stopped));
+}

@@ -1,0 +1,399 @@
+//! What the cases share: a journal, a service that acts from a script, and the log of this thread.
+
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Once, OnceLock};
+use std::time::Duration;
+
+use group::axum::{Router, http::StatusCode};
+use group::{Absent, BoxError, Context, Group, Handle, Report, Running, Service, Spec, StartError, http};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+pub(crate) const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(crate) const fn millis(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// What the services of one test did, in order.
+#[derive(Clone, Default)]
+pub(crate) struct Journal {
+    entries: Arc<watch::Sender<Vec<String>>>,
+    group: Arc<OnceLock<Handle>>,
+}
+
+impl Journal {
+    pub(crate) fn write(&self, entry: impl Into<String>) {
+        self.entries.send_modify(|entries| entries.push(entry.into()));
+    }
+
+    /// A service of this name that writes here.
+    pub(crate) fn probe(&self, name: &str) -> Probe {
+        Probe {
+            name: name.to_owned(),
+            journal: self.clone(),
+            spec: Spec::new(name.to_owned()),
+            script: Vec::new(),
+            hears: true,
+            has_stop: true,
+            lives: AtomicBool::new(false),
+        }
+    }
+
+    /// A group of such services.
+    pub(crate) fn group<const N: usize>(&self, names: [&str; N]) -> Group {
+        let mut group = Group::new();
+        for name in names {
+            group.probe(self.probe(name));
+        }
+        group
+    }
+
+    /// Waits until this was written.
+    pub(crate) async fn until(&self, entry: &str) {
+        let written = |entries: &Vec<String>| entries.iter().any(|written| written == entry);
+        in_time(self.entries.subscribe().wait_for(written)).await.expect("the journal is still here");
+    }
+
+    /// What was written since the last time.
+    pub(crate) fn take(&self) -> Vec<String> {
+        self.entries.send_replace(Vec::new())
+    }
+
+    /// Waits until nobody can write here any more, because every probe and what provided it is
+    /// dropped; then returns what was written.
+    pub(crate) async fn last_words(self) -> Vec<String> {
+        let mut entries = self.entries.subscribe();
+        drop(self);
+        in_time(async { while entries.changed().await.is_ok() {} }).await;
+        entries.borrow().clone()
+    }
+
+    /// The group, once one of its probes has started.
+    pub(crate) fn handle(&self) -> Handle {
+        self.group.get().expect("a probe has started").clone()
+    }
+}
+
+/// Longer than anything here takes, so that a test of a broken group fails where it would hang.
+pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(secs(100), future).await.expect("it would wait for ever")
+}
+
+/// What is written when these services stop politely, one after the other.
+pub(crate) fn stops<const N: usize>(names: [&str; N]) -> Vec<String> {
+    names.iter().flat_map(|name| ["asked", "stops", "dropped"].map(|did| format!("{name} {did}"))).collect()
+}
+
+/// Two stretches of a journal, one after the other.
+pub(crate) fn then(first: &[&str], rest: Vec<String>) -> Vec<String> {
+    first.iter().map(ToString::to_string).chain(rest).collect()
+}
+
+/// A moment in a probe's life at which its script may act.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Point {
+    /// In `build`, before its first await, and after it.
+    Build,
+    BuildLater,
+    /// In `start`, before its first await.
+    Start,
+    /// In `start`, after its first await, and before its `Ready` fires: it takes one if there is
+    /// anything to do here.
+    StartLater,
+    /// While it runs.
+    Run,
+    /// In `start`, when it has heard that it is to stop.
+    Asked,
+    /// In `stop`.
+    Stop,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    Take(Duration),
+    Fail,
+    Panic,
+    Hang,
+    /// Ends `start` well.
+    Return,
+}
+
+type Flow = ControlFlow<Result<(), BoxError>>;
+
+/// A service that acts from a script, and writes what happens to it into a journal: `starts`,
+/// `ready` (if it takes a `Ready`), `asked`, `stops`, `dropped`. Without a script it runs until it
+/// is asked to stop.
+pub(crate) struct Probe {
+    name: String,
+    journal: Journal,
+    spec: Spec,
+    script: Vec<(Point, Act)>,
+    hears: bool,
+    has_stop: bool,
+    lives: AtomicBool,
+}
+
+impl Probe {
+    /// Acts at this point, after what it does there already.
+    pub(crate) fn on(mut self, point: Point, act: Act) -> Self {
+        self.script.push((point, act));
+        self
+    }
+
+    pub(crate) fn spec(mut self, change: impl FnOnce(Spec) -> Spec) -> Self {
+        self.spec = change(self.spec.clone());
+        self
+    }
+
+    /// Its `start` takes no `Shutdown`.
+    pub(crate) fn deaf(mut self) -> Self {
+        self.hears = false;
+        self
+    }
+
+    /// It has no `stop`.
+    pub(crate) fn without_stop(mut self) -> Self {
+        self.has_stop = false;
+        self
+    }
+
+    fn write(&self, what: &str) {
+        self.journal.write(format!("{} {what}", self.name));
+    }
+
+    async fn pass(&self, here: Point) -> Flow {
+        for (_, act) in self.script.iter().filter(|(point, _)| *point == here) {
+            match *act {
+                Act::Take(time) => tokio::time::sleep(time).await,
+                Act::Hang => std::future::pending().await,
+                Act::Return => return Break(Ok(())),
+                Act::Fail => return Break(Err(format!("{} fails in {here:?}", self.name).into())),
+                Act::Panic => panic!("{} panics in {here:?}", self.name),
+            }
+        }
+        Continue(())
+    }
+
+    async fn building(&self) -> Flow {
+        self.write("builds");
+        self.pass(Point::Build).await?;
+        tokio::task::yield_now().await;
+        self.pass(Point::BuildLater).await
+    }
+
+    async fn starting(&self, cx: Context) -> Flow {
+        self.lives.store(true, Ordering::Relaxed);
+        self.journal.group.get_or_init(|| cx.handle());
+        self.write("starts");
+        let shutdown = self.hears.then(|| cx.shutdown());
+        let asked = async {
+            match &shutdown {
+                Some(shutdown) => shutdown.requested().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            flow = self.running(&cx) => flow,
+            () = asked => {
+                self.write("asked");
+                self.pass(Point::Asked).await
+            }
+        }
+    }
+
+    async fn running(&self, cx: &Context) -> Flow {
+        let ready = self.script.iter().any(|(point, _)| *point == Point::StartLater).then(|| cx.ready());
+        self.pass(Point::Start).await?;
+        tokio::task::yield_now().await;
+        if let Some(ready) = ready {
+            self.pass(Point::StartLater).await?;
+            self.write("ready");
+            ready.fire();
+        }
+        self.pass(Point::Run).await?;
+        std::future::pending().await
+    }
+
+    async fn stopping(&self) -> Flow {
+        if !self.has_stop {
+            return Break(Err(Absent.into()));
+        }
+        self.write("stops");
+        self.pass(Point::Stop).await
+    }
+}
+
+fn result(flow: Flow) -> Result<(), BoxError> {
+    flow.break_value().unwrap_or(Ok(()))
+}
+
+impl Service for Probe {
+    async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+        result(self.starting(cx).await)
+    }
+
+    async fn stop(&self) -> Result<(), BoxError> {
+        result(self.stopping().await)
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        if *self.lives.get_mut() {
+            self.write("dropped");
+        }
+    }
+}
+
+/// A probe that the group builds when it is its turn: it also writes `builds`, and `built`. One
+/// group can have one of each number.
+pub(crate) struct Built<const NUMBER: usize>(Probe);
+
+struct Unbuilt<const NUMBER: usize>(Mutex<Option<Probe>>);
+
+impl<const NUMBER: usize> Built<NUMBER> {
+    fn unbuilt_name() -> String {
+        format!("unbuilt-{NUMBER}")
+    }
+}
+
+impl<const NUMBER: usize> Service for Built<NUMBER> {
+    fn spec() -> Spec {
+        Spec::new(Self::unbuilt_name())
+    }
+
+    async fn build(cx: Context) -> Result<Self, BoxError> {
+        let unbuilt = cx.get::<Unbuilt<NUMBER>>().expect("it was provided");
+        let probe = unbuilt.0.lock().unwrap().take().expect("a service is built once");
+        result(probe.building().await)?;
+        probe.write("built");
+        probe.lives.store(true, Ordering::Relaxed);
+        Ok(Self(probe))
+    }
+
+    async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+        result(self.0.starting(cx).await)
+    }
+
+    async fn stop(&self) -> Result<(), BoxError> {
+        result(self.0.stopping().await)
+    }
+}
+
+/// A group that takes probes.
+pub(crate) trait Stage {
+    /// Adds a probe that is there already.
+    fn probe(&mut self, probe: Probe) -> &mut Self;
+
+    /// Adds a probe that the group builds.
+    fn build<const NUMBER: usize>(&mut self, probe: Probe) -> &mut Self;
+}
+
+impl Stage for Group {
+    fn probe(&mut self, probe: Probe) -> &mut Self {
+        let (name, spec) = (probe.name.clone(), probe.spec.clone());
+        self.add_as(&name, probe).configure(&name, |_| spec)
+    }
+
+    fn build<const NUMBER: usize>(&mut self, probe: Probe) -> &mut Self {
+        let spec = probe.spec.clone();
+        self.provide(Unbuilt::<NUMBER>(Mutex::new(Some(probe))))
+            .add_type::<Built<NUMBER>>()
+            .configure(&Built::<NUMBER>::unbuilt_name(), |_| spec)
+    }
+}
+
+/// Starts a group beside the test.
+pub(crate) fn start_aside(group: &mut Group) -> JoinHandle<Result<Running, StartError>> {
+    tokio::spawn(group.start())
+}
+
+/// The report of a group that must not come up.
+pub(crate) async fn fails_to_start(group: &mut Group) -> Report {
+    in_time(group.start()).await.expect_err("the start fails").into_report()
+}
+
+/// Starts the group, asks it to stop, and says how long that took.
+pub(crate) async fn started_and_stopped(group: &mut Group) -> (Report, Duration) {
+    let running = in_time(group.start()).await.expect("the group starts");
+    let asked = Instant::now();
+    (in_time(running.stop()).await, asked.elapsed())
+}
+
+/// Each failure of a report in one line.
+pub(crate) fn failures(report: &Report) -> Vec<String> {
+    report.failures().iter().map(ToString::to_string).collect()
+}
+
+/// A group with one HTTP service, `web`, on a free port.
+pub(crate) fn web(routes: Router) -> Group {
+    let mut group = Group::new();
+    group.add_fn("web", |cx: Context| async move { http::serve(&cx, "127.0.0.1:0", routes).await });
+    group
+}
+
+/// What is answered to a GET.
+pub(crate) async fn text_at(addr: SocketAddr, path: &'static str) -> String {
+    let response = reqwest::get(format!("http://{addr}{path}")).await.expect("an answer");
+    assert_eq!(response.status(), StatusCode::OK);
+    response.text().await.expect("a whole answer")
+}
+
+thread_local! {
+    static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Listens to what is logged on this thread, which a test must do before it does anything else.
+pub(crate) fn listen() {
+    static ONCE: Once = Once::new();
+    // One for the whole process: a subscriber per thread can miss events whose place in the
+    // program another thread came to first.
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Listener).expect("nobody else listens"));
+    LOG.take();
+}
+
+/// What was logged since then, each event as `LEVEL message`.
+pub(crate) fn logged() -> Vec<String> {
+    LOG.with_borrow(Clone::clone)
+}
+
+/// The same, of one level.
+pub(crate) fn logged_at(level: tracing::Level) -> Vec<String> {
+    logged().into_iter().filter(|line| line.starts_with(level.as_str())).collect()
+}
+
+struct Listener;
+
+impl tracing::Subscriber for Listener {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.is_event() && metadata.target() == "group"
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = event.metadata().level().to_string();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn fmt::Debug| {
+            if field.name() == "message" {
+                let _ = write!(line, " {value:?}");
+            }
+        });
+        LOG.with_borrow_mut(|lines| lines.push(line));
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+        tracing::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+    fn enter(&self, _: &tracing::Id) {}
+    fn exit(&self, _: &tracing::Id) {}
+}
