@@ -92,6 +92,12 @@ impl Context {
         self.member().set_addr(addr);
     }
 
+    /// Waits until every service is ready.
+    #[cfg(feature = "testing")]
+    pub(crate) fn group_ready(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.shared.ready.clone().cancelled_owned()
+    }
+
     pub(crate) fn member(&self) -> &Member {
         &self.shared.members[self.id]
     }

@@ -77,7 +77,7 @@ impl From<Schedule> for lifecycle::Schedule {
 #[derive(Default)]
 #[must_use = "a group does nothing until it is run or started"]
 pub struct Group {
-    services: Vec<Declared>,
+    pub(crate) services: Vec<Declared>,
     provided: Provided,
     schedule: Schedule,
     stop_timeout: Option<Duration>,
@@ -211,6 +211,14 @@ impl Group {
     /// stop. Any second one aborts everything; should even that not end the group within 100 ms,
     /// because its runtime is blocked, the process is exited with code 128 + n.
     ///
+    /// SIGHUP asks for a reload, and where no service has one, for a stop. When the group is over, a
+    /// signal ends the process again, with code 128 + n. The environment variable
+    /// `GROUP_STOP_TIMEOUT` overrides [`stop_timeout`](Self::stop_timeout).
+    ///
+    /// A thread outside the runtime holds the deadline: if something blocks every worker, or goes on
+    /// blocking one after the group's end, the process is exited when the time to stop is up, with
+    /// the report's exit code.
+    ///
     /// What goes wrong, also before anything was started, is in the report. To drop the future is
     /// to ask for a stop that nobody awaits.
     ///
@@ -265,6 +273,12 @@ impl Group {
         }
     }
 
+    /// Starts the group, and returns at once.
+    #[cfg(feature = "testing")]
+    pub(crate) fn start_observed(&mut self) -> Result<Running, Report> {
+        std::mem::take(self).launch(Inbox::new(), Vec::new()).map(|(running, _started)| running)
+    }
+
     fn read_environment(&mut self) {
         let Some(value) = std::env::var_os(STOP_TIMEOUT_VARIABLE) else { return };
         match humantime::parse_duration(&value.to_string_lossy()) {
@@ -293,6 +307,7 @@ impl Group {
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
         let budget = Budget::new(stop_timeout, plan.chain());
         warn_of_limits(&plan, &specs, &budget);
+        let plan = Arc::new(plan);
         let rules: Vec<Rules> = specs.iter().map(|spec| spec.rules).collect();
         let (sender, receiver) = inbox.into_parts();
         let shared = Arc::new(Shared {
@@ -302,6 +317,8 @@ impl Group {
             inbox: sender,
             ready: CancellationToken::new(),
             reloading: tokio::sync::Mutex::new(()),
+            #[cfg(feature = "testing")]
+            plan: Arc::clone(&plan),
             stop_timeout,
             stopping: CancellationToken::new(),
             journal: Mutex::new(Journal::new(rules.len(), stop_timeout)),

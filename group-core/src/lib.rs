@@ -28,11 +28,15 @@ mod report;
 mod restart;
 mod runner;
 mod running;
+#[cfg(feature = "serde")]
+mod serial;
 mod service;
 mod shared;
 mod shutdown;
 mod spec;
 mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod watch;
 mod words;
 

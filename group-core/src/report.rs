@@ -13,7 +13,8 @@ use crate::words::{Took, count, signal_name};
 
 /// How a group ended: the outcome, the first cause, every other error, and each service's times.
 ///
-/// Cheap to clone. Displayed, it is a few lines for a person. Returned from `main`, it is the
+/// Cheap to clone. Displayed, it is a few lines for a person; with the feature `serde` it can be
+/// serialized for a machine. Returned from `main`, it is the
 /// process's exit code.
 ///
 /// ```
@@ -249,6 +250,18 @@ impl Report {
     #[must_use]
     pub fn stopped_by(&self) -> Option<&Cause> {
         self.inner.stopping.as_ref().map(|(_, cause)| cause)
+    }
+
+    /// When the stop was asked for, counted from when the group began to start.
+    #[must_use]
+    pub fn stop_asked(&self) -> Option<Duration> {
+        self.inner.stopping.as_ref().map(|(asked, _)| *asked)
+    }
+
+    /// When everything was over, counted from when the group began to start.
+    #[must_use]
+    pub fn ended(&self) -> Duration {
+        self.inner.ended
     }
 
     /// Every service, in start order.

@@ -116,6 +116,15 @@ impl Handle {
         self.shared.stopping.is_cancelled()
     }
 
+    /// For each service, in start order, the names of those that come after it.
+    #[cfg(feature = "testing")]
+    pub(crate) fn holders(&self) -> Vec<Vec<String>> {
+        let shared = &self.shared;
+        let name = |id: usize| shared.members[id].spec.get_name().to_owned();
+        let holders = |id| shared.plan.needed_by(id).iter().map(|need| name(need.id)).collect();
+        (0..shared.members.len()).map(holders).collect()
+    }
+
     /// Waits until everything is over. All who wait get the same report.
     pub async fn wait(&self) -> Report {
         let mut report = self.shared.report.subscribe();

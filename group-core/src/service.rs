@@ -114,7 +114,7 @@ pub trait Service: Sized + Send + Sync + 'static {
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A service whose type the group has forgotten.
-pub(crate) trait DynService: Any + Send + Sync {
+pub(crate) trait DynService: Send + Sync {
     fn start(self: Arc<Self>, cx: Context) -> BoxFuture<Result<(), BoxError>>;
 
     /// `None` when there is no such hook.
@@ -125,6 +125,9 @@ pub(crate) trait DynService: Any + Send + Sync {
 
     /// `None` when there is no such hook.
     fn reload(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
+
+    /// What others take as an `Arc` of its type.
+    fn instance(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
 impl fmt::Debug for dyn DynService {
@@ -148,6 +151,10 @@ impl<S: Service> DynService for S {
 
     fn reload(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
         Box::pin(async move { unless_absent(<S as Service>::reload(&self).await) })
+    }
+
+    fn instance(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
     }
 }
 

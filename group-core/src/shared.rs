@@ -13,6 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::journal::Journal;
 use crate::lifecycle::Id;
+#[cfg(feature = "testing")]
+use crate::lifecycle::Plan;
 use crate::ready::{Holds, Ready};
 use crate::runner::Remains;
 use crate::service::DynService;
@@ -55,6 +57,9 @@ pub(crate) struct Shared {
     pub(crate) ready: CancellationToken,
     /// Held while services reload.
     pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// Who waits for whom.
+    #[cfg(feature = "testing")]
+    pub(crate) plan: Arc<Plan>,
     /// How long the group may take to stop.
     pub(crate) stop_timeout: Duration,
     /// Cancelled when the group begins to stop.
@@ -98,7 +103,7 @@ impl Shared {
     pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let id = TypeId::of::<T>();
         let found = match self.by_type.get(&id) {
-            Some(&service) => self.members[service].instance().map(|service| service as Arc<dyn Any + Send + Sync>),
+            Some(&service) => self.members[service].instance().map(DynService::instance),
             None => {
                 lock(&self.provided).iter().find(|(provided, _)| *provided == id).map(|(_, value)| Arc::clone(value))
             }

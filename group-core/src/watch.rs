@@ -1,6 +1,7 @@
 //! The thread outside the runtime, so that a blocked runtime makes the process neither deaf nor
 //! immortal: it listens for signals, and holds the deadline.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc as thread_mpsc;
 use std::time::Duration;
 use std::{io, thread};
@@ -49,26 +50,24 @@ impl Watch {
     pub(crate) fn install() -> io::Result<(Self, Inbox)> {
         let inbox = Inbox::new();
         let (group, attached) = watch::channel(None);
+        WATCHES.fetch_add(1, Ordering::Relaxed);
         let watch = Self { group, over: CancellationToken::new() };
-        let (over, sender) = (watch.over.clone(), inbox.sender.clone());
+        let watcher = Watcher { group: attached, over: watch.over.clone(), sender: inbox.sender.clone() };
         let (standing, stands) = thread_mpsc::channel();
         thread::Builder::new().name("group-watch".to_owned()).spawn(move || {
+            // Whoever waits for this is there as long as it has not come.
+            let stand = |result| drop(standing.send(result));
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
-                Err(error) => return drop(standing.send(Err(error))),
+                Err(error) => return stand(Err(error)),
             };
             runtime.block_on(async {
                 match platform::Signals::new() {
                     Ok(signals) => {
-                        if standing.send(Ok(())).is_ok() {
-                            tokio::select! {
-                                () = over.cancelled() => {}
-                                () = listen(signals, &sender, &over, attached.clone()) => {}
-                                () = hold_deadline(attached.clone()) => {}
-                            }
-                        }
+                        stand(Ok(()));
+                        watcher.watch(signals).await;
                     }
-                    Err(error) => drop(standing.send(Err(error))),
+                    Err(error) => stand(Err(error)),
                 }
             });
         })?;
@@ -90,16 +89,42 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        WATCHES.fetch_sub(1, Ordering::Relaxed);
         self.over.cancel();
     }
 }
 
-async fn listen(
-    mut signals: platform::Signals,
-    sender: &mpsc::UnboundedSender<Message>,
-    over: &CancellationToken,
+/// How many groups of this process are being watched. Only when there is none may a signal end the
+/// process, as it would if nobody had ever listened for it.
+static WATCHES: AtomicUsize = AtomicUsize::new(0);
+
+/// What the thread does.
+struct Watcher {
     group: watch::Receiver<Option<Handle>>,
-) {
+    over: CancellationToken,
+    sender: mpsc::UnboundedSender<Message>,
+}
+
+impl Watcher {
+    async fn watch(self, mut signals: platform::Signals) {
+        tokio::select! {
+            biased;
+            () = self.over.cancelled() => {}
+            () = listen(&mut signals, &self) => {}
+            () = hold_deadline(self.group.clone()) => {}
+        }
+        // Handlers, once installed, stay for as long as the process lives, and would swallow what
+        // the rest of `main` should die of.
+        loop {
+            let (Message::Signal(signal) | Message::Reload(signal)) = signals.recv().await else { continue };
+            if WATCHES.load(Ordering::Relaxed) == 0 {
+                std::process::exit(128 + signal);
+            }
+        }
+    }
+}
+
+async fn listen(signals: &mut platform::Signals, Watcher { group, over, sender }: &Watcher) {
     let mut stops = 0;
     loop {
         let message = signals.recv().await;

@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use super::{Action, Edge, Event, Id, Lifecycle, Outcome, Phase, Plan, Reason, Role, Rules, Schedule, Timer};
 
@@ -87,7 +88,7 @@ struct World {
 impl World {
     fn new(plan: Plan, rules: &[Rules], max_restarts: u32) -> Self {
         Self {
-            machine: Lifecycle::new(plan, rules),
+            machine: Lifecycle::new(Arc::new(plan), rules),
             sabotage: None,
             max_restarts,
             services: vec![Seen::NOTHING; rules.len()],

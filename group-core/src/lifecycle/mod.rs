@@ -97,7 +97,7 @@ pub(crate) struct Lifecycle {
 
 impl Lifecycle {
     /// A group that has not begun. There is one entry of `rules` per service, in start order.
-    pub(crate) fn new(plan: Plan, rules: &[Rules]) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>, rules: &[Rules]) -> Self {
         let service = |(id, &rules)| Service {
             state: State::Waiting,
             rules,
@@ -117,7 +117,7 @@ impl Lifecycle {
             signalled: false,
             outcome: Outcome::Clean,
             actions: Vec::new(),
-            plan: Arc::new(plan),
+            plan,
             services,
         }
     }

@@ -203,6 +203,16 @@ fn c080_code_after_the_group_runs_and_its_exit_code_wins() {
 }
 
 #[test]
+fn c108_after_the_group_a_signal_ends_the_process_again() {
+    let mut program = Program::start(env!("CARGO_BIN_EXE_by_hand"), &["lingers"], &[]);
+    program.prints("ready");
+    program.signal("TERM");
+    program.prints("stopped cleanly");
+    program.signal("TERM");
+    assert_eq!(program.end().code, Some(128 + 15));
+}
+
+#[test]
 fn the_log_is_silent_when_asked_to_be() {
     let mut program = Program::start(env!("CARGO_BIN_EXE_ending"), &["stopped"], &[("RUST_LOG", "off")]);
     program.prints("all are ready");

@@ -1,4 +1,5 @@
-//! A `main` without macros, which goes on after the group. With an argument, its service blocks.
+//! A `main` without macros, which goes on after the group: for ever, if the first argument is
+//! `lingers`. If it is `blocks`, its service does not end.
 
 use std::process::ExitCode;
 
@@ -6,7 +7,8 @@ use group::{Group, Shutdown};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let blocks = std::env::args().nth(1).is_some();
+    let way = std::env::args().nth(1).unwrap_or_default();
+    let (blocks, lingers) = (way == "blocks", way == "lingers");
     let report = Group::new()
         .add_fn("only", async move |shutdown: Shutdown| {
             println!("ready");
@@ -20,5 +22,8 @@ async fn main() -> ExitCode {
         .run()
         .await;
     println!("{report}");
+    if lingers {
+        std::future::pending::<()>().await;
+    }
     ExitCode::from(123)
 }

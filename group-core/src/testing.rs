@@ -1,0 +1,436 @@
+//! Try a group with every fault in turn: what happens to *your* services when one of them fails?
+//!
+//! [`every_fault`] runs a group again and again under paused time, each time with one service made
+//! to fail in one way at one point of its life, and holds every run against what a group promises.
+//!
+//! ```
+//! use group::{Group, Shutdown, testing};
+//!
+//! fn shop() -> Group {
+//!     let mut group = Group::new();
+//!     group
+//!         .add_fn("database", |shutdown: Shutdown| async move { shutdown.requested().await })
+//!         .add_fn("api", |shutdown: Shutdown| async move { shutdown.requested().await });
+//!     group
+//! }
+//!
+//! let tried = testing::every_fault(shop).unwrap();
+//! assert_eq!(tried.services, 2);
+//! println!("{tried}");
+//! ```
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::service::{BoxFuture, DynService, Factory};
+use crate::{BoxError, Context, Ending, Event, Group, Outcome, Report, State};
+
+/// How long a group runs, in paused time, before it is asked to stop.
+const RUN: Duration = Duration::from_secs(600);
+
+/// What is made to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It returns an error.
+    Error,
+    /// It panics.
+    Panic,
+    /// It waits for ever.
+    Hang,
+    /// It returns `Ok` without having done anything.
+    Return,
+}
+
+/// Where it is made to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Point {
+    /// In place of `new`.
+    New,
+    /// In place of `start`, before the service is ready.
+    Start,
+    /// In `start`, once the group is ready.
+    Run,
+    /// In place of `stop`.
+    Stop,
+}
+
+/// Every fault at every point; a `new` that returns nothing cannot be.
+const INJECTIONS: [(Point, Fault); 15] = [
+    (Point::New, Fault::Error),
+    (Point::New, Fault::Panic),
+    (Point::New, Fault::Hang),
+    (Point::Start, Fault::Error),
+    (Point::Start, Fault::Panic),
+    (Point::Start, Fault::Hang),
+    (Point::Start, Fault::Return),
+    (Point::Run, Fault::Error),
+    (Point::Run, Fault::Panic),
+    (Point::Run, Fault::Hang),
+    (Point::Run, Fault::Return),
+    (Point::Stop, Fault::Error),
+    (Point::Stop, Fault::Panic),
+    (Point::Stop, Fault::Hang),
+    (Point::Stop, Fault::Return),
+];
+
+/// One service made to fail in one way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Injection {
+    /// The service.
+    pub service: String,
+    /// Where.
+    pub point: Point,
+    /// What.
+    pub fault: Fault,
+}
+
+impl fmt::Display for Injection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, point, fault } = self;
+        let point = match point {
+            Point::New => "new",
+            Point::Start => "start",
+            Point::Run => "start, when ready",
+            Point::Stop => "stop",
+        };
+        let fault = match fault {
+            Fault::Error => "an error",
+            Fault::Panic => "a panic",
+            Fault::Hang => "a hang",
+            Fault::Return => "an early return",
+        };
+        write!(f, "{fault} in `{service}` ({point})")
+    }
+}
+
+/// What was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Tried {
+    /// How many services the group has.
+    pub services: usize,
+    /// How often it was run.
+    pub runs: usize,
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} runs: {} services, every fault at every point", self.runs, self.services)
+    }
+}
+
+/// A run in which something happened that should not.
+#[derive(Clone)]
+pub struct Broken {
+    /// What was made to happen; `None` for the run without any fault.
+    pub injection: Option<Injection>,
+    /// What should not have happened.
+    pub what: String,
+    /// How the group ended.
+    pub report: Report,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.injection {
+            Some(injection) => write!(f, "after {injection}: ")?,
+            None => f.write_str("without any fault: ")?,
+        }
+        write!(f, "{}\n{}", self.what, self.report)
+    }
+}
+
+impl fmt::Debug for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// Runs the group that `make` makes once as it is, and then once for each service, each point of
+/// its life and each fault. After each run it checks that
+///
+/// - services started and stopped in order, each once, and nothing of them is left;
+/// - everything was over within the group's `stop_timeout`;
+/// - the fault is in the report, and the outcome is that of the first cause;
+/// - no other service failed because of it, or had to be aborted.
+///
+/// The group runs for ten minutes before it is asked to stop, on one thread and under tokio's paused
+/// time: timers do not wait. What is outside the process, such as a database, is as real as
+/// `make` makes it.
+///
+/// # Errors
+///
+/// The first run in which one of these does not hold.
+///
+/// # Panics
+///
+/// When called from within an async runtime, or when no runtime can be built.
+pub fn every_fault(make: impl Fn() -> Group) -> Result<Tried, Broken> {
+    let names = run(make(), None)?;
+    let mut runs = 1;
+    for service in &names {
+        for (point, fault) in INJECTIONS {
+            run(make(), Some(Injection { service: service.clone(), point, fault }))?;
+            runs += 1;
+        }
+    }
+    Ok(Tried { services: names.len(), runs })
+}
+
+/// Runs a group once, and returns the names of its services.
+fn run(mut group: Group, injection: Option<Injection>) -> Result<Vec<String>, Broken> {
+    let trap = injection.as_ref().map(|injection| inject(&mut group, injection));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("cannot build a runtime: {error}"));
+    let run = runtime.block_on(observe(&mut group));
+    let sprung = trap.is_some_and(|trap| trap.sprung.load(Ordering::Relaxed));
+    let what = run.check(injection.as_ref(), sprung).err();
+    match what {
+        Some(what) => Err(Broken { injection, what, report: run.report }),
+        None => Ok(run.report.services().iter().map(|service| service.name().to_owned()).collect()),
+    }
+}
+
+fn inject(group: &mut Group, injection: &Injection) -> Trap {
+    let trap = Trap { point: injection.point, fault: injection.fault, sprung: Arc::default() };
+    let named = |service: &&mut crate::assemble::Declared| service.spec.get_name() == injection.service;
+    if let Some(service) = group.services.iter_mut().find(named) {
+        let factory = std::mem::replace(&mut service.factory, nothing());
+        let trap = trap.clone();
+        service.factory = Box::new(move |cx| {
+            Box::pin(async move {
+                if trap.point == Point::New {
+                    trap.spring().await?;
+                }
+                let inner = factory(cx).await?;
+                Ok(Arc::new(Faulty { inner, trap }) as Arc<dyn DynService>)
+            })
+        });
+    }
+    trap
+}
+
+fn nothing() -> Factory {
+    Box::new(|_| Box::pin(async { Err("it was taken out".into()) }))
+}
+
+/// A fault that waits for its moment.
+#[derive(Clone)]
+struct Trap {
+    point: Point,
+    fault: Fault,
+    /// Whether its moment has come. It need not: a service that is done cannot fail while it runs.
+    sprung: Arc<AtomicBool>,
+}
+
+impl Trap {
+    async fn spring(&self) -> Result<(), BoxError> {
+        self.sprung.store(true, Ordering::Relaxed);
+        match self.fault {
+            Fault::Error => Err("an injected error".into()),
+            Fault::Panic => panic!("an injected panic"),
+            Fault::Hang => std::future::pending().await,
+            Fault::Return => Ok(()),
+        }
+    }
+}
+
+/// A service with a fault.
+struct Faulty {
+    inner: Arc<dyn DynService>,
+    trap: Trap,
+}
+
+impl DynService for Faulty {
+    fn start(self: Arc<Self>, cx: Context) -> BoxFuture<Result<(), BoxError>> {
+        Box::pin(async move {
+            match self.trap.point {
+                Point::Start => {
+                    let _unready = cx.ready();
+                    self.trap.spring().await
+                }
+                Point::Run => {
+                    let group_ready = cx.group_ready();
+                    tokio::select! {
+                        biased;
+                        ended = Arc::clone(&self.inner).start(cx) => ended,
+                        () = group_ready => self.trap.spring().await,
+                    }
+                }
+                Point::New | Point::Stop => Arc::clone(&self.inner).start(cx).await,
+            }
+        })
+    }
+
+    fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
+        if self.trap.point == Point::Stop {
+            return Box::pin(async move { Some(self.trap.spring().await) });
+        }
+        Arc::clone(&self.inner).stop()
+    }
+
+    fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>> {
+        Arc::clone(&self.inner).health()
+    }
+
+    fn reload(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
+        Arc::clone(&self.inner).reload()
+    }
+
+    fn instance(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        Arc::clone(&self.inner).instance()
+    }
+}
+
+/// What was seen of one run.
+struct Run {
+    report: Report,
+    events: Vec<Event>,
+    /// For each service, in start order, those that come after it.
+    holders: Vec<Vec<String>>,
+    took: Duration,
+    stop_timeout: Duration,
+    tasks_left: usize,
+}
+
+async fn observe(group: &mut Group) -> Run {
+    let before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let running = match group.start_observed() {
+        Ok(running) => running,
+        Err(report) => return Run::refused(report),
+    };
+    let handle = running.handle();
+    let mut events = handle.events();
+    // Nobody asks a group that has come up to stop before its time.
+    let _ = tokio::time::timeout(RUN, handle.stopping()).await;
+    let asked = tokio::time::Instant::now();
+    let report = running.stop().await;
+    let took = asked.elapsed();
+    let mut seen = Vec::new();
+    while let Some(event) = events.recv().await {
+        seen.push(event);
+    }
+    // The driver's own task ends with the report.
+    tokio::task::yield_now().await;
+    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    Run {
+        holders: handle.holders(),
+        stop_timeout: handle.shared.stop_timeout,
+        tasks_left: tasks.saturating_sub(before),
+        events: seen,
+        report,
+        took,
+    }
+}
+
+impl Run {
+    fn refused(report: Report) -> Self {
+        let (events, holders) = (Vec::new(), Vec::new());
+        Self { report, events, holders, took: Duration::ZERO, stop_timeout: Duration::MAX, tasks_left: 0 }
+    }
+
+    fn check(&self, injection: Option<&Injection>, sprung: bool) -> Result<(), String> {
+        if self.report.outcome() == Outcome::BadGroup {
+            return Err("the group is wrong".to_owned());
+        }
+        self.each_once()?;
+        self.in_order()?;
+        self.in_time()?;
+        match injection {
+            None if self.report.is_clean() => Ok(()),
+            None => Err("it does not end cleanly".to_owned()),
+            Some(injection) => {
+                if sprung {
+                    self.nothing_lost(injection)?;
+                }
+                self.no_other_harmed(injection)
+            }
+        }
+    }
+
+    /// Where in the events a service came to this state, the first time.
+    fn position(&self, name: &str, state: State) -> Option<usize> {
+        let is_it = |event: &Event| matches!(event, Event::Service { name: n, state: s } if n == name && *s == state);
+        self.events.iter().position(is_it)
+    }
+
+    fn each_once(&self) -> Result<(), String> {
+        for service in self.report.services() {
+            for state in [State::Building, State::Stopping, State::Gone] {
+                let (name, is) = (service.name(), Event::Service { name: service.name().to_owned(), state });
+                let times = self.events.iter().filter(|event| **event == is).count();
+                if times > 1 {
+                    return Err(format!("`{name}` was {state} {times} times"));
+                }
+            }
+            if service.built().is_some() && service.gone().is_none() {
+                return Err(format!("`{}` was built and never stopped", service.name()));
+            }
+        }
+        match self.tasks_left {
+            0 => Ok(()),
+            left => Err(format!("{left} tasks outlive the group")),
+        }
+    }
+
+    fn in_order(&self) -> Result<(), String> {
+        for (service, holders) in self.report.services().iter().zip(&self.holders) {
+            let name = service.name();
+            let stopped = self.position(name, State::Stopping);
+            for holder in holders {
+                let built = self.position(holder, State::Building);
+                let settled = [State::Ready, State::Completed, State::Failed].map(|state| self.position(name, state));
+                if built.is_some() && !settled.iter().flatten().any(|at| built > Some(*at)) {
+                    return Err(format!("`{holder}` was built before `{name}` was ready"));
+                }
+                let gone = self.position(holder, State::Gone);
+                if built.is_some() && stopped.is_some() && gone > stopped {
+                    return Err(format!("`{name}` was stopped before `{holder}` was gone"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn in_time(&self) -> Result<(), String> {
+        if self.took > self.stop_timeout {
+            return Err(format!("it took {:?} to stop, of {:?}", self.took, self.stop_timeout));
+        }
+        Ok(())
+    }
+
+    /// A fault that counts is in the report. An early return need not count, nor does a hang of
+    /// something that is stopped by being dropped.
+    fn nothing_lost(&self, injection: &Injection) -> Result<(), String> {
+        let said = match injection.fault {
+            Fault::Error => "an injected error",
+            Fault::Panic => "an injected panic",
+            Fault::Hang | Fault::Return => return Ok(()),
+        };
+        let mut own = self.report.failures().iter().filter(|failure| failure.service() == Some(&injection.service));
+        if own.any(|failure| failure.error().to_string().contains(said)) {
+            return Ok(());
+        }
+        Err("its failure is not in the report".to_owned())
+    }
+
+    fn no_other_harmed(&self, injection: &Injection) -> Result<(), String> {
+        let others = self.report.services().iter().filter(|service| service.name() != injection.service);
+        for service in others {
+            let name = service.name();
+            match service.ending() {
+                Ending::Aborted | Ending::Abandoned => return Err(format!("`{name}` did not stop in time")),
+                Ending::Failed => return Err(format!("`{name}` failed, too")),
+                Ending::NeverBuilt | Ending::Stopped | Ending::Completed => {}
+            }
+        }
+        Ok(())
+    }
+}

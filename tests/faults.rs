@@ -1,0 +1,114 @@
+//! The fault kit on groups that keep every promise, and on groups that do not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use group::{BoxError, Context, Group, Ready, Role, Schedule, Service, Shutdown, Spec, service, testing};
+
+async fn polite(shutdown: Shutdown) {
+    shutdown.requested().await;
+}
+
+/// One of everything.
+fn shop() -> Group {
+    #[derive(Default)]
+    struct Database;
+
+    #[service(register = false)]
+    impl Database {
+        async fn start(&self, ready: Ready, shutdown: Shutdown) {
+            ready.fire();
+            shutdown.requested().await;
+        }
+
+        async fn stop(&self) {}
+    }
+
+    struct Api {
+        database: Arc<Database>,
+    }
+
+    #[service(register = false, http = "127.0.0.1:0")]
+    impl Api {
+        fn new(database: Arc<Database>) -> Self {
+            Self { database }
+        }
+
+        #[get("/")]
+        async fn index(&self) -> String {
+            format!("{} hold the database", Arc::strong_count(&self.database))
+        }
+    }
+
+    let mut group = Group::new();
+    group
+        .add_type::<Api>()
+        .add_type::<Database>()
+        .add_fn("migration", async |_: Arc<Database>| {})
+        .configure("migration", |spec| spec.role(Role::Once))
+        .add_fn("ticker", polite)
+        .add_fn("deaf", async || std::future::pending::<()>().await)
+        .configure("ticker", |spec| spec.critical(false));
+    group
+}
+
+#[test]
+fn c205_c207_a_group_keeps_every_promise_under_every_fault_in_both_schedules() {
+    for schedule in [Schedule::Strict, Schedule::Graph] {
+        let tried = testing::every_fault(|| {
+            let mut group = shop();
+            group.schedule(schedule);
+            group
+        });
+        let tried = tried.unwrap();
+        assert_eq!((tried.services, tried.runs), (5, 1 + 5 * 15));
+    }
+}
+
+#[test]
+fn c207_a_service_that_does_not_stop_when_another_fails_is_found() {
+    /// Waits for word from another before it stops, whatever happened to that.
+    struct Trusting;
+
+    impl Service for Trusting {
+        async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+            cx.shutdown().requested().await;
+            let mut events = cx.handle().events();
+            // Only this will do.
+            while events.recv().await.is_some() {}
+            Ok(())
+        }
+    }
+
+    let broken = testing::every_fault(|| {
+        let mut group = Group::new();
+        group.add(Trusting).configure("trusting", |spec| spec.stop_timeout(Duration::from_secs(1)));
+        group
+    });
+    let broken = broken.unwrap_err().to_string();
+    assert!(broken.starts_with("without any fault: it does not end cleanly"), "{broken}");
+}
+
+#[test]
+fn c207_a_service_that_fails_because_another_does_is_found() {
+    let broken = testing::every_fault(|| {
+        let mut group = Group::new();
+        group.add_fn("leader", polite).configure("leader", |spec: Spec| spec.critical(false));
+        group.add_fn("follower", async |cx: Context, shutdown: Shutdown| {
+            let mut events = cx.handle().events();
+            loop {
+                tokio::select! {
+                    () = shutdown.requested() => return Ok(()),
+                    event = events.recv() => match event {
+                        Some(group::Event::Service { state: group::State::Failed, .. }) => return Err("my leader is lost"),
+                        _ => {}
+                    }
+                }
+            }
+        });
+        group
+    });
+    let broken = broken.unwrap_err();
+    assert_eq!(broken.what, "`follower` failed, too");
+    assert_eq!(broken.injection.expect("a fault was injected").service, "leader");
+}
