@@ -96,14 +96,16 @@ fn c207_a_service_that_fails_because_another_does_is_found() {
         group.add_fn("leader", polite).configure("leader", |spec: Spec| spec.critical(false));
         group.add_fn("follower", async |cx: Context, shutdown: Shutdown| {
             let mut events = cx.handle().events();
-            loop {
-                tokio::select! {
-                    () = shutdown.requested() => return Ok(()),
-                    event = events.recv() => match event {
-                        Some(group::Event::Service { state: group::State::Failed, .. }) => return Err("my leader is lost"),
-                        _ => {}
+            let leader_is_lost = async {
+                while let Some(event) = events.recv().await {
+                    if matches!(event, group::Event::Service { state: group::State::Failed, .. }) {
+                        break;
                     }
                 }
+            };
+            tokio::select! {
+                () = shutdown.requested() => Ok(()),
+                () = leader_is_lost => Err("my leader is lost"),
             }
         });
         group

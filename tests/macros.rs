@@ -1195,6 +1195,6 @@ mod rules {
         assert!(matches!(handle.reload().await, Err(ReloadError::Failed(_))));
 
         let report = running.stop().await;
-        assert_eq!((report.outcome(), report.failures().len()), (Outcome::Clean, 3), "{report}");
+        assert_eq!((report.outcome(), report.failures().len()), (Outcome::Clean, 4), "{report}");
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Assembly {
     pub(crate) specs: Vec<Spec>,
     pub(crate) factories: Vec<Factory>,
     pub(crate) by_type: HashMap<TypeId, usize>,
+    /// What was declared; the plan may add to it.
+    pub(crate) edges: Edges,
 }
 
 /// `from` comes after `to`, both as declared.
@@ -85,7 +87,7 @@ fn in_order(declared: Vec<Declared>, schedule: Schedule, order: &[usize], mut ed
         specs.push(service.spec);
         factories.push(service.factory);
     }
-    Assembly { plan, specs, factories, by_type }
+    Assembly { plan, specs, factories, by_type, edges }
 }
 
 /// The declared services, by name and by type.

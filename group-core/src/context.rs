@@ -35,12 +35,10 @@ impl Context {
         Shutdown::new(self.clone())
     }
 
-    /// Spawns a task that belongs to the service: its error or panic is the service's failure, the
-    /// service has not ended before it has, and an abort reaches it, too. It should listen to
-    /// [`Shutdown`], as the service does.
-    ///
-    /// Tasks are awaited from when `start` has returned; what is spawned after the service has
-    /// ended is dropped.
+    /// Spawns a task that belongs to the service. Its error or panic is the service's failure, as if
+    /// `start` had returned it: `start` and the other tasks are dropped. The service has not ended
+    /// before its tasks have, and an abort reaches them, too. They should listen to [`Shutdown`], as
+    /// the service does.
     ///
     /// # Panics
     ///
@@ -49,13 +47,8 @@ impl Context {
     where
         F: Future<Output: ServiceResult> + Send + 'static,
     {
-        let cx = self.clone();
-        self.member().spawn(async move {
-            let result = caught(async { task.await.into_result() }).await;
-            if let Err(error) = result.and_then(|result| result) {
-                cx.tell(News::Failed(error));
-            }
-        });
+        let task = caught(async { task.await.into_result() });
+        self.member().spawn(async { task.await.and_then(|result| result) });
     }
 
     /// Holds the service's readiness back until it is fired. It counts when it is taken in `new`,

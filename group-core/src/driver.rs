@@ -233,7 +233,8 @@ impl Driver {
             Some(timer) => (timer, by),
             None => return,
         };
-        self.put_off.insert(timer, Instant::now() + by.min(FOREVER));
+        let until = Instant::now() + by.min(FOREVER);
+        self.put_off.entry(timer).and_modify(|at| *at = until.max(*at)).or_insert(until);
     }
 
     /// Aims the one sleep at the next timer that still means something, if there is any.

@@ -22,6 +22,8 @@ pub enum Stage {
     Start,
     /// Running, and ready.
     Run,
+    /// Running, and taking in new settings.
+    Reload,
     /// Stopping.
     Stop,
 }
@@ -104,6 +106,7 @@ impl fmt::Display for Failure {
             Stage::Build => "could not be built",
             Stage::Start => "failed to start",
             Stage::Run => "failed",
+            Stage::Reload => "failed to reload",
             Stage::Stop => "failed to stop",
         };
         write!(f, "`{service}` {did}: {}", self.error)

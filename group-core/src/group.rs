@@ -20,7 +20,7 @@ use crate::service::{Factory, built, made};
 use crate::shared::{Member, Message, Provided, Shared};
 use crate::watch::{Inbox, Watch};
 use crate::words::{Took, nearest};
-use crate::{BoxError, Handle, Report, Running, Service, ServiceFn, Spec};
+use crate::{BoxError, Handle, Order, Report, Running, Service, ServiceFn, Spec};
 
 /// From the request to stop until everything must be over, unless said otherwise. Kubernetes kills
 /// 30 s after it asked; what is left is for the process itself.
@@ -198,6 +198,18 @@ impl Group {
         self
     }
 
+    /// In which order the services would start and stop. Nothing is built, and no code of a service
+    /// is run.
+    ///
+    /// # Errors
+    ///
+    /// When the group is wrong.
+    pub fn order(&mut self) -> Result<Order, StartError> {
+        let Self { services, provided, schedule, mistakes, .. } = std::mem::take(self);
+        let assembly = assembled(services, &provided, schedule, mistakes).map_err(StartError::new)?;
+        Ok(Order::of(&assembly))
+    }
+
     /// Whether no service was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -294,16 +306,8 @@ impl Group {
     }
 
     fn launch(self, inbox: Inbox, early: Vec<Message>) -> Result<(Running, oneshot::Receiver<()>), Report> {
-        let Self { services, provided, schedule, stop_timeout, mut mistakes } = self;
-        let assembly = assemble(services, schedule.into(), |id| provided.iter().any(|(provided, _)| *provided == id));
-        let Assembly { plan, specs, factories, by_type } = match assembly {
-            Ok(assembly) if mistakes.is_empty() => assembly,
-            Ok(_) => return Err(Report::bad_group(mistakes)),
-            Err(more) => {
-                mistakes.extend(more);
-                return Err(Report::bad_group(mistakes));
-            }
-        };
+        let Self { services, provided, schedule, stop_timeout, mistakes } = self;
+        let Assembly { plan, specs, factories, by_type, .. } = assembled(services, &provided, schedule, mistakes)?;
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
         let budget = Budget::new(stop_timeout, plan.chain());
         warn_of_limits(&plan, &specs, &budget);
@@ -331,6 +335,22 @@ impl Group {
         let driver = tokio::spawn(driver.run(early));
         Ok((Running::new(Handle::new(shared), driver), started))
     }
+}
+
+/// The group in order, or the report of every mistake.
+fn assembled(
+    services: Vec<Declared>,
+    provided: &Provided,
+    schedule: Schedule,
+    mut mistakes: Vec<BoxError>,
+) -> Result<Assembly, Report> {
+    let is_provided = |id| provided.iter().any(|(provided, _)| *provided == id);
+    match assemble(services, schedule.into(), is_provided) {
+        Ok(assembly) if mistakes.is_empty() => return Ok(assembly),
+        Ok(_) => {}
+        Err(more) => mistakes.extend(more),
+    }
+    Err(Report::bad_group(mistakes))
 }
 
 /// Limits that were set and together exceed the group's cannot all be kept. Those that nobody set

@@ -24,6 +24,8 @@ pub(crate) struct Journal {
     begun: Instant,
     budget: Duration,
     phase: Phase,
+    /// Whether every service was ready once.
+    came_up: bool,
     services: Vec<Entry>,
     stopping: Option<(Duration, Cause)>,
     exit_code: Option<u8>,
@@ -51,6 +53,7 @@ impl Journal {
             begun: Instant::now(),
             budget,
             phase: Phase::Starting,
+            came_up: false,
             services: vec![Entry::default(); services],
             stopping: None,
             exit_code: None,
@@ -87,7 +90,7 @@ impl Journal {
             critical: member.spec.rules.critical,
             restarts: entry.restarts,
         });
-        Status { phase: self.phase, services: services.collect() }
+        Status { phase: self.phase, came_up: self.came_up, services: services.collect() }
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -173,6 +176,7 @@ impl Journal {
 
     pub(crate) fn group_ready(&mut self) {
         self.phase = Phase::Running;
+        self.came_up = true;
         self.tell(|| Event::GroupReady);
         let took = Took(self.now());
         match self.services.len() {
@@ -211,6 +215,11 @@ impl Journal {
         };
         tracing::info!(target: "group", cause = %cause, "{cause}: {what}");
         self.tell(|| Event::GroupStopping(cause));
+        for (id, member) in members.iter().enumerate().rev() {
+            if self.services[id].launched.is_none() {
+                self.enter(id, member, State::Gone);
+            }
+        }
     }
 
     pub(crate) fn stop_asked(&mut self, id: Id, member: &Member) {
@@ -258,12 +267,21 @@ impl Journal {
                 _ => Ending::Failed,
             };
         }
+        if let (Some(id), true, Stage::Build | Stage::Start | Stage::Run) = (fault.id, fault.fatal, fault.stage) {
+            self.enter(id, &members[id], State::Failed);
+        }
         let failure = Failure::new(service, fault.stage.into(), fault.fatal, error);
         if fault.fatal {
             tracing::error!(target: "group", service, "{}", Chain(&failure));
         } else {
             tracing::warn!(target: "group", service, "{}", Chain(&failure));
         }
+        self.failures.push(failure);
+    }
+
+    /// Writes down that a service failed to reload; it keeps its old state.
+    pub(crate) fn reload_failed(&mut self, failure: Failure) {
+        tracing::error!(target: "group", service = failure.service(), "{}; it keeps its old state", Chain(&failure));
         self.failures.push(failure);
     }
 
@@ -278,7 +296,7 @@ impl Journal {
     fn explain(&self, fault: Fault, members: &[Member]) -> String {
         let entry = fault.id.map(|id| &self.services[id]);
         let since = |moment: Option<Duration>| Took(since(moment, self.now()));
-        let launched = since(entry.and_then(|entry| entry.launched));
+        let launched = since(entry.and_then(|entry| entry.last_restarts.back().copied().or(entry.launched)));
         let asked = since(entry.and_then(|entry| entry.stop_asked));
         match fault.kind {
             FaultKind::Error => "it failed without an error".to_owned(),

@@ -19,6 +19,7 @@ mod health;
 #[cfg(feature = "http")]
 pub mod http;
 mod journal;
+mod order;
 mod outcome;
 mod panic;
 mod ready;
@@ -52,6 +53,7 @@ pub use self::error::{Absent, BoxError, Failure, Stage};
 pub use self::function::ServiceFn;
 pub use self::group::{Group, Schedule};
 pub use self::health::{Health, ServiceHealth};
+pub use self::order::Order;
 pub use self::outcome::{Made, Outcome as ServiceResult};
 pub use self::ready::Ready;
 pub use self::reload::ReloadError;

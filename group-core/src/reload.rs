@@ -7,8 +7,8 @@ use crate::error::Chain;
 use crate::panic::caught;
 use crate::shared::{Message, lock};
 use crate::status::State;
-use crate::words::count;
-use crate::{BoxError, Handle};
+use crate::words::{Took, count};
+use crate::{BoxError, Failure, Handle, Stage};
 
 /// A reload that did not succeed everywhere. A service that failed to reload keeps its old state,
 /// and the group runs on.
@@ -19,8 +19,8 @@ pub enum ReloadError {
     Stopping,
     /// No service has a `reload`.
     Nothing,
-    /// These services, by name, failed to reload.
-    Failed(Vec<(String, BoxError)>),
+    /// These services failed to reload. The group's report tells of them, too.
+    Failed(Vec<Failure>),
 }
 
 impl fmt::Display for ReloadError {
@@ -29,9 +29,8 @@ impl fmt::Display for ReloadError {
             Self::Stopping => f.write_str("the group stops, so it cannot reload"),
             Self::Nothing => f.write_str("no service has a `reload`"),
             Self::Failed(failed) => {
-                let named =
-                    failed.iter().map(|(name, error)| format!("`{name}` failed to reload: {}", Chain(&**error)));
-                f.write_str(&named.collect::<Vec<_>>().join("; "))
+                let each = failed.iter().map(|failure| Chain(failure).to_string());
+                f.write_str(&each.collect::<Vec<_>>().join("; "))
             }
         }
     }
@@ -62,26 +61,17 @@ impl Handle {
         let _one_at_a_time = self.shared.reloading.lock().await;
         let (mut reloaded, mut failed) = (0, Vec::new());
         for (id, member) in self.shared.members.iter().enumerate() {
-            if lock(&self.shared.journal).state(id) != State::Ready {
-                continue;
-            }
-            let Some(service) = member.instance() else { continue };
-            let limit = member.spec.start_timeout;
-            let result = match tokio::time::timeout(limit, caught(service.reload())).await {
-                Ok(Ok(None)) => continue,
-                Ok(Ok(Some(result))) => result,
-                Ok(Err(panicked)) => Err(panicked),
-                Err(_) => Err(format!("it has not reloaded after {limit:?} (start_timeout)").into()),
-            };
-            reloaded += 1;
             let name = member.spec.get_name();
-            match result {
-                Ok(()) => tracing::info!(target: "group", service = name, "{name} has reloaded"),
-                Err(error) => {
-                    tracing::error!(target: "group", service = name, "`{name}` failed to reload, and keeps its old state: {}", Chain(&*error));
-                    failed.push((name.to_owned(), error));
+            match self.reload_one(id).await {
+                None => continue,
+                Some(Ok(())) => tracing::info!(target: "group", service = name, "{name} has reloaded"),
+                Some(Err(error)) => {
+                    let failure = Failure::new(Some(name), Stage::Reload, false, error);
+                    lock(&self.shared.journal).reload_failed(failure.clone());
+                    failed.push(failure);
                 }
             }
+            reloaded += 1;
         }
         match (reloaded, failed.is_empty()) {
             (0, _) => Err(ReloadError::Nothing),
@@ -90,6 +80,19 @@ impl Handle {
                 Ok(())
             }
             (_, false) => Err(ReloadError::Failed(failed)),
+        }
+    }
+
+    /// `None` when there is nothing to reload.
+    async fn reload_one(&self, id: usize) -> Option<Result<(), BoxError>> {
+        let member = &self.shared.members[id];
+        let state = lock(&self.shared.journal).state(id);
+        let service = member.instance().filter(|_| state == State::Ready)?;
+        let limit = member.spec.start_timeout;
+        match tokio::time::timeout(limit, caught(service.reload())).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panicked)) => Some(Err(panicked)),
+            Err(_) => Some(Err(format!("it has not reloaded after {} (start_timeout)", Took(limit)).into())),
         }
     }
 }

@@ -44,7 +44,9 @@ struct Children(Context);
 
 impl Drop for Children {
     fn drop(&mut self) {
-        self.0.member().abort_children();
+        if let Some(children) = self.0.member().take_children() {
+            children.abort();
+        }
     }
 }
 
@@ -72,11 +74,36 @@ async fn live(factory: Factory, cx: Context) {
     }
 }
 
-/// Runs `start`, then waits for what it spawned.
+/// Runs `start` and what it spawns: the service has ended when all of it has, and it has failed
+/// when any of it has.
 async fn work(service: Arc<dyn DynService>, cx: Context) -> Result<(), BoxError> {
-    service.start(cx.clone()).await?;
-    cx.member().children_ended().await;
-    Ok(())
+    let member = cx.member();
+    let mut start = service.start(cx.clone());
+    let result = tokio::select! {
+        biased;
+        result = &mut start => result,
+        error = member.child_failed() => {
+            if member.stop_asked().is_cancelled() {
+                // What has not failed may still finish.
+                cx.tell(News::Failed(error));
+                start.await
+            } else {
+                drop(start);
+                Err(error)
+            }
+        }
+    };
+    let Some(children) = member.children() else { return result };
+    if result.is_err() && !member.stop_asked().is_cancelled() {
+        children.abort();
+    }
+    children.ended().await;
+    // Another run of it spawns anew.
+    member.take_children();
+    match children.failure() {
+        Some(error) if result.is_ok() => Err(error),
+        _ => result,
+    }
 }
 
 /// Runs `new`, unless a stop is asked for meanwhile.

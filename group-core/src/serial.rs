@@ -40,6 +40,7 @@ impl Serialize for Failure {
             Stage::Build => "build",
             Stage::Start => "start",
             Stage::Run => "run",
+            Stage::Reload => "reload",
             Stage::Stop => "stop",
         };
         let mut failure = serializer.serialize_struct("Failure", 4)?;

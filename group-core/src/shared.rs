@@ -80,17 +80,38 @@ pub(crate) struct Member {
     again: Notify,
     holds: Mutex<Vec<oneshot::Receiver<()>>>,
     instance: Mutex<Option<Arc<dyn DynService>>>,
-    /// What it spawned, if it ever did.
-    children: OnceLock<Box<Children>>,
+    /// What this run of it has spawned, if it has.
+    children: Mutex<Option<Arc<Children>>>,
+    child_failed: Arc<Notify>,
     /// The service is gone when all of this is.
     remains: Mutex<Weak<Remains>>,
     addr: OnceLock<SocketAddr>,
 }
 
+/// The tasks that a service spawned.
 #[derive(Debug, Default)]
-struct Children {
+pub(crate) struct Children {
     tasks: TaskTracker,
     aborted: CancellationToken,
+    /// The first failure among them.
+    failure: Mutex<Option<BoxError>>,
+}
+
+impl Children {
+    /// Waits until all have ended.
+    pub(crate) async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    pub(crate) fn abort(&self) {
+        self.aborted.cancel();
+    }
+
+    /// The first failure among them, once.
+    pub(crate) fn failure(&self) -> Option<BoxError> {
+        lock(&self.failure).take()
+    }
 }
 
 impl Shared {
@@ -125,7 +146,8 @@ impl Member {
             again: Notify::new(),
             holds: Mutex::new(Vec::new()),
             instance: Mutex::new(None),
-            children: OnceLock::new(),
+            children: Mutex::new(None),
+            child_failed: Arc::default(),
             remains: Mutex::new(Weak::new()),
             addr: OnceLock::new(),
         }
@@ -172,29 +194,39 @@ impl Member {
         lock(&self.instance).clone()
     }
 
-    /// Spawns a task that lives and dies with the service.
-    pub(crate) fn spawn(&self, child: impl Future<Output = ()> + Send + 'static) {
-        let children = self.children.get_or_init(Box::default);
-        let aborted = children.aborted.clone();
+    /// Spawns a task that lives and dies with the service. Its failure is the service's.
+    pub(crate) fn spawn(&self, task: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
+        let children = Arc::clone(lock(&self.children).get_or_insert_default());
+        let child_failed = Arc::clone(&self.child_failed);
         // Nothing is left of the service only when nothing is left of what it spawned.
         let remains = self.remains();
-        children.tasks.spawn(async move {
-            let _remains = remains;
-            aborted.run_until_cancelled(child).await;
+        children.tasks.spawn({
+            let children = Arc::clone(&children);
+            async move {
+                let _remains = remains;
+                if let Some(Err(error)) = children.aborted.run_until_cancelled(task).await {
+                    lock(&children.failure).get_or_insert(error);
+                    child_failed.notify_one();
+                }
+            }
         });
     }
 
-    /// Waits until everything that it spawned has ended.
-    pub(crate) async fn children_ended(&self) {
-        if let Some(children) = self.children.get() {
-            children.tasks.close();
-            children.tasks.wait().await;
-        }
+    pub(crate) fn children(&self) -> Option<Arc<Children>> {
+        lock(&self.children).clone()
     }
 
-    pub(crate) fn abort_children(&self) {
-        if let Some(children) = self.children.get() {
-            children.aborted.cancel();
+    pub(crate) fn take_children(&self) -> Option<Arc<Children>> {
+        lock(&self.children).take()
+    }
+
+    /// Waits until one of what it spawned has failed.
+    pub(crate) async fn child_failed(&self) -> BoxError {
+        loop {
+            self.child_failed.notified().await;
+            if let Some(error) = self.children().and_then(|children| children.failure()) {
+                return error;
+            }
         }
     }
 

@@ -85,6 +85,7 @@ pub enum Phase {
 #[derive(Clone, Debug)]
 pub struct Status {
     pub(crate) phase: Phase,
+    pub(crate) came_up: bool,
     pub(crate) services: Vec<ServiceStatus>,
 }
 
@@ -108,7 +109,7 @@ impl Status {
     /// it stops.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        matches!(self.phase, Phase::Running | Phase::Stopping)
+        self.came_up && self.phase != Phase::Stopped
     }
 
     /// Whether the group takes new work: what a readiness probe asks. True from when all services

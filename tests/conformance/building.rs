@@ -1,6 +1,6 @@
 //! A: building and validating the graph.
 
-use group::{Cause, Group, Outcome};
+use group::{Cause, Group, Outcome, Schedule};
 use tracing::Level;
 
 use crate::support::{
@@ -130,4 +130,30 @@ async fn c013_independent_services_always_start_in_the_order_of_declaration() {
         assert!(report.is_clean());
         assert_eq!(journal.take(), expected);
     }
+}
+
+#[test]
+fn c014_the_order_is_told_without_running_anything() {
+    let journal = Journal::default();
+    let group = || {
+        let mut group = journal.group(["s1", "s2"]);
+        group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").optional_named("s2")));
+        group
+    };
+    let strict = group().order().unwrap();
+    assert_eq!(strict.to_string(), "start: s1 -> s2 -> s3\nstop: s3 -> s2 -> s1");
+    let graph = group().schedule(Schedule::Graph).order().unwrap();
+    assert_eq!(graph.to_string(), "start: s1, s2 -> s3\nstop: s3 -> s2, s1");
+    assert!(journal.take().is_empty());
+}
+
+#[test]
+fn c015_the_graph_has_every_service_and_every_edge_once() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1", "s2"]);
+    group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").after_named("s1").optional_named("s2")));
+    let dot = group.order().unwrap().to_dot();
+    let lines: Vec<&str> = dot.lines().map(str::trim).collect();
+    let edges = ["\"s3\" -> \"s1\";", "\"s3\" -> \"s2\" [style=dashed];"];
+    assert_eq!(lines, [&["digraph group {", "\"s1\";", "\"s2\";", "\"s3\";"], &edges[..], &["}"]].concat());
 }

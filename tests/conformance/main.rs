@@ -4,11 +4,16 @@
 //! time matters it is tokio's paused clock, so that every duration is exact and no test waits.
 
 mod building;
+mod controlling;
 mod draining;
 mod failing;
 mod limits;
+mod observing;
+mod reloading;
 mod reporting;
+mod restarting;
 mod rollback;
+mod scheduling;
 mod starting;
 mod stop_while_starting;
 mod stopping;

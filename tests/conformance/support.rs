@@ -4,15 +4,22 @@ use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::{Bound, RangeBounds};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
 
 use group::axum::{Router, http::StatusCode};
-use group::{Absent, BoxError, Context, Group, Handle, Report, Running, Service, Spec, StartError, http};
+use group::{
+    Absent, BoxError, Context, Event, Group, Handle, Report, Role, Running, Schedule, Service, Shutdown, Spec,
+    StartError, State, http,
+};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
+
+/// What must be so however the order is walked.
+pub(crate) const SCHEDULES: [Schedule; 2] = [Schedule::Strict, Schedule::Graph];
 
 pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -41,6 +48,7 @@ impl Journal {
             journal: self.clone(),
             spec: Spec::new(name.to_owned()),
             script: Vec::new(),
+            starts: AtomicUsize::new(0),
             hears: true,
             has_stop: true,
             lives: AtomicBool::new(false),
@@ -114,6 +122,9 @@ pub(crate) enum Point {
     Asked,
     /// In `stop`.
     Stop,
+    /// In `health` and in `reload`, which it has if there is anything to do there.
+    Health,
+    Reload,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -126,16 +137,24 @@ pub(crate) enum Act {
     Return,
 }
 
+/// Acts at this point, each time that the number of its starts so far is in this range.
+struct Line {
+    starts: (Bound<usize>, Bound<usize>),
+    point: Point,
+    act: Act,
+}
+
 type Flow = ControlFlow<Result<(), BoxError>>;
 
 /// A service that acts from a script, and writes what happens to it into a journal: `starts`,
-/// `ready` (if it takes a `Ready`), `asked`, `stops`, `dropped`. Without a script it runs until it
-/// is asked to stop.
+/// `ready` (if it takes a `Ready`), `reloads` and `reloaded` (if it has a `reload`), `asked`,
+/// `stops`, `dropped`. Without a script it runs until it is asked to stop.
 pub(crate) struct Probe {
     name: String,
     journal: Journal,
     spec: Spec,
-    script: Vec<(Point, Act)>,
+    script: Vec<Line>,
+    starts: AtomicUsize,
     hears: bool,
     has_stop: bool,
     lives: AtomicBool,
@@ -143,9 +162,20 @@ pub(crate) struct Probe {
 
 impl Probe {
     /// Acts at this point, after what it does there already.
-    pub(crate) fn on(mut self, point: Point, act: Act) -> Self {
-        self.script.push((point, act));
+    pub(crate) fn on(self, point: Point, act: Act) -> Self {
+        self.on_starts(.., point, act)
+    }
+
+    /// The same, but only in these of its starts, of which the first is number 1.
+    pub(crate) fn on_starts(mut self, starts: impl RangeBounds<usize>, point: Point, act: Act) -> Self {
+        let starts = (starts.start_bound().cloned(), starts.end_bound().cloned());
+        self.script.push(Line { starts, point, act });
         self
+    }
+
+    /// It comes after these.
+    pub(crate) fn after<const N: usize>(self, names: [&'static str; N]) -> Self {
+        self.spec(|spec| names.into_iter().fold(spec, Spec::after_named))
     }
 
     pub(crate) fn spec(mut self, change: impl FnOnce(Spec) -> Spec) -> Self {
@@ -169,9 +199,14 @@ impl Probe {
         self.journal.write(format!("{} {what}", self.name));
     }
 
+    fn has_at(&self, here: Point) -> bool {
+        self.script.iter().any(|line| line.point == here)
+    }
+
     async fn pass(&self, here: Point) -> Flow {
-        for (_, act) in self.script.iter().filter(|(point, _)| *point == here) {
-            match *act {
+        let starts = self.starts.load(Ordering::Relaxed);
+        for line in self.script.iter().filter(|line| line.point == here && line.starts.contains(&starts)) {
+            match line.act {
                 Act::Take(time) => tokio::time::sleep(time).await,
                 Act::Hang => std::future::pending().await,
                 Act::Return => return Break(Ok(())),
@@ -191,6 +226,7 @@ impl Probe {
 
     async fn starting(&self, cx: Context) -> Flow {
         self.lives.store(true, Ordering::Relaxed);
+        self.starts.fetch_add(1, Ordering::Relaxed);
         self.journal.group.get_or_init(|| cx.handle());
         self.write("starts");
         let shutdown = self.hears.then(|| cx.shutdown());
@@ -211,7 +247,7 @@ impl Probe {
     }
 
     async fn running(&self, cx: &Context) -> Flow {
-        let ready = self.script.iter().any(|(point, _)| *point == Point::StartLater).then(|| cx.ready());
+        let ready = self.has_at(Point::StartLater).then(|| cx.ready());
         self.pass(Point::Start).await?;
         tokio::task::yield_now().await;
         if let Some(ready) = ready {
@@ -230,6 +266,23 @@ impl Probe {
         self.write("stops");
         self.pass(Point::Stop).await
     }
+
+    async fn reloading(&self) -> Flow {
+        if !self.has_at(Point::Reload) {
+            return Break(Err(Absent.into()));
+        }
+        self.write("reloads");
+        self.pass(Point::Reload).await?;
+        self.write("reloaded");
+        Continue(())
+    }
+
+    async fn examined(&self) -> Flow {
+        if !self.has_at(Point::Health) {
+            return Break(Err(Absent.into()));
+        }
+        self.pass(Point::Health).await
+    }
 }
 
 fn result(flow: Flow) -> Result<(), BoxError> {
@@ -243,6 +296,14 @@ impl Service for Probe {
 
     async fn stop(&self) -> Result<(), BoxError> {
         result(self.stopping().await)
+    }
+
+    async fn health(&self) -> Result<(), BoxError> {
+        result(self.examined().await)
+    }
+
+    async fn reload(&self) -> Result<(), BoxError> {
+        result(self.reloading().await)
     }
 }
 
@@ -296,6 +357,9 @@ pub(crate) trait Stage {
 
     /// Adds a probe that the group builds.
     fn build<const NUMBER: usize>(&mut self, probe: Probe) -> &mut Self;
+
+    /// Adds a `main`, which returns after this time, so that the group ends.
+    fn lasts(&mut self, time: Duration) -> &mut Self;
 }
 
 impl Stage for Group {
@@ -310,6 +374,44 @@ impl Stage for Group {
             .add_type::<Built<NUMBER>>()
             .configure(&Built::<NUMBER>::unbuilt_name(), |_| spec)
     }
+
+    fn lasts(&mut self, time: Duration) -> &mut Self {
+        self.add_fn("main", move || sleep(time)).configure("main", |spec| spec.role(Role::Main))
+    }
+}
+
+/// Adds a service, `witness`, that writes into this journal what happens in the group from when it
+/// starts itself: `s1 is ready`, `group stops: ..`, and so on, but nothing about itself.
+pub(crate) fn witness(group: &mut Group, told: &Journal) {
+    let told = told.clone();
+    group.add_fn("witness", |handle: Handle, shutdown: Shutdown| async move {
+        let mut events = handle.events();
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                match event {
+                    Event::Service { name, .. } if name == "witness" => {}
+                    Event::Service { name, state } => told.write(format!("{name} is {state}")),
+                    Event::GroupReady => told.write("group is ready"),
+                    Event::GroupStopping(cause) => told.write(format!("group stops: {cause}")),
+                    Event::GroupStopped => told.write("group has stopped"),
+                    other => told.write(format!("{other:?}")),
+                }
+            }
+        });
+        shutdown.requested().await;
+    });
+}
+
+/// Waits until this service does that.
+pub(crate) async fn until_state(handle: &Handle, service: &str, state: State) {
+    let mut events = handle.events();
+    let does = || handle.status().service(service).expect("it is in the group").state();
+    in_time(async {
+        while does() != state {
+            events.recv().await.expect("the group still runs");
+        }
+    })
+    .await;
 }
 
 /// Starts a group beside the test.
@@ -320,6 +422,13 @@ pub(crate) fn start_aside(group: &mut Group) -> JoinHandle<Result<Running, Start
 /// The report of a group that must not come up.
 pub(crate) async fn fails_to_start(group: &mut Group) -> Report {
     in_time(group.start()).await.expect_err("the start fails").into_report()
+}
+
+/// Runs the group until it ends by itself, and says when.
+pub(crate) async fn ended(group: &mut Group) -> (Report, Duration) {
+    let begun = Instant::now();
+    let report = in_time(async { group.start().await.expect("the group starts").wait().await }).await;
+    (report, begun.elapsed())
 }
 
 /// Starts the group, asks it to stop, and says how long that took.

@@ -31,7 +31,8 @@ enum Task {
 struct Seen {
     task: Task,
     built: bool,
-    was_ready: bool,
+    /// It is, or was when it completed.
+    ready: bool,
     /// The group goes on without it.
     lost: bool,
     stopped: bool,
@@ -46,7 +47,7 @@ impl Seen {
     const NOTHING: Self = Self {
         task: Task::None,
         built: false,
-        was_ready: false,
+        ready: false,
         lost: false,
         stopped: false,
         aborted: false,
@@ -170,7 +171,7 @@ impl World {
                 *armed &= machine.awaits(timer);
             }
             if self.stopping {
-                (seen.was_ready, seen.lost) = (false, false);
+                (seen.ready, seen.lost) = (false, false);
             }
             if seen.task == Task::Gone {
                 seen.abandoned = false;
@@ -226,9 +227,10 @@ impl World {
             Action::Blame(fault) => self.blamed |= fault.fatal,
             Action::TellLost(id) => {
                 assert!(!self.machine.rules(id).critical, "the group goes on without what it cannot do without");
+                self.services[id].ready = false;
                 self.services[id].lost = true;
             }
-            Action::TellReady(id) => self.services[id].was_ready = true,
+            Action::TellReady(id) => self.services[id].ready = true,
             Action::TellGroupReady => {
                 self.the_group_is_ready_once_and_only_when_all_are();
                 self.group_ready = true;
@@ -242,7 +244,8 @@ impl World {
                 assert!(!self.over, "over twice");
                 self.over = true;
             }
-            Action::TellBackoff(_) | Action::TellCompleted(_) | Action::TellGone(_) => {}
+            Action::TellBackoff(id) => self.services[id].ready = false,
+            Action::TellCompleted(_) | Action::TellGone(_) => {}
         }
     }
 
@@ -271,7 +274,7 @@ impl World {
         assert!(!self.stopping, "built although the group stops");
         for need in self.machine.plan.needs(id) {
             let seen = &self.services[need.id];
-            assert!(seen.was_ready || (!need.required && seen.lost), "built before its needs were ready");
+            assert!(seen.ready || (!need.required && seen.lost), "built before its needs were ready");
         }
     }
 
@@ -288,7 +291,7 @@ impl World {
 
     fn the_group_is_ready_once_and_only_when_all_are(&self) {
         assert!(!self.group_ready && !self.stopping, "ready twice, or too late");
-        let all = self.services.iter().all(|seen| seen.was_ready || seen.lost);
+        let all = self.services.iter().all(|seen| seen.ready || seen.lost);
         assert!(all, "the group is ready, and a service is not");
     }
 

@@ -274,6 +274,7 @@ impl Lifecycle {
 
     fn back_off(&mut self, id: Id) {
         self.set(id, State::Backoff);
+        self.unsettle(id);
         self.act(Action::TellBackoff(id));
         self.act(Action::Arm(Timer::Backoff(id)));
     }
@@ -295,6 +296,7 @@ impl Lifecycle {
             self.stop_all(Reason::Failed(id));
         } else if self.phase < Phase::Stopping {
             self.act(Action::TellLost(id));
+            self.unsettle(id);
             if decided {
                 self.decided(id);
             }
@@ -328,6 +330,18 @@ impl Lifecycle {
             }
         }
         self.check_started();
+    }
+
+    /// It was ready and is not any more: what is not built yet waits for it again.
+    fn unsettle(&mut self, id: Id) {
+        if self.phase != Phase::Starting || !std::mem::replace(&mut self.services[id].settled, false) {
+            return;
+        }
+        self.unsettled += 1;
+        for at in 0..self.plan.needed_by(id).len() {
+            let next = self.plan.needed_by(id)[at].id;
+            self.services[next].waits_for += 1;
+        }
     }
 
     /// What it needs is not to be had, so it is never built.

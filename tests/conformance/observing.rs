@@ -1,0 +1,250 @@
+//! J: what a group looks like from outside.
+
+use std::sync::Arc;
+
+use group::axum::{Router, routing::get};
+use group::{Cause, Group, Handle, Health, Outcome, Restart, Shutdown, State};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::support::{
+    Act::{Fail, Hang, Panic, Take},
+    Journal,
+    Point::{Build, Health as Examined, Run, StartLater, Stop},
+    Stage as _, fails_to_start, in_time, secs, start_aside, text_at, until_state, web, witness,
+};
+
+/// What a liveness and a readiness probe are told.
+fn live_and_ready(handle: &Handle) -> (bool, bool) {
+    let status = handle.status();
+    (status.is_live(), status.is_ready())
+}
+
+#[tokio::test(start_paused = true)]
+async fn c149_a_group_is_live_from_its_start_to_its_end_and_ready_until_it_is_to_stop() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    let starting = start_aside(group.probe(journal.probe("s1").on(StartLater, Take(secs(1))).on(Stop, Take(secs(1)))));
+    journal.until("s1 starts").await;
+    let handle = journal.handle();
+    assert_eq!(live_and_ready(&handle), (false, false), "while it starts");
+    let running = starting.await.unwrap().unwrap();
+    assert_eq!(live_and_ready(&handle), (true, true), "while it runs");
+    handle.stop();
+    journal.until("s1 stops").await;
+    assert_eq!(live_and_ready(&handle), (true, false), "while it stops");
+    assert!(running.wait().await.is_clean());
+    assert_eq!(live_and_ready(&handle), (false, false), "when it is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c149_a_group_that_never_came_up_was_never_live() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("s1").on(Stop, Take(secs(1)))).probe(journal.probe("s2").on(StartLater, Fail));
+    let starting = start_aside(&mut group);
+    journal.until("s1 stops").await;
+    assert_eq!(live_and_ready(&journal.handle()), (false, false), "on the way back");
+    assert!(in_time(starting).await.unwrap().is_err());
+    assert_eq!(live_and_ready(&journal.handle()), (false, false));
+}
+
+#[tokio::test]
+async fn c150_the_group_is_not_ready_any_more_while_its_listeners_are_all_open() {
+    let drained = Arc::new(Notify::new());
+    let mut group = web(Router::new().route("/", get(|| async { "still here" })));
+    let is_drained = Arc::clone(&drained);
+    group.add_fn("worker", |shutdown: Shutdown| async move {
+        shutdown.requested().await;
+        is_drained.notified().await;
+    });
+    // Even though nothing is asked to stop yet that the group cannot do without.
+    group.configure("worker", |spec| spec.critical(false));
+    let running = group.start().await.unwrap();
+    let (handle, addr) = (running.handle(), running.local_addr("web").unwrap());
+    assert!(handle.status().is_ready());
+    handle.stop();
+    handle.stopping().await;
+    assert_eq!(live_and_ready(&handle), (true, false));
+    assert_eq!(text_at(addr, "/").await, "still here");
+    drained.notify_one();
+    assert!(running.wait().await.is_clean());
+}
+
+#[tokio::test]
+async fn c150_the_group_is_not_ready_any_more_before_the_first_service_is_asked_to_stop() {
+    let (told, asked) = (Journal::default(), Journal::default());
+    let mut group = Group::new();
+    witness(&mut group, &told);
+    let writes = asked.clone();
+    group.add_fn("s1", |shutdown: Shutdown, handle: Handle| async move {
+        shutdown.requested().await;
+        writes.write(format!("asked while ready: {}", handle.status().is_ready()));
+    });
+    let running = group.start().await.unwrap();
+    assert!(running.handle().status().is_ready());
+    assert!(running.stop().await.is_clean());
+    assert_eq!(asked.take(), ["asked while ready: false"]);
+    told.until("group has stopped").await;
+    let told = told.take();
+    let at = |event: &str| told.iter().position(|told| told.starts_with(event));
+    assert!(at("group stops").unwrap() < at("s1 is stopping").unwrap(), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c152_a_group_that_failed_to_start_was_never_ready() {
+    let (journal, told) = (Journal::default(), Journal::default());
+    let mut group = Group::new();
+    witness(&mut group, &told);
+    group.probe(journal.probe("s1").on(StartLater, Take(secs(1)))).probe(journal.probe("s2").on(StartLater, Fail));
+    assert_eq!(fails_to_start(&mut group).await.outcome(), Outcome::StartFailed);
+    told.until("group has stopped").await;
+    let told = told.take();
+    assert!(told.contains(&"s1 is ready".to_owned()) && !told.contains(&"group is ready".to_owned()), "{told:?}");
+    assert!(!journal.handle().status().is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c152_when_everything_is_over_every_service_is_gone() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1"]);
+    let spare = |name| journal.probe(name).on(StartLater, Fail).spec(|spec| spec.critical(false));
+    group.probe(spare("failed")).probe(spare("lost").after(["failed"]));
+    group.probe(journal.probe("s2").on(StartLater, Fail)).probe(journal.probe("s3"));
+    assert_eq!(fails_to_start(&mut group).await.outcome(), Outcome::StartFailed);
+    let last = journal.handle().status();
+    let states: Vec<_> = last.services().iter().map(|service| (service.name(), service.state())).collect();
+    assert_eq!(states, ["s1", "failed", "lost", "s2", "s3"].map(|name| (name, State::Gone)));
+}
+
+#[tokio::test]
+async fn c153_a_service_that_is_not_well_changes_neither_liveness_nor_readiness() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1"]);
+    let running = group.probe(journal.probe("s2").on(Examined, Fail)).start().await.unwrap();
+    let handle = running.handle();
+    let health = handle.health().await;
+    assert_eq!((health[1].name(), health[1].health()), ("s2", &Health::Unhealthy("s2 fails in Health".to_owned())));
+    let status = handle.status();
+    assert!(status.is_live() && status.is_ready() && !status.is_degraded());
+    assert!(running.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c154_without_a_service_that_it_can_do_without_the_group_is_degraded_and_ready() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1"]);
+    let spare = journal.probe("s2").on(Run, Take(secs(1))).on(Run, Fail);
+    let running = group.probe(spare.spec(|spec| spec.critical(false))).start().await.unwrap();
+    let handle = running.handle();
+    assert!(!handle.status().is_degraded());
+    until_state(&handle, "s2", State::Failed).await;
+    let status = handle.status();
+    assert!(status.is_degraded() && status.is_ready() && status.is_live());
+    assert!(running.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c154_when_a_service_fails_that_it_cannot_do_without_the_group_is_not_ready() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("s1").on(Stop, Take(secs(1))));
+    let running = group.probe(journal.probe("s2").on(Run, Take(secs(1))).on(Run, Fail)).start().await.unwrap();
+    let handle = running.handle();
+    journal.until("s1 stops").await;
+    assert_eq!(live_and_ready(&handle), (true, false));
+    assert_eq!(running.wait().await.exit_code(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c154_a_service_that_has_failed_shows_it_until_its_turn_to_stop() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("s1").on(Run, Take(secs(1))).on(Run, Fail));
+    let running = group.probe(journal.probe("s2").on(Stop, Take(secs(2)))).start().await.unwrap();
+    let handle = running.handle();
+    journal.until("s2 stops").await;
+    assert_eq!(handle.status().service("s1").unwrap().state(), State::Failed);
+    assert_eq!(handle.health().await[0].health(), &Health::Unhealthy("failed".to_owned()));
+    assert_eq!(running.wait().await.stopped_by(), Some(&Cause::Failed("s1".to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c155_a_service_that_does_not_say_how_it_is_hides_no_other() {
+    let journal = Journal::default();
+    let mut group = journal.group(["silent"]);
+    for (name, act) in
+        [("stuck", Hang), ("slow", Take(secs(2))), ("well", Take(secs(0))), ("ill", Fail), ("mad", Panic)]
+    {
+        group.probe(journal.probe(name).on(Examined, act));
+    }
+    let running = group.start().await.unwrap();
+    let asked = Instant::now();
+    let answers = running.handle().health().await;
+    assert_eq!(asked.elapsed(), secs(1), "all are asked at once");
+    let said: Vec<_> = answers.iter().map(|service| (service.name(), service.health())).collect();
+    let (healthy, unknown, ill) =
+        (&Health::Healthy, &Health::Unknown, &Health::Unhealthy("ill fails in Health".to_owned()));
+    let [others @ .., ("mad", Health::Unhealthy(panicked))] = &said[..] else { panic!("{said:?}") };
+    assert_eq!(others, [("silent", healthy), ("stuck", unknown), ("slow", unknown), ("well", healthy), ("ill", ill)]);
+    assert!(panicked.starts_with("panicked: mad panics in Health"), "{panicked}");
+    assert!(running.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c156_every_change_is_one_event() {
+    let (journal, told) = (Journal::default(), Journal::default());
+    let mut group = Group::new();
+    witness(&mut group, &told);
+    let s1 = journal.probe("s1").on(Build, Take(secs(1))).on(StartLater, Take(secs(1)));
+    let s1 = s1.on_starts(..=1, Run, Take(secs(1))).on_starts(..=1, Run, Fail).on(Stop, Take(secs(1)));
+    group.build::<1>(s1.spec(|spec| spec.name("s1").restart(Restart::on_failure())));
+    let running = group.start().await.unwrap();
+    until_state(&running.handle(), "s1", State::Restarting).await;
+    until_state(&running.handle(), "s1", State::Ready).await;
+    assert!(running.stop().await.is_clean());
+    told.until("group has stopped").await;
+    let first = ["s1 is building", "s1 is starting", "s1 is ready", "group is ready"];
+    let again = ["s1 is restarting", "s1 is starting", "s1 is ready"];
+    let stopped = ["group stops: a stop was asked for", "s1 is stopping", "s1 is gone", "group has stopped"];
+    assert_eq!(told.take(), [&first[..], &again, &stopped].concat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c156_a_failure_is_one_event_and_the_groups_stop_names_it() {
+    for (critical, stops_for_it) in [(true, "group stops: `s1` failed"), (false, "group stops: a stop was asked for")] {
+        let (journal, told) = (Journal::default(), Journal::default());
+        let mut group = Group::new();
+        witness(&mut group, &told);
+        let s1 = journal.probe("s1").on(Run, Take(secs(1))).on(Run, Fail);
+        let running = group.probe(s1.spec(|spec| spec.critical(critical))).start().await.unwrap();
+        told.until("group is ready").await;
+        told.take();
+        if !critical {
+            until_state(&running.handle(), "s1", State::Failed).await;
+            running.handle().stop();
+        }
+        assert_eq!(running.wait().await.is_clean(), !critical);
+        told.until("group has stopped").await;
+        let ended = ["s1 is failed", stops_for_it, "s1 is stopping", "s1 is gone", "group has stopped"];
+        assert_eq!(told.take(), ended);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c157_of_all_that_the_services_say_the_worst_is_the_greatest() {
+    let journal = Journal::default();
+    let worst = async |acts: &[_]| {
+        let mut group = journal.group(["s1"]);
+        for (number, act) in acts.iter().enumerate() {
+            group.probe(journal.probe(&format!("other-{number}")).on(Examined, *act));
+        }
+        let running = group.start().await.unwrap();
+        let health = running.handle().health().await;
+        assert!(running.stop().await.is_clean());
+        health.iter().map(|service| service.health().clone()).max().unwrap()
+    };
+    assert_eq!(worst(&[]).await, Health::Healthy);
+    assert_eq!(worst(&[Hang, Take(secs(0))]).await, Health::Unknown);
+    assert!(matches!(worst(&[Fail, Hang]).await, Health::Unhealthy(_)));
+}

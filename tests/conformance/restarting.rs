@@ -1,0 +1,354 @@
+//! I: starting a service again.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use group::{
+    BoxError, Cause, Ending, Group, Outcome, Permanent, Report, Restart, Role, Running, Shutdown, Spec, State,
+};
+use tokio::time::{Instant, sleep};
+use tracing::Level;
+
+use crate::support::{
+    Act::{Fail, Hang, Panic, Return, Take},
+    Journal,
+    Point::{Build, Run, StartLater, Stop},
+    Probe, Stage as _, ended, fails_to_start, failures, in_time, listen, logged_at, millis, secs, started_and_stopped,
+    stops, then, until_state,
+};
+
+/// Without a wait, so that every time is exact.
+fn at_once(restart: Restart) -> Restart {
+    restart.backoff(Duration::ZERO, Duration::ZERO)
+}
+
+/// With a wait between one second and two.
+fn after_a_while(restart: Restart) -> Restart {
+    restart.backoff(secs(2), secs(2))
+}
+
+/// A service that fails a second after each of these starts, and is started again.
+fn failing(journal: &Journal, starts: impl std::ops::RangeBounds<usize> + Clone, restart: Restart) -> Probe {
+    let probe = journal.probe("s1").on_starts(starts.clone(), Run, Take(secs(1))).on_starts(starts, Run, Fail);
+    probe.spec(|spec| spec.restart(restart))
+}
+
+#[tokio::test]
+async fn c010_what_is_always_started_again_cannot_end_the_group_or_be_done() {
+    for role in [Role::Main, Role::Once] {
+        let journal = Journal::default();
+        let mut group = Group::new();
+        group.probe(journal.probe("s1").spec(|spec| spec.role(role).restart(Restart::always())));
+        let report = fails_to_start(&mut group).await;
+        assert_eq!((report.outcome(), report.exit_code()), (Outcome::BadGroup, 78));
+        assert!(report.to_string().contains("`s1` cannot be restarted always"), "{report}");
+        assert!(journal.take().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c021_what_needs_a_service_is_not_built_while_that_is_down() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(failing(&journal, ..=1, Restart::on_failure().backoff(secs(20), secs(20))));
+    group.probe(journal.probe("slow").on(StartLater, Take(secs(5))));
+    group.build::<1>(journal.probe("b").after(["s1", "slow"]));
+    let running = in_time(group.start()).await.unwrap();
+    assert_eq!(
+        journal.take(),
+        ["s1 starts", "slow starts", "slow ready", "s1 starts", "b builds", "b built", "b starts"]
+    );
+    assert_eq!(running.handle().status().service("s1").unwrap().state(), State::Ready);
+    assert!(running.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c024_a_once_is_not_run_again_when_what_needs_it_is() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("m").spec(|spec| spec.role(Role::Once)).on(Run, Return));
+    group.probe(failing(&journal, ..=1, at_once(Restart::on_failure())).after(["m"]));
+    let (report, _) = ended(group.lasts(secs(5))).await;
+    assert_eq!(report.service("s1").unwrap().restarts(), 1);
+    let stopped = [stops(["s1"]), vec!["m stops".to_owned(), "m dropped".to_owned()]].concat();
+    assert_eq!(journal.take(), then(&["m starts", "s1 starts", "s1 starts"], stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c028_each_start_has_the_whole_start_timeout() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    let s1 = failing(&journal, ..=1, at_once(Restart::on_failure())).on_starts(2.., StartLater, Hang);
+    let (report, at) = ended(group.probe(s1.spec(|spec| spec.start_timeout(secs(3))))).await;
+    assert_eq!((report.outcome(), at), (Outcome::RunFailed, secs(1 + 3)));
+    let late = "`s1` failed to start: it is not ready after 3 s (start_timeout)";
+    assert_eq!(failures(&report), ["`s1` failed: s1 fails in Run", late]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c071_a_daemon_that_fails_while_others_drain_is_started_again_until_its_turn() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(failing(&journal, ..=1, at_once(Restart::on_failure())).spec(|spec| spec.role(Role::Daemon)));
+    group.probe(journal.probe("server").on(Stop, Take(secs(5))));
+    let (report, took) = started_and_stopped(&mut group).await;
+    assert_eq!((report.outcome(), took), (Outcome::Clean, secs(5)));
+    assert_eq!(report.service("s1").unwrap().last_restarts(), [secs(1)]);
+    let drained = ["s1 starts", "server starts", "server asked", "server stops", "s1 starts", "server dropped"];
+    assert_eq!(journal.take(), then(&drained, stops(["s1"])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c130_whether_a_service_is_started_again_depends_on_how_it_ended() {
+    let again = (1, Ending::Stopped, Outcome::Clean);
+    let completed = (0, Ending::Completed, Outcome::Clean);
+    let failed = (0, Ending::Failed, Outcome::RunFailed);
+    for (restart, act, expected) in [
+        (Restart::always(), Return, again),
+        (Restart::always(), Fail, again),
+        (Restart::always(), Panic, again),
+        (Restart::on_failure(), Return, completed),
+        (Restart::on_failure(), Fail, again),
+        (Restart::on_failure(), Panic, again),
+        (Restart::never(), Return, completed),
+        (Restart::never(), Fail, failed),
+        (Restart::never(), Panic, failed),
+    ] {
+        let journal = Journal::default();
+        let s1 = journal.probe("s1").on_starts(..=1, Run, Take(secs(1))).on_starts(..=1, Run, act);
+        let mut group = Group::new();
+        let (report, _) = ended(group.probe(s1.spec(|spec| spec.restart(at_once(restart)))).lasts(secs(5))).await;
+        let s1 = report.service("s1").unwrap();
+        assert_eq!((s1.restarts(), s1.ending(), report.outcome()), expected, "{act:?}, {restart:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c130_an_end_that_the_role_does_not_allow_is_a_failure() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    let daemon = journal.probe("s1").on_starts(..=1, Run, Take(secs(1))).on_starts(..=1, Run, Return);
+    group.probe(daemon.spec(|spec| spec.role(Role::Daemon).restart(at_once(Restart::on_failure()))));
+    let (report, _) = ended(group.lasts(secs(5))).await;
+    assert!(report.is_clean());
+    assert_eq!(report.service("s1").unwrap().restarts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c130_a_start_that_fails_is_tried_again_before_what_comes_after_it() {
+    for act in [Fail, Panic, Return] {
+        let journal = Journal::default();
+        let mut group = Group::new();
+        let s1 = journal.probe("s1").on_starts(..=2, StartLater, act);
+        group.probe(s1.spec(|spec| spec.restart(at_once(Restart::on_failure())))).probe(journal.probe("s2"));
+        let (report, _) = started_and_stopped(&mut group).await;
+        assert!(report.is_clean(), "{report}");
+        let started = ["s1 starts", "s1 starts", "s1 starts", "s1 ready", "s2 starts"];
+        assert_eq!(journal.take(), then(&started, stops(["s2", "s1"])));
+    }
+}
+
+#[tokio::test]
+async fn c130_what_could_not_be_built_is_not_tried_again() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.build::<1>(journal.probe("s1").on(Build, Fail).spec(|spec| spec.restart(at_once(Restart::always()))));
+    let report = fails_to_start(&mut group).await;
+    assert_eq!(report.outcome(), Outcome::StartFailed);
+    assert_eq!(journal.take(), ["s1 builds"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c131_what_is_started_again_is_the_same_instance_and_so_are_the_others() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.build::<1>(failing(&journal, ..=1, at_once(Restart::on_failure())));
+    let (report, _) = ended(group.build::<2>(journal.probe("s2")).lasts(secs(5))).await;
+    assert!(report.is_clean());
+    let built = ["s1 builds", "s1 built", "s1 starts", "s2 builds", "s2 built", "s2 starts"];
+    assert_eq!(journal.take(), then(&built, [vec!["s1 starts".to_owned()], stops(["s2", "s1"])].concat()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c134_a_third_death_within_the_budget_stops_the_group() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s0"]);
+    group.probe(failing(&journal, .., at_once(Restart::on_failure()).max(2).within(secs(60))));
+    let (report, at) = ended(group.probe(journal.probe("s2"))).await;
+    assert_eq!((report.outcome(), report.exit_code(), at), (Outcome::RunFailed, 1, secs(3)));
+    assert_eq!(report.service("s1").unwrap().last_restarts(), [secs(1), secs(2)]);
+    let fatal: Vec<_> = report.failures().iter().map(group::Failure::is_fatal).collect();
+    assert_eq!(fatal, [false, false, true], "every death is told, and one is the cause");
+    let stopped = [stops(["s2"]), vec!["s1 stops".to_owned(), "s1 dropped".to_owned()], stops(["s0"])].concat();
+    assert_eq!(journal.take(), then(&["s0 starts", "s1 starts", "s2 starts", "s1 starts", "s1 starts"], stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c135_deaths_that_are_further_apart_than_the_window_never_use_up_the_budget() {
+    for (every, restarts, outcome) in [(millis(2100), 9, Outcome::Clean), (millis(900), 1, Outcome::RunFailed)] {
+        let journal = Journal::default();
+        let mut group = Group::new();
+        let restart = at_once(Restart::on_failure()).max(1).within(secs(1));
+        group.probe(journal.probe("s1").on(Run, Take(every)).on(Run, Fail).spec(|spec| spec.restart(restart)));
+        let (report, _) = ended(group.lasts(secs(20))).await;
+        assert_eq!((report.service("s1").unwrap().restarts(), report.outcome()), (restarts, outcome), "{every:?}");
+    }
+}
+
+/// Stops a group that was started with this one service, and expects that nothing has to be waited
+/// for.
+async fn stops_at_once(running: Running) -> Report {
+    let asked = Instant::now();
+    let report = in_time(running.stop()).await;
+    assert_eq!(asked.elapsed(), Duration::ZERO);
+    report
+}
+
+#[tokio::test(start_paused = true)]
+async fn c137_a_stop_does_not_wait_for_a_backoff() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    let running = group.probe(failing(&journal, .., after_a_while(Restart::on_failure()))).start().await.unwrap();
+    until_state(&running.handle(), "s1", State::Restarting).await;
+    assert!(stops_at_once(running).await.is_clean());
+    assert_eq!(journal.take(), ["s1 starts", "s1 stops", "s1 dropped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c137_a_stop_ends_what_is_being_started_again() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    let s1 = failing(&journal, ..=1, after_a_while(Restart::on_failure())).on_starts(2.., StartLater, Hang);
+    let running = group.probe(s1).start().await.unwrap();
+    until_state(&running.handle(), "s1", State::Starting).await;
+    assert!(stops_at_once(running).await.is_clean());
+    assert_eq!(journal.take(), then(&["s1 starts", "s1 ready", "s1 starts"], stops(["s1"])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c137_a_stop_ends_a_loop_of_restarts_without_a_wait() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    let endless = at_once(Restart::on_failure()).max(usize::MAX);
+    let running = group.probe(journal.probe("s1").on(Run, Fail).spec(|spec| spec.restart(endless))).start();
+    let report = stops_at_once(running.await.unwrap()).await;
+    assert_eq!(report.stopped_by(), Some(&Cause::Asked));
+    let written = journal.take();
+    assert!(written.ends_with(&["s1 stops".to_owned(), "s1 dropped".to_owned()]), "{written:?}");
+    assert_eq!(written.iter().filter(|entry| *entry == "s1 stops").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c138_a_service_that_waits_for_its_next_start_shows_it() {
+    listen();
+    let journal = Journal::default();
+    let mut group = Group::new();
+    let running = group.probe(failing(&journal, .., after_a_while(Restart::on_failure()))).start().await.unwrap();
+    let handle = running.handle();
+    for before in [0, 1] {
+        until_state(&handle, "s1", State::Restarting).await;
+        let status = handle.status();
+        let s1 = status.service("s1").unwrap();
+        assert_eq!((s1.state(), s1.restarts()), (State::Restarting, before));
+        let warnings = logged_at(Level::WARN);
+        let told = format!("(restart {}, at most 5 in 1m)", before + 1);
+        let when = |warning: &&String| warning.starts_with("WARN s1 is started again in") && warning.contains(&told);
+        assert_eq!(warnings.iter().filter(when).count(), 1, "{warnings:?}");
+        until_state(&handle, "s1", State::Ready).await;
+    }
+    assert!(running.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c139_waits_grow_up_to_a_bound_and_are_not_all_equal() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    let restart = Restart::on_failure().backoff(secs(1), secs(6)).max(4);
+    for number in 0..8 {
+        let probe = journal.probe(&format!("s{number}")).on_starts(..=4, Run, Fail);
+        group.probe(probe.spec(|spec| spec.restart(restart)));
+    }
+    let (report, _) = ended(group.lasts(secs(20))).await;
+    let mut first = HashSet::new();
+    for service in &report.services()[..8] {
+        let times: Vec<_> = [Duration::ZERO].iter().chain(service.last_restarts()).copied().collect();
+        let waits: Vec<_> = times.windows(2).map(|pair| pair[1].abs_diff(pair[0])).collect();
+        // Each is shortened at random, by up to a half; timers are exact to a millisecond.
+        let longest = [1, 2, 4, 6].map(secs);
+        assert_eq!(waits.len(), longest.len());
+        for (wait, longest) in waits.iter().zip(longest) {
+            assert!(*wait >= longest / 2 && *wait <= longest + millis(1), "{waits:?}");
+        }
+        first.insert(waits[0]);
+    }
+    assert!(first.len() > 1, "{first:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c139_after_a_stable_period_the_wait_is_short_again() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    let restart = Restart::on_failure().backoff(secs(1), secs(60)).within(secs(30));
+    let s1 = journal.probe("s1").on_starts(..=3, Run, Fail);
+    let s1 = s1.on_starts(4..=4, Run, Take(secs(30))).on_starts(4..=4, Run, Fail);
+    let (report, _) = ended(group.probe(s1.spec(|spec| spec.restart(restart))).lasts(secs(60))).await;
+    let [.., third, fourth] = report.service("s1").unwrap().last_restarts() else { panic!("{report}") };
+    let wait = fourth.abs_diff(*third + secs(30));
+    assert!(wait <= secs(1) + millis(1), "{wait:?}");
+}
+
+/// What a client may make of a permanent error.
+#[derive(Debug)]
+struct LoginFailed(Permanent);
+
+impl fmt::Display for LoginFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot log in")
+    }
+}
+
+impl std::error::Error for LoginFailed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c141_after_a_permanent_error_a_service_is_not_started_again() {
+    let direct = || -> BoxError { Permanent::new("wrong password").into() };
+    let wrapped = || -> BoxError { LoginFailed(Permanent::new("wrong password")).into() };
+    for (error, message) in [(direct(), "wrong password"), (wrapped(), "cannot log in")] {
+        let mut group = Group::new();
+        group.add_fn("s1", |_: Shutdown| async {
+            sleep(secs(1)).await;
+            Err::<(), _>(error)
+        });
+        group.configure("s1", |spec| spec.restart(at_once(Restart::always())));
+        let (report, at) = ended(&mut group).await;
+        assert_eq!((report.outcome(), at), (Outcome::RunFailed, secs(1)));
+        assert_eq!(report.service("s1").unwrap().restarts(), 0);
+        assert_eq!(failures(&report), [format!("`s1` failed: {message}")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c146_the_group_is_not_ready_while_a_service_it_cannot_do_without_is_down() {
+    let ready = |critical: bool| async move {
+        let journal = Journal::default();
+        let mut group = Group::new();
+        let s1 = failing(&journal, ..=1, after_a_while(Restart::on_failure()));
+        let running = group.probe(s1.spec(|spec: Spec| spec.critical(critical))).start().await.unwrap();
+        let handle = running.handle();
+        let before = handle.status().is_ready();
+        until_state(&handle, "s1", State::Restarting).await;
+        let down = handle.status();
+        assert!(down.is_live() && down.is_degraded() != critical, "{down:?}");
+        until_state(&handle, "s1", State::Ready).await;
+        let after = handle.status().is_ready();
+        assert!(running.stop().await.is_clean());
+        (before, down.is_ready(), after)
+    };
+    assert_eq!(ready(true).await, (true, false, true));
+    assert_eq!(ready(false).await, (true, true, true));
+}
