@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::shared::lock;
+use crate::lock::lock;
 
 /// Prints events on stderr, unless the program has a subscriber of its own already.
 ///

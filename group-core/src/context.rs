@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::lifecycle::Id;
+use crate::member::Member;
 use crate::panic::caught;
-use crate::shared::{Member, Message, News, Shared};
+use crate::shared::{Message, News, Shared};
 use crate::{BoxError, Handle, Ready, ServiceResult, Shutdown};
 
 /// A service's view of its group.

@@ -13,10 +13,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::journal::Journal;
 use crate::lifecycle::{Action, Budget, Event, Id, Lifecycle, Restarts, Timer, When};
+use crate::lock::lock;
 use crate::panic::caught_now;
 use crate::restart::Permanent;
 use crate::service::Factory;
-use crate::shared::{Message, News, Shared, lock};
+use crate::shared::{Message, News, Shared};
 use crate::{BoxError, Context, Handle, reload, runner};
 
 /// Longer than anything takes, and still a moment that can be counted to.

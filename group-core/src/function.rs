@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
+use crate::lock::lock;
 use crate::outcome::Outcome;
-use crate::shared::lock;
 use crate::{BoxError, Context, FromContext, Service, Spec};
 
 /// An async function that can be a service: each of its parameters is taken from the [`Context`],

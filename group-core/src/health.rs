@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::error::Chain;
+use crate::lock::lock;
 use crate::panic::caught;
-use crate::shared::lock;
 use crate::status::State;
 use crate::{Absent, Handle};
 

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use crate::BoxError;
 use crate::error::{Chain, Failure};
 use crate::lifecycle::{Fault, FaultKind, Id, Outcome, Reason, Stage};
+use crate::member::Member;
 use crate::report::{Cause, Ending, Report, ServiceReport};
-use crate::shared::Member;
 use crate::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status};
 use crate::words::{Took, count, signal_name};
 

@@ -19,6 +19,8 @@ mod health;
 #[cfg(feature = "http")]
 pub mod http;
 mod journal;
+mod lock;
+mod member;
 mod order;
 mod outcome;
 mod panic;

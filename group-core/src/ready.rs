@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use crate::shared::lock;
+use crate::lock::lock;
 
 /// Says that a service does its work, so that what comes after it may start.
 ///

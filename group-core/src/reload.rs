@@ -4,8 +4,9 @@ use std::error::Error;
 use std::fmt;
 
 use crate::error::Chain;
+use crate::lock::lock;
 use crate::panic::caught;
-use crate::shared::{Message, lock};
+use crate::shared::Message;
 use crate::status::State;
 use crate::words::{Took, count};
 use crate::{BoxError, Failure, Handle, Stage};

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use crate::member::Remains;
 use crate::panic::{caught, caught_now};
 use crate::ready::Unfired;
 use crate::service::{BoxFuture, DynService, Factory};
@@ -16,7 +17,7 @@ use crate::{BoxError, Context};
 /// Runs a service from `new` to its drop. However it ends, even aborted, the driver hears that it
 /// is gone, and nothing of it is left by then.
 pub(crate) async fn run(factory: Factory, cx: Context) {
-    let remains = Arc::new(Remains(cx.clone()));
+    let remains: Arc<Remains> = Arc::new(Gone(cx.clone()));
     cx.member().set_remains(&remains);
     let _children = Children(cx.clone());
     // Destructors run in here, too, and may panic.
@@ -25,12 +26,12 @@ pub(crate) async fn run(factory: Factory, cx: Context) {
     }
 }
 
-/// What is left of a service: its task, and the thread of a blocking `start`. When the last of
-/// them is gone, so is the service.
+/// Held by all that is left of a service: its task, what it spawned, the thread of a blocking
+/// `start`. When the last of them lets go, the service is gone.
 #[derive(Debug)]
-pub(crate) struct Remains(Context);
+struct Gone(Context);
 
-impl Drop for Remains {
+impl Drop for Gone {
     fn drop(&mut self) {
         if let Err(panicked) = caught_now(|| self.0.member().set_instance(None)) {
             self.0.tell(News::Failed(panicked));

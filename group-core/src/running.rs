@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::shared::{Message, Shared, lock};
+use crate::lock::lock;
+use crate::shared::{Message, Shared};
 use crate::{Events, Report, Status};
 
 /// A group that runs.

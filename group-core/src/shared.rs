@@ -2,23 +2,20 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::journal::Journal;
 use crate::lifecycle::Id;
 #[cfg(feature = "testing")]
 use crate::lifecycle::Plan;
-use crate::ready::{Holds, Ready};
-use crate::runner::Remains;
+use crate::lock::lock;
+use crate::member::Member;
 use crate::service::DynService;
-use crate::{BoxError, Report, Spec};
+use crate::{BoxError, Report};
 
 /// What reaches the driver.
 #[derive(Debug)]
@@ -68,52 +65,6 @@ pub(crate) struct Shared {
     pub(crate) report: watch::Sender<Option<Report>>,
 }
 
-/// One service, as the others see it.
-#[derive(Debug)]
-pub(crate) struct Member {
-    pub(crate) spec: Spec,
-    /// Cancelled when the service is asked to stop.
-    stop: CancellationToken,
-    /// Whether anybody took a [`Shutdown`]: if so, `start` will hear of it.
-    hears: AtomicBool,
-    /// Notified when `start` is to run again.
-    again: Notify,
-    holds: Mutex<Vec<oneshot::Receiver<()>>>,
-    instance: Mutex<Option<Arc<dyn DynService>>>,
-    /// What this run of it has spawned, if it has.
-    children: Mutex<Option<Arc<Children>>>,
-    child_failed: Arc<Notify>,
-    /// The service is gone when all of this is.
-    remains: Mutex<Weak<Remains>>,
-    addr: OnceLock<SocketAddr>,
-}
-
-/// The tasks that a service spawned.
-#[derive(Debug, Default)]
-pub(crate) struct Children {
-    tasks: TaskTracker,
-    aborted: CancellationToken,
-    /// The first failure among them.
-    failure: Mutex<Option<BoxError>>,
-}
-
-impl Children {
-    /// Waits until all have ended.
-    pub(crate) async fn ended(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-
-    pub(crate) fn abort(&self) {
-        self.aborted.cancel();
-    }
-
-    /// The first failure among them, once.
-    pub(crate) fn failure(&self) -> Option<BoxError> {
-        lock(&self.failure).take()
-    }
-}
-
 impl Shared {
     /// Tells the driver. After the end nobody listens, and nothing needs to be told.
     pub(crate) fn tell(&self, message: Message) {
@@ -135,125 +86,4 @@ impl Shared {
     pub(crate) fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|member| member.spec.name == name)
     }
-}
-
-impl Member {
-    pub(crate) fn new(spec: Spec) -> Self {
-        Self {
-            spec,
-            stop: CancellationToken::new(),
-            hears: AtomicBool::new(false),
-            again: Notify::new(),
-            holds: Mutex::new(Vec::new()),
-            instance: Mutex::new(None),
-            children: Mutex::new(None),
-            child_failed: Arc::default(),
-            remains: Mutex::new(Weak::new()),
-            addr: OnceLock::new(),
-        }
-    }
-
-    pub(crate) fn ask_to_stop(&self) {
-        self.stop.cancel();
-    }
-
-    pub(crate) fn stop_asked(&self) -> &CancellationToken {
-        &self.stop
-    }
-
-    pub(crate) fn start_again(&self) {
-        self.again.notify_one();
-    }
-
-    /// Waits until `start` is to run again.
-    pub(crate) async fn again(&self) {
-        self.again.notified().await;
-    }
-
-    /// From now on, `start` will hear of a request to stop.
-    pub(crate) fn will_hear(&self) {
-        self.hears.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether `start` will hear of a request to stop.
-    pub(crate) fn hears(&self) -> bool {
-        self.hears.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn ready(&self) -> Ready {
-        let (ready, hold) = Ready::new();
-        lock(&self.holds).push(hold);
-        ready
-    }
-
-    pub(crate) fn take_holds(&self) -> Holds {
-        Holds(std::mem::take(&mut *lock(&self.holds)))
-    }
-
-    pub(crate) fn instance(&self) -> Option<Arc<dyn DynService>> {
-        lock(&self.instance).clone()
-    }
-
-    /// Spawns a task that lives and dies with the service. Its failure is the service's.
-    pub(crate) fn spawn(&self, task: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
-        let children = Arc::clone(lock(&self.children).get_or_insert_default());
-        let child_failed = Arc::clone(&self.child_failed);
-        // Nothing is left of the service only when nothing is left of what it spawned.
-        let remains = self.remains();
-        children.tasks.spawn({
-            let children = Arc::clone(&children);
-            async move {
-                let _remains = remains;
-                if let Some(Err(error)) = children.aborted.run_until_cancelled(task).await {
-                    lock(&children.failure).get_or_insert(error);
-                    child_failed.notify_one();
-                }
-            }
-        });
-    }
-
-    pub(crate) fn children(&self) -> Option<Arc<Children>> {
-        lock(&self.children).clone()
-    }
-
-    pub(crate) fn take_children(&self) -> Option<Arc<Children>> {
-        lock(&self.children).take()
-    }
-
-    /// Waits until one of what it spawned has failed.
-    pub(crate) async fn child_failed(&self) -> BoxError {
-        loop {
-            self.child_failed.notified().await;
-            if let Some(error) = self.children().and_then(|children| children.failure()) {
-                return error;
-            }
-        }
-    }
-
-    pub(crate) fn remains(&self) -> Option<Arc<Remains>> {
-        lock(&self.remains).upgrade()
-    }
-
-    pub(crate) fn set_remains(&self, remains: &Arc<Remains>) {
-        *lock(&self.remains) = Arc::downgrade(remains);
-    }
-
-    pub(crate) fn set_instance(&self, instance: Option<Arc<dyn DynService>>) {
-        // The old one is dropped after the lock is released: its destructor may look here.
-        let _old = std::mem::replace(&mut *lock(&self.instance), instance);
-    }
-
-    pub(crate) fn set_addr(&self, addr: SocketAddr) {
-        // A service with several listeners is known by its first.
-        let _ = self.addr.set(addr);
-    }
-
-    pub(crate) fn addr(&self) -> Option<SocketAddr> {
-        self.addr.get().copied()
-    }
-}
-
-/// Locks; what a panic elsewhere may have left behind is still good here.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -191,6 +191,42 @@ async fn c121_what_a_service_spawned_is_awaited_also_when_it_fails_to_stop() {
     assert_eq!(journal.take(), then(&["s1 starts", "child ends"], stops(["s1"])));
 }
 
+#[tokio::test(start_paused = true)]
+async fn c121_none_of_the_failures_at_one_moment_of_what_a_service_spawned_is_lost() {
+    let mut group = Group::new();
+    group.add_fn("s1", |cx: Context, shutdown: Shutdown| async move {
+        cx.spawn(child(Fail));
+        cx.spawn(child(Panic));
+        shutdown.requested().await;
+    });
+    let (report, at) = ended(&mut group).await;
+    assert_eq!((report.outcome(), at), (Outcome::RunFailed, secs(1)));
+    let failures = failures(&report).join("\n");
+    assert!(failures.contains("child fails") && failures.contains("child panics"), "{failures}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c121_every_failure_to_stop_of_what_a_service_spawned_is_told() {
+    let mut group = Group::new();
+    group.add_fn("s1", |cx: Context, shutdown: Shutdown| async move {
+        for act in [Fail, Panic] {
+            let asked = shutdown.clone();
+            cx.spawn(async move {
+                asked.requested().await;
+                child(act).await
+            });
+        }
+        shutdown.requested().await;
+        Err::<(), _>("start fails")
+    });
+    let (report, took) = started_and_stopped(&mut group).await;
+    assert_eq!((report.outcome(), took), (Outcome::RunFailed, secs(1)));
+    let failures = failures(&report).join("\n");
+    for failure in ["start fails", "child fails", "child panics"] {
+        assert!(failures.contains(failure), "{failure} is not in: {failures}");
+    }
+}
+
 /// Writes that it was dropped.
 struct Dropped(Journal);
 
@@ -376,7 +412,7 @@ async fn p8_two_groups_in_one_process_do_not_see_one_another() {
 
     let mut events = second.handle().events();
     first.handle().exit(42);
-    let report = first.wait().await;
+    let report = in_time(first.wait()).await;
     assert_eq!((report.outcome(), report.exit_code()), (Outcome::Clean, 42));
     assert_eq!(one.take(), then(&["s1 starts", "s2 starts"], stops(["s2", "s1"])));
     assert_eq!(two.take(), ["s1 starts", "s2 starts"]);
@@ -384,7 +420,7 @@ async fn p8_two_groups_in_one_process_do_not_see_one_another() {
 
     second.handle().stop();
     assert_eq!(in_time(events.recv()).await, Some(Event::GroupStopping(Cause::Asked)), "its first event");
-    assert_eq!(second.wait().await.exit_code(), 0);
+    assert_eq!(in_time(second.wait()).await.exit_code(), 0);
     assert_eq!(two.take(), stops(["s2", "s1"]));
 }
 
