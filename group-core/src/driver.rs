@@ -123,6 +123,9 @@ impl Driver {
                 let again = !Permanent::is_in(&error) && self.again(id, true);
                 self.feed(Event::Failed(id, again), Some(error));
             }
+            News::AlsoFailed(error) => {
+                self.journal(|journal| journal.also_failed(&self.shared.members[id], error));
+            }
             News::Gone => self.feed(Event::Gone(id), None),
         }
     }

@@ -279,6 +279,14 @@ impl Journal {
         self.failures.push(failure);
     }
 
+    /// Writes down what went wrong in a service besides what it failed for.
+    pub(crate) fn also_failed(&mut self, member: &Member, error: BoxError) {
+        let stage = if self.stopping.is_some() { Stage::Stop } else { Stage::Run };
+        let failure = Failure::new(Some(name(member)), stage.into(), false, error);
+        tracing::error!(target: "group", service = failure.service(), "{}", Chain(&failure));
+        self.failures.push(failure);
+    }
+
     /// Writes down that a service failed to reload; it keeps its old state.
     pub(crate) fn reload_failed(&mut self, failure: Failure) {
         tracing::error!(target: "group", service = failure.service(), "{}; it keeps its old state", Chain(&failure));

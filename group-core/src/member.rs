@@ -42,8 +42,8 @@ pub(crate) type Remains = dyn Any + Send + Sync;
 pub(crate) struct Children {
     tasks: TaskTracker,
     aborted: CancellationToken,
-    /// The first failure among them.
-    failure: Mutex<Option<BoxError>>,
+    /// Every failure among them that was not told yet.
+    failures: Mutex<Vec<BoxError>>,
 }
 
 impl Children {
@@ -57,9 +57,9 @@ impl Children {
         self.aborted.cancel();
     }
 
-    /// The first failure among them, once.
-    pub(crate) fn failure(&self) -> Option<BoxError> {
-        lock(&self.failure).take()
+    /// Every failure among them, once.
+    pub(crate) fn take_failures(&self) -> Vec<BoxError> {
+        std::mem::take(&mut *lock(&self.failures))
     }
 }
 
@@ -131,7 +131,7 @@ impl Member {
             async move {
                 let _remains = remains;
                 if let Some(Err(error)) = children.aborted.run_until_cancelled(task).await {
-                    lock(&children.failure).get_or_insert(error);
+                    lock(&children.failures).push(error);
                     child_failed.notify_one();
                 }
             }
@@ -146,12 +146,13 @@ impl Member {
         lock(&self.children).take()
     }
 
-    /// Waits until one of what it spawned has failed.
-    pub(crate) async fn child_failed(&self) -> BoxError {
+    /// Waits until something that it spawned has failed.
+    pub(crate) async fn child_failed(&self) {
         loop {
             self.child_failed.notified().await;
-            if let Some(error) = self.children().and_then(|children| children.failure()) {
-                return error;
+            // Word of an earlier run may have been left over.
+            if self.children().is_some_and(|children| !lock(&children.failures).is_empty()) {
+                return;
             }
         }
     }

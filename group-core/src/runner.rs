@@ -80,31 +80,28 @@ async fn live(factory: Factory, cx: Context) {
 async fn work(service: Arc<dyn DynService>, cx: Context) -> Result<(), BoxError> {
     let member = cx.member();
     let mut start = service.start(cx.clone());
-    let result = tokio::select! {
+    let mut result = tokio::select! {
         biased;
         result = &mut start => result,
-        error = member.child_failed() => {
-            if member.stop_asked().is_cancelled() {
-                // What has not failed may still finish.
-                cx.tell(News::Failed(error));
-                start.await
-            } else {
-                drop(start);
-                Err(error)
-            }
-        }
+        // Once it is asked to stop, what has not failed may still finish.
+        () = member.child_failed() => if member.stop_asked().is_cancelled() { start.await } else { drop(start); Ok(()) },
     };
     let Some(children) = member.children() else { return result };
-    if result.is_err() && !member.stop_asked().is_cancelled() {
+    let mut failures = children.take_failures();
+    if !(result.is_ok() && failures.is_empty() || member.stop_asked().is_cancelled()) {
         children.abort();
     }
     children.ended().await;
     // Another run of it spawns anew.
     member.take_children();
-    match children.failure() {
-        Some(error) if result.is_ok() => Err(error),
-        _ => result,
+    failures.extend(children.take_failures());
+    for error in failures {
+        match result {
+            Ok(()) => result = Err(error),
+            Err(_) => cx.tell(News::AlsoFailed(error)),
+        }
     }
+    result
 }
 
 /// Runs `new`, unless a stop is asked for meanwhile.

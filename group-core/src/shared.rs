@@ -37,6 +37,8 @@ pub(crate) enum News {
     Ready,
     Ended,
     Failed(BoxError),
+    /// Something of it failed besides what it failed for.
+    AlsoFailed(BoxError),
     Gone,
 }
 

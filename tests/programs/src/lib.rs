@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 /// A program of this package that runs.
 #[derive(Debug)]
@@ -14,6 +16,21 @@ pub struct Program {
     pub printed: Vec<String>,
     /// What it has logged so far.
     pub logged: Vec<String>,
+    patience: Option<Sender<()>>,
+}
+
+/// Longer than any of these programs takes, so that a test fails where it would hang.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Kills a process after a while, unless what is returned is dropped before.
+fn kill_after(limit: Duration, process: u32) -> Sender<()> {
+    let (watched, gone) = channel();
+    std::thread::spawn(move || {
+        if gone.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+        }
+    });
+    watched
 }
 
 /// How a program ended.
@@ -49,7 +66,8 @@ impl Program {
             .unwrap_or_else(|error| panic!("cannot start {path}: {error}"));
         let stdout = BufReader::new(child.stdout.take().expect("is piped"));
         let stderr = BufReader::new(child.stderr.take().expect("is piped"));
-        Self { child, stdout, stderr, printed: Vec::new(), logged: Vec::new() }
+        let patience = Some(kill_after(PATIENCE, child.id()));
+        Self { child, stdout, stderr, printed: Vec::new(), logged: Vec::new(), patience }
     }
 
     /// Waits until it prints a line that contains `text`, and returns the line.
@@ -115,6 +133,7 @@ impl Drop for Program {
         // A test that failed must not leave it behind.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.patience.take();
     }
 }
 

@@ -322,7 +322,7 @@ fn c181_a_failed_reload_is_said_and_the_group_runs_on() {
     let mut program = Program::start(env!("CARGO_BIN_EXE_reloads"), &["bad"], &[]);
     program.logs("3 services are ready");
     program.signal("HUP");
-    program.logs("`first` failed to reload, and keeps its old state: the new settings are no good");
+    program.logs("`first` failed to reload: the new settings are no good; it keeps its old state");
     program.prints("second reloads");
     program.signal("TERM");
     assert_eq!(program.end().code, Some(0));
