@@ -266,20 +266,31 @@ impl Driver {
     }
 
     fn finish(mut self) {
-        // What was never built may hold on to what was provided.
-        self.services.clear();
+        self.drop_unbuilt();
         self.drop_provided();
         let report = lock(&self.shared.journal).report(self.lifecycle.outcome(), &self.shared.members);
         self.shared.report.send_replace(Some(report));
+    }
+
+    /// What was never built may hold on to what was provided.
+    fn drop_unbuilt(&mut self) {
+        while let Some(Slot { factory, .. }) = self.services.pop() {
+            self.drop_caught(factory, Some(self.services.len()));
+        }
     }
 
     /// In the reverse of the order in which they were provided.
     fn drop_provided(&self) {
         let mut provided = std::mem::take(&mut *lock(&self.shared.provided));
         while let Some((_, value)) = provided.pop() {
-            if let Err(panicked) = caught_now(|| drop(value)) {
-                self.journal(|journal| journal.blame_group(panicked));
-            }
+            self.drop_caught(value, None);
+        }
+    }
+
+    fn drop_caught<T>(&self, value: T, of: Option<Id>) {
+        if let Err(panicked) = caught_now(|| drop(value)) {
+            let member = of.map(|id| &self.shared.members[id]);
+            self.journal(|journal| journal.blame_at_the_end(member, panicked));
         }
     }
 

@@ -263,7 +263,9 @@ impl Journal {
             entry.ending = match (fault.kind, fault.stage) {
                 (FaultKind::Abandoned, _) => Ending::Abandoned,
                 (FaultKind::StopTimeout, _) => Ending::Aborted,
-                (_, Stage::Build) => Ending::NeverBuilt,
+                // A destructor that panics does not change how it came to that.
+                _ if entry.ending == Ending::Aborted => Ending::Aborted,
+                _ if entry.built.is_none() => Ending::NeverBuilt,
                 _ => Ending::Failed,
             };
         }
@@ -293,10 +295,11 @@ impl Journal {
         self.failures.push(failure);
     }
 
-    /// Writes down what went wrong when no service was left to blame.
-    pub(crate) fn blame_group(&mut self, error: BoxError) {
-        let failure = Failure::new(None, Stage::Stop.into(), true, error);
-        tracing::error!(target: "group", "{}", Chain(&failure));
+    /// Writes down what went wrong after the last service was gone.
+    pub(crate) fn blame_at_the_end(&mut self, member: Option<&Member>, error: BoxError) {
+        let fatal = member.is_none_or(|member| member.spec.rules.critical);
+        let failure = Failure::new(member.map(name), Stage::Stop.into(), fatal, error);
+        tracing::error!(target: "group", service = failure.service(), "{}", Chain(&failure));
         self.failures.push(failure);
     }
 

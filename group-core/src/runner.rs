@@ -16,13 +16,17 @@ use crate::{BoxError, Context};
 
 /// Runs a service from `new` to its drop. However it ends, even aborted, the driver hears that it
 /// is gone, and nothing of it is left by then.
-pub(crate) async fn run(factory: Factory, cx: Context) {
+pub(crate) fn run(factory: Factory, cx: Context) -> impl Future<Output = ()> + Send {
+    // Here, and not below: a task that is aborted before it was ever polled runs nothing.
     let remains: Arc<Remains> = Arc::new(Gone(cx.clone()));
     cx.member().set_remains(&remains);
-    let _children = Children(cx.clone());
-    // Destructors run in here, too, and may panic.
-    if let Err(panicked) = caught(live(factory, cx.clone())).await {
-        cx.tell(News::Failed(panicked));
+    async move {
+        let _remains = remains;
+        let _children = Children(cx.clone());
+        // Destructors run in here, too, and may panic.
+        if let Err(panicked) = caught(live(factory, cx.clone())).await {
+            cx.tell(News::Failed(panicked));
+        }
     }
 }
 
@@ -149,7 +153,7 @@ async fn until_ended_or_stop(start: &mut BoxFuture<Started>, cx: &Context) -> Op
                 Poll::Ready(Ok(())) if !matches!(ended, Poll::Ready(Err(_))) => cx.tell(News::Ready),
                 // What `start` returned, if it did, says more.
                 Poll::Ready(Err(Unfired)) if ended.is_pending() => {
-                    cx.tell(News::Failed("its `Ready` was dropped before it was fired".into()));
+                    return Poll::Ready(Some(Err("its `Ready` was dropped before it was fired".into())));
                 }
                 _ => {}
             }
@@ -163,27 +167,28 @@ async fn until_ended_or_stop(start: &mut BoxFuture<Started>, cx: &Context) -> Op
 /// nothing can tell it, so `start` is dropped.
 async fn stop_deaf(mut start: BoxFuture<Started>, service: &Arc<dyn DynService>, cx: &Context) {
     let mut stop = pin!(caught(Arc::clone(service).stop()));
-    let mut ended = None;
-    // Both are polled: `stop` may wait for something that only `start` does.
+    let mut ended = false;
+    // Both are polled: `stop` may wait for something that only `start` does. What goes wrong is told
+    // at once, for an abort may cut the rest off.
     let stopped = loop {
         tokio::select! {
             biased;
             stopped = &mut stop => break stopped,
-            result = &mut start, if ended.is_none() => ended = Some(result),
+            result = &mut start, if !ended => {
+                ended = true;
+                tell_failed(flatten(result), cx);
+            }
         }
     };
     match stopped {
         Ok(None) => {}
         Ok(Some(result)) => {
             tell_failed(result, cx);
-            if ended.is_none() {
-                ended = Some(start.await);
+            if !ended {
+                tell_failed(flatten(start.await), cx);
             }
         }
         Err(panicked) => cx.tell(News::Failed(panicked)),
-    }
-    if let Some(result) = ended {
-        tell_failed(flatten(result), cx);
     }
 }
 

@@ -284,9 +284,13 @@ impl World {
         assert_ne!(seen.task, Task::None, "stopped although it was never built");
         assert!(!seen.stopped, "stopped twice");
         assert!(self.stopping, "stopped although the group runs");
-        let holders = self.machine.plan.needed_by(id);
-        let free = holders.iter().all(|holder| self.services[holder.id].is_gone());
-        assert!(free || self.out_of_turns, "stopped before those that need it");
+        assert!(self.holders_are_gone(id) || self.out_of_turns, "stopped before those that need it");
+    }
+
+    /// All that come after it, and all that come after those.
+    fn holders_are_gone(&self, id: Id) -> bool {
+        let mut holders = self.machine.plan.needed_by(id).iter();
+        holders.all(|holder| self.services[holder.id].is_gone() && self.holders_are_gone(holder.id))
     }
 
     fn the_group_is_ready_once_and_only_when_all_are(&self) {

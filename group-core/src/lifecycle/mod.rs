@@ -69,10 +69,14 @@ struct Service {
     restarts: u32,
     /// Whether those that come after it have stopped waiting: it was ready, or never will be.
     settled: bool,
+    /// Whether something that it needs is not to be had. It is lost when its turn comes.
+    doomed: bool,
     /// How many of the services that it comes after are not settled yet.
     waits_for: usize,
-    /// How many of the services that need it are alive.
+    /// How many of the services that come after it still hold it.
     held_by: usize,
+    /// Whether it has let go of what it comes after: it is gone, and nothing holds it.
+    released: bool,
 }
 
 /// The state machine of one group.
@@ -103,8 +107,10 @@ impl Lifecycle {
             rules,
             restarts: 0,
             settled: false,
+            doomed: false,
             waits_for: plan.needs(id).len(),
-            held_by: 0,
+            held_by: plan.needed_by(id).len(),
+            released: false,
         };
         let services: Vec<Service> = rules.iter().enumerate().map(service).collect();
         let mains = rules.iter().filter(|rules| rules.role == Role::Main).count();
@@ -201,9 +207,6 @@ impl Lifecycle {
     fn build(&mut self, id: Id) {
         self.set(id, State::Building);
         self.alive += 1;
-        for &Need { id: need, .. } in self.plan.needs(id) {
-            self.services[need].held_by += 1;
-        }
         self.act(Action::Launch(id));
         self.act(Action::Arm(Timer::Start(id, 0)));
     }
@@ -258,7 +261,7 @@ impl Lifecycle {
         };
         let critical = self.rules(id).critical;
         match (stage, self.state(id)) {
-            (Stage::Stop, _) => self.blame(Some(id), stage, kind, critical),
+            (Stage::Stop, _) | (_, State::Failed) => self.blame(Some(id), stage, kind, critical),
             // While the group stops, too, as long as its own turn has not come: it is still needed.
             (_, State::Starting | State::Ready) if again && self.phase <= Phase::Stopping => {
                 self.blame(Some(id), stage, kind, false);
@@ -290,7 +293,7 @@ impl Lifecycle {
 
     /// It will not run again: the group stops, unless it can do without.
     fn give_up(&mut self, id: Id) {
-        let decided = !matches!(self.state(id), State::Completed | State::Failed);
+        let decided = self.state(id) != State::Completed;
         self.set(id, State::Failed);
         if self.rules(id).critical {
             self.stop_all(Reason::Failed(id));
@@ -321,10 +324,12 @@ impl Lifecycle {
                 if self.phase != Phase::Starting || self.state(next) != State::Waiting {
                     continue;
                 }
-                if lost && required {
+                self.services[next].doomed |= lost && required;
+                let Service { doomed, rules, waits_for, .. } = self.services[next];
+                if doomed && (rules.critical || waits_for == 0) {
                     self.lose(next);
                     open.push(next);
-                } else if self.services[next].waits_for == 0 {
+                } else if waits_for == 0 {
                     self.build(next);
                 }
             }
@@ -410,13 +415,35 @@ impl Lifecycle {
         self.phase = Phase::Stopping;
         self.act(Action::TellStopping(reason));
         self.act(Action::Arm(Timer::Deadline));
+        for service in self.services.iter_mut().filter(|service| service.state == State::Waiting) {
+            service.state = State::Gone;
+        }
         for id in (0..self.services.len()).rev() {
-            if self.state(id) == State::Waiting {
-                self.set(id, State::Gone);
-            }
+            self.release(id);
             self.stop_if_free(id);
         }
         self.check_over();
+    }
+
+    /// A service that is gone lets go of what it comes after, once nothing holds it either: so what
+    /// it came after is still stopped after all that came after it, whenever and however it went.
+    fn release(&mut self, id: Id) {
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            let service = &mut self.services[id];
+            if service.released || service.state != State::Gone || service.held_by > 0 {
+                continue;
+            }
+            service.released = true;
+            for at in 0..self.plan.needs(id).len() {
+                let need = self.plan.needs(id)[at].id;
+                self.services[need].held_by -= 1;
+                if self.phase >= Phase::Stopping {
+                    self.stop_if_free(need);
+                }
+                open.push(need);
+            }
+        }
     }
 
     /// A service is stopped only when all that need it have finished stopping.
@@ -460,13 +487,7 @@ impl Lifecycle {
         self.set(id, State::Gone);
         self.act(Action::TellGone(id));
         self.alive -= 1;
-        for at in 0..self.plan.needs(id).len() {
-            let need = self.plan.needs(id)[at].id;
-            self.services[need].held_by -= 1;
-            if self.phase >= Phase::Stopping {
-                self.stop_if_free(need);
-            }
-        }
+        self.release(id);
         self.check_over();
     }
 
