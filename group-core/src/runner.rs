@@ -3,9 +3,9 @@
 //! What happens is decided elsewhere: this carries it out and tells the driver what came of it.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{self, Poll};
 
 use crate::member::Remains;
 use crate::panic::{caught, caught_now};
@@ -14,19 +14,53 @@ use crate::service::{BoxFuture, DynService, Factory};
 use crate::shared::News;
 use crate::{BoxError, Context};
 
-/// Runs a service from `new` to its drop. However it ends, even aborted, the driver hears that it
-/// is gone, and nothing of it is left by then.
+/// Runs a service from `new` to its drop. However it ends, even aborted before it ever ran, the
+/// driver hears of every panic and that it is gone, and nothing of it is left by then.
 pub(crate) fn run(factory: Factory, cx: Context) -> impl Future<Output = ()> + Send {
-    // Here, and not below: a task that is aborted before it was ever polled runs nothing.
     let remains: Arc<Remains> = Arc::new(Gone(cx.clone()));
     cx.member().set_remains(&remains);
-    async move {
-        let _remains = remains;
-        let _children = Children(cx.clone());
-        // Destructors run in here, too, and may panic.
-        if let Err(panicked) = caught(live(factory, cx.clone())).await {
-            cx.tell(News::Failed(panicked));
+    Life { future: Some(Box::pin(live(factory, cx.clone()))), cx, _remains: remains }
+}
+
+/// A service's task. Destructors run in here, too, and may panic: also when it is aborted, which is
+/// to be dropped. The fields are dropped in this order.
+struct Life {
+    future: Option<BoxFuture<()>>,
+    cx: Context,
+    _remains: Arc<Remains>,
+}
+
+impl Life {
+    fn drop_future(&mut self) {
+        let future = self.future.take();
+        if let Err(panicked) = caught_now(|| drop(future)) {
+            self.cx.tell(News::Failed(panicked));
         }
+        // An abort of the service is one of what it spawned.
+        if let Some(children) = self.cx.member().take_children() {
+            children.abort();
+        }
+    }
+}
+
+impl Future for Life {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
+        let Some(future) = &mut self.future else { return Poll::Ready(()) };
+        match caught_now(|| future.as_mut().poll(task)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(())) => {}
+            Err(panicked) => self.cx.tell(News::Failed(panicked)),
+        }
+        self.drop_future();
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.drop_future();
     }
 }
 
@@ -41,17 +75,6 @@ impl Drop for Gone {
             self.0.tell(News::Failed(panicked));
         }
         self.0.tell(News::Gone);
-    }
-}
-
-/// An abort of the service is one of what it spawned.
-struct Children(Context);
-
-impl Drop for Children {
-    fn drop(&mut self) {
-        if let Some(children) = self.0.member().take_children() {
-            children.abort();
-        }
     }
 }
 

@@ -1,0 +1,126 @@
+//! Random groups, played to their end and held against every promise.
+//!
+//! From one number follow a group, all that its services do and when it is asked to stop
+//! ([`scenario`]). It is played on a clock that does not wait ([`play`]), with services that write
+//! down what happens to them ([`probe`]), and what was seen is held against the promises
+//! ([`promises`]). What the pure lifecycle is proved to do (`group-core`'s `lifecycle/check.rs`),
+//! the whole must do, too.
+//!
+//! `GROUP_SCENARIOS=1000000 cargo test --release --test random c206` plays more of them than CI
+//! does, and `GROUP_SEED=7 cargo test --test random c206` the one of this number, or from it on.
+
+mod caught;
+mod dice;
+mod play;
+mod probe;
+mod promises;
+mod scale;
+mod scenario;
+
+use std::str::FromStr;
+
+use group::{Ending, Outcome};
+
+use crate::play::{History, play};
+use crate::probe::What;
+use crate::promises::broken;
+use crate::scenario::{Scenario, simpler};
+
+/// As many as a few seconds allow.
+const SCENARIOS: u64 = 3000;
+
+#[test]
+fn c206_random_groups_keep_every_promise() {
+    let seed = number("GROUP_SEED");
+    let scenarios = number("GROUP_SCENARIOS").unwrap_or(if seed.is_some() { 1 } else { SCENARIOS });
+    let mut covered = Covered::default();
+    for seed in (seed.unwrap_or(0)..).take(usize::try_from(scenarios).expect("it is a number")) {
+        let scenario = Scenario::of(seed);
+        match judged(&scenario) {
+            Ok(history) => covered.add(&history),
+            Err(complaints) => panic!("{}", verdict(seed, scenario, complaints)),
+        }
+    }
+    println!("{covered:#?}");
+}
+
+#[test]
+fn a_seed_is_repeatable() {
+    for seed in 0..300 {
+        let [first, again] = [(); 2].map(|()| play(&Scenario::of(seed)).map(|history| history.to_string()));
+        assert_eq!(first, again, "seed {seed}");
+    }
+}
+
+fn number<N: FromStr>(variable: &str) -> Option<N> {
+    let value = std::env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable} is `{value}`, and no number")))
+}
+
+/// Plays a scenario. The error is in which ways it broke a promise.
+fn judged(scenario: &Scenario) -> Result<History, Vec<String>> {
+    let history = play(scenario).map_err(|error| vec![error])?;
+    let complaints = broken(&history);
+    if complaints.is_empty() { Ok(history) } else { Err(complaints) }
+}
+
+/// All that is needed to see why a seed fails, with the simplest scenario that still does.
+fn verdict(seed: u64, mut scenario: Scenario, mut complaints: Vec<String>) -> String {
+    let first = complaints.join("\n  ");
+    let promise = promise(&complaints);
+    while let Some((simpler, again)) = simpler(&scenario).into_iter().find_map(|simpler| {
+        let again = judged(&simpler).err()?;
+        (self::promise(&again) == promise).then_some((simpler, again))
+    }) {
+        (scenario, complaints) = (simpler, again);
+    }
+    let history = play(&scenario).map_or_else(|error| error, |history| history.to_string());
+    let complaints = complaints.join("\n  ");
+    format!(
+        "seed {seed} breaks a promise:\n  {first}\nIts simplest form does, too:\n  {complaints}\n{scenario}\n{history}\n\
+         To play it again: GROUP_SEED={seed} cargo test --test random c206"
+    )
+}
+
+fn promise(complaints: &[String]) -> Option<String> {
+    complaints.first()?.split(':').next().map(str::to_owned)
+}
+
+/// What was tried.
+#[derive(Debug, Default)]
+struct Covered {
+    scenarios: u64,
+    services: usize,
+    faults: usize,
+    restarts: u64,
+    aborted: usize,
+    clean: u64,
+    start_failed: u64,
+    run_failed: u64,
+    unclean: u64,
+    stopped_during_start: u64,
+    dropped_unseen: u64,
+}
+
+impl Covered {
+    fn add(&mut self, history: &History) {
+        self.scenarios += 1;
+        self.services += history.scenario.services.len();
+        self.faults += history.entries.iter().filter(|entry| matches!(entry.what, What::Fault(_))).count();
+        let Some(report) = &history.report else {
+            self.dropped_unseen += 1;
+            return;
+        };
+        self.restarts += report.services.iter().map(|service| service.restarts).sum::<u64>();
+        self.aborted += report.services.iter().filter(|service| service.ending == Ending::Aborted).count();
+        let outcome = match report.outcome {
+            Outcome::StartFailed => &mut self.start_failed,
+            Outcome::RunFailed => &mut self.run_failed,
+            Outcome::UncleanStop => &mut self.unclean,
+            _ => &mut self.clean,
+        };
+        *outcome += 1;
+        let never_up = history.came_up != Some(true) && report.outcome != Outcome::StartFailed;
+        self.stopped_during_start += u64::from(never_up);
+    }
+}

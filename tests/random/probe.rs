@@ -1,0 +1,311 @@
+//! Services that live as their [`Life`] says, and write down what happens to them.
+
+use std::future::pending;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use group::{Absent, BoxError, Context, Event, Events, Group, Handle, Ready, Service, Spec};
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::{Instant, sleep};
+
+use crate::scenario::{Act, Hears, Life, Scenario, Step, name};
+
+/// Something that happened to a service, when.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) at: Duration,
+    /// The place in [`Scenario::services`].
+    pub(crate) who: usize,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum What {
+    Builds,
+    Built,
+    Starts,
+    /// It fired its `Ready`.
+    Ready,
+    DropsReady,
+    /// It heard that it is to stop.
+    Asked,
+    /// `start` is about to return well.
+    Returns,
+    /// `start` is over: it returned, panicked or was dropped.
+    StartOver,
+    Stops,
+    Stopped,
+    Dropped,
+    /// It is about to fail or panic, with these words.
+    Fault(String),
+    /// The value that the group was provided with is dropped; no service did it.
+    ValueDropped,
+}
+
+/// Where a scenario is played, and written down.
+pub(crate) struct Stage {
+    pub(crate) scenario: Scenario,
+    begun: Instant,
+    pub(crate) entries: Mutex<Vec<Entry>>,
+    pub(crate) events: Arc<Mutex<Vec<(Duration, Event)>>>,
+    /// From when the first service begins.
+    pub(crate) witness: OnceLock<Witness>,
+}
+
+/// Sees the group from outside.
+pub(crate) struct Witness {
+    pub(crate) handle: Handle,
+    /// Whether the group was stopping already when the first service was reached.
+    pub(crate) late: bool,
+    pub(crate) recorder: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Stage {
+    pub(crate) fn new(scenario: &Scenario) -> Arc<Self> {
+        Arc::new(Self {
+            scenario: scenario.clone(),
+            begun: Instant::now(),
+            entries: Mutex::default(),
+            events: Arc::default(),
+            witness: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn group(self: &Arc<Self>) -> Group {
+        let mut group = Group::new();
+        group.schedule(self.scenario.schedule).stop_timeout(self.scenario.stop_timeout);
+        group.provide(Provided(Arc::clone(self)));
+        for (id, life) in self.scenario.services.iter().enumerate() {
+            if life.build.is_some() {
+                ADD_TYPE[id](&mut group);
+            } else {
+                group.add_as(name(id), Probe::new(self, id));
+            }
+            group.configure(&name(id), |_| life.spec(id));
+        }
+        group
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    fn write(&self, who: usize, what: What) {
+        let at = self.now();
+        self.entries.lock().unwrap().push(Entry { at, who, what });
+    }
+
+    /// Only a service can see its group before it is ready.
+    fn watch(&self, cx: &Context) {
+        self.witness.get_or_init(|| {
+            let handle = cx.handle();
+            let recorder = tokio::spawn(record(handle.events(), Arc::clone(&self.events), self.begun));
+            Witness { late: handle.is_stopping(), recorder: Mutex::new(Some(recorder)), handle }
+        });
+    }
+}
+
+async fn record(mut events: Events, into: Arc<Mutex<Vec<(Duration, Event)>>>, begun: Instant) {
+    while let Some(event) = events.recv().await {
+        into.lock().unwrap().push((begun.elapsed(), event));
+    }
+}
+
+/// The value that the group is provided with.
+struct Provided(Arc<Stage>);
+
+impl Drop for Provided {
+    fn drop(&mut self) {
+        self.0.write(usize::MAX, What::ValueDropped);
+    }
+}
+
+/// A service from when it is there until it is dropped.
+struct Probe {
+    stage: Arc<Stage>,
+    id: usize,
+    starts: AtomicU32,
+    /// Its hook has run, which `start` hears if nothing else tells it.
+    released: Notify,
+}
+
+type Flow = ControlFlow<Result<(), BoxError>>;
+
+impl Probe {
+    fn new(stage: &Arc<Stage>, id: usize) -> Self {
+        Self { stage: Arc::clone(stage), id, starts: AtomicU32::new(0), released: Notify::new() }
+    }
+
+    fn life(&self) -> &Life {
+        &self.stage.scenario.services[self.id]
+    }
+
+    fn write(&self, what: What) {
+        self.stage.write(self.id, what);
+    }
+
+    async fn starting(&self, cx: &Context) -> Flow {
+        let life = self.life();
+        let ready = life.takes_ready.then(|| cx.ready());
+        let shutdown = (life.hears != Hears::No).then(|| cx.shutdown());
+        let asked = async {
+            match (&shutdown, life.hears) {
+                (Some(shutdown), Hears::Yes) => shutdown.requested().await,
+                (None, Hears::No) => self.released.notified().await,
+                _ => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            flow = self.running(ready) => flow,
+            () = asked => {
+                self.write(What::Asked);
+                self.pass("asked", life.asked).await
+            }
+        }
+    }
+
+    async fn running(&self, mut ready: Option<Ready>) -> Flow {
+        let life = self.life();
+        if self.starts.load(Ordering::Relaxed) <= life.faulty_starts {
+            self.pass("start", life.start).await?;
+            if life.start.then == Act::DropReady && ready.take().is_some() {
+                self.write(What::DropsReady);
+            }
+        }
+        if let Some(ready) = &ready {
+            self.write(What::Ready);
+            ready.fire();
+        }
+        // What comes up once must return for others to start, also when it is started again.
+        if self.starts.load(Ordering::Relaxed) <= life.faulty_starts || life.run.then == Act::Return {
+            self.pass("run", life.run).await?;
+        }
+        pending().await
+    }
+
+    async fn pass(&self, place: &str, step: Step) -> Flow {
+        let start = self.starts.load(Ordering::Relaxed);
+        pass(&self.stage, self.id, &format!("{place} ({start})"), step).await
+    }
+}
+
+async fn pass(stage: &Stage, id: usize, place: &str, step: Step) -> Flow {
+    for _ in 0..step.yields {
+        yield_now().await;
+    }
+    if !step.takes.is_zero() {
+        sleep(step.takes).await;
+    }
+    let fault = |does: &str| {
+        let words = format!("{} {does} in {place}", name(id));
+        stage.write(id, What::Fault(words.clone()));
+        words
+    };
+    match step.then {
+        Act::Go | Act::DropReady => Continue(()),
+        Act::Return => Break(Ok(())),
+        Act::Hang => pending().await,
+        Act::Fail => Break(Err(fault("fails").into())),
+        Act::Panic => panic_quietly(fault("panics")),
+    }
+}
+
+/// Past the panic hook, which would print thousands of backtraces.
+fn panic_quietly(words: String) -> ! {
+    resume_unwind(Box::new(words))
+}
+
+struct StartOver<'a>(&'a Probe);
+
+impl Drop for StartOver<'_> {
+    fn drop(&mut self) {
+        self.0.write(What::StartOver);
+    }
+}
+
+impl Service for Probe {
+    async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+        self.stage.watch(&cx);
+        self.starts.fetch_add(1, Ordering::Relaxed);
+        self.write(What::Starts);
+        let _over = StartOver(&self);
+        let result = self.starting(&cx).await.break_value().unwrap_or(Ok(()));
+        if result.is_ok() {
+            self.write(What::Returns);
+        }
+        result
+    }
+
+    async fn stop(&self) -> Result<(), BoxError> {
+        let Some(step) = self.life().stop else { return Err(Absent.into()) };
+        self.write(What::Stops);
+        let flow = self.pass("stop", step).await;
+        self.released.notify_one();
+        self.write(What::Stopped);
+        flow.break_value().unwrap_or(Ok(()))
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.write(What::Dropped);
+        // A second panic on the way out of the first would end the process.
+        if self.life().drop_panics && !std::thread::panicking() {
+            let words = format!("{} panics in drop", name(self.id));
+            self.write(What::Fault(words.clone()));
+            panic_quietly(words);
+        }
+    }
+}
+
+/// A probe that the group builds: one type for each place in a scenario.
+struct Built<const ID: usize>(Arc<Probe>);
+
+impl<const ID: usize> Service for Built<ID> {
+    fn spec() -> Spec {
+        Spec::new(name(ID)).builds_with::<Arc<Provided>>()
+    }
+
+    async fn build(cx: Context) -> Result<Self, BoxError> {
+        let stage = Arc::clone(&cx.get::<Provided>().expect("it was provided").0);
+        stage.watch(&cx);
+        stage.write(ID, What::Builds);
+        let step = stage.scenario.services[ID].build.expect("it is to be built");
+        if let Break(result) = pass(&stage, ID, "build", step).await {
+            result?;
+        }
+        stage.write(ID, What::Built);
+        Ok(Self(Arc::new(Probe::new(&stage, ID))))
+    }
+
+    fn start(self: Arc<Self>, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send {
+        Arc::clone(&self.0).start(cx)
+    }
+
+    fn stop(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
+        self.0.stop()
+    }
+}
+
+type AddType = for<'a> fn(&'a mut Group) -> &'a mut Group;
+
+/// As many as a scenario can have services.
+const ADD_TYPE: [AddType; 12] = [
+    Group::add_type::<Built<0>>,
+    Group::add_type::<Built<1>>,
+    Group::add_type::<Built<2>>,
+    Group::add_type::<Built<3>>,
+    Group::add_type::<Built<4>>,
+    Group::add_type::<Built<5>>,
+    Group::add_type::<Built<6>>,
+    Group::add_type::<Built<7>>,
+    Group::add_type::<Built<8>>,
+    Group::add_type::<Built<9>>,
+    Group::add_type::<Built<10>>,
+    Group::add_type::<Built<11>>,
+];

@@ -1,0 +1,517 @@
+//! The promises of `docs/design.md`, section 4, held against what was seen of one group.
+
+use std::time::Duration;
+
+use group::{Cause, Ending, Event, Outcome, Role, Schedule, State};
+
+use crate::play::{Failed, History, Told, ToldOf, id};
+use crate::probe::{Entry, What};
+use crate::scenario::{Again, Hears, Life};
+
+/// Everything in which this history breaks a promise, each with the promise's name.
+pub(crate) fn broken(history: &History) -> Vec<String> {
+    let seen = Seen::new(history);
+    let mut broken = Vec::new();
+    for (promise, holds) in PROMISES {
+        let mut complaints = Vec::new();
+        holds(&seen, &mut complaints);
+        broken.extend(complaints.into_iter().map(|complaint| format!("{promise}: {complaint}")));
+    }
+    broken
+}
+
+type Complaints = Vec<String>;
+type Holds = fn(&Seen, &mut Complaints);
+
+const PROMISES: [(&str, Holds); 12] = [
+    ("order at start", order_at_start),
+    ("order at stop", order_at_stop),
+    ("exactly once", exactly_once),
+    ("told as it can hear it", told_as_it_can_hear_it),
+    ("all or nothing", all_or_nothing),
+    ("bounded", bounded),
+    ("no service eats another's reserve", no_service_eats_anothers_reserve),
+    ("nothing lost in silence", nothing_lost_in_silence),
+    ("nothing invented", nothing_invented),
+    ("the exit code tells a crash from a clean stop", the_outcome_is_that_of_the_first_cause),
+    ("no leak", no_leak),
+    ("events", events),
+];
+
+/// Timers count whole milliseconds, and round up.
+const TICK: Duration = Duration::from_millis(1);
+
+/// A history, and what follows from it.
+struct Seen<'a> {
+    history: &'a History,
+    /// When the group began to stop, and from when on turns no longer count.
+    stopping: Duration,
+    deadline: Duration,
+    /// The services as the report orders them, each at its place in the scenario.
+    order: Vec<usize>,
+}
+
+impl<'a> Seen<'a> {
+    fn new(history: &'a History) -> Self {
+        let told = history.events.iter().find(|(_, event)| matches!(event, Event::GroupStopping(_)));
+        let stopping = told.map_or(history.asked.unwrap_or(history.ended), |&(at, _)| at);
+        let order = history.report.iter().flat_map(|report| &report.services).map(|service| service.who);
+        Self { history, stopping, deadline: stopping + deadline(history.scenario.stop_timeout), order: order.collect() }
+    }
+
+    fn lives(&self) -> impl Iterator<Item = (usize, &'a Life)> {
+        self.history.scenario.services.iter().enumerate()
+    }
+
+    fn life(&self, who: usize) -> &'a Life {
+        &self.history.scenario.services[who]
+    }
+
+    fn is_strict(&self) -> bool {
+        self.history.scenario.schedule == Schedule::Strict
+    }
+
+    /// What happened to this service, each with its place in the whole.
+    fn of(&self, who: usize) -> impl Iterator<Item = (usize, &'a Entry)> {
+        self.history.entries.iter().enumerate().filter(move |(_, entry)| entry.who == who)
+    }
+
+    fn first(&self, who: usize, is: impl Fn(&What) -> bool) -> Option<(usize, &'a Entry)> {
+        self.of(who).find(|(_, entry)| is(&entry.what))
+    }
+
+    fn count(&self, who: usize, what: &What) -> usize {
+        self.of(who).filter(|(_, entry)| entry.what == *what).count()
+    }
+
+    /// When the service's own code ran first.
+    fn begins(&self, who: usize) -> Option<(usize, &'a Entry)> {
+        self.first(who, |what| matches!(what, What::Builds | What::Starts))
+    }
+
+    fn is_built(&self, who: usize) -> bool {
+        let built = if self.life(who).build.is_some() { What::Built } else { What::Starts };
+        self.count(who, &built) > 0
+    }
+
+    fn told(&self, who: usize) -> Option<&'a ToldOf> {
+        self.history.report.as_ref()?.services.iter().find(|told| told.who == who)
+    }
+
+    fn failures(&self) -> &'a [Failed] {
+        self.history.report.as_ref().map_or(&[], |report| &report.failures)
+    }
+
+    /// Each new state of each service, with its place among the events.
+    fn states(&self) -> impl Iterator<Item = (usize, usize, State)> {
+        self.history.events.iter().enumerate().filter_map(|(at, (_, event))| match event {
+            Event::Service { name, state } => Some((at, id(name), *state)),
+            _ => None,
+        })
+    }
+
+    /// Where among the events this service was first told to be in one of these.
+    fn state(&self, who: usize, states: &[State]) -> Option<usize> {
+        self.states().find(|&(_, it, state)| it == who && states.contains(&state)).map(|(at, ..)| at)
+    }
+
+    fn group(&self, is: impl Fn(&Event) -> bool) -> Option<usize> {
+        self.history.events.iter().position(|(_, event)| is(event))
+    }
+
+    /// Whether the group was seen from before it began to stop.
+    fn is_whole(&self) -> bool {
+        !self.history.events.is_empty() && !self.history.late
+    }
+
+    /// What this service comes after, and whether it cannot do without.
+    fn needs(&self, who: usize) -> Vec<(usize, bool)> {
+        let mut needs: Vec<_> = self.life(who).after.iter().map(|need| (need.on, need.required)).collect();
+        if self.is_strict() {
+            let earlier = self.order.iter().take_while(|&&it| it != who);
+            needs.extend(earlier.map(|&it| (it, false)));
+        }
+        needs
+    }
+
+    /// What comes after this service.
+    fn holders(&self, who: usize) -> Vec<usize> {
+        self.lives().map(|(it, _)| it).filter(|&it| self.needs(it).iter().any(|&(on, _)| on == who)).collect()
+    }
+
+    /// The number of services in the longest chain.
+    fn chain(&self) -> usize {
+        let mut lengths = vec![0; self.order.len()];
+        for &who in &self.order {
+            lengths[who] = self.needs(who).iter().map(|&(on, _)| lengths[on]).max().unwrap_or(0) + 1;
+        }
+        lengths.into_iter().max().unwrap_or(1)
+    }
+}
+
+/// From the request to stop until turns no longer count: what the last grace, aborts and the exit
+/// leave.
+fn deadline(total: Duration) -> Duration {
+    total.saturating_sub(last_grace(total)).saturating_sub(2 * abort(total))
+}
+
+fn last_grace(total: Duration) -> Duration {
+    (total / 10).min(Duration::from_secs(2))
+}
+
+fn abort(total: Duration) -> Duration {
+    (total / 20).min(Duration::from_millis(50))
+}
+
+/// Promise 1: a service is built only when all that it needs is ready, and what it could do without
+/// is settled.
+fn order_at_start(seen: &Seen, complaints: &mut Complaints) {
+    for (who, _) in seen.lives() {
+        let Some((begins, entry)) = seen.begins(who) else { continue };
+        let needs = seen.needs(who);
+        for &(need, required) in &needs {
+            if seen.life(need).takes_ready && required && seen.life(need).role != Role::Once {
+                let ready = seen.first(need, |what| *what == What::Ready);
+                if ready.is_none_or(|(ready, _)| ready > begins) {
+                    complaints.push(format!("s{who} begins at {:?} before s{need} has fired its `Ready`", entry.at));
+                }
+            }
+            if seen.life(need).role == Role::Once && required {
+                let done = seen.first(need, |what| *what == What::Returns);
+                if done.is_none_or(|(done, _)| done > begins) {
+                    complaints.push(format!("s{who} begins at {:?} before s{need} is done", entry.at));
+                }
+            }
+        }
+        match seen.state(who, &[State::Building]) {
+            Some(building) => settled_before(seen, who, building, &needs, complaints),
+            // It was launched before a service was there to see it.
+            None if seen.is_whole() && !needs.is_empty() => complaints.push(format!("s{who} begins without an event")),
+            None => {}
+        }
+    }
+}
+
+fn settled_before(seen: &Seen, who: usize, building: usize, needs: &[(usize, bool)], complaints: &mut Complaints) {
+    for &(need, required) in needs {
+        let settled: &[State] = if required { &[State::Ready] } else { &[State::Ready, State::Failed] };
+        if seen.state(need, settled).is_none_or(|settled| settled > building) {
+            complaints.push(format!("s{who} is built before s{need} is settled"));
+        }
+        let last = seen.states().filter(|&(at, it, _)| it == need && at < building).last();
+        if required && last.is_some_and(|(.., state)| !matches!(state, State::Ready | State::Completed)) {
+            complaints.push(format!("s{who} is built while s{need}, which it needs, is {}", last.unwrap().2));
+        }
+    }
+}
+
+/// Promise 1: a service is stopped only when all that need it have finished stopping. When no time
+/// is left for turns, all are told at once.
+fn order_at_stop(seen: &Seen, complaints: &mut Complaints) {
+    for (who, _) in seen.lives() {
+        let asked = seen.first(who, |what| matches!(what, What::Asked | What::Stops));
+        let told = seen.state(who, &[State::Stopping]);
+        for holder in seen.holders(who).into_iter().filter(|&holder| seen.begins(holder).is_some()) {
+            let dropped = seen.first(holder, |what| *what == What::Dropped).map(|(at, _)| at);
+            if let Some((asked, entry)) = asked.filter(|(_, entry)| entry.at < seen.deadline)
+                && seen.is_built(holder)
+                && dropped.is_none_or(|dropped| dropped > asked)
+            {
+                complaints.push(format!("s{who} stops at {:?} before s{holder} is dropped", entry.at));
+            }
+            if let Some(told) = told.filter(|&told| seen.history.events[told].0 < seen.deadline)
+                && seen.state(holder, &[State::Gone]).is_none_or(|gone| gone > told)
+            {
+                complaints.push(format!("s{who} is asked to stop before s{holder} is gone"));
+            }
+        }
+    }
+    let place = |who: usize| seen.order.iter().position(|&it| it == who);
+    let stops: Vec<usize> =
+        seen.states().filter(|&(.., state)| state == State::Stopping).map(|(_, who, _)| who).collect();
+    if seen.is_strict() && !stops.is_sorted_by(|&a, &b| place(a) > place(b)) {
+        complaints
+            .push(format!("the order of stops {stops:?} is not the reverse of the order of starts {:?}", seen.order));
+    }
+}
+
+/// Promise 2: what was built is stopped once and dropped once; what was not is never stopped.
+fn exactly_once(seen: &Seen, complaints: &mut Complaints) {
+    for (who, life) in seen.lives() {
+        let (built, stops) = (seen.is_built(who), seen.count(who, &What::Stops));
+        let aborted = seen.told(who).is_some_and(|told| matches!(told.ending, Ending::Aborted | Ending::Abandoned));
+        let least = usize::from(built && life.stop.is_some() && !aborted);
+        if stops < least || stops > usize::from(built) {
+            complaints.push(format!("the hook of s{who} ran {stops} times (built: {built}, aborted: {aborted})"));
+        }
+        // What was given as a value is there, whether it was its turn or not.
+        let (there, dropped) = (built || life.build.is_none(), seen.count(who, &What::Dropped));
+        if dropped != usize::from(there) {
+            complaints.push(format!("s{who} was dropped {dropped} times (there: {there})"));
+        }
+        if seen.count(who, &What::Builds) > 1 {
+            complaints.push(format!("s{who} was built twice"));
+        }
+        let after = seen.of(who).skip_while(|(_, entry)| entry.what != What::Dropped).skip(1);
+        for (_, entry) in after.filter(|(_, entry)| !matches!(entry.what, What::Fault(_))) {
+            complaints.push(format!("s{who} still does {:?} after it was dropped", entry.what));
+        }
+        if let Some(told) = seen.told(who).filter(|told| told.built != built) {
+            complaints.push(format!("s{who} was built: {built}, and the report says {told:?}"));
+        }
+        let ending = seen.told(who).filter(|_| !aborted);
+        if let Some(told) = ending.filter(|told| (told.ending == Ending::NeverBuilt) == built) {
+            complaints.push(format!("s{who} was built: {built}, and the report says {:?}", told.ending));
+        }
+    }
+}
+
+/// The table of section 4: `start` is over before the hook runs, if `start` can hear.
+fn told_as_it_can_hear_it(seen: &Seen, complaints: &mut Complaints) {
+    for (who, life) in seen.lives() {
+        let Some((stops, _)) = seen.first(who, |what| *what == What::Stops) else { continue };
+        let over = seen.first(who, |what| *what == What::StartOver);
+        if life.hears != Hears::No && over.is_none_or(|(over, _)| over > stops) {
+            complaints.push(format!("the hook of s{who} runs although its `start` is not over"));
+        }
+        let last = seen.of(who).filter(|(_, entry)| entry.what == What::StartOver).last();
+        let dropped = seen.first(who, |what| *what == What::Dropped);
+        if let (Some((over, _)), Some((dropped, _))) = (last, dropped)
+            && over > dropped
+        {
+            complaints.push(format!("s{who} is dropped although its `start` is not over"));
+        }
+    }
+}
+
+/// Promise 3: a group that stops builds nothing any more, and one is up only when all of it is.
+fn all_or_nothing(seen: &Seen, complaints: &mut Complaints) {
+    let stopping = seen.group(|event| matches!(event, Event::GroupStopping(_)));
+    let ready = seen.group(|event| *event == Event::GroupReady);
+    for (at, who, state) in seen.states() {
+        if state == State::Building && stopping.is_some_and(|stopping| stopping < at) {
+            complaints.push(format!("s{who} is built although the group stops"));
+        }
+    }
+    for (who, _) in seen.lives() {
+        if let Some((_, entry)) = seen.begins(who).filter(|(_, entry)| entry.at > seen.stopping) {
+            complaints.push(format!("s{who} begins at {:?}, after the group began to stop", entry.at));
+        }
+        if let Some(ready) = ready
+            && seen.state(who, &[State::Ready, State::Failed]).is_none_or(|settled| settled > ready)
+        {
+            complaints.push(format!("the group is ready before s{who} is settled"));
+        }
+    }
+    if let Some(came_up) = seen.history.came_up.filter(|_| seen.is_whole())
+        && came_up != ready.is_some()
+    {
+        complaints.push(format!("the start ended well: {came_up}, and the group was ready: {}", ready.is_some()));
+    }
+}
+
+/// Promise 4: everything is over within the budget, and each service within its own limit.
+fn bounded(seen: &Seen, complaints: &mut Complaints) {
+    let total = seen.history.scenario.stop_timeout;
+    if seen.history.ended > seen.stopping + total {
+        complaints
+            .push(format!("it ended at {:?}: asked at {:?}, within {total:?}", seen.history.ended, seen.stopping));
+    }
+    for told in seen.history.report.iter().flat_map(|report| &report.services) {
+        // Nothing here blocks its thread.
+        if told.ending == Ending::Abandoned {
+            complaints.push(format!("s{} vanishes when it is aborted, and was abandoned", told.who));
+        }
+        let (Some(asked), Some(gone)) = (told.stop_asked, told.gone) else { continue };
+        let limit = seen.life(told.who).stop_limit();
+        let until = if asked < seen.deadline {
+            asked.saturating_add(limit).saturating_add(abort(total) + TICK)
+        } else {
+            seen.stopping + total
+        };
+        if gone > until {
+            complaints.push(format!("s{} was asked at {asked:?} and is gone at {gone:?}, within {limit:?}", told.who));
+        }
+    }
+}
+
+/// Promise 4: each service that is aborted had its own limit, or at least its equal share of half
+/// of the time.
+fn no_service_eats_anothers_reserve(seen: &Seen, complaints: &mut Complaints) {
+    let total = seen.history.scenario.stop_timeout;
+    let chain = u32::try_from(seen.chain()).expect("it is short");
+    let share = deadline(total) / 2 / chain;
+    for told in seen.history.report.iter().flat_map(|report| &report.services) {
+        let (Ending::Aborted, Some(asked), Some(gone)) = (told.ending, told.stop_asked, told.gone) else { continue };
+        let had = gone.saturating_sub(asked);
+        // Each turn before may have ended a tick late.
+        if had + TICK * chain < share.min(seen.life(told.who).stop_limit()) {
+            complaints.push(format!("s{} was aborted after {had:?}, and its share is {share:?}", told.who));
+        }
+    }
+}
+
+/// Promise 6: what goes wrong in a service is in the report, once, and in the service's own words.
+fn nothing_lost_in_silence(seen: &Seen, complaints: &mut Complaints) {
+    for entry in &seen.history.entries {
+        let What::Fault(words) = &entry.what else { continue };
+        let said =
+            seen.failures().iter().filter(|failed| failed.who == Some(entry.who) && failed.words.contains(words));
+        if said.count() != 1 && seen.history.report.is_some() {
+            complaints.push(format!("`{words}` is not once in the report"));
+        }
+    }
+    for (who, life) in seen.lives() {
+        let blamed = seen.failures().iter().any(|failed| failed.who == Some(who));
+        let turn = seen.told(who).and_then(|told| told.stop_asked);
+        let before_its_turn = |entry: &Entry| turn.is_none_or(|turn| entry.at < turn);
+        // What `start` returns, if it does so at once, says more than a `Ready` that went with it.
+        let returns = |at| seen.of(who).any(|(_, entry)| entry.at == at && entry.what == What::StartOver);
+        let fails = |entry: &Entry| match entry.what {
+            What::DropsReady => !returns(entry.at),
+            What::Returns => life.role == Role::Daemon,
+            _ => false,
+        };
+        if seen.of(who).any(|(_, entry)| fails(entry) && before_its_turn(entry)) && !blamed {
+            complaints.push(format!("s{who} ended as it must not, and the report does not say so"));
+        }
+    }
+    for told in seen.history.report.iter().flat_map(|report| &report.services) {
+        if told.ending == Ending::Aborted && the_cause(seen).is_none() {
+            complaints.push(format!("s{} was aborted, and nobody is told", told.who));
+        }
+    }
+}
+
+fn the_cause<'a>(seen: &Seen<'a>) -> Option<&'a Failed> {
+    seen.failures().iter().find(|failed| failed.fatal)
+}
+
+/// What the group says in its own words.
+const OWN_WORDS: [&str; 8] = [
+    "it ended before it was ready",
+    "ended unexpectedly: it should run until it is stopped",
+    "what it needs has failed",
+    "its `Ready` was dropped before it was fired",
+    "(start_timeout)",
+    STOPPED_LATE,
+    DEADLINE,
+    "blocks its thread",
+];
+const STOPPED_LATE: &str = "(stop_timeout), so it was aborted";
+const DEADLINE: &str = "the time to stop is almost up";
+
+/// Promise 3: the report accuses nobody of what it did not do, and says how bad it is.
+fn nothing_invented(seen: &Seen, complaints: &mut Complaints) {
+    for failed in seen.failures() {
+        let own = |what: &What| matches!(what, What::Fault(words) if failed.words.contains(words));
+        let happened = failed.who.is_some_and(|who| seen.first(who, own).is_some());
+        if !happened && !OWN_WORDS.iter().any(|words| failed.words.contains(words)) {
+            complaints.push(format!("nothing is like {failed:?}"));
+        }
+        let Some(life) = failed.who.map(|who| seen.life(who)) else { continue };
+        if failed.fatal != (life.critical || is_limit(failed)) && life.restart == Again::Never {
+            complaints.push(format!("it is not right how bad this is: {failed:?}"));
+        }
+    }
+    for told in seen.history.report.iter().flat_map(|report| &report.services) {
+        let starts = u64::try_from(seen.count(told.who, &What::Starts)).expect("they are few");
+        // The last may be due at the moment at which the service is asked to stop.
+        if told.restarts != starts.saturating_sub(1) && told.restarts != starts {
+            complaints.push(format!("s{} was started {starts} times, and the report says {told:?}", told.who));
+        }
+        let most = told.restarts + 1;
+        let survived = seen.failures().iter().filter(|failed| failed.who == Some(told.who) && !failed.fatal).count();
+        if seen.life(told.who).critical && survived as u64 > most {
+            complaints.push(format!("s{} survived {survived} failures with {} restarts", told.who, told.restarts));
+        }
+    }
+}
+
+fn is_limit(failed: &Failed) -> bool {
+    [STOPPED_LATE, DEADLINE, "blocks its thread"].iter().any(|words| failed.words.contains(words))
+}
+
+/// Promise 6: the first fatal failure decides, by when it came.
+fn the_outcome_is_that_of_the_first_cause(seen: &Seen, complaints: &mut Complaints) {
+    let Some(Told { outcome, exit_code, stopped_by, .. }) = &seen.history.report else { return };
+    let came_up = seen.group(|event| *event == Event::GroupReady).is_some() || seen.history.came_up == Some(true);
+    let turned = matches!(stopped_by, Some(Cause::Failed(_)));
+    let expected = match the_cause(seen) {
+        None => (Outcome::Clean, 0),
+        Some(_) if turned && !came_up => (Outcome::StartFailed, 2),
+        Some(failed) if !turned && is_limit(failed) => (Outcome::UncleanStop, 3),
+        Some(_) => (Outcome::RunFailed, 1),
+    };
+    if (*outcome, *exit_code) != expected {
+        complaints.push(format!("it is {outcome:?} ({exit_code}) and should be {expected:?}"));
+    }
+    if let Some(Cause::Failed(name)) = stopped_by
+        && the_cause(seen).is_none_or(|cause| cause.who != Some(id(name)))
+    {
+        complaints.push(format!("it stopped because {name} failed, and the cause is {:?}", the_cause(seen)));
+    }
+    let asked = seen.history.asked.is_some_and(|asked| asked <= seen.history.ended);
+    if *stopped_by == Some(Cause::Asked) && !asked {
+        complaints.push("it stopped because it was asked to, and nobody asked".to_owned());
+    }
+}
+
+/// Promise 8: nothing is left of a group that is over.
+fn no_leak(seen: &Seen, complaints: &mut Complaints) {
+    let history = seen.history;
+    if history.tasks_at_end > 0 {
+        complaints.push(format!("{} tasks are alive when the report is there", history.tasks_at_end));
+    }
+    for entry in history.entries.iter().skip(history.entries_at_end) {
+        complaints.push(format!("after the report: {entry:?}"));
+    }
+    let value = history.entries.iter().position(|entry| entry.what == What::ValueDropped);
+    let last = history.entries.iter().rposition(|entry| entry.what == What::Dropped);
+    if value.is_none_or(|value| last.is_some_and(|last| last > value)) {
+        complaints.push("what the group was provided with is not dropped after the last service".to_owned());
+    }
+}
+
+/// Case 79: what is told of a group and its services makes a life.
+fn events(seen: &Seen, complaints: &mut Complaints) {
+    let events: Vec<&Event> = seen.history.events.iter().map(|(_, event)| event).collect();
+    if events.is_empty() {
+        return;
+    }
+    let group: Vec<&Event> = events.iter().copied().filter(|event| !matches!(event, Event::Service { .. })).collect();
+    let legal = match group[..] {
+        [Event::GroupReady, Event::GroupStopping(_), Event::GroupStopped]
+        | [Event::GroupStopping(_), Event::GroupStopped] => true,
+        [Event::GroupStopped] => seen.history.late,
+        _ => false,
+    };
+    if !legal || events.last() != Some(&&Event::GroupStopped) {
+        complaints.push(format!("the group's events are {group:?}"));
+    }
+    for (who, _) in seen.lives() {
+        let path: Vec<State> = seen.states().filter(|&(_, it, _)| it == who).map(|(.., state)| state).collect();
+        let begins = seen.begins(who).is_some();
+        let first = path.first().is_none_or(|&first| follows(State::Waiting, first) || follows(State::Building, first));
+        let legal = first && path.is_sorted_by(|&from, &to| follows(from, to));
+        if !seen.history.late && (!legal || (begins && path.last() != Some(&State::Gone))) {
+            complaints.push(format!("the states of s{who} are {path:?}"));
+        }
+    }
+}
+
+/// Whether a service in one state may be in the other next.
+fn follows(from: State, to: State) -> bool {
+    use State::{Building, Completed, Failed, Gone, Ready, Restarting, Starting, Stopping, Waiting};
+    match from {
+        Waiting => matches!(to, Building | Failed | Gone),
+        Building => matches!(to, Starting | Failed | Stopping | Gone),
+        Starting => matches!(to, Ready | Restarting | Failed | Stopping),
+        Ready => matches!(to, Restarting | Completed | Failed | Stopping),
+        Restarting => matches!(to, Starting | Stopping),
+        Completed => to == Stopping,
+        Failed => matches!(to, Stopping | Gone),
+        Stopping => to == Gone,
+        _ => false,
+    }
+}

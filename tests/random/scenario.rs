@@ -1,0 +1,363 @@
+//! What one random group looks like, and what will happen to it.
+
+use std::fmt;
+use std::time::Duration;
+
+use group::{Restart, Role, Schedule, Spec};
+
+use crate::dice::Dice;
+
+/// A group, all that its services do, and when it is asked to stop.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scenario {
+    pub(crate) schedule: Schedule,
+    pub(crate) stop_timeout: Duration,
+    pub(crate) ask: Ask,
+    /// As they are declared.
+    pub(crate) services: Vec<Life>,
+}
+
+/// The request to stop: so long after the group began, and so many turns of the scheduler later.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ask {
+    pub(crate) how: How,
+    pub(crate) at: Duration,
+    pub(crate) yields: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum How {
+    /// With [`group::Handle::stop`].
+    Stop,
+    /// By dropping the running group, or the future that starts it.
+    Drop,
+}
+
+/// One service, from how the group is to treat it to how it ends.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Life {
+    pub(crate) after: Vec<Need>,
+    pub(crate) role: Role,
+    pub(crate) critical: bool,
+    pub(crate) restart: Again,
+    pub(crate) start_timeout: Duration,
+    pub(crate) stop_timeout: Option<Duration>,
+    /// `None`: the group is given a value, and builds nothing.
+    pub(crate) build: Option<Step>,
+    pub(crate) hears: Hears,
+    /// `None`: it has no hook.
+    pub(crate) stop: Option<Step>,
+    /// Whether `start` takes a `Ready`, which it fires after `start`.
+    pub(crate) takes_ready: bool,
+    pub(crate) start: Step,
+    pub(crate) run: Step,
+    /// From when it has heard that it is to stop.
+    pub(crate) asked: Step,
+    /// Only so many starts go wrong; later ones run until they are stopped.
+    pub(crate) faulty_starts: u32,
+    pub(crate) drop_panics: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Need {
+    /// The place in [`Scenario::services`].
+    pub(crate) on: usize,
+    pub(crate) required: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Again {
+    Never,
+    /// After a failure; so often, after at most so long.
+    OnFailure(usize, Duration),
+    Always(usize, Duration),
+}
+
+/// Whether `start` takes a `Shutdown`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Hears {
+    Yes,
+    /// It takes one, and never looks at it.
+    Ignores,
+    No,
+}
+
+/// A stretch of a life: it takes some time, then something happens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Step {
+    pub(crate) yields: u64,
+    pub(crate) takes: Duration,
+    pub(crate) then: Act,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Act {
+    /// What comes next.
+    Go,
+    /// `start` returns, and well.
+    Return,
+    /// The `Ready` is dropped unfired, and `start` goes on.
+    DropReady,
+    Hang,
+    Fail,
+    Panic,
+}
+
+impl Step {
+    pub(crate) const NOTHING: Self = Self { yields: 0, takes: Duration::ZERO, then: Act::Go };
+}
+
+impl Life {
+    /// It runs until it is asked to stop, and does so at once.
+    pub(crate) const PLAIN: Self = Self {
+        after: Vec::new(),
+        role: Role::Task,
+        critical: true,
+        restart: Again::Never,
+        start_timeout: Duration::from_secs(60),
+        stop_timeout: None,
+        build: None,
+        hears: Hears::Yes,
+        stop: None,
+        takes_ready: false,
+        start: Step::NOTHING,
+        run: Step::NOTHING,
+        asked: Step::NOTHING,
+        faulty_starts: u32::MAX,
+        drop_panics: false,
+    };
+
+    /// The steps that it has, to look at or to change.
+    pub(crate) fn steps(&mut self) -> impl Iterator<Item = &mut Step> {
+        let always = [&mut self.start, &mut self.run, &mut self.asked];
+        always.into_iter().chain(self.build.as_mut()).chain(self.stop.as_mut())
+    }
+
+    /// How long it may take to stop.
+    pub(crate) fn stop_limit(&self) -> Duration {
+        self.stop_timeout.unwrap_or(Duration::from_secs(10))
+    }
+
+    pub(crate) fn spec(&self, id: usize) -> Spec {
+        let spec = Spec::new(name(id)).role(self.role).critical(self.critical).start_timeout(self.start_timeout);
+        let spec = match self.stop_timeout {
+            Some(limit) => spec.stop_timeout(limit),
+            None => spec,
+        };
+        self.after.iter().fold(spec.restart(self.restart.policy()), |spec, need| {
+            if need.required { spec.after_named(name(need.on)) } else { spec.optional_named(name(need.on)) }
+        })
+    }
+}
+
+impl Again {
+    fn policy(self) -> Restart {
+        let (restart, max, wait) = match self {
+            Self::Never => return Restart::never(),
+            Self::OnFailure(max, wait) => (Restart::on_failure(), max, wait),
+            Self::Always(max, wait) => (Restart::always(), max, wait),
+        };
+        restart.max(max).backoff(wait, wait)
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:?}, within {:?}, {:?}", self.schedule, self.stop_timeout, self.ask)?;
+        self.services.iter().enumerate().try_for_each(|(id, life)| writeln!(f, "  {}: {life:?}", name(id)))
+    }
+}
+
+pub(crate) fn name(id: usize) -> String {
+    format!("s{id}")
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// Everything is over by then, unless a service does not end by itself.
+const LATE: Duration = Duration::from_secs(200);
+
+impl Scenario {
+    pub(crate) fn of(seed: u64) -> Self {
+        let dice = &mut Dice::new(seed);
+        // Times of few, of many or of very different lengths: they meet, or they do not.
+        let scale = dice.pick(&[1, 1, 3, 50, 1000]);
+        let trouble = dice.pick(&[0, 4, 12, 40]);
+        let mut maker = Maker { dice, scale, trouble };
+        Self {
+            schedule: maker.dice.pick(&[Schedule::Strict, Schedule::Graph]),
+            // In whole milliseconds its shares are, too, down to a twentieth.
+            stop_timeout: maker.dice.pick(&[ms(20), ms(60), ms(400), ms(1000), ms(5000), ms(25_000)]),
+            ask: maker.ask(),
+            services: maker.services(),
+        }
+    }
+}
+
+struct Maker<'a> {
+    dice: &'a mut Dice,
+    scale: u64,
+    /// How many of a hundred steps go wrong.
+    trouble: u64,
+}
+
+impl Maker<'_> {
+    fn ask(&mut self) -> Ask {
+        let how = self.dice.pick(&[How::Stop, How::Stop, How::Stop, How::Drop]);
+        let at = match self.dice.below(8) {
+            0 | 1 => Duration::ZERO,
+            2..5 => self.time(40),
+            5 | 6 => self.time(400),
+            _ => LATE,
+        };
+        Ask { how, at, yields: self.dice.below(30) }
+    }
+
+    fn time(&mut self, most: u64) -> Duration {
+        ms(self.dice.below(most + 1) * self.scale)
+    }
+
+    fn services(&mut self) -> Vec<Life> {
+        let number = usize::try_from(self.dice.below(13)).expect("it is small");
+        let density = self.dice.pick(&[0, 10, 30, 70]);
+        // Edges lead from left to right in here, so there is no cycle, and in any direction as declared.
+        let mut ranks: Vec<usize> = (0..number).collect();
+        self.dice.shuffle(&mut ranks);
+        let mut services: Vec<Life> = (0..number).map(|_| self.life()).collect();
+        for (rank, &id) in ranks.iter().enumerate() {
+            for &on in &ranks[..rank] {
+                if self.dice.chance(density) {
+                    let required = self.dice.chance(70);
+                    services[id].after.push(Need { on, required });
+                }
+            }
+        }
+        services
+    }
+
+    fn life(&mut self) -> Life {
+        let role = self.dice.pick(&[Role::Task, Role::Task, Role::Daemon, Role::Once, Role::Main]);
+        let takes_ready = self.dice.chance(60);
+        Life {
+            after: Vec::new(),
+            role,
+            critical: self.dice.chance(75),
+            restart: self.again(role),
+            start_timeout: self.limit().unwrap_or(Life::PLAIN.start_timeout).max(ms(1)),
+            stop_timeout: self.limit(),
+            build: self.dice.chance(50).then(|| self.step(&[Act::Fail, Act::Panic, Act::Hang])),
+            hears: self.dice.pick(&[Hears::Yes, Hears::Yes, Hears::Yes, Hears::No, Hears::Ignores]),
+            stop: self.dice.chance(60).then(|| self.step(&[Act::Fail, Act::Panic, Act::Hang])),
+            takes_ready,
+            // Without a `Ready` there is none to drop, and it goes on.
+            start: self.step(&[Act::Fail, Act::Panic, Act::Hang, Act::Return, Act::DropReady]),
+            run: self.run(role),
+            asked: self.step(&[Act::Fail, Act::Panic, Act::Hang]),
+            faulty_starts: self.dice.pick(&[1, 2, u32::MAX]),
+            drop_panics: self.dice.chance(self.trouble / 4),
+        }
+    }
+
+    /// What is started again whenever it ended can neither be done nor end the group. Waits are so
+    /// short that their random part is lost in the clock's milliseconds, and a seed is repeatable.
+    fn again(&mut self, role: Role) -> Again {
+        let max = usize::try_from(self.dice.below(4)).expect("it is small");
+        let wait = self.dice.pick(&[ms(0), ms(1), ms(2)]);
+        match self.dice.below(6) {
+            0 | 1 => Again::OnFailure(max, wait),
+            2 if !matches!(role, Role::Once | Role::Main) => Again::Always(max, wait),
+            _ => Again::Never,
+        }
+    }
+
+    fn limit(&mut self) -> Option<Duration> {
+        match self.dice.below(10) {
+            0..5 => None,
+            5 => Some(Duration::MAX),
+            6 => Some(ms(self.dice.below(2))),
+            _ => Some(self.time(30)),
+        }
+    }
+
+    fn step(&mut self, faults: &[Act]) -> Step {
+        let takes = if self.dice.chance(50) { Duration::ZERO } else { self.time(12) };
+        let then = if self.dice.chance(self.trouble) { self.dice.pick(faults) } else { Act::Go };
+        Step { yields: self.dice.pick(&[0, 0, 1, 3]), takes, then }
+    }
+
+    /// What a service of this role should do, with some trouble.
+    fn run(&mut self, role: Role) -> Step {
+        let step = self.step(&[Act::Fail, Act::Panic, Act::Return]);
+        let returns = match role {
+            Role::Once => 95,
+            Role::Daemon => 0,
+            _ => 50,
+        };
+        let takes = step.takes * self.dice.pick(&[1, 1, 20]);
+        if step.then == Act::Go && self.dice.chance(returns) {
+            return Step { takes, then: Act::Return, ..step };
+        }
+        Step { takes, ..step }
+    }
+}
+
+/// Scenarios that are a little simpler, the simplest first: for the one that goes wrong.
+pub(crate) fn simpler(scenario: &Scenario) -> Vec<Scenario> {
+    let mut found: Vec<Scenario> = (0..scenario.services.len()).map(|id| without(scenario, id)).collect();
+    let mut change = |change: &dyn Fn(&mut Scenario)| {
+        let mut simpler = scenario.clone();
+        change(&mut simpler);
+        found.push(simpler);
+    };
+    change(&|it| it.schedule = Schedule::Strict);
+    change(&|it| it.ask = Ask { how: How::Stop, at: LATE, yields: 0 });
+    change(&|it| it.ask.how = How::Stop);
+    change(&|it| it.ask.yields = 0);
+    change(&|it| it.stop_timeout = ms(25_000));
+    for id in 0..scenario.services.len() {
+        change(&|it| it.services[id] = Life::PLAIN);
+        for simplify in SIMPLIFY {
+            change(&|it| simplify(&mut it.services[id]));
+        }
+        for need in 0..scenario.services[id].after.len() {
+            change(&|it| {
+                it.services[id].after.remove(need);
+            });
+        }
+        for step in 0..scenario.services[id].clone().steps().count() {
+            change(&|it| *it.services[id].steps().nth(step).expect("it has so many") = Step::NOTHING);
+            change(&|it| it.services[id].steps().nth(step).expect("it has so many").then = Act::Go);
+            change(&|it| it.services[id].steps().nth(step).expect("it has so many").takes = Duration::ZERO);
+            change(&|it| it.services[id].steps().nth(step).expect("it has so many").yields = 0);
+        }
+    }
+    found.retain(|simpler| simpler != scenario);
+    found
+}
+
+const SIMPLIFY: [fn(&mut Life); 10] = [
+    |life| life.role = Life::PLAIN.role,
+    |life| life.critical = true,
+    |life| life.restart = Again::Never,
+    |life| life.start_timeout = Life::PLAIN.start_timeout,
+    |life| life.stop_timeout = None,
+    |life| life.build = None,
+    |life| life.hears = Hears::Yes,
+    |life| life.stop = None,
+    |life| life.faulty_starts = u32::MAX,
+    |life| (life.takes_ready, life.drop_panics) = (false, false),
+];
+
+fn without(scenario: &Scenario, id: usize) -> Scenario {
+    let mut simpler = scenario.clone();
+    simpler.services.remove(id);
+    for life in &mut simpler.services {
+        life.after.retain(|need| need.on != id);
+        for need in &mut life.after {
+            need.on -= usize::from(need.on > id);
+        }
+    }
+    simpler
+}
