@@ -19,7 +19,7 @@ fn check(ended: &Ended, code: i32, last_words: &str) {
 }
 
 #[test]
-fn c186_a_stop_that_was_asked_for_is_0() {
+fn c101_c186_a_stop_that_was_asked_for_is_0() {
     for signal in ["TERM", "INT", "QUIT"] {
         let mut program = start("stopped");
         program.prints("all are ready");
@@ -90,7 +90,7 @@ fn c186_a_group_past_its_deadline_is_3() {
 }
 
 #[test]
-fn c102_c186_a_second_signal_ends_it_now() {
+fn c102_c186_c190_a_second_signal_ends_it_now_and_says_so() {
     for (second, code) in [("TERM", 128 + 15), ("INT", 128 + 2), ("QUIT", 128 + 3)] {
         let mut program = start("deaf");
         program.prints("deaf is ready");
