@@ -109,7 +109,9 @@ impl Journal {
     }
 
     fn enter(&mut self, id: Id, member: &Member, state: State) {
-        self.services[id].state = state;
+        if std::mem::replace(&mut self.services[id].state, state) == state {
+            return;
+        }
         self.tell(|| Event::Service { name: name(member).to_owned(), state });
     }
 

@@ -136,8 +136,8 @@ async fn build(factory: Factory, cx: &Context) -> Option<Arc<dyn DynService>> {
     let making = caught(async { factory(cx.clone()).await });
     let made = tokio::select! {
         biased;
-        made = making => flatten(made),
         () = cx.member().stop_asked().cancelled() => return None,
+        made = making => flatten(made),
     };
     match made {
         Ok(service) => {
