@@ -1,7 +1,9 @@
 //! What a service is given, and how its parameters are taken from it.
 
 use std::any::{TypeId, type_name};
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +50,7 @@ impl Context {
     where
         F: Future<Output: ServiceResult> + Send + 'static,
     {
-        let task = caught(async { task.await.into_result() });
+        let task = caught(self.clone().noting_polls(async { task.await.into_result() }));
         self.member().spawn(async { task.await.and_then(|result| result) });
     }
 
@@ -94,6 +96,16 @@ impl Context {
 
     pub(crate) fn member(&self) -> &Member {
         &self.shared.members[self.id]
+    }
+
+    /// Notes whenever it is polled that the service holds a thread.
+    pub(crate) async fn noting_polls<F: Future>(self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|task| {
+            let _polls = self.member().polls();
+            future.as_mut().poll(task)
+        })
+        .await
     }
 
     pub(crate) fn extend(&self, by: Duration) {

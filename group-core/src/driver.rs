@@ -17,11 +17,8 @@ use crate::lock::lock;
 use crate::panic::caught_now;
 use crate::restart::Permanent;
 use crate::service::Factory;
-use crate::shared::{Message, News, Shared};
+use crate::shared::{FOREVER, Message, News, Shared};
 use crate::{BoxError, Context, Handle, reload, runner};
-
-/// Longer than anything takes, and still a moment that can be counted to.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 pub(crate) struct Driver {
     shared: Arc<Shared>,

@@ -32,7 +32,7 @@ impl Main {
     /// The handlers stand before the body runs. If a signal comes while it does, the body is
     /// dropped at its next await, and nothing is started.
     pub fn run(self, mut group: Group, body: impl AsyncFnOnce(&mut Group) -> Result<(), BoxError>) -> ExitCode {
-        let (watch, mut inbox) = match Watch::install() {
+        let (watch, mut inbox) = match Watch::install(group.stop_limit()) {
             Ok(watch) => watch,
             Err(error) => return refuse(format!("cannot listen for signals: {error}")),
         };
@@ -44,7 +44,7 @@ impl Main {
             let (early, result) = run_body(&mut inbox, caught(body(&mut group))).await;
             console::install();
             match result {
-                Ok(()) if group.is_empty() && early.is_empty() => Report::bad_group(vec![
+                Ok(()) if group.is_empty() && !early.iter().any(asks_to_stop) => Report::bad_group(vec![
                     "no service is registered: a crate that is never named is never linked; name it, as in `use billing as _;`".into(),
                 ]),
                 Ok(()) => group.run_watched(watch, inbox, early).await,
@@ -79,7 +79,7 @@ async fn run_body(
         tokio::select! {
             biased;
             Some(message) = inbox.recv() => {
-                let stop = matches!(message, Message::Signal(_));
+                let stop = asks_to_stop(&message);
                 early.push(message);
                 if stop {
                     return (early, Ok(()));
@@ -88,6 +88,10 @@ async fn run_body(
             result = &mut body => return (early, result.and_then(|result| result)),
         }
     }
+}
+
+fn asks_to_stop(message: &Message) -> bool {
+    matches!(message, Message::Signal(_))
 }
 
 fn refuse(mistake: String) -> ExitCode {

@@ -241,7 +241,7 @@ impl Group {
     pub fn run(&mut self) -> impl Future<Output = Report> + Send + use<> {
         let group = std::mem::take(self);
         async move {
-            match Watch::install() {
+            match Watch::install(group.stop_limit()) {
                 Ok((watch, inbox)) => group.run_watched(watch, inbox, Vec::new()).await,
                 Err(error) => Report::bad_group(vec![format!("cannot listen for signals: {error}").into()]),
             }
@@ -293,17 +293,17 @@ impl Group {
     }
 
     fn read_environment(&mut self) {
-        let Some(value) = std::env::var_os(STOP_TIMEOUT_VARIABLE) else { return };
-        match humantime::parse_duration(&value.to_string_lossy()) {
-            Ok(limit) => self.stop_timeout = Some(limit),
-            Err(_) => self.mistakes.push(
-                format!(
-                    "{STOP_TIMEOUT_VARIABLE} is `{}`: expected a duration, as in `10s` or `1m 30s`",
-                    value.display()
-                )
-                .into(),
-            ),
+        match stop_timeout_from_environment() {
+            Ok(None) => {}
+            Ok(limit) => self.stop_timeout = limit,
+            Err(mistake) => self.mistakes.push(mistake),
         }
+    }
+
+    /// How long it may take to stop, as far as that is known before it is run.
+    pub(crate) fn stop_limit(&self) -> Duration {
+        let from_environment = stop_timeout_from_environment().ok().flatten();
+        from_environment.or(self.stop_timeout).unwrap_or(STOP_TIMEOUT)
     }
 
     fn launch(self, inbox: Inbox, early: Vec<Message>) -> Result<(Running, oneshot::Receiver<()>), Report> {
@@ -352,6 +352,14 @@ fn assembled(
         Err(more) => mistakes.extend(more),
     }
     Err(Report::bad_group(mistakes))
+}
+
+fn stop_timeout_from_environment() -> Result<Option<Duration>, BoxError> {
+    let Some(value) = std::env::var_os(STOP_TIMEOUT_VARIABLE) else { return Ok(None) };
+    humantime::parse_duration(&value.to_string_lossy()).map(Some).map_err(|_| {
+        let value = value.display();
+        format!("{STOP_TIMEOUT_VARIABLE} is `{value}`: expected a duration, as in `10s` or `1m 30s`").into()
+    })
 }
 
 /// Limits that were set and together exceed the group's cannot all be kept. Those that nobody set

@@ -337,11 +337,9 @@ impl Journal {
         for (id, member) in members.iter().enumerate().rev() {
             let entry = &self.services[id];
             if entry.launched.is_some() && entry.gone.is_none() {
-                self.blame(
-                    Fault { id: Some(id), stage: Stage::Stop, kind: FaultKind::Abandoned, fatal: true },
-                    None,
-                    members,
-                );
+                let fault = Fault { id: Some(id), stage: Stage::Stop, kind: FaultKind::Abandoned, fatal: true };
+                let innocent = || "it could not be stopped: something else blocks every thread of the runtime".into();
+                self.blame(fault, (!member.is_polled()).then(innocent), members);
                 self.enter(id, member, State::Gone);
             }
         }

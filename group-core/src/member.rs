@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use tokio::sync::{Notify, oneshot};
@@ -29,9 +29,19 @@ pub(crate) struct Member {
     /// What this run of it has spawned, if it has.
     children: Mutex<Option<Arc<Children>>>,
     child_failed: Arc<Notify>,
+    /// How many of its tasks are being polled right now: who blocks a thread never leaves.
+    polled: AtomicUsize,
     /// The service is gone when all of this is.
     remains: Mutex<Option<Weak<Remains>>>,
     addr: OnceLock<SocketAddr>,
+}
+
+struct Polls<'a>(&'a Member);
+
+impl Drop for Polls<'_> {
+    fn drop(&mut self) {
+        self.0.polled.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What is left of a service holds this; when the last holder is gone, so is the service.
@@ -74,6 +84,7 @@ impl Member {
             instance: Mutex::new(None),
             children: Mutex::new(None),
             child_failed: Arc::default(),
+            polled: AtomicUsize::new(0),
             remains: Mutex::new(None),
             addr: OnceLock::new(),
         }
@@ -155,6 +166,17 @@ impl Member {
                 return;
             }
         }
+    }
+
+    /// Notes that a task of the service is being polled, until what is returned is dropped.
+    pub(crate) fn polls(&self) -> impl Drop {
+        self.polled.fetch_add(1, Ordering::Relaxed);
+        Polls(self)
+    }
+
+    /// Whether the service holds a thread at this moment.
+    pub(crate) fn is_polled(&self) -> bool {
+        self.polled.load(Ordering::Relaxed) > 0
     }
 
     pub(crate) fn remains(&self) -> Option<Arc<Remains>> {

@@ -64,6 +64,21 @@ pub enum Outcome {
     Forced(i32),
 }
 
+impl Outcome {
+    /// The exit code that stands for it.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::RunFailed => 1,
+            Self::StartFailed => 2,
+            Self::UncleanStop => 3,
+            Self::BadGroup => 78,
+            Self::Forced(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        }
+    }
+}
+
 impl From<lifecycle::Outcome> for Outcome {
     fn from(outcome: lifecycle::Outcome) -> Self {
         match outcome {
@@ -224,13 +239,9 @@ impl Report {
     /// was given to [`Handle::exit`](crate::Handle::exit), if one was.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        match self.inner.outcome {
-            Outcome::Clean => self.inner.exit_code.unwrap_or(0),
-            Outcome::RunFailed => 1,
-            Outcome::StartFailed => 2,
-            Outcome::UncleanStop => 3,
-            Outcome::BadGroup => 78,
-            Outcome::Forced(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        match self.inner.exit_code {
+            Some(code) if self.is_clean() => code,
+            _ => self.inner.outcome.exit_code(),
         }
     }
 

@@ -30,16 +30,13 @@ struct Life {
     _remains: Arc<Remains>,
 }
 
-impl Life {
-    fn drop_future(&mut self) {
-        let future = self.future.take();
-        if let Err(panicked) = caught_now(|| drop(future)) {
-            self.cx.tell(News::Failed(panicked));
-        }
-        // An abort of the service is one of what it spawned.
-        if let Some(children) = self.cx.member().take_children() {
-            children.abort();
-        }
+/// Drops what a service runs, and aborts what it spawned.
+fn drop_life(future: Option<BoxFuture<()>>, cx: &Context) {
+    if let Err(panicked) = caught_now(|| drop(future)) {
+        cx.tell(News::Failed(panicked));
+    }
+    if let Some(children) = cx.member().take_children() {
+        children.abort();
     }
 }
 
@@ -47,20 +44,23 @@ impl Future for Life {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
-        let Some(future) = &mut self.future else { return Poll::Ready(()) };
-        match caught_now(|| future.as_mut().poll(task)) {
+        let Self { future, cx, .. } = &mut *self;
+        let Some(running) = future else { return Poll::Ready(()) };
+        let _polls = cx.member().polls();
+        match caught_now(|| running.as_mut().poll(task)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(())) => {}
-            Err(panicked) => self.cx.tell(News::Failed(panicked)),
+            Err(panicked) => cx.tell(News::Failed(panicked)),
         }
-        self.drop_future();
+        drop_life(future.take(), cx);
         Poll::Ready(())
     }
 }
 
 impl Drop for Life {
     fn drop(&mut self) {
-        self.drop_future();
+        let _polls = self.cx.member().polls();
+        drop_life(self.future.take(), &self.cx);
     }
 }
 

@@ -17,6 +17,9 @@ use crate::member::Member;
 use crate::service::DynService;
 use crate::{BoxError, Report};
 
+/// Longer than anything takes, and still a moment that can be counted to.
+pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// What reaches the driver.
 #[derive(Debug)]
 pub(crate) enum Message {

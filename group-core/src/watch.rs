@@ -1,5 +1,5 @@
 //! The thread outside the runtime, so that a blocked runtime makes the process neither deaf nor
-//! immortal: it listens for signals, and holds the deadline.
+//! immortal: it listens for signals, and holds the deadline, also while `main` still has the word.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc as thread_mpsc;
@@ -7,11 +7,13 @@ use std::time::Duration;
 use std::{io, thread};
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::Handle;
+use crate::error::{Failure, Stage};
 use crate::lifecycle::Outcome;
-use crate::shared::Message;
+use crate::shared::{FOREVER, Message};
+use crate::{Handle, Report, console};
 
 /// How long the driver has to end the group after a second signal, before the process is exited.
 /// It needs half of it to let destructors run.
@@ -46,13 +48,20 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Returns when the handlers stand. Every signal goes to the inbox.
-    pub(crate) fn install() -> io::Result<(Self, Inbox)> {
+    /// Returns when the handlers stand. Every signal goes to the inbox. `stop_timeout` is the limit
+    /// until there is a group, which then has its own.
+    pub(crate) fn install(stop_timeout: Duration) -> io::Result<(Self, Inbox)> {
         let inbox = Inbox::new();
         let (group, attached) = watch::channel(None);
         WATCHES.fetch_add(1, Ordering::Relaxed);
         let watch = Self { group, over: CancellationToken::new() };
-        let watcher = Watcher { group: attached, over: watch.over.clone(), sender: inbox.sender.clone() };
+        let watcher = Watcher {
+            group: attached,
+            stop_timeout,
+            asked: CancellationToken::new(),
+            over: watch.over.clone(),
+            sender: inbox.sender.clone(),
+        };
         let (standing, stands) = thread_mpsc::channel();
         thread::Builder::new().name("group-watch".to_owned()).spawn(move || {
             // Whoever waits for this is there as long as it has not come.
@@ -101,6 +110,10 @@ static WATCHES: AtomicUsize = AtomicUsize::new(0);
 /// What the thread does.
 struct Watcher {
     group: watch::Receiver<Option<Handle>>,
+    /// How long it may take to stop while there is no group.
+    stop_timeout: Duration,
+    /// Cancelled at the first signal that asks for a stop. A blocked runtime may never hear of it.
+    asked: CancellationToken,
     over: CancellationToken,
     sender: mpsc::UnboundedSender<Message>,
 }
@@ -110,8 +123,8 @@ impl Watcher {
         tokio::select! {
             biased;
             () = self.over.cancelled() => {}
-            () = listen(&mut signals, &self) => {}
-            () = hold_deadline(self.group.clone()) => {}
+            () = self.listen(&mut signals) => {}
+            () = self.hold_deadline() => {}
         }
         // Handlers, once installed, stay for as long as the process lives, and would swallow what
         // the rest of `main` should die of.
@@ -122,56 +135,82 @@ impl Watcher {
             }
         }
     }
-}
 
-async fn listen(signals: &mut platform::Signals, Watcher { group, over, sender }: &Watcher) {
-    let mut stops = 0;
-    loop {
-        let message = signals.recv().await;
-        let signal = match message {
-            Message::Signal(signal) => signal,
-            other => {
-                let _ = sender.send(other);
-                continue;
+    async fn listen(&self, signals: &mut platform::Signals) {
+        loop {
+            let message = signals.recv().await;
+            let signal = match message {
+                Message::Signal(signal) => signal,
+                other => {
+                    let _ = self.sender.send(other);
+                    continue;
+                }
+            };
+            // The driver's end closes the inbox; then `over` follows.
+            let _ = self.sender.send(message);
+            let second = self.asked.is_cancelled();
+            self.asked.cancel();
+            if second && timeout(FORCED, self.over.cancelled()).await.is_err() {
+                self.exit(Outcome::Forced(signal));
             }
-        };
-        // The driver's end closes the inbox; then `over` follows.
-        let _ = sender.send(message);
-        stops += 1;
-        if stops > 1 && tokio::time::timeout(FORCED, over.cancelled()).await.is_err() {
-            exit(Outcome::Forced(signal), group.borrow().as_ref());
         }
+    }
+
+    /// The driver ends the group in time. If it cannot, because every thread of its runtime is blocked,
+    /// or if `main` does not even get that far, this ends the process.
+    async fn hold_deadline(&self) {
+        let mut group = self.group.clone();
+        tokio::select! {
+            () = self.asked.cancelled() => {}
+            () = stops(group.clone()) => {}
+        }
+        let asked = Instant::now();
+        loop {
+            let limit = group.borrow_and_update().as_ref().map_or(self.stop_timeout, |group| group.shared.stop_timeout);
+            tokio::select! {
+                biased;
+                Ok(()) = group.changed() => {}
+                () = sleep_until(asked + limit.min(FOREVER)) => break,
+            }
+        }
+        self.exit(Outcome::UncleanStop);
+    }
+
+    /// Nothing else can end the process any more.
+    fn exit(&self, outcome: Outcome) {
+        let code = if let Some(group) = &*self.group.borrow() {
+            last_words(group, outcome)
+        } else {
+            console::install();
+            let error = "its body blocks its thread, and nothing was started yet".into();
+            Report::refused(outcome.into(), vec![Failure::new(Some("main"), Stage::Stop, true, error)]).exit_code()
+        };
+        std::process::exit(code.into());
     }
 }
 
-/// The driver ends the group in time. If it cannot, because every thread of its runtime is blocked,
-/// this ends the process.
-async fn hold_deadline(mut group: watch::Receiver<Option<Handle>>) {
-    let Ok(handle) = group.wait_for(Option::is_some).await.map(|handle| handle.clone()) else { return };
-    let Some(handle) = handle else { return };
-    handle.stopping().await;
-    tokio::time::sleep(handle.shared.stop_timeout).await;
-    exit(Outcome::UncleanStop, Some(&handle));
+/// Waits until there is a group, and it stops.
+async fn stops(mut group: watch::Receiver<Option<Handle>>) {
+    let handle = group.wait_for(Option::is_some).await.ok().and_then(|group| group.clone());
+    match handle {
+        Some(handle) => handle.stopping().await,
+        None => std::future::pending().await,
+    }
 }
 
-/// Nothing else can end the process any more.
-fn exit(outcome: Outcome, group: Option<&Handle>) {
-    let forced = match outcome {
-        Outcome::Forced(signal) => 128 + signal,
-        _ => 3,
-    };
-    let code = group.map_or(forced, |Handle { shared }| {
-        let ended = shared.report.borrow().as_ref().map(|report| i32::from(report.exit_code()));
-        ended.unwrap_or_else(|| {
-            // A thread that is blocked while it writes here must not block this one, too.
-            if let Ok(mut journal) = shared.journal.try_lock() {
-                journal.blame_survivors(&shared.members);
-                let _ = journal.report(outcome, &shared.members);
-            }
-            forced
-        })
-    });
-    std::process::exit(code);
+/// The exit code of a group that cannot say it itself any more.
+fn last_words(Handle { shared }: &Handle, outcome: Outcome) -> u8 {
+    if let Some(report) = &*shared.report.borrow() {
+        return report.exit_code();
+    }
+    // A thread that is blocked while it writes here must not block this one, too.
+    match shared.journal.try_lock() {
+        Ok(mut journal) => {
+            journal.blame_survivors(&shared.members);
+            journal.report(outcome, &shared.members).exit_code()
+        }
+        Err(_) => crate::Outcome::from(outcome).exit_code(),
+    }
 }
 
 #[cfg(unix)]

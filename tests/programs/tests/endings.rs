@@ -134,6 +134,39 @@ fn c102_a_second_signal_ends_it_also_when_the_body_of_main_is_blocked() {
     program.signal("INT");
     let ended = program.end();
     assert!(matches!(ended.code, Some(130 | 143)), "{ended:#?}");
+    assert!(ended.last_words().starts_with("forced to end by a second signal, SIG"), "{ended:#?}");
+}
+
+#[test]
+fn c095_the_deadline_holds_when_the_body_of_main_is_blocked() {
+    let of_the_environment = || {
+        let limit = [("GROUP_STOP_TIMEOUT", "300ms")];
+        Program::start(env!("CARGO_BIN_EXE_ending"), &["body-blocks"], &limit)
+    };
+    let of_the_attribute = || Program::start(env!("CARGO_BIN_EXE_blocks_in_main"), &[], &[]);
+    for mut program in [of_the_environment(), of_the_attribute()] {
+        program.prints("blocked");
+        program.signal("TERM");
+        let ended = program.end();
+        assert_eq!(ended.code, Some(3), "{ended:#?}");
+        assert_eq!(ended.logged_with("its body blocks its thread, and nothing was started yet").len(), 1, "{ended:#?}");
+        assert!(ended.last_words().starts_with("stopped, but not cleanly"), "{ended:#?}");
+    }
+}
+
+#[test]
+fn c095_the_deadline_holds_when_every_thread_is_blocked_before_the_signal() {
+    let limit = [("GROUP_STOP_TIMEOUT", "500ms")];
+    let mut program = Program::start(env!("CARGO_BIN_EXE_ending"), &["all-blocked"], &limit);
+    let workers = std::thread::available_parallelism().expect("it is known").get();
+    for _ in 0..workers {
+        program.prints("blocked");
+    }
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    assert_eq!(ended.logged_with("`blocker` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
+    assert_eq!(ended.logged_with("`polite` failed to stop: it could not be stopped: something else").len(), 1);
 }
 
 #[test]
@@ -149,6 +182,15 @@ fn c001_a_program_without_services_is_78_and_says_why() {
     let ended = start("empty").end();
     assert_eq!(ended.code, Some(78), "{ended:#?}");
     assert_eq!(ended.logged_with("a crate that is never named is never linked").len(), 1, "{ended:#?}");
+}
+
+#[test]
+fn c001_a_program_without_services_is_78_also_when_it_was_asked_to_reload() {
+    let mut program = Program::start(env!("CARGO_BIN_EXE_blocks_in_main"), &["returns"], &[]);
+    program.prints("body runs");
+    program.signal("HUP");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(78), "{ended:#?}");
 }
 
 #[test]
@@ -262,6 +304,7 @@ fn c095_the_deadline_holds_when_the_only_thread_is_blocked_and_the_stuck_one_is_
     assert_eq!(ended.code, Some(3), "{ended:#?}");
     assert!(ended.last_words().starts_with("stopped, but not cleanly"), "{ended:#?}");
     assert_eq!(ended.logged_with("`blocker` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
+    assert_eq!(ended.logged_with("`bystander` failed to stop: it could not be stopped").len(), 1, "{ended:#?}");
 }
 
 #[test]

@@ -117,6 +117,14 @@ fn block_for_ever() -> ! {
     }
 }
 
+async fn block_every_worker(cx: Context) {
+    // The last one takes the thread of the service itself.
+    for _ in 1..tokio::runtime::Handle::current().metrics().num_workers() {
+        cx.spawn(async { block_for_ever() });
+    }
+    block_for_ever()
+}
+
 #[group::main]
 async fn main(group: &mut Group) -> Result<(), BoxError> {
     let way = std::env::args().nth(1).unwrap_or_default();
@@ -175,6 +183,9 @@ async fn main(group: &mut Group) -> Result<(), BoxError> {
                 shutdown.requested().await;
                 block_for_ever();
             });
+        }
+        "all-blocked" => {
+            group.add_fn("blocker", block_every_worker);
         }
         "exit" => {
             group.add_fn("chooser", async |handle: Handle| handle.exit(42));

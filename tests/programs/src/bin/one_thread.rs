@@ -3,6 +3,17 @@
 
 use group::{Shutdown, service};
 
+/// Has done nothing wrong.
+#[derive(Default)]
+struct Bystander;
+
+#[service]
+impl Bystander {
+    async fn start(&self, shutdown: Shutdown) {
+        shutdown.requested().await;
+    }
+}
+
 #[derive(Default)]
 struct Blocker;
 
