@@ -213,6 +213,7 @@ impl Driver {
         let lasts = match timer {
             Timer::Start(id, _) => spec(id).start_timeout,
             Timer::Backoff(id) => self.services[id].wait,
+            Timer::Stop(id) if spec(id).is_dropped_at_once() => self.budget.abort(),
             Timer::Stop(id) => self.turn(id, spec(id).stop_limit()),
             Timer::Abort(_) => self.budget.abort(),
             Timer::Deadline => self.budget.deadline(),
@@ -265,7 +266,8 @@ impl Driver {
     fn finish(mut self) {
         self.drop_unbuilt();
         self.drop_provided();
-        let report = lock(&self.shared.journal).report(self.lifecycle.outcome(), &self.shared.members);
+        let report =
+            lock(&self.shared.journal).report(self.lifecycle.outcome(), &self.shared.members, &self.shared.plan);
         self.shared.report.send_replace(Some(report));
     }
 

@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::fmt;
+use std::io::Write as _;
 use std::panic::Location;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::service::{Factory, built, made};
 use crate::shared::{Message, Provided, Shared};
 use crate::watch::{Inbox, Watch};
 use crate::words::{Took, nearest};
-use crate::{BoxError, Handle, Order, Report, Running, Service, ServiceFn, Spec};
+use crate::{BoxError, Handle, Order, Outcome, Report, Running, Service, ServiceFn, Spec};
 
 /// From the request to stop until everything must be over, unless said otherwise. Kubernetes kills
 /// 30 s after it asked; what is left is for the process itself.
@@ -29,6 +30,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The environment variable that overrides [`Group::stop_timeout`].
 const STOP_TIMEOUT_VARIABLE: &str = "GROUP_STOP_TIMEOUT";
+
+/// The environment variable that has the order told instead of walked.
+const ORDER_VARIABLE: &str = "GROUP_ORDER";
 
 /// How the order of a group is walked, at start and, in reverse, at stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -211,6 +215,11 @@ impl Group {
         Ok(Order::of(&assembly))
     }
 
+    /// How each service that was added will be treated, in the order in which they were added.
+    pub fn specs(&self) -> impl Iterator<Item = &Spec> {
+        self.services.iter().map(|service| &service.spec)
+    }
+
     /// Whether no service was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -226,7 +235,8 @@ impl Group {
     ///
     /// SIGHUP asks for a reload, and where no service has one, for a stop. When the group is over, a
     /// signal ends the process again, with code 128 + n. The environment variable
-    /// `GROUP_STOP_TIMEOUT` overrides [`stop_timeout`](Self::stop_timeout).
+    /// `GROUP_STOP_TIMEOUT` overrides [`stop_timeout`](Self::stop_timeout). With `GROUP_ORDER=text` or
+    /// `GROUP_ORDER=dot`, the [`Order`] is printed on stdout, and nothing is started.
     ///
     /// A thread outside the runtime holds the deadline: if something blocks every worker, or goes on
     /// blocking one after the group's end, the process is exited when the time to stop is up, with
@@ -251,6 +261,9 @@ impl Group {
     /// As [`run`](Self::run), with signals that are listened for already.
     pub(crate) async fn run_watched(mut self, watch: Watch, inbox: Inbox, early: Vec<Message>) -> Report {
         self.read_environment();
+        if let Some(form) = std::env::var_os(ORDER_VARIABLE) {
+            return self.print_order(&form.to_string_lossy());
+        }
         match self.launch(inbox, early) {
             Ok((running, _started)) => {
                 watch.attach(running.handle());
@@ -292,6 +305,18 @@ impl Group {
         std::mem::take(self).launch(Inbox::new(), Vec::new()).map(|(running, _started)| running)
     }
 
+    /// Says on stdout in which order services would start and stop, and starts none.
+    fn print_order(mut self, form: &str) -> Report {
+        match (self.order(), form) {
+            (Err(error), _) => error.into_report(),
+            (Ok(order), "dot") => printed(&order.to_dot()),
+            (Ok(order), "text") => printed(&format!("{order}\n")),
+            (Ok(_), other) => {
+                Report::bad_group(vec![format!("{ORDER_VARIABLE} is `{other}`: expected `text` or `dot`").into()])
+            }
+        }
+    }
+
     fn read_environment(&mut self) {
         match stop_timeout_from_environment() {
             Ok(None) => {}
@@ -322,7 +347,6 @@ impl Group {
             inbox: sender,
             ready: CancellationToken::new(),
             reloading: tokio::sync::Mutex::new(()),
-            #[cfg(feature = "testing")]
             plan: Arc::clone(&plan),
             stop_timeout,
             stopping: CancellationToken::new(),
@@ -335,6 +359,14 @@ impl Group {
         // Spawned, never run inside `block_on`: there, every wake would cross threads.
         let driver = tokio::spawn(driver.run(early));
         Ok((Running::new(Handle::new(shared), driver), started))
+    }
+}
+
+/// Prints on stdout; what cannot be printed has not been told.
+fn printed(text: &str) -> Report {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Report::of_nothing(Outcome::Clean, Vec::new()),
+        Err(error) => Report::bad_group(vec![format!("cannot write to stdout: {error}").into()]),
     }
 }
 

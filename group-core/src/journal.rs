@@ -1,6 +1,7 @@
 //! What happened, when: kept for the report and the status, told to subscribers and to people.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
@@ -8,7 +9,8 @@ use tokio::time::Instant;
 
 use crate::BoxError;
 use crate::error::{Chain, Failure};
-use crate::lifecycle::{Fault, FaultKind, Id, Outcome, Reason, Stage};
+use crate::failures::Failures;
+use crate::lifecycle::{Fault, FaultKind, Id, Outcome, Plan, Reason, Stage};
 use crate::member::Member;
 use crate::report::{Cause, Ending, Report, ServiceReport};
 use crate::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status};
@@ -29,7 +31,7 @@ pub(crate) struct Journal {
     services: Vec<Entry>,
     stopping: Option<(Duration, Cause)>,
     exit_code: Option<u8>,
-    failures: Vec<Failure>,
+    failures: Failures,
     events: broadcast::Sender<Event>,
 }
 
@@ -39,9 +41,12 @@ struct Entry {
     state: State,
     launched: Option<Duration>,
     built: Option<Duration>,
+    first_ready: Option<Duration>,
     ready: Option<Duration>,
     restarts: u64,
     last_restarts: VecDeque<Duration>,
+    /// While it waits for that.
+    starts_again: Option<Duration>,
     stop_asked: Option<Duration>,
     gone: Option<Duration>,
     ending: Ending,
@@ -57,7 +62,7 @@ impl Journal {
             services: vec![Entry::default(); services],
             stopping: None,
             exit_code: None,
-            failures: Vec::new(),
+            failures: Failures::default(),
             events: broadcast::Sender::new(BACKLOG),
         }
     }
@@ -84,11 +89,13 @@ impl Journal {
 
     /// What every service does, at this moment.
     pub(crate) fn status(&self, members: &[Member]) -> Status {
+        let now = self.now();
         let services = self.services.iter().zip(members).map(|(entry, member)| ServiceStatus {
             name: name(member).to_owned(),
             state: entry.state,
             critical: member.spec.rules.critical,
             restarts: entry.restarts,
+            starts_again_in: entry.starts_again.map(|at| at.saturating_sub(now)),
         });
         Status { phase: self.phase, came_up: self.came_up, services: services.collect() }
     }
@@ -109,9 +116,11 @@ impl Journal {
     }
 
     fn enter(&mut self, id: Id, member: &Member, state: State) {
-        if std::mem::replace(&mut self.services[id].state, state) == state {
+        let entry = &mut self.services[id];
+        if std::mem::replace(&mut entry.state, state) == state {
             return;
         }
+        entry.starts_again = entry.starts_again.filter(|_| state == State::Restarting);
         self.tell(|| Event::Service { name: name(member).to_owned(), state });
     }
 
@@ -138,6 +147,7 @@ impl Journal {
         let entry = &mut self.services[id];
         let started = entry.last_restarts.back().copied().or(entry.launched);
         entry.ready = Some(now);
+        entry.first_ready.get_or_insert(now);
         self.enter(id, member, State::Ready);
         let took = Took(since(started, now));
         let name = name(member);
@@ -153,6 +163,7 @@ impl Journal {
     }
 
     pub(crate) fn backing_off(&mut self, id: Id, member: &Member, wait: Duration, nth: u32) {
+        self.services[id].starts_again = Some(self.now() + wait);
         self.enter(id, member, State::Restarting);
         let (name, wait, max) = (name(member), Took(wait), member.spec.restart.policy.max);
         tracing::warn!(target: "group", service = name, wait = %wait, "{name} is started again in {wait} (restart {nth}, at most {max} in {})", Took(member.spec.restart.policy.within));
@@ -168,6 +179,20 @@ impl Journal {
         entry.last_restarts.push_back(now);
         entry.ending = Ending::Stopped;
         self.enter(id, member, State::Starting);
+    }
+
+    pub(crate) fn reloading(&mut self) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Reloading;
+            self.tell(|| Event::GroupReloading);
+        }
+    }
+
+    pub(crate) fn reloaded(&mut self) {
+        if self.phase == Phase::Reloading {
+            self.phase = Phase::Running;
+            self.tell(|| Event::GroupReloaded);
+        }
     }
 
     pub(crate) fn lost(&mut self, id: Id, member: &Member) {
@@ -363,9 +388,9 @@ impl Journal {
     }
 
     /// The last words.
-    pub(crate) fn report(&mut self, outcome: Outcome, members: &[Member]) -> Report {
+    pub(crate) fn report(&mut self, outcome: Outcome, members: &[Member], plan: &Arc<Plan>) -> Report {
         let outcome = match outcome {
-            Outcome::Clean if self.failures.iter().any(Failure::is_fatal) => Outcome::RunFailed,
+            Outcome::Clean if self.failures.kept().iter().any(Failure::is_fatal) => Outcome::RunFailed,
             outcome => outcome,
         };
         let services = self.services.iter().zip(members).map(|(entry, member)| ServiceReport {
@@ -373,6 +398,7 @@ impl Journal {
             addr: member.addr(),
             launched: entry.launched,
             built: entry.built,
+            first_ready: entry.first_ready,
             ready: entry.ready,
             restarts: entry.restarts,
             last_restarts: entry.last_restarts.iter().copied().collect(),
@@ -387,6 +413,7 @@ impl Journal {
             self.now(),
             self.stopping.clone(),
             self.exit_code,
+            Arc::clone(plan),
         );
         self.phase = Phase::Stopped;
         self.tell(|| Event::GroupStopped);

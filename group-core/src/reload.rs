@@ -60,6 +60,7 @@ impl Handle {
     async fn reload_each(&self) -> Result<(), ReloadError> {
         self.shared.ready.cancelled().await;
         let _one_at_a_time = self.shared.reloading.lock().await;
+        let _reloading = Reloading::begin(self);
         let (mut reloaded, mut failed) = (0, Vec::new());
         for (id, member) in self.shared.members.iter().enumerate() {
             let name = member.spec.get_name();
@@ -95,6 +96,22 @@ impl Handle {
             Ok(Err(panicked)) => Some(Err(panicked)),
             Err(_) => Some(Err(format!("it has not reloaded after {} (start_timeout)", Took(limit)).into())),
         }
+    }
+}
+
+/// The group shows that it reloads as long as this is there.
+struct Reloading<'a>(&'a Handle);
+
+impl<'a> Reloading<'a> {
+    fn begin(handle: &'a Handle) -> Self {
+        lock(&handle.shared.journal).reloading();
+        Self(handle)
+    }
+}
+
+impl Drop for Reloading<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.shared.journal).reloaded();
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::BoxError;
 use crate::error::{Chain, Failure, Stage};
-use crate::lifecycle;
+use crate::failures::Failures;
+use crate::lifecycle::{self, Plan};
 use crate::words::{Took, count, signal_name};
 
 /// How a group ended: the outcome, the first cause, every other error, and each service's times.
@@ -39,10 +40,12 @@ pub struct Report {
 struct Inner {
     outcome: Outcome,
     services: Vec<ServiceReport>,
-    failures: Vec<Failure>,
+    failures: Failures,
     ended: Duration,
     stopping: Option<(Duration, Cause)>,
     exit_code: Option<u8>,
+    /// Who waited for whom.
+    plan: Arc<Plan>,
 }
 
 /// The class of a group's end. What went wrong first decides.
@@ -131,6 +134,7 @@ pub struct ServiceReport {
     pub(crate) addr: Option<SocketAddr>,
     pub(crate) launched: Option<Duration>,
     pub(crate) built: Option<Duration>,
+    pub(crate) first_ready: Option<Duration>,
     pub(crate) ready: Option<Duration>,
     pub(crate) restarts: u64,
     pub(crate) last_restarts: Vec<Duration>,
@@ -150,6 +154,12 @@ impl ServiceReport {
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.addr
+    }
+
+    /// How long it took to be ready the first time, from when all that it comes after was.
+    #[must_use]
+    pub fn took_to_start(&self) -> Option<Duration> {
+        Some(self.first_ready?.saturating_sub(self.launched?))
     }
 
     /// How it ended.
@@ -199,17 +209,24 @@ impl Report {
     pub(crate) fn new(
         outcome: Outcome,
         services: Vec<ServiceReport>,
-        failures: Vec<Failure>,
+        failures: Failures,
         ended: Duration,
         stopping: Option<(Duration, Cause)>,
         exit_code: Option<u8>,
+        plan: Arc<Plan>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { outcome, services, failures, ended, stopping, exit_code }) }
+        Self { inner: Arc::new(Inner { outcome, services, failures, ended, stopping, exit_code, plan }) }
     }
 
     /// A group that never came to be.
+    pub(crate) fn of_nothing(outcome: Outcome, failures: Vec<Failure>) -> Self {
+        let nobody = Arc::new(Plan::new(lifecycle::Schedule::Strict, 0, &[]));
+        Self::new(outcome, Vec::new(), failures.into(), Duration::ZERO, None, None, nobody)
+    }
+
+    /// The same, and the log says why.
     pub(crate) fn refused(outcome: Outcome, failures: Vec<Failure>) -> Self {
-        let report = Self::new(outcome, Vec::new(), failures, Duration::ZERO, None, None);
+        let report = Self::of_nothing(outcome, failures);
         for failure in report.failures() {
             tracing::error!(target: "group", "{}", Chain(failure));
         }
@@ -248,13 +265,19 @@ impl Report {
     /// What went wrong first, of that which the group could not do without.
     #[must_use]
     pub fn cause(&self) -> Option<&Failure> {
-        self.inner.failures.iter().find(|failure| failure.is_fatal())
+        self.failures().iter().find(|failure| failure.is_fatal())
     }
 
-    /// Everything that went wrong, in order.
+    /// Everything that went wrong, in order; of what the group survived, the last thousand.
     #[must_use]
     pub fn failures(&self) -> &[Failure] {
-        &self.inner.failures
+        self.inner.failures.kept()
+    }
+
+    /// How many failures that the group survived came before those.
+    #[must_use]
+    pub fn forgotten(&self) -> u64 {
+        self.inner.failures.forgotten()
     }
 
     /// Why the group stopped. `None` if it never came to be.
@@ -287,6 +310,41 @@ impl Report {
         self.inner.services.iter().find(|service| service.name == name)
     }
 
+    /// The services that decided how long the start took, the last one first: each waited for the
+    /// next. Where the start failed, it is how far it came.
+    ///
+    /// ```
+    /// # use group::{Group, Shutdown};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let mut group = Group::new();
+    /// # for name in ["database", "api"] {
+    /// #     group.add_fn(name, |shutdown: Shutdown| async move { shutdown.requested().await });
+    /// # }
+    /// let report = group.start().await.unwrap().stop().await;
+    /// for service in report.critical_chain() {
+    ///     println!("{}: ready at {:?}, after {:?} of its own", service.name(), service.ready(), service.took_to_start());
+    /// }
+    /// # assert_eq!(report.critical_chain().iter().map(|service| service.name()).collect::<Vec<_>>(), ["api", "database"]);
+    /// # }
+    /// ```
+    ///
+    /// The idea is `systemd-analyze critical-chain`'s.
+    #[must_use]
+    pub fn critical_chain(&self) -> Vec<&ServiceReport> {
+        let services = self.services();
+        // Of those that were ready at one moment, the one that came last in start order.
+        let last_ready = |ids: &mut dyn Iterator<Item = usize>| {
+            ids.filter(|&id| services[id].first_ready.is_some()).max_by_key(|&id| services[id].first_ready)
+        };
+        let mut next = last_ready(&mut (0..services.len()));
+        let mut chain = Vec::new();
+        while let Some(id) = next {
+            chain.push(&services[id]);
+            next = last_ready(&mut self.inner.plan.needs(id).iter().map(|need| need.id));
+        }
+        chain
+    }
+
     /// One line that sums it up.
     #[must_use]
     pub fn summary(&self) -> String {
@@ -315,6 +373,9 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.summary())?;
+        if self.forgotten() > 0 {
+            write!(f, "\n  survived: {} more, the first ones", self.forgotten())?;
+        }
         let mut first = true;
         for failure in self.failures() {
             let which = match failure.is_fatal() {
@@ -365,9 +426,16 @@ impl Termination for Report {
 }
 
 /// A group that did not come up. What had been started was stopped again before this was returned.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StartError {
     report: Report,
+}
+
+/// The whole story, as `unwrap` shows it.
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.report, f)
+    }
 }
 
 impl StartError {

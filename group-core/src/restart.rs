@@ -2,10 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use crate::BoxError;
 use crate::lifecycle::{Policy, When};
+use crate::words::Took;
 
 /// Whether a service's `start` is run again after it ended, how often, and after how long.
 ///
@@ -75,6 +77,20 @@ impl Restart {
     }
 }
 
+/// As in the attribute: `never`, or `on-failure (at most 5 in 1m, after 100 ms to 30 s)`.
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Policy { when, max, within, shortest, longest } = self.policy;
+        let when = match when {
+            When::Never => return f.write_str("never"),
+            When::OnFailure => "on-failure",
+            When::Always => "always",
+        };
+        let (within, shortest, longest) = (Took(within), Took(shortest), Took(longest));
+        write!(f, "{when} (at most {max} in {within}, after {shortest} to {longest})")
+    }
+}
+
 /// An error after which a service is not started again, whatever its [`Restart`] says: bad
 /// credentials, say, which no retry makes good.
 ///
@@ -105,7 +121,9 @@ impl Permanent {
             if error.is::<Self>() {
                 return true;
             }
-            cause = error.source();
+            // The source of an `io::Error` is not what it was made of, but the source of that.
+            let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            cause = inside.map_or_else(|| error.source(), |inside| Some(inside));
         }
         false
     }

@@ -92,6 +92,8 @@ async fn live(factory: Factory, cx: Context) {
                 () = cx.member().again() => continue,
             }
             run_stop(&service, &cx).await;
+        } else if cx.member().spec.is_dropped_at_once() {
+            drop(start);
         } else if cx.member().hears() {
             tell_failed(flatten(start.await), &cx);
             run_stop(&service, &cx).await;
@@ -216,6 +218,9 @@ async fn stop_deaf(mut start: BoxFuture<Started>, service: &Arc<dyn DynService>,
 }
 
 async fn run_stop(service: &Arc<dyn DynService>, cx: &Context) {
+    if cx.member().spec.is_dropped_at_once() {
+        return;
+    }
     match caught(Arc::clone(service).stop()).await {
         Ok(None | Some(Ok(()))) => {}
         Ok(Some(Err(error))) | Err(error) => cx.tell(News::Failed(error)),

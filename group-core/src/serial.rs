@@ -21,13 +21,14 @@ impl Serialize for Report {
             Outcome::BadGroup => "bad_group",
             Outcome::Forced(_) => "forced",
         };
-        let mut report = serializer.serialize_struct("Report", 7)?;
+        let mut report = serializer.serialize_struct("Report", 8)?;
         report.serialize_field("outcome", outcome)?;
         report.serialize_field("exit_code", &self.exit_code())?;
         report.serialize_field("stopped_by", &self.stopped_by().map(ToString::to_string))?;
         report.serialize_field("stop_asked_ms", &ms(self.stop_asked()))?;
         report.serialize_field("ended_ms", &ms(Some(self.ended())))?;
         report.serialize_field("failures", self.failures())?;
+        report.serialize_field("forgotten", &self.forgotten())?;
         report.serialize_field("services", self.services())?;
         report.end()
     }
@@ -63,11 +64,12 @@ impl Serialize for ServiceReport {
             Ending::Abandoned => "abandoned",
         };
         let last_restarts: Vec<_> = self.last_restarts().iter().map(|&time| ms(Some(time))).collect();
-        let mut service = serializer.serialize_struct("ServiceReport", 9)?;
+        let mut service = serializer.serialize_struct("ServiceReport", 10)?;
         service.serialize_field("name", self.name())?;
         service.serialize_field("local_addr", &self.local_addr().map(|addr| addr.to_string()))?;
         service.serialize_field("ending", ending)?;
         service.serialize_field("built_ms", &ms(self.built()))?;
+        service.serialize_field("took_to_start_ms", &ms(self.took_to_start()))?;
         service.serialize_field("ready_ms", &ms(self.ready()))?;
         service.serialize_field("restarts", &self.restarts())?;
         service.serialize_field("last_restarts_ms", &last_restarts)?;

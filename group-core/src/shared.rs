@@ -9,9 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::Journal;
-use crate::lifecycle::Id;
-#[cfg(feature = "testing")]
-use crate::lifecycle::Plan;
+use crate::lifecycle::{Id, Plan};
 use crate::lock::lock;
 use crate::member::Member;
 use crate::service::DynService;
@@ -60,7 +58,6 @@ pub(crate) struct Shared {
     /// Held while services reload.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     /// Who waits for whom.
-    #[cfg(feature = "testing")]
     pub(crate) plan: Arc<Plan>,
     /// How long the group may take to stop.
     pub(crate) stop_timeout: Duration,

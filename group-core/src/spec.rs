@@ -2,11 +2,13 @@
 
 use std::any::TypeId;
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use crate::context::{FromContext, Needs};
 use crate::lifecycle::{self, When};
 use crate::restart::Restart;
+use crate::words::Took;
 use crate::{BoxError, Service};
 
 /// How long a service may take until it is ready, unless it says otherwise.
@@ -37,6 +39,18 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// }
 ///
 /// assert_eq!(Mailer::spec().get_name(), "mailer");
+/// ```
+///
+/// Displayed, it is one line with everything, also what is so by default:
+///
+/// ```
+/// use group::{Role, Spec};
+///
+/// let spec = Spec::new("migration").role(Role::Once).after_named("database");
+/// assert_eq!(
+///     spec.to_string(),
+///     "migration: once, after `database`, restart never, start_timeout 1m, stop_timeout 10 s"
+/// );
 /// ```
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -210,7 +224,8 @@ impl Spec {
     }
 
     /// How long it may take to stop, inside the group's own budget. 10 s by default;
-    /// [`Duration::MAX`] leaves only the group's.
+    /// [`Duration::MAX`] leaves only the group's. With [`Duration::ZERO`] nothing is awaited: its
+    /// `start` is dropped at its next await and its `stop` is not run, which is then no failure.
     #[must_use]
     pub fn stop_timeout(mut self, limit: Duration) -> Self {
         self.stop_timeout = Some(limit);
@@ -220,6 +235,11 @@ impl Spec {
     /// How long it may take to stop.
     pub(crate) fn stop_limit(&self) -> Duration {
         self.stop_timeout.unwrap_or(STOP_TIMEOUT)
+    }
+
+    /// Whether it is dropped when its turn to stop comes, and that is all.
+    pub(crate) fn is_dropped_at_once(&self) -> bool {
+        self.stop_timeout == Some(Duration::ZERO)
     }
 
     /// What is wrong with it, whatever the rest of the group looks like.
@@ -251,6 +271,36 @@ impl Spec {
         };
         let name = &self.name;
         Err(format!("`{name}` cannot be restarted always: a `{role}` service ends when it is done").into())
+    }
+}
+
+/// One line with everything that was said or is so by default.
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.rules.role)?;
+        if let Some(address) = &self.http {
+            write!(f, ", http {address}")?;
+        }
+        for Edge { target, optional } in &self.edges {
+            write!(f, ", after {target}{}", if *optional { " (optional)" } else { "" })?;
+        }
+        for (_, type_name) in self.build_needs.values().iter().chain(self.start_needs.values()) {
+            write!(f, ", needs `{type_name}`")?;
+        }
+        if !self.rules.critical {
+            f.write_str(", not critical")?;
+        }
+        let (start, stop) = (Limit(self.start_timeout), Limit(self.stop_limit()));
+        write!(f, ", restart {}, start_timeout {start}, stop_timeout {stop}", self.restart)
+    }
+}
+
+/// A limit that may be none.
+struct Limit(Duration);
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == Duration::MAX { f.write_str("none") } else { Took(self.0).fmt(f) }
     }
 }
 

@@ -1,10 +1,12 @@
 //! What a group looks like from outside, now and as it changes.
 
 use std::fmt;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 
 use crate::Cause;
+use crate::words::Took;
 
 /// How many events a slow reader may fall behind before it misses some.
 pub(crate) const BACKLOG: usize = 1024;
@@ -59,13 +61,37 @@ pub enum Phase {
     Starting,
     /// Every service has been ready.
     Running,
+    /// The same, while services take in new settings, one after the other.
+    Reloading,
     /// Services are being stopped.
     Stopping,
     /// Everything is over.
     Stopped,
 }
 
+impl Phase {
+    /// Whether the group has come up, and no stop was asked for.
+    fn is_running(self) -> bool {
+        matches!(self, Self::Running | Self::Reloading)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Reloading => "reloading",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
 /// A consistent picture of a group: all of it is of the same moment.
+///
+/// Displayed, it is a line that names no service, as for a probe that anybody may ask; `{:#}` adds a
+/// line for each service.
 ///
 /// ```
 /// use group::{Group, Shutdown, State};
@@ -79,6 +105,8 @@ pub enum Phase {
 /// let status = running.handle().status();
 /// assert!(status.is_ready() && status.is_live() && !status.is_degraded());
 /// assert_eq!(status.service("worker").unwrap().state(), State::Ready);
+/// assert_eq!(format!("{status}"), "running, ready");
+/// assert_eq!(format!("{status:#}"), "running, ready\n  worker  ready");
 /// # running.stop().await;
 /// # }
 /// ```
@@ -96,6 +124,28 @@ pub struct ServiceStatus {
     pub(crate) state: State,
     pub(crate) critical: bool,
     pub(crate) restarts: u64,
+    pub(crate) starts_again_in: Option<Duration>,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ready = if self.is_ready() { "ready" } else { "not ready" };
+        let degraded = if self.is_degraded() { ", degraded" } else { "" };
+        write!(f, "{}, {ready}{degraded}", self.phase)?;
+        let services = if f.alternate() { self.services() } else { &[] };
+        let width = services.iter().map(|service| service.name.len()).max().unwrap_or(0);
+        services.iter().try_for_each(|service| write!(f, "\n  {:width$}  {service}", service.name))
+    }
+}
+
+impl fmt::Display for ServiceStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.state)?;
+        match self.starts_again_in {
+            Some(wait) => write!(f, " in {}", Took(wait)),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Status {
@@ -117,14 +167,14 @@ impl Status {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let works = |service: &ServiceStatus| matches!(service.state, State::Ready | State::Completed);
-        self.phase == Phase::Running && self.services.iter().all(|service| !service.critical || works(service))
+        self.phase.is_running() && self.services.iter().all(|service| !service.critical || works(service))
     }
 
     /// Whether the group runs without a service that it can do without.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         let down = |service: &ServiceStatus| !matches!(service.state, State::Ready | State::Completed);
-        self.phase == Phase::Running && self.services.iter().any(|service| !service.critical && down(service))
+        self.phase.is_running() && self.services.iter().any(|service| !service.critical && down(service))
     }
 
     /// Every service, in start order.
@@ -158,6 +208,12 @@ impl ServiceStatus {
     pub fn restarts(&self) -> u64 {
         self.restarts
     }
+
+    /// How long until it is started again, while it waits for that.
+    #[must_use]
+    pub fn starts_again_in(&self) -> Option<Duration> {
+        self.starts_again_in
+    }
 }
 
 /// Something that happened in a group.
@@ -173,6 +229,10 @@ pub enum Event {
     },
     /// Every service is ready.
     GroupReady,
+    /// Services are asked to take in new settings.
+    GroupReloading,
+    /// They have, each of them that could; the group runs on.
+    GroupReloaded,
     /// The group stops, and why.
     GroupStopping(Cause),
     /// Everything is over. Nothing follows.

@@ -207,7 +207,7 @@ fn last_words(Handle { shared }: &Handle, outcome: Outcome) -> u8 {
     match shared.journal.try_lock() {
         Ok(mut journal) => {
             journal.blame_survivors(&shared.members);
-            journal.report(outcome, &shared.members).exit_code()
+            journal.report(outcome, &shared.members, &shared.plan).exit_code()
         }
         Err(_) => crate::Outcome::from(outcome).exit_code(),
     }

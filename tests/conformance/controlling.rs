@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use group::{
-    BoxError, Cause, Context, Ending, Event, Group, Handle, Outcome, Ready, Restart, Service, Shutdown, State,
+    BoxError, Cause, Context, Ending, Event, Group, Handle, Outcome, Ready, Restart, Role, Service, Shutdown, State,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -371,6 +371,20 @@ async fn c127_the_code_that_a_service_ends_the_group_with_is_the_exit_code() {
     assert_eq!((report.outcome(), report.exit_code(), at), (Outcome::Clean, 42, secs(1)), "the first counts");
     assert_eq!(report.stopped_by(), Some(&Cause::Asked));
     assert_eq!(journal.take(), then(&["s1 starts", "s3 starts"], stops(["s3", "s1"])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c188_the_code_of_the_service_that_the_group_is_there_for_is_the_exit_code() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1"]);
+    group.add_fn("job", |handle: Handle| async move {
+        sleep(secs(1)).await;
+        handle.exit(42);
+    });
+    group.configure("job", |spec| spec.role(Role::Main));
+    let (report, _) = ended(&mut group).await;
+    assert_eq!((report.outcome(), report.exit_code()), (Outcome::Clean, 42));
+    assert_eq!(journal.take(), then(&["s1 starts"], stops(["s1"])));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,15 +1,16 @@
 //! F: limits and the budget. All of it under the paused clock (case 100): every time is exact.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
-use group::{Ending, Group, Outcome, Report};
+use group::{Ending, Group, Outcome, Report, Shutdown, Spec, service};
 use tokio::time::Instant;
 
 use crate::support::{
-    Act::{self, Hang, Take},
+    Act::{self, Hang, Return, Take},
     Journal,
-    Point::{Asked, Stop},
-    Stage as _, failures, in_time, millis, secs, started_and_stopped,
+    Point::{Asked, Run, Stop},
+    Stage as _, ended, failures, in_time, millis, secs, started_and_stopped, stops, then,
 };
 
 fn endings(report: &Report) -> Vec<(&str, Ending)> {
@@ -26,6 +27,46 @@ async fn c086_who_stopped_and_who_was_aborted_are_told_apart() {
         assert_eq!(endings(&report), [("s1", Ending::Stopped), ("s2", Ending::Aborted)]);
         assert_eq!((report.outcome(), report.exit_code()), (Outcome::UncleanStop, 3));
         assert_eq!(took, secs(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c087_a_service_without_time_to_stop_is_dropped_at_once_and_its_hook_does_not_run() {
+    let at_once = |spec: Spec| spec.stop_timeout(Duration::ZERO);
+    let journal = Journal::default();
+    let mut group = journal.group(["s1"]);
+    group.probe(journal.probe("runs").on(Asked, Hang).spec(at_once));
+    group.probe(journal.probe("completed").on(Run, Return).spec(at_once));
+    let (report, at) = ended(group.lasts(secs(1))).await;
+    assert_eq!(report.outcome(), Outcome::Clean, "{report}");
+    let stopped = [("s1", Ending::Stopped), ("runs", Ending::Stopped), ("completed", Ending::Completed)];
+    assert_eq!((&endings(&report)[..3], at), (&stopped[..], secs(1)));
+    assert_eq!(
+        journal.take(),
+        then(
+            &["s1 starts", "runs starts", "completed starts", "completed dropped", "runs asked", "runs dropped"],
+            stops(["s1"])
+        )
+    );
+}
+
+#[tokio::test]
+async fn c087_one_that_blocks_its_thread_is_still_found() {
+    let mut group = Group::new();
+    let (unblock, blocked) = std::sync::mpsc::channel::<()>();
+    group.add(Blocks(Mutex::new(blocked))).configure("blocks", |spec| spec.stop_timeout(Duration::ZERO));
+    let (report, _) = started_and_stopped(&mut group).await;
+    assert_eq!((report.outcome(), endings(&report)), (Outcome::UncleanStop, vec![("blocks", Ending::Abandoned)]));
+    drop(unblock);
+}
+
+/// Blocks a thread of its own, until the other end of this channel is gone.
+struct Blocks(Mutex<std::sync::mpsc::Receiver<()>>);
+
+#[service(register = false)]
+impl Blocks {
+    fn start(&self, _: Shutdown) {
+        let _ = self.0.lock().unwrap().recv();
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use group::axum::{Router, routing::get};
-use group::{Cause, Group, Handle, Health, Outcome, Restart, Shutdown, State};
+use group::{
+    BoxError, Cause, Context, Group, Handle, Health, Outcome, Restart, Service, ServiceHealth, Shutdown, State,
+};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -11,7 +13,7 @@ use crate::support::{
     Act::{Fail, Hang, Panic, Take},
     Journal,
     Point::{Build, Health as Examined, Run, StartLater, Stop},
-    Stage as _, fails_to_start, in_time, secs, start_aside, text_at, until_state, web, witness,
+    Stage as _, ended, fails_to_start, in_time, secs, start_aside, text_at, until_state, web, witness,
 };
 
 /// What a liveness and a readiness probe are told.
@@ -247,4 +249,110 @@ async fn c157_of_all_that_the_services_say_the_worst_is_the_greatest() {
     assert_eq!(worst(&[]).await, Health::Healthy);
     assert_eq!(worst(&[Hang, Take(secs(0))]).await, Health::Unknown);
     assert!(matches!(worst(&[Fail, Hang]).await, Health::Unhealthy(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c157_another_order_of_what_is_worst_can_be_chosen() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(journal.probe("fails").on(Examined, Fail)).probe(journal.probe("hangs").on(Examined, Hang));
+    let running = group.start().await.unwrap();
+    let health = running.handle().health().await;
+    // Whoever does not answer at all is worse off here than whoever says that it is unwell.
+    let rank = |service: &&ServiceHealth| match service.health() {
+        Health::Unknown => 2,
+        Health::Unhealthy(_) => 1,
+        _ => 0,
+    };
+    assert_eq!(health.iter().max_by_key(rank).unwrap().name(), "hangs");
+    assert!(running.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c158_a_status_names_services_only_where_details_are_asked_for() {
+    let journal = Journal::default();
+    let mut group = journal.group(["database"]);
+    let flaky = journal.probe("cache").on(Run, Take(secs(1))).on(Run, Fail);
+    group.probe(flaky.spec(|spec| spec.critical(false)));
+    let running = group.start().await.unwrap();
+    let handle = running.handle();
+    assert_eq!(handle.status().to_string(), "running, ready");
+    until_state(&handle, "cache", State::Failed).await;
+    assert_eq!(handle.status().to_string(), "running, ready, degraded");
+    let details = "running, ready, degraded\n  database  ready\n  cache     failed";
+    assert_eq!(format!("{:#}", handle.status()), details);
+    assert!(running.stop().await.is_clean());
+    assert_eq!(handle.status().to_string(), "stopped, not ready");
+}
+
+/// Gives a sign of life each second, so many times; then goes on without.
+async fn beat(cx: Context, times: usize) {
+    let (heartbeat, shutdown) = (cx.heartbeat(secs(2)), cx.shutdown());
+    for _ in 0..times {
+        tokio::time::sleep(secs(1)).await;
+        heartbeat.beat();
+    }
+    shutdown.requested().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn c159_a_service_that_gives_no_sign_of_life_any_more_has_failed() {
+    let mut group = Group::new();
+    let running = group.add_fn("s1", |cx: Context| beat(cx, 9)).start().await.unwrap();
+    let (handle, begun) = (running.handle(), Instant::now());
+    in_time(handle.stopping()).await;
+    assert_eq!(begun.elapsed(), secs(9 + 2));
+    let report = running.wait().await;
+    assert_eq!(report.outcome(), Outcome::RunFailed);
+    assert_eq!(report.cause().unwrap().to_string(), "`s1` failed: it has given no sign of life for 2 s (heartbeat)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c159_it_is_unhealthy_then_and_started_again_if_it_may_be() {
+    let mut group = Group::new();
+    group.add(Beats).configure("beats", |spec| spec.restart(Restart::on_failure().backoff(secs(4), secs(4))));
+    let running = group.start().await.unwrap();
+    let handle = running.handle();
+    until_state(&handle, "beats", State::Restarting).await;
+    assert_eq!(handle.health().await[0].health(), &Health::Unhealthy("restarting".to_owned()));
+    until_state(&handle, "beats", State::Ready).await;
+    assert_eq!(handle.health().await[0].health(), &Health::Healthy);
+    assert!(running.stop().await.is_clean());
+}
+
+struct Beats;
+
+impl Service for Beats {
+    async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+        beat(cx, 1).await;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c159_a_service_can_give_itself_up_at_once() {
+    let mut group = Group::new();
+    group.add_fn("s1", |cx: Context| async move {
+        let heartbeat = cx.heartbeat(secs(100));
+        tokio::time::sleep(secs(1)).await;
+        heartbeat.fail("the queue is gone");
+        heartbeat.fail("and so am I");
+        std::future::pending::<()>().await;
+    });
+    let (report, at) = ended(&mut group).await;
+    assert_eq!((report.outcome(), at), (Outcome::RunFailed, secs(1)));
+    assert_eq!(report.cause().unwrap().to_string(), "`s1` failed: the queue is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c159_neither_a_stop_nor_an_end_waits_for_a_heartbeat() {
+    let mut group = Group::new();
+    let running = group.add_fn("s1", |cx: Context| beat(cx, 0)).start().await.unwrap();
+    let begun = Instant::now();
+    assert!(in_time(running.stop()).await.is_clean());
+    assert_eq!(begun.elapsed(), secs(0));
+
+    group.add_fn("s1", |cx: Context| async move { drop(cx.heartbeat(secs(2))) });
+    let (report, at) = ended(&mut group).await;
+    assert_eq!((report.outcome(), at), (Outcome::Clean, secs(0)));
 }

@@ -1,6 +1,6 @@
 //! L: taking in new settings while the group runs.
 
-use group::{Group, Outcome, ReloadError, Restart, State};
+use group::{Event, Group, Outcome, Phase, ReloadError, Restart, State};
 use tokio::time::Instant;
 
 use crate::support::{
@@ -26,6 +26,37 @@ async fn c180_services_reload_in_start_order_one_at_a_time() {
     in_time(running.handle().reload()).await.unwrap();
     assert_eq!(journal.take(), ["s1 reloads", "s1 reloaded", "s3 reloads", "s3 reloaded"]);
     assert!(running.handle().status().is_ready());
+    assert!(running.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c180_the_group_shows_that_it_reloads_and_is_ready_meanwhile() {
+    let journal = Journal::default();
+    let running = Group::new().probe(reloadable(&journal, "s1")).start().await.unwrap();
+    let handle = running.handle();
+    let mut events = handle.events();
+    let reloading = tokio::spawn({
+        let handle = handle.clone();
+        async move { handle.reload().await }
+    });
+    journal.until("s1 reloads").await;
+    let status = handle.status();
+    assert!(status.phase() == Phase::Reloading && status.is_ready() && status.is_live(), "{status}");
+    in_time(reloading).await.unwrap().unwrap();
+    let status = handle.status();
+    assert!(status.phase() == Phase::Running && status.is_ready(), "{status}");
+    assert_eq!(events.recv().await, Some(Event::GroupReloading));
+    assert_eq!(events.recv().await, Some(Event::GroupReloaded));
+    assert!(running.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c180_a_reload_that_nobody_waits_for_any_more_is_over() {
+    let journal = Journal::default();
+    let running = Group::new().probe(journal.probe("s1").on(Reload, Hang)).start().await.unwrap();
+    let handle = running.handle();
+    assert!(tokio::time::timeout(secs(1), handle.reload()).await.is_err());
+    assert_eq!(handle.status().phase(), Phase::Running);
     assert!(running.stop().await.is_clean());
 }
 

@@ -1,12 +1,14 @@
 //! O: looking at it.
 
-use group::Group;
+use std::time::Duration;
+
+use group::{Group, Restart, Role, Schedule, Shutdown};
 
 use crate::support::{
     Act::{Fail, Hang, Panic, Take},
     Journal,
     Point::{Run, Start, StartLater, Stop},
-    Probe, Stage as _, fails_to_start, in_time, secs, started_and_stopped,
+    Probe, Stage as _, fails_to_start, in_time, millis, secs, started_and_stopped,
 };
 
 /// What only a programmer of the group itself would want to read.
@@ -35,6 +37,54 @@ async fn c203_no_internals_show_in_a_report() {
             assert_eq!(text.lines().filter(|line| line.trim_start().starts_with(service.name())).count(), 1, "{text}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c199_the_critical_chain_is_what_the_start_waited_for_with_the_time_that_each_took_itself() {
+    let journal = Journal::default();
+    let takes = |name, seconds| journal.probe(name).on(StartLater, Take(secs(seconds)));
+    let mut group = Group::new();
+    group.schedule(Schedule::Graph);
+    group.probe(takes("config", 1)).probe(takes("slow", 5).after(["config"])).probe(takes("quick", 2));
+    group.probe(takes("api", 1).after(["slow", "quick"])).probe(takes("alone", 4));
+    let (report, _) = started_and_stopped(&mut group).await;
+    let chain = report.critical_chain();
+    let told: Vec<_> =
+        chain.iter().map(|link| (link.name(), link.ready().unwrap(), link.took_to_start().unwrap())).collect();
+    assert_eq!(
+        told,
+        [("api", secs(7), secs(1)), ("slow", secs(6), secs(5)), ("config", secs(1), secs(1))],
+        "when each was ready, and how much of that it took itself"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn c199_of_a_start_that_failed_it_is_how_far_it_came() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1", "s2"]);
+    let report = fails_to_start(group.probe(journal.probe("s3").on(StartLater, Fail))).await;
+    let names: Vec<_> = report.critical_chain().iter().map(|service| service.name()).collect();
+    assert_eq!(names, ["s2", "s1"]);
+}
+
+#[test]
+fn c202_how_a_service_is_treated_is_told_with_what_is_so_by_default() {
+    let mut group = Group::new();
+    let polite = |shutdown: Shutdown| async move { shutdown.requested().await };
+    group.add_fn("plain", polite).add_fn("special", polite).configure("special", |spec| {
+        let restart = Restart::on_failure().max(3).within(secs(30)).backoff(millis(50), secs(5));
+        let spec = spec.role(Role::Daemon).after_named("plain").optional_named("cache").critical(false);
+        spec.restart(restart).start_timeout(secs(5)).stop_timeout(Duration::MAX)
+    });
+    let told: Vec<String> = group.specs().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "plain: task, restart never, start_timeout 1m, stop_timeout 10 s",
+            "special: daemon, after `plain`, after `cache` (optional), not critical, \
+             restart on-failure (at most 3 in 30 s, after 50 ms to 5 s), start_timeout 5 s, stop_timeout none",
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]

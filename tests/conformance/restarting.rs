@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use group::{
-    BoxError, Cause, Ending, Group, Outcome, Permanent, Report, Restart, Role, Running, Shutdown, Spec, State,
+    BoxError, Cause, Context, Ending, Group, Outcome, Permanent, Report, Restart, Role, Running, Service, Shutdown,
+    Spec, State,
 };
 use tokio::time::{Instant, sleep};
 use tracing::Level;
@@ -251,11 +253,18 @@ async fn c138_a_service_that_waits_for_its_next_start_shows_it() {
         let status = handle.status();
         let s1 = status.service("s1").unwrap();
         assert_eq!((s1.state(), s1.restarts()), (State::Restarting, before));
+        let next = s1.starts_again_in().unwrap();
+        assert!(next >= secs(1) && next <= secs(2), "{next:?}");
+        assert!(s1.to_string().starts_with("restarting in "), "{s1}");
+        sleep(millis(500)).await;
+        let later = handle.status().service("s1").unwrap().starts_again_in();
+        assert_eq!(later, next.checked_sub(millis(500)));
         let warnings = logged_at(Level::WARN);
         let told = format!("(restart {}, at most 5 in 1m)", before + 1);
         let when = |warning: &&String| warning.starts_with("WARN s1 is started again in") && warning.contains(&told);
         assert_eq!(warnings.iter().filter(when).count(), 1, "{warnings:?}");
         until_state(&handle, "s1", State::Ready).await;
+        assert_eq!(handle.status().service("s1").unwrap().starts_again_in(), None);
     }
     assert!(running.stop().await.is_clean());
 }
@@ -318,7 +327,9 @@ impl std::error::Error for LoginFailed {
 async fn c141_after_a_permanent_error_a_service_is_not_started_again() {
     let direct = || -> BoxError { Permanent::new("wrong password").into() };
     let wrapped = || -> BoxError { LoginFailed(Permanent::new("wrong password")).into() };
-    for (error, message) in [(direct(), "wrong password"), (wrapped(), "cannot log in")] {
+    let of_io = || -> BoxError { std::io::Error::other(Permanent::new("wrong password")).into() };
+    let errors = [(direct(), "wrong password"), (wrapped(), "cannot log in"), (of_io(), "wrong password")];
+    for (error, message) in errors {
         let mut group = Group::new();
         group.add_fn("s1", |_: Shutdown| async {
             sleep(secs(1)).await;
@@ -329,6 +340,47 @@ async fn c141_after_a_permanent_error_a_service_is_not_started_again() {
         assert_eq!((report.outcome(), at), (Outcome::RunFailed, secs(1)));
         assert_eq!(report.service("s1").unwrap().restarts(), 0);
         assert_eq!(failures(&report), [format!("`s1` failed: {message}")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c143_a_bystander_is_not_started_again_and_each_has_a_budget_of_its_own() {
+    let journal = Journal::default();
+    let mut group = journal.group(["bystander"]);
+    for name in ["s1", "s2"] {
+        let dies_twice = journal.probe(name).on_starts(..=2, Run, Take(secs(1))).on_starts(..=2, Run, Fail);
+        group.probe(dies_twice.spec(|spec| spec.restart(at_once(Restart::on_failure().max(2)))));
+    }
+    let (report, _) = ended(group.lasts(secs(10))).await;
+    assert_eq!(report.outcome(), Outcome::Clean, "{report}");
+    let restarts: Vec<u64> = report.services().iter().map(group::ServiceReport::restarts).collect();
+    assert_eq!(restarts, [0, 2, 2, 0]);
+    let starts = |name: &str| journal.count(&format!("{name} starts"));
+    assert_eq!((starts("bystander"), starts("s1"), starts("s2")), (1, 3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_started_again_for_ever_leaves_a_bounded_report_with_its_first_cause() {
+    let mut group = Group::new();
+    let number = std::sync::atomic::AtomicUsize::new(0);
+    let forever = at_once(Restart::on_failure().max(usize::MAX));
+    group.add(Counts(number)).configure("counts", |spec| spec.restart(forever));
+    let report = fails_to_start(&mut group).await;
+    assert_eq!(report.cause().unwrap().to_string(), "`counts` failed to start: 1500 is enough");
+    assert_eq!((report.failures().len(), report.forgotten()), (1001, 500));
+    assert_eq!(report.failures()[0].error().to_string(), "500");
+    assert!(report.to_string().contains("survived: 500 more"));
+}
+
+/// Fails with the number of its start, for good with the 1500th.
+struct Counts(std::sync::atomic::AtomicUsize);
+
+impl Service for Counts {
+    async fn start(self: Arc<Self>, _: Context) -> Result<(), BoxError> {
+        match self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            1500 => Err(Permanent::new("1500 is enough").into()),
+            number => Err(number.to_string().into()),
+        }
     }
 }
 

@@ -70,6 +70,11 @@ impl Journal {
         in_time(self.entries.subscribe().wait_for(written)).await.expect("the journal is still here");
     }
 
+    /// How often this was written.
+    pub(crate) fn count(&self, entry: &str) -> usize {
+        self.entries.borrow().iter().filter(|written| *written == entry).count()
+    }
+
     /// What was written since the last time.
     pub(crate) fn take(&self) -> Vec<String> {
         self.entries.send_replace(Vec::new())

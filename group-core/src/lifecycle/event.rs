@@ -1,5 +1,7 @@
 //! What goes into the machine, and what comes out.
 
+use std::fmt;
+
 /// A service's place in start order.
 pub(crate) type Id = usize;
 
@@ -87,6 +89,17 @@ pub(crate) enum Role {
     Once,
     /// When every `main` has returned, the group stops.
     Main,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Task => "task",
+            Self::Daemon => "daemon",
+            Self::Once => "once",
+            Self::Main => "main",
+        })
+    }
 }
 
 /// How the group treats a service.

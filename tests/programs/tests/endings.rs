@@ -194,6 +194,21 @@ fn c001_a_program_without_services_is_78_also_when_it_was_asked_to_reload() {
 }
 
 #[test]
+fn c014_the_order_is_printed_and_nothing_is_started() {
+    let told = |form| Program::start(env!("CARGO_BIN_EXE_ending"), &["stopped"], &[("GROUP_ORDER", form)]).end();
+    let text = told("text");
+    assert_eq!(text.code, Some(0), "{text:#?}");
+    assert!(text.printed.contains(&"start: polite -> last".to_owned()), "{text:#?}");
+    assert!(text.printed.contains(&"stop: last -> polite".to_owned()), "{text:#?}");
+    assert!(!text.printed.contains(&"all are ready".to_owned()), "{text:#?}");
+    let dot = told("dot");
+    assert!(dot.code == Some(0) && dot.printed.contains(&"digraph group {".to_owned()), "{dot:#?}");
+    let other = told("yes");
+    assert_eq!(other.code, Some(78), "{other:#?}");
+    assert_eq!(other.logged_with("GROUP_ORDER is `yes`: expected `text` or `dot`").len(), 1, "{other:#?}");
+}
+
+#[test]
 fn a_limit_in_the_environment_that_cannot_be_read_is_78_and_names_the_variable() {
     for value in ["ten", "10", "", "-1s"] {
         let ended = Program::start(env!("CARGO_BIN_EXE_ending"), &["stopped"], &[("GROUP_STOP_TIMEOUT", value)]).end();
