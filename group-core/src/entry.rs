@@ -47,10 +47,12 @@ impl Main {
                 Ok(()) if group.is_empty() && !early.iter().any(asks_to_stop) => Report::bad_group(vec![
                     "no service is registered: a crate that is never named is never linked; name it, as in `use billing as _;`".into(),
                 ]),
-                Ok(()) => group.run_watched(watch, inbox, early).await,
+                Ok(()) => group.run_watched(&watch, inbox, early).await,
                 Err(error) => Report::refused(Outcome::StartFailed, vec![Failure::new(Some("main"), Stage::Start, true, error)]),
             }
         });
+        // What is left to do is to end: no signal may change the exit code any more.
+        watch.stay();
         match report.outcome() {
             Outcome::Forced(_) => runtime.shutdown_background(),
             _ => runtime.shutdown_timeout(LEFTOVERS),

@@ -252,14 +252,20 @@ impl Group {
         let group = std::mem::take(self);
         async move {
             match Watch::install(group.stop_limit()) {
-                Ok((watch, inbox)) => group.run_watched(watch, inbox, Vec::new()).await,
+                Ok((watch, inbox)) => {
+                    let report = group.run_watched(&watch, inbox, Vec::new()).await;
+                    if report.services().iter().any(|service| service.ending() == Ending::Abandoned) {
+                        watch.stay();
+                    }
+                    report
+                }
                 Err(error) => Report::bad_group(vec![format!("cannot listen for signals: {error}").into()]),
             }
         }
     }
 
     /// As [`run`](Self::run), with signals that are listened for already.
-    pub(crate) async fn run_watched(mut self, watch: Watch, inbox: Inbox, early: Vec<Message>) -> Report {
+    pub(crate) async fn run_watched(mut self, watch: &Watch, inbox: Inbox, early: Vec<Message>) -> Report {
         self.read_environment();
         if let Some(form) = std::env::var_os(ORDER_VARIABLE) {
             return self.print_order(&form.to_string_lossy());
@@ -267,11 +273,7 @@ impl Group {
         match self.launch(inbox, early) {
             Ok((running, _started)) => {
                 watch.attach(running.handle());
-                let report = running.wait().await;
-                if report.services().iter().any(|service| service.ending() == Ending::Abandoned) {
-                    watch.stay();
-                }
-                report
+                running.wait().await
             }
             Err(report) => report,
         }

@@ -89,8 +89,8 @@ impl Watch {
         self.group.send_replace(Some(group));
     }
 
-    /// Goes on watching after the group's end: something of it is left that blocks a thread, and
-    /// could keep the process from its own end.
+    /// Goes on watching after the group's end, until the process ends: something of it may be left that
+    /// blocks a thread, and could keep the process from that.
     pub(crate) fn stay(self) {
         std::mem::forget(self);
     }
