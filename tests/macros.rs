@@ -398,6 +398,41 @@ async fn only_what_is_optional_may_be_missing() {
     assert!(cause(&report).contains("not in this group"), "{report}");
 }
 
+struct Pool;
+
+struct Pool2;
+
+struct Reports;
+
+#[service(register = false)]
+impl Reports {
+    fn new(_pool: Arc<Pool>) -> Self {
+        panic!("nothing is built when something is missing")
+    }
+
+    async fn start(&self, _accounts: Arc<Accounts>) {}
+}
+
+#[tokio::test]
+async fn what_nobody_provides_is_named_with_its_place_and_what_is_there_instead() {
+    let line = line!() + 1;
+    let report = refused(Group::new().add_type::<Reports>()).await;
+    let place = format!("{}:{line}", file!());
+    assert_eq!(report.exit_code(), 78);
+    let said: Vec<String> = report.failures().iter().map(ToString::to_string).collect();
+    let needs = |what: &str| {
+        format!(
+            "`reports` ({place}) needs an `Arc<macros::{what}>`, which is neither a service in this group nor provided to it: no value is provided"
+        )
+    };
+    assert_eq!(said, [needs("Accounts"), needs("Pool")]);
+
+    let report =
+        refused(Group::new().provide(Pool2).provide(3_u8).add_type::<Reports>().add_as("pools", Unmakeable(3))).await;
+    assert!(cause(&report).ends_with(": provided are `macros::Pool2`, `u8`"), "{report}");
+    assert!(report.failures()[1].to_string().ends_with("`u8`, and there is a service `pools`"), "{report}");
+}
+
 // What the arguments say of how the group treats the service.
 
 struct Named;

@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::lifecycle::{self, Plan, Schedule, start_order};
 use crate::service::Factory;
+use crate::shared::Provided;
 use crate::spec::{Edge, Target, kebab_case};
 use crate::words::nearest;
 use crate::{BoxError, Spec};
@@ -21,13 +22,13 @@ pub(crate) struct Declared {
 /// Where in the program a service was added or annotated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    pub(crate) path: &'static str,
+    pub(crate) file: &'static str,
     pub(crate) line: u32,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.path, self.line)
+        write!(f, "{}:{}", self.file, self.line)
     }
 }
 
@@ -53,11 +54,11 @@ type Edges = Vec<lifecycle::Edge>;
 pub(crate) fn assemble(
     declared: Vec<Declared>,
     schedule: Schedule,
-    is_provided: impl Fn(TypeId) -> bool,
+    provided: &[Provided],
 ) -> Result<Assembly, Vec<BoxError>> {
     let mut mistakes: Vec<BoxError> = declared.iter().filter_map(|service| service.spec.check().err()).collect();
     let index = Index::new(&declared, &mut mistakes);
-    let edges = edges(&declared, &index, is_provided, &mut mistakes);
+    let edges = edges(&declared, &index, provided, &mut mistakes);
     let pairs: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
     match start_order(declared.len(), &pairs) {
         Ok(order) if mistakes.is_empty() => Ok(in_order(declared, schedule, &order, edges)),
@@ -122,12 +123,7 @@ impl<'a> Index<'a> {
 }
 
 /// Who needs whom. What is needed and not there is a mistake, unless it is optional.
-fn edges(
-    declared: &[Declared],
-    index: &Index<'_>,
-    is_provided: impl Fn(TypeId) -> bool,
-    mistakes: &mut Vec<BoxError>,
-) -> Edges {
+fn edges(declared: &[Declared], index: &Index<'_>, provided: &[Provided], mistakes: &mut Vec<BoxError>) -> Edges {
     let mut edges = Vec::new();
     for (service, Declared { spec, place, .. }) in declared.iter().enumerate() {
         let name = spec.get_name();
@@ -146,9 +142,10 @@ fn edges(
             let target = Target::Type(id, type_name);
             let found = index.find(&target);
             edges.extend(found.iter().map(|&to| lifecycle::Edge { from: service, to, required: true }));
-            if found.is_empty() && !is_provided(id) {
+            if found.is_empty() && !provided.iter().any(|provided| provided.type_id == id) {
+                let instead = instead(type_name, index, provided);
                 mistakes.push(
-                    format!("`{name}` ({place}) needs an `Arc<{type_name}>`, which is neither a service in this group nor provided to it").into(),
+                    format!("`{name}` ({place}) needs an `Arc<{type_name}>`, which is neither a service in this group nor provided to it: {instead}").into(),
                 );
             }
         }
@@ -163,6 +160,19 @@ fn hint(target: &Target, index: &Index<'_>) -> String {
     };
     let near = nearest(&wanted, index.by_name.keys().copied());
     near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
+/// What there is in place of a type that nobody provides.
+fn instead(wanted: &str, index: &Index<'_>, provided: &[Provided]) -> String {
+    let wanted = kebab_case(wanted);
+    let types: Vec<String> = provided.iter().map(|provided| format!("`{}`", provided.type_name)).collect();
+    let types = match &types[..] {
+        [] => "no value is provided".to_owned(),
+        [one] => format!("provided is {one}"),
+        many => format!("provided are {}", many.join(", ")),
+    };
+    let near = nearest(&wanted, index.by_name.keys().copied());
+    near.map_or_else(|| types.clone(), |near| format!("{types}, and there is a service `{near}`"))
 }
 
 fn cycle_mistake(declared: &[Declared], cycle: &[usize]) -> BoxError {

@@ -281,7 +281,7 @@ impl Driver {
     /// In the reverse of the order in which they were provided.
     fn drop_provided(&self) {
         let mut provided = std::mem::take(&mut *lock(&self.shared.provided));
-        while let Some((_, value)) = provided.pop() {
+        while let Some(value) = provided.pop() {
             self.drop_caught(value, None);
         }
     }

@@ -1,6 +1,6 @@
 //! The builder: services go in, a running group comes out.
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::fmt;
 use std::io::Write as _;
 use std::panic::Location;
@@ -83,7 +83,7 @@ impl From<Schedule> for lifecycle::Schedule {
 #[must_use = "a group does nothing until it is run or started"]
 pub struct Group {
     pub(crate) services: Vec<Declared>,
-    provided: Provided,
+    provided: Vec<Provided>,
     schedule: Schedule,
     stop_timeout: Option<Duration>,
     mistakes: Vec<BoxError>,
@@ -146,7 +146,7 @@ impl Group {
     #[track_caller]
     fn declare<S: Service>(&mut self, spec: Spec, factory: Factory) -> &mut Self {
         let caller = Location::caller();
-        let place = Place { path: caller.file(), line: caller.line() };
+        let place = Place { file: caller.file(), line: caller.line() };
         self.services.push(Declared { spec, type_id: TypeId::of::<S>(), place, factory });
         self
     }
@@ -179,13 +179,13 @@ impl Group {
     ///
     /// Values are dropped when the last service is gone, the last one provided first.
     pub fn provide<T: Send + Sync + 'static>(&mut self, value: T) -> &mut Self {
-        let id = TypeId::of::<T>();
-        if self.provided.iter().any(|(provided, _)| *provided == id) {
-            let type_name = std::any::type_name::<T>();
+        let value = Provided::new(value);
+        if self.provided.iter().any(|provided| provided.type_id == value.type_id) {
+            let type_name = value.type_name;
             self.mistakes
                 .push(format!("two values of type `{type_name}` are provided: give each a type of its own").into());
         }
-        self.provided.push((id, Arc::new(value) as Arc<dyn Any + Send + Sync>));
+        self.provided.push(value);
         self
     }
 
@@ -375,12 +375,11 @@ fn printed(text: &str) -> Report {
 /// The group in order, or the report of every mistake.
 fn assembled(
     services: Vec<Declared>,
-    provided: &Provided,
+    provided: &[Provided],
     schedule: Schedule,
     mut mistakes: Vec<BoxError>,
 ) -> Result<Assembly, Report> {
-    let is_provided = |id| provided.iter().any(|(provided, _)| *provided == id);
-    match assemble(services, schedule.into(), is_provided) {
+    match assemble(services, schedule.into(), provided) {
         Ok(assembly) if mistakes.is_empty() => return Ok(assembly),
         Ok(_) => {}
         Err(more) => mistakes.extend(more),

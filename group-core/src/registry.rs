@@ -9,10 +9,9 @@ use crate::service::built;
 /// One `#[service]` block, as the linker gathers it.
 #[derive(Debug)]
 pub struct Registration {
-    declare: fn(&'static str) -> Declared,
+    declare: fn(Place) -> Declared,
     module: &'static str,
-    file: &'static str,
-    line: u32,
+    place: Place,
     column: u32,
 }
 
@@ -22,33 +21,23 @@ impl Registration {
     /// The service `S`, whose block stands here.
     #[must_use]
     pub const fn of<S: Service>(module: &'static str, file: &'static str, line: u32, column: u32) -> Self {
-        Self { declare: declare::<S>, module, file, line, column }
+        Self { declare: declare::<S>, module, place: Place { file, line }, column }
     }
 
     /// The linker's order is nobody's: crates by name, and in each of them files by path and
     /// blocks by line.
-    fn place(&self) -> (&'static str, &'static str, u32, u32) {
+    fn order(&self) -> (&'static str, &'static str, u32, u32) {
         let package = self.module.split("::").next().unwrap_or_default();
-        (package, self.file, self.line, self.column)
+        (package, self.place.file, self.place.line, self.column)
     }
 }
 
-fn declare<S: Service>(module: &'static str) -> Declared {
-    Declared {
-        spec: S::spec(),
-        type_id: TypeId::of::<S>(),
-        place: Place { path: module, line: 0 },
-        factory: built::<S>(),
-    }
+fn declare<S: Service>(place: Place) -> Declared {
+    Declared { spec: S::spec(), type_id: TypeId::of::<S>(), place, factory: built::<S>() }
 }
 
 pub(crate) fn all() -> Vec<Declared> {
     let mut found: Vec<&Registration> = inventory::iter::<Registration>.into_iter().collect();
-    found.sort_by_key(|registration| registration.place());
-    let declare = |registration: &&Registration| {
-        let mut declared = (registration.declare)(registration.module);
-        declared.place.line = registration.line;
-        declared
-    };
-    found.iter().map(declare).collect()
+    found.sort_by_key(|registration| registration.order());
+    found.into_iter().map(|registration| (registration.declare)(registration.place)).collect()
 }

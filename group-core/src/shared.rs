@@ -1,6 +1,6 @@
 //! What everything in one group can see.
 
-use std::any::{Any, TypeId};
+use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -43,7 +43,19 @@ pub(crate) enum News {
     Gone,
 }
 
-pub(crate) type Provided = Vec<(TypeId, Arc<dyn Any + Send + Sync>)>;
+/// A value that was provided to the services.
+#[derive(Debug)]
+pub(crate) struct Provided {
+    pub(crate) type_id: TypeId,
+    pub(crate) type_name: &'static str,
+    value: Arc<dyn Any + Send + Sync>,
+}
+
+impl Provided {
+    pub(crate) fn new<T: Any + Send + Sync>(value: T) -> Self {
+        Self { type_id: TypeId::of::<T>(), type_name: type_name::<T>(), value: Arc::new(value) }
+    }
+}
 
 /// What everything in one group can see.
 #[derive(Debug)]
@@ -51,7 +63,7 @@ pub(crate) struct Shared {
     /// In start order.
     pub(crate) members: Box<[Member]>,
     pub(crate) by_type: HashMap<TypeId, Id>,
-    pub(crate) provided: Mutex<Provided>,
+    pub(crate) provided: Mutex<Vec<Provided>>,
     pub(crate) inbox: mpsc::UnboundedSender<Message>,
     /// Cancelled when every service is ready.
     pub(crate) ready: CancellationToken,
@@ -79,7 +91,8 @@ impl Shared {
         let found = match self.by_type.get(&id) {
             Some(&service) => self.members[service].instance().map(DynService::instance),
             None => {
-                lock(&self.provided).iter().find(|(provided, _)| *provided == id).map(|(_, value)| Arc::clone(value))
+                let provided = lock(&self.provided);
+                provided.iter().find(|provided| provided.type_id == id).map(|provided| Arc::clone(&provided.value))
             }
         };
         found?.downcast().ok()
