@@ -212,7 +212,7 @@ pub trait OrElseNot<T> {
 
 impl<T> OrElseNot<T> for &Maker<T> {
     fn make(&self) -> Result<T> {
-        Err("the group cannot make it: it has neither `new` nor `Default`, so add a value".into())
+        Err("the group cannot make it: it has neither `new` nor `Default`, so add a value; if it is generic, its block must say `T: Default`".into())
     }
 }
 

@@ -88,12 +88,11 @@ impl Shared {
     /// A service of this type that is built and not dropped, or a value that was provided.
     pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let id = TypeId::of::<T>();
-        let found = match self.by_type.get(&id) {
-            Some(&service) => self.members[service].instance().map(DynService::instance),
-            None => {
-                let provided = lock(&self.provided);
-                provided.iter().find(|provided| provided.type_id == id).map(|provided| Arc::clone(&provided.value))
-            }
+        let found = if let Some(&service) = self.by_type.get(&id) {
+            self.members[service].instance().map(DynService::instance)
+        } else {
+            let provided = lock(&self.provided);
+            provided.iter().find(|provided| provided.type_id == id).map(|provided| Arc::clone(&provided.value))
         };
         found?.downcast().ok()
     }

@@ -197,6 +197,19 @@ impl Arg {
         types
     }
 
+    /// `key(a, b)`: names of crates.
+    pub(crate) fn crates(&self, example: &str, errors: &mut Errors) -> Vec<Ident> {
+        let Value::List(tokens) = &self.value else {
+            errors.at(&self.key, format!("expected a list of crates, as in `{example}`"));
+            return Vec::new();
+        };
+        let expected = format!("expected the name of a crate, as in `{example}`");
+        let pieces = split_at_commas(tokens.clone()).into_iter();
+        let read =
+            |piece: TokenStream| syn::parse2(piece.clone()).map_err(|_| syn::Error::new_spanned(piece, &expected));
+        pieces.filter_map(|piece| errors.keep(read(piece))).collect()
+    }
+
     /// Whether it is `key()`.
     pub(crate) fn lists_nothing(&self) -> bool {
         matches!(&self.value, Value::List(tokens) if split_at_commas(tokens.clone()).is_empty())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, FnArg, Path, ReturnType, Signature, Type, Visibility};
 
@@ -12,7 +12,7 @@ use crate::duration;
 use crate::errors::Errors;
 
 /// The arguments of `#[group::main(…)]`.
-const ARGUMENTS: &[&str] = &["services", "schedule", "stop_timeout", "flavor", "worker_threads", "crate"];
+const ARGUMENTS: &[&str] = &["services", "crates", "schedule", "stop_timeout", "flavor", "worker_threads", "crate"];
 
 const OTHER_RUNTIME: &str = "the group brings its own runtime: remove this attribute";
 
@@ -41,6 +41,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
 #[derive(Default)]
 struct Settings {
     services: Option<Vec<Type>>,
+    crates: Vec<Ident>,
     graph: bool,
     stop_timeout: Option<Duration>,
     current_thread: bool,
@@ -54,6 +55,7 @@ impl Settings {
         for arg in args {
             match arg.key.to_string().as_str() {
                 "services" => settings.services = Some(read_services(arg, errors)),
+                "crates" => settings.crates = read_crates(arg, errors),
                 "schedule" => {
                     settings.graph = errors.keep(arg.word(SCHEDULES)).is_some_and(|schedule| schedule == "graph");
                 }
@@ -66,6 +68,9 @@ impl Settings {
                 "crate" => settings.krate = errors.keep(arg.path("renamed")),
                 _ => {}
             }
+        }
+        if let Some(arg) = args.iter().find(|arg| arg.key == "crates" && settings.services.is_some()) {
+            errors.at(&arg.key, "`services` lists exactly what runs, so `crates` would add nothing: drop one of them");
         }
         if let Some(arg) = args.iter().find(|arg| arg.key == "worker_threads" && settings.current_thread) {
             errors.at(&arg.key, "`worker_threads` needs the `multi_thread` flavor");
@@ -91,6 +96,21 @@ fn read_services(arg: &Arg, errors: &mut Errors) -> Vec<Type> {
         );
     }
     services
+}
+
+fn read_crates(arg: &Arg, errors: &mut Errors) -> Vec<Ident> {
+    let mut crates: Vec<Ident> = Vec::new();
+    for name in arg.crates("crates(billing, orders)", errors) {
+        if crates.contains(&name) {
+            errors.at(&name, format!("`{name}` is listed twice"));
+        } else {
+            crates.push(name);
+        }
+    }
+    if arg.lists_nothing() {
+        errors.at(&arg.key, "no crate is named here: name one, as in `crates(billing)`, or drop `crates`");
+    }
+    crates
 }
 
 /// `async fn main`, its body unread.
@@ -157,7 +177,7 @@ impl Main {
 
     fn expand(&self, settings: &Settings) -> TokenStream {
         let Self { attrs, visibility, sig, body } = self;
-        let Settings { services, graph, stop_timeout, current_thread, worker_threads, krate } = settings;
+        let Settings { services, crates, graph, stop_timeout, current_thread, worker_threads, krate } = settings;
         let facade = facade(krate.as_ref());
         let group = if let Some(services) = services {
             quote! {{
@@ -168,6 +188,8 @@ impl Main {
         } else {
             quote!(__g::Group::registered())
         };
+        // rustc says of the whole item that there is no such crate.
+        let crates = crates.iter().map(|name| quote_spanned!(name.span()=> use ::#name as _;));
         let schedule = graph.then(|| quote!(group.schedule(__g::Schedule::Graph);));
         let stop_timeout = stop_timeout.map(duration).map(|limit| quote!(group.stop_timeout(#limit);));
         let worker_threads = worker_threads.map_or_else(|| quote!(__g::None), |count| quote!(__g::Some(#count)));
@@ -187,6 +209,7 @@ impl Main {
             #(#attrs)*
             #visibility fn main() -> ::std::process::ExitCode {
                 use #facade::__private as __g;
+                #(#crates)*
                 #[allow(clippy::unused_async)]
                 #sig #body
                 let mut group = #group;

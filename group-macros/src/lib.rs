@@ -74,7 +74,14 @@ mod tests {
     }
 
     fn main_args() -> TokenStream {
-        quote!(services(A, B<C, D>), flavor = "current_thread", worker_threads = 4, stop_timeout = "3s", crate = x)
+        quote!(
+            services(A, B<C, D>),
+            crates(a, r#b),
+            flavor = "current_thread",
+            worker_threads = 4,
+            stop_timeout = "3s",
+            crate = x
+        )
     }
 
     /// The tokens with each one left out, doubled, and as a `macro_rules!` fragment, together with

@@ -33,6 +33,25 @@ fn services_that_are_listed_are_exactly_those_in_that_order() {
 }
 
 #[test]
+fn a_crate_that_main_names_is_in_the_program_and_comes_by_its_name() {
+    // In `registered` it comes before the program's own services, here after: no link order does both.
+    let printed = run("accounts", 3);
+    assert_eq!(printed[..3], ["accounts starts", "ledger starts", "invoices starts"]);
+    assert_eq!(printed[3..], ["invoices stops", "ledger stops", "accounts stops"]);
+}
+
+#[test]
+fn a_generic_service_can_be_listed_for_several_types() {
+    let mut program = start("generic", &[]);
+    program.logs("cache-vec-u8 is ready");
+    program.logs("cache-u8 is ready");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(ended.printed, ["a cache keeps []", "a cache keeps 0"]);
+}
+
+#[test]
 fn a_limit_in_the_environment_overrides_the_one_in_the_program() {
     for (env, said) in [(&[][..], "within 7 s"), (&[("GROUP_STOP_TIMEOUT", "1m 30s")][..], "within 1m 30s")] {
         let mut program = start("listed", env);

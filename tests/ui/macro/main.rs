@@ -96,4 +96,26 @@ mod no_flavor {
     async fn main() {}
 }
 
+mod no_crates {
+    #[group::main(crates())]
+    async fn main() {}
+}
+
+mod no_names {
+    #[group::main(crates(3, "billing", billing::Ledger, crate, core, std, core))]
+    async fn main() {}
+}
+
+mod no_list_of_crates {
+    #[group::main(crates = billing)]
+    async fn main() {}
+}
+
+mod listed_and_named {
+    use super::A;
+
+    #[group::main(services(A), crates(core))]
+    async fn main() {}
+}
+
 fn main() {}
