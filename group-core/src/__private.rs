@@ -12,7 +12,7 @@ pub use inventory;
 
 pub use crate::entry::Main;
 pub use crate::registry::Registration;
-pub use crate::{Context, Group, Made, Restart, Role, Schedule, Service, ServiceResult, Spec};
+pub use crate::{Context, Group, Made, Restart, Role, Route, Schedule, Service, ServiceResult, Spec};
 
 use std::marker::PhantomData;
 
@@ -114,6 +114,13 @@ impl<S: Service> Mentioned for S {
     fn add_to(group: &mut Group) {
         group.add_type::<S>();
     }
+}
+
+/// Notes what routes there are.
+#[must_use]
+pub fn routes(mut spec: Spec, routes: &[Route]) -> Spec {
+    spec.routes.extend_from_slice(routes);
+    spec
 }
 
 /// What `main` can take.

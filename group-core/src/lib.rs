@@ -31,6 +31,7 @@ mod registry;
 mod reload;
 mod report;
 mod restart;
+mod route;
 mod runner;
 mod running;
 #[cfg(feature = "serde")]
@@ -64,6 +65,7 @@ pub use self::ready::Ready;
 pub use self::reload::ReloadError;
 pub use self::report::{Cause, Ending, Outcome, Report, ServiceReport, StartError};
 pub use self::restart::{Permanent, Restart};
+pub use self::route::Route;
 pub use self::running::{Handle, Running};
 pub use self::service::Service;
 pub use self::shutdown::Shutdown;

@@ -9,7 +9,7 @@ use crate::context::{FromContext, Needs};
 use crate::lifecycle::{self, When};
 use crate::restart::Restart;
 use crate::words::Took;
-use crate::{BoxError, Service};
+use crate::{BoxError, Route, Service};
 
 /// How long a service may take until it is ready, unless it says otherwise.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -60,6 +60,7 @@ pub struct Spec {
     pub(crate) start_needs: Needs,
     pub(crate) build_needs: Needs,
     pub(crate) http: Option<Cow<'static, str>>,
+    pub(crate) routes: Vec<Route>,
     pub(crate) rules: lifecycle::Rules,
     pub(crate) restart: Restart,
     pub(crate) start_timeout: Duration,
@@ -116,6 +117,7 @@ impl Spec {
             start_needs: Needs::default(),
             build_needs: Needs::default(),
             http: None,
+            routes: Vec::new(),
             rules: lifecycle::Rules { role: lifecycle::Role::Task, critical: true },
             restart: Restart::never(),
             start_timeout: START_TIMEOUT,
@@ -192,6 +194,19 @@ impl Spec {
         self.http = Some(address.into());
         self.rules.role = lifecycle::Role::Daemon;
         self
+    }
+
+    /// Notes that it serves this route. To serve it is another matter: see [`Route`].
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// The routes that it is known to serve.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
     }
 
     /// What it means when its `start` returns. [`Role::Task`] by default.

@@ -8,7 +8,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Attribute, Type};
 
-use super::model::{Model, Restart, Route, cfgs, mentions_impl};
+use super::model::{Model, Restart, Route, cfgs, docs, mentions_impl};
 use crate::block::Method;
 use crate::duration;
 
@@ -87,11 +87,16 @@ impl Model<'_> {
         });
         let start_needs = self.start.iter().map(|method| needs(method, &quote!(TakenByStart)));
         let build_needs = self.new.iter().map(|method| needs(method, &quote!(TakenByNew)));
+        let routes = (!self.routes.is_empty()).then(|| {
+            let routes = self.routes.iter().map(listed);
+            quote!(let spec = __g::routes(spec, &[#(#routes),*]);)
+        });
         quote! {
             let spec = __g::Spec::of::<Self>() #calls;
             #(#edges)*
             #(#start_needs)*
             #(#build_needs)*
+            #routes
             spec
         }
     }
@@ -255,6 +260,16 @@ fn call_start(method: &Method) -> TokenStream {
         #(let #names = #params;)*
         __g::on_thread(&cx, move || #outcome(Self::#name(&this, #(#names),*))).await
     }
+}
+
+/// A route as the spec lists it, in the place where the user declared it.
+fn listed(Route { verb, path, method }: &Route<'_>) -> TokenStream {
+    let cfgs = cfgs(&method.attrs);
+    let word = verb.to_string().to_uppercase();
+    let docs = docs(&method.attrs);
+    let doc = (!docs.is_empty()).then(|| quote!(.with_doc(#docs)));
+    let new = quote_spanned!(verb.span()=> __g::Route::new(#word, #path));
+    quote!(#(#cfgs)* #new #doc)
 }
 
 fn route(Route { verb, path, method }: &Route<'_>) -> TokenStream {

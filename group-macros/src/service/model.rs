@@ -5,7 +5,10 @@ use std::time::Duration;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{Attribute, FnArg, GenericParam, Generics, Ident, Lifetime, LitStr, Meta, ReceiverKind, Safety, Type};
+use syn::{
+    Attribute, Expr, ExprLit, FnArg, GenericParam, Generics, Ident, Lifetime, Lit, LitStr, Meta, ReceiverKind, Safety,
+    Type,
+};
 
 use super::{is_service, unwrapped};
 use crate::args::Arg;
@@ -430,6 +433,20 @@ fn route_path(attr: &Attribute) -> syn::Result<LitStr> {
 /// The conditions under which an item is there.
 pub(super) fn cfgs(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg"))
+}
+
+/// The text of the doc comments, as Markdown.
+pub(super) fn docs(attrs: &[Attribute]) -> String {
+    let text = |attr: &Attribute| match &attr.meta {
+        Meta::NameValue(doc) if doc.path.is_ident("doc") => match &doc.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let lines: Vec<String> = attrs.iter().filter_map(text).collect();
+    let lines = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line));
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
 /// `restart = "on-failure"`, or `restart(on_failure, max = 5, within = "1m", backoff = "100ms..30s")`.

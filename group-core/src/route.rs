@@ -1,0 +1,90 @@
+//! What a service says of the routes that it serves.
+
+use std::fmt;
+use std::panic::Location;
+
+/// One route of an HTTP service, as its [`Spec`](crate::Spec) lists it: for what must know the routes
+/// before they are served. It serves nothing itself.
+///
+/// The macro notes every `#[get("/path")]` and its like, with the method's documentation. What
+/// `router` adds is not in the list.
+///
+/// ```
+/// use group::{Service, service};
+///
+/// #[derive(Default)]
+/// struct Users;
+///
+/// #[service(http = "127.0.0.1:8080")]
+/// impl Users {
+///     /// One user.
+///     #[get("/users/{id}")]
+///     async fn user(&self) {}
+/// }
+///
+/// let spec = Users::spec();
+/// let [user] = spec.routes() else { panic!("there is one route") };
+/// assert_eq!(user.to_string(), "GET /users/{id}");
+/// assert_eq!(user.doc(), "One user.");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    method: &'static str,
+    path: &'static str,
+    doc: &'static str,
+    place: &'static Location<'static>,
+}
+
+impl Route {
+    /// A route that the calling line declares. The method is written as in a request, `GET`, or `ANY`
+    /// for all those that have no route of their own on this path.
+    ///
+    /// ```
+    /// use group::{Route, Spec};
+    ///
+    /// let spec = Spec::new("users").http("127.0.0.1:8080").route(Route::new("GET", "/users"));
+    /// assert_eq!(spec.routes()[0].place().file(), file!());
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub const fn new(method: &'static str, path: &'static str) -> Self {
+        Self { method, path, doc: "", place: Location::caller() }
+    }
+
+    /// What it is for. The macro takes the method's doc comment.
+    #[must_use]
+    pub const fn with_doc(self, doc: &'static str) -> Self {
+        Self { doc, ..self }
+    }
+
+    /// The method: `GET`, `POST` and so on, or `ANY`.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// The path, in axum's syntax: `/users/{id}`.
+    #[must_use]
+    pub const fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// What it is for; empty when nothing was said.
+    #[must_use]
+    pub const fn doc(&self) -> &'static str {
+        self.doc
+    }
+
+    /// Where it was declared.
+    #[must_use]
+    pub const fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+}
+
+/// `GET /users/{id}`.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
