@@ -1,6 +1,15 @@
 //! Routes: what a service says of them, and what is wrapped around them.
 
-use group::{Route, Service, Spec, service};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use group::axum::extract::{Request, State};
+use group::axum::http::StatusCode;
+use group::axum::middleware::{Next, from_fn, from_fn_with_state};
+use group::axum::response::{IntoResponse, Response};
+use group::axum::{Extension, Router, routing};
+use group::{Group, Route, Running, Service, Spec, service};
+use reqwest::Method;
 
 #[derive(Default)]
 struct Users;
@@ -58,4 +67,100 @@ fn routes_are_listed_by_hand_too() {
     let [route] = spec.routes() else { panic!("there is one") };
     assert_eq!((route.method(), route.path(), route.doc()), ("GET", "/users", "All users."));
     assert_eq!(route.place().line(), line!() - 3);
+}
+
+// Layers.
+
+/// Says who was asked, in the order of their answers.
+async fn say(name: &'static str, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().append("passed", group::axum::http::HeaderValue::from_static(name));
+    response
+}
+
+async fn inner(request: Request, next: Next) -> Response {
+    say("inner", request, next).await
+}
+
+async fn outer(request: Request, next: Next) -> Response {
+    say("outer", request, next).await
+}
+
+async fn around_all(request: Request, next: Next) -> Response {
+    say("all", request, next).await
+}
+
+async fn refuse(_: Request, _: Next) -> Response {
+    StatusCode::UNAUTHORIZED.into_response()
+}
+
+async fn count(State(Layered { asked }): State<Layered>, request: Request, next: Next) -> Response {
+    asked.fetch_add(1, Ordering::Relaxed);
+    next.run(request).await
+}
+
+#[derive(Clone, Default)]
+struct Layered {
+    asked: Arc<AtomicUsize>,
+}
+
+#[service(register = false, http = "127.0.0.1:0")]
+#[layer(from_fn(around_all))]
+impl Layered {
+    #[get("/plain")]
+    async fn plain(&self) {}
+
+    #[layer(from_fn(outer))]
+    #[get("/layered")]
+    #[post("/layered")]
+    #[layer(from_fn(inner))]
+    async fn layered(&self) {}
+
+    #[any("/refused")]
+    #[layer(from_fn(refuse))]
+    async fn refused(&self) {}
+
+    #[get("/guarded")]
+    #[layer(from_fn(refuse))]
+    async fn guarded(&self) {}
+
+    #[layer(from_fn_with_state(Self::clone(&self), count))]
+    #[layer(Extension(self.asked.clone()))]
+    #[get("/counted")]
+    async fn counted(&self, Extension(asked): Extension<Arc<AtomicUsize>>) -> String {
+        asked.load(Ordering::Relaxed).to_string()
+    }
+
+    fn router(&self, routes: Router) -> Router {
+        routes.route("/added", routing::get(|| async {}))
+    }
+}
+
+/// The status, who was passed, and the body.
+async fn ask(running: &Running, method: Method, path: &str) -> (u16, Vec<String>, String) {
+    let address = running.local_addr("layered").expect("it listens");
+    let url = format!("http://{address}{path}");
+    let response = reqwest::Client::new().request(method, url).send().await.expect("it answers");
+    let passed = response.headers().get_all("passed").iter();
+    let passed = passed.map(|name| name.to_str().expect("it is text").to_owned()).collect();
+    (response.status().as_u16(), passed, response.text().await.expect("it has a body"))
+}
+
+#[tokio::test]
+async fn layers_are_put_around_routes_the_first_outermost() {
+    let running = Group::new().add(Layered::default()).start().await.expect("it starts");
+    let asked = async |method, path| ask(&running, method, path).await;
+    let passed = async |method, path| asked(method, path).await.1;
+
+    assert_eq!(passed(Method::GET, "/plain").await, ["all"]);
+    assert_eq!(passed(Method::GET, "/layered").await, ["inner", "outer", "all"]);
+    assert_eq!(passed(Method::POST, "/layered").await, ["inner", "outer", "all"]);
+    assert_eq!(passed(Method::GET, "/added").await, ["all"], "what `router` adds is wrapped too");
+
+    assert_eq!(asked(Method::PUT, "/refused").await.0, 401);
+    assert_eq!(asked(Method::GET, "/guarded").await.0, 401);
+    assert_eq!(asked(Method::PUT, "/guarded").await.0, 405, "the layer is around one method only");
+
+    assert_eq!(asked(Method::GET, "/counted").await.2, "1", "a layer may use `self`");
+    assert!(running.stop().await.is_clean());
 }

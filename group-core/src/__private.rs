@@ -252,11 +252,17 @@ pub mod http {
     pub use axum::response::IntoResponse;
     pub use axum::routing::{any, delete, get, head, options, patch, post, put};
 
+    use std::convert::Infallible;
     use std::pin::Pin;
+    use std::task::{self, Poll};
 
     use axum::extract::{FromRequest, FromRequestParts};
+    use axum::handler::Handler;
     use axum::http::request::Parts;
     use axum::response::Response;
+    use axum::routing::{MethodRouter, Route};
+    use tower_layer::Layer;
+    use tower_service::Service;
 
     use crate::Context;
 
@@ -312,13 +318,109 @@ pub mod http {
         Box::pin(async { T::from_request(request, &()).await.map_err(IntoResponse::into_response) })
     }
 
-    /// Says what a route is, for the sake of what rustc says when it is not.
-    pub fn route<F, Fut>(answer: F) -> F
+    /// Answers with what cannot be named.
+    pub fn respond(answer: impl IntoResponse) -> Response {
+        answer.into_response()
+    }
+
+    /// The answer of a route on its way. A type, so that rustc points at what cannot be one.
+    pub type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+    /// Puts an answer in its place. What is no answer is not yet a mistake.
+    pub trait Pinned: Sized {
+        /// Puts it there.
+        fn pinned(self) -> Pin<Box<Self>> {
+            Box::pin(self)
+        }
+    }
+
+    impl<F> Pinned for F {}
+
+    /// A route, as axum calls it.
+    #[derive(Clone, Debug)]
+    pub struct Handles<F>(F);
+
+    /// Makes a route.
+    pub fn route<F: FnOnce(Request) -> Answering>(answer: F) -> Handles<F> {
+        Handles(answer)
+    }
+
+    impl<F: FnOnce(Request) -> Answering + Clone + Send + Sync + 'static> Handler<(), ()> for Handles<F> {
+        type Future = Answered;
+
+        fn call(self, request: Request, (): ()) -> Answered {
+            Answered((self.0)(request))
+        }
+    }
+
+    /// Answers with the response, whichever it is.
+    #[expect(missing_debug_implementations, reason = "a future")]
+    pub struct Answered(Answering);
+
+    impl Future for Answered {
+        type Output = Response;
+
+        fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Response> {
+            self.0.as_mut().poll(task).map(|answer| answer.unwrap_or_else(|refusal| refusal))
+        }
+    }
+
+    /// What `#[layer(…)]` takes.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not a layer",
+        label = "cannot be put around a route",
+        note = "a layer implements `tower::Layer`; `axum::middleware::from_fn` makes one of an async function"
+    )]
+    pub trait Wraps {
+        /// Puts it around the handler of one method.
+        fn around(self, route: MethodRouter) -> MethodRouter;
+
+        /// Puts it around the handler of `any`, which to axum is a fallback.
+        fn around_any(self, route: MethodRouter) -> MethodRouter;
+
+        /// Puts it around all routes.
+        fn around_all(self, routes: Router) -> Router;
+    }
+
+    pub trait IsLayer: Layer<Route> {}
+
+    #[diagnostic::do_not_recommend]
+    impl<L: Layer<Route>> IsLayer for L {}
+
+    // Recommended, so that rustc says what keeps a layer from being put around a route.
+    impl<L> Wraps for L
     where
-        F: FnOnce(Request) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Answer> + Send,
+        L: IsLayer + Clone + Send + Sync + 'static,
+        L::Service: Service<Request, Response: IntoResponse, Error = Infallible, Future: Send> + Clone + Send + Sync,
     {
-        answer
+        fn around(self, route: MethodRouter) -> MethodRouter {
+            route.route_layer(self)
+        }
+
+        fn around_any(self, route: MethodRouter) -> MethodRouter {
+            route.layer(self)
+        }
+
+        fn around_all(self, routes: Router) -> Router {
+            routes.layer(self)
+        }
+    }
+
+    // Functions, because rustc points at an argument that is no layer.
+
+    /// [`Wraps::around`].
+    pub fn around(layer: impl Wraps, route: MethodRouter) -> MethodRouter {
+        layer.around(route)
+    }
+
+    /// [`Wraps::around_any`].
+    pub fn around_any(layer: impl Wraps, route: MethodRouter) -> MethodRouter {
+        layer.around_any(route)
+    }
+
+    /// [`Wraps::around_all`].
+    pub fn around_all(layer: impl Wraps, routes: Router) -> Router {
+        layer.around_all(routes)
     }
 
     /// The type of a `start` that is not there.

@@ -6,7 +6,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Attribute, Type};
+use syn::{Attribute, Expr, Type};
 
 use super::model::{Model, Restart, Route, cfgs, docs, mentions_impl};
 use crate::block::Method;
@@ -176,6 +176,10 @@ impl Model<'_> {
             }
         });
         let nothing = unless_any(&self.start);
+        let layers = (!self.layers.is_empty()).then(|| {
+            let wrapped = wrapped(&quote!(routes), &self.layers, &quote!(around_all));
+            quote!(let routes = #wrapped;)
+        });
         let at = self.start.first().map_or_else(Span::call_site, |method| method.sig.ident.span());
         let future = future(
             at,
@@ -184,6 +188,7 @@ impl Model<'_> {
                 let routes = __g::http::Router::new();
                 #(#routes)*
                 #(#wrappers)*
+                #layers
                 #(#starts)*
                 #nothing
                 let beside = __g::None::<__g::http::Nothing>;
@@ -263,7 +268,7 @@ fn call_start(method: &Method) -> TokenStream {
 }
 
 /// A route as the spec lists it, in the place where the user declared it.
-fn listed(Route { verb, path, method }: &Route<'_>) -> TokenStream {
+fn listed(Route { verb, path, method, .. }: &Route<'_>) -> TokenStream {
     let cfgs = cfgs(&method.attrs);
     let word = verb.to_string().to_uppercase();
     let docs = docs(&method.attrs);
@@ -272,7 +277,7 @@ fn listed(Route { verb, path, method }: &Route<'_>) -> TokenStream {
     quote!(#(#cfgs)* #new #doc)
 }
 
-fn route(Route { verb, path, method }: &Route<'_>) -> TokenStream {
+fn route(Route { verb, path, method, layers }: &Route<'_>) -> TokenStream {
     let cfgs = cfgs(&method.attrs);
     let name = &method.sig.ident;
     let wait = wait(method);
@@ -282,24 +287,38 @@ fn route(Route { verb, path, method }: &Route<'_>) -> TokenStream {
     let params = take_from_request(method, &names);
     let respond = match method.output() {
         // A type that cannot be written down here.
-        Some(ty) if mentions_impl(ty) || !method.sig.generics.params.is_empty() => {
-            quote!(__g::http::IntoResponse::into_response)
-        }
+        Some(ty) if mentions_impl(ty) || !method.sig.generics.params.is_empty() => quote!(__g::http::respond),
         _ => {
             let output = output(method);
             quote!(<#output as __g::http::IntoResponse>::into_response)
         }
     };
+    // What rustc has to say of the future or of the answer, it says of the tokens at both ends:
+    // those are placed at the user's name.
+    let at = name.span();
+    let (by_value, open) = (quote_spanned!(at=> move), quote_spanned!(at=> <));
+    let arguments = quote!(#receiver #(#names),*);
+    let arguments = quote_spanned!(at=> (#arguments));
+    let answer = quote!(#params __g::http::Answer::Ok(#respond(#open Self>::#name #arguments #wait)));
+    let answer = quote_spanned!(at=> async move { #answer });
+    let nothing = quote_spanned!(at=> ());
+    let route = quote! {{
+        use __g::http::Pinned as _;
+        #this
+        __g::http::#verb(__g::http::route(#by_value |request: __g::http::Request| #answer.pinned #nothing))
+    }};
+    let around = if verb == "any" { quote!(around_any) } else { quote!(around) };
+    let route = wrapped(&route, layers, &around);
     quote! {
         #(#cfgs)*
-        let routes = routes.route(#path, {
-            #this
-            __g::http::#verb(__g::http::route(move |request: __g::http::Request| async move {
-                #params
-                __g::http::Answer::Ok(#respond(Self::#name(#receiver #(#names),*) #wait))
-            }))
-        });
+        let routes = routes.route(#path, #route);
     }
+}
+
+/// Puts layers around it, the first outermost.
+fn wrapped(inner: &TokenStream, layers: &[Expr], around: &TokenStream) -> TokenStream {
+    let wrap = |inner, layer| quote!(__g::http::#around(#layer, #inner));
+    layers.iter().rev().fold(inner.clone(), wrap)
 }
 
 /// Takes a parameter from `cx`. The call goes through the type's own tokens, so that rustc
@@ -346,7 +365,7 @@ fn output(method: &Method) -> TokenStream {
 }
 
 fn wait(method: &Method) -> Option<TokenStream> {
-    method.is_async().then(|| quote!(.await))
+    method.is_async().then(|| quote_spanned!(method.sig.ident.span()=> .await))
 }
 
 fn needs(method: &Method, by: &TokenStream) -> TokenStream {

@@ -49,7 +49,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
 
 /// The attributes that are not the compiler's to see.
 fn is_own(attr: &Attribute) -> bool {
-    model::route_method(attr).is_some() || is_service(attr)
+    model::route_method(attr).is_some() || model::is_layer(attr) || is_service(attr)
 }
 
 /// `#[service]`, `#[group::service]`.

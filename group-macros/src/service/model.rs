@@ -6,8 +6,8 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{
-    Attribute, Expr, ExprLit, FnArg, GenericParam, Generics, Ident, Lifetime, Lit, LitStr, Meta, ReceiverKind, Safety,
-    Type,
+    Attribute, Expr, ExprLit, FnArg, GenericParam, Generics, Ident, Lifetime, Lit, LitStr, Meta, MetaList,
+    ReceiverKind, Safety, Type,
 };
 
 use super::{is_service, unwrapped};
@@ -47,6 +47,8 @@ pub(super) struct Model<'a> {
     pub(super) reload: Vec<&'a Method>,
     pub(super) router: Vec<&'a Method>,
     pub(super) routes: Vec<Route<'a>>,
+    /// What is put around all of them.
+    pub(super) layers: Vec<Expr>,
 }
 
 /// What the arguments say of how the group treats the service.
@@ -78,6 +80,7 @@ pub(super) struct Route<'a> {
     pub(super) verb: Ident,
     pub(super) path: LitStr,
     pub(super) method: &'a Method,
+    pub(super) layers: Vec<Expr>,
 }
 
 impl<'a> Model<'a> {
@@ -95,6 +98,7 @@ impl<'a> Model<'a> {
             reload: named(block, "reload"),
             router: named(block, "router"),
             routes: Vec::new(),
+            layers: read_layers(&block.attrs, errors),
         };
         let before = errors.is_empty();
         model.read_args(args, errors);
@@ -146,6 +150,9 @@ impl<'a> Model<'a> {
         for attr in self.block.attrs.iter().filter(|attr| is_service(attr)) {
             errors.at(attr, "`#[service]` is already on this block");
         }
+        for attr in self.block.attrs.iter().filter(|attr| is_layer(attr) && !self.serves()) {
+            errors.at(attr, "a layer is put around routes, and there are none: add a method with `#[get(\"/path\")]`");
+        }
     }
 
     fn check_methods(&self, errors: &mut Errors) {
@@ -180,6 +187,8 @@ impl<'a> Model<'a> {
 
     fn read_routes(&mut self, errors: &mut Errors) {
         for method in self.block.methods() {
+            let layers = read_layers(&method.attrs, errors);
+            check_layers_of(method, errors);
             for attr in &method.attrs {
                 let Some(verb) = route_method(attr) else { continue };
                 check_receiver_of_route(method, errors);
@@ -197,7 +206,7 @@ impl<'a> Model<'a> {
                     let message = format!("`{verb} {}` is already served by `{}`", path.value(), twin.method.sig.ident);
                     errors.at(&path, message);
                 } else {
-                    self.routes.push(Route { verb, path, method });
+                    self.routes.push(Route { verb, path, method, layers: layers.clone() });
                 }
             }
         }
@@ -215,11 +224,17 @@ impl<'a> Model<'a> {
         }
     }
 
+    fn first_route(&self) -> Option<&'a Attribute> {
+        self.block.methods().flat_map(|method| &method.attrs).find(|attr| route_method(attr).is_some())
+    }
+
+    fn serves(&self) -> bool {
+        self.first_route().is_some() || !self.router.is_empty()
+    }
+
     /// Whether the service does anything, and the arguments fit what it does.
     fn check_purpose(&self, args: &[Arg], errors: &mut Errors) {
-        let first_route =
-            self.block.methods().flat_map(|method| &method.attrs).find(|attr| route_method(attr).is_some());
-        let serves = first_route.is_some() || !self.router.is_empty();
+        let (first_route, serves) = (self.first_route(), self.serves());
         let http = args.iter().find(|arg| arg.key == "http");
         match (first_route, http) {
             (Some(route), None) => {
@@ -428,6 +443,31 @@ fn route_path(attr: &Attribute) -> syn::Result<LitStr> {
         return Err(syn::Error::new(path.span(), message));
     }
     Ok(path)
+}
+
+/// Whether it is `#[layer(…)]`.
+pub(super) fn is_layer(attr: &Attribute) -> bool {
+    attr.path().is_ident("layer")
+}
+
+/// What is put around a route, or around all: the outermost first.
+fn read_layers(attrs: &[Attribute], errors: &mut Errors) -> Vec<Expr> {
+    let read = |attr: &Attribute| {
+        let layer = attr.meta.require_list().and_then(MetaList::parse_args);
+        layer.map_err(|_| syn::Error::new_spanned(attr, "expected one layer, as in `#[layer(from_fn(log))]`"))
+    };
+    attrs.iter().filter(|attr| is_layer(attr)).filter_map(|attr| errors.keep(read(attr))).collect()
+}
+
+/// Only what answers requests can have something put around it.
+fn check_layers_of(method: &Method, errors: &mut Errors) {
+    if method.attrs.iter().any(|attr| route_method(attr).is_some()) {
+        return;
+    }
+    for attr in method.attrs.iter().filter(|attr| is_layer(attr)) {
+        let name = &method.sig.ident;
+        errors.at(attr, format!("a layer is put around a route, and `{name}` is none: add `#[get(\"/path\")]`"));
+    }
 }
 
 /// The conditions under which an item is there.
