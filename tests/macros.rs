@@ -1233,3 +1233,37 @@ mod rules {
         assert_eq!((report.outcome(), report.failures().len()), (Outcome::Clean, 4), "{report}");
     }
 }
+
+// Messages.
+
+#[derive(Default)]
+struct Orders {
+    lengths: Mutex<Vec<usize>>,
+}
+
+#[service(register = false)]
+impl Orders {
+    async fn start(&self, shutdown: Shutdown) -> Result<(), group::MessageFailed> {
+        let words = [String::from("tea"), String::from("coffee")];
+        let messages = futures_util::stream::iter(&words);
+        shutdown.drain(messages, 1, |order| self.take(order)).retry(1).await?;
+        Ok(())
+    }
+
+    async fn take(&self, order: &str) {
+        tokio::task::yield_now().await;
+        self.lengths.lock().unwrap_or_else(PoisonError::into_inner).push(order.len());
+    }
+
+    async fn stop(&self) -> Result<(), String> {
+        let lengths = self.lengths.lock().unwrap_or_else(PoisonError::into_inner);
+        if *lengths == [3, 6] { Ok(()) } else { Err(format!("{lengths:?}")) }
+    }
+}
+
+#[tokio::test]
+async fn a_handler_of_messages_can_borrow_the_service_and_the_message() {
+    let report = Group::new().add_type::<Orders>().run().await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.service("orders").unwrap().messages().unwrap().finished, 2);
+}

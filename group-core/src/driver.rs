@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::hash::{BuildHasher, RandomState};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use crate::journal::Journal;
 use crate::lifecycle::{Action, Budget, Event, Id, Lifecycle, Restarts, Timer, When};
 use crate::lock::lock;
 use crate::panic::caught_now;
-use crate::restart::Permanent;
+use crate::restart::{Permanent, chance};
 use crate::service::Factory;
 use crate::shared::{FOREVER, Message, News, Shared};
 use crate::{BoxError, Context, Handle, reload, runner};
@@ -134,10 +133,7 @@ impl Driver {
             let journal = lock(&self.shared.journal);
             (journal.now(), journal.ready_for(id))
         };
-        // Every `RandomState` is another.
-        let random = u32::try_from(RandomState::new().hash_one(id) >> 32).unwrap_or_default();
-        let chance = f64::from(random) / f64::from(u32::MAX);
-        let wait = restarts.next(failed, now, stable, chance);
+        let wait = restarts.next(failed, now, stable, chance());
         self.services[id].wait = wait.unwrap_or_default();
         wait.is_some()
     }

@@ -405,6 +405,7 @@ impl Journal {
             stop_asked: entry.stop_asked,
             gone: entry.gone,
             ending: entry.ending,
+            messages: member.messages(),
         });
         let report = Report::new(
             outcome.into(),

@@ -10,6 +10,7 @@ mod lifecycle;
 mod assemble;
 mod console;
 mod context;
+mod drain;
 mod driver;
 mod entry;
 mod error;
@@ -54,6 +55,7 @@ pub use axum;
 
 pub use self::console::install as log_to_stderr;
 pub use self::context::{Context, FromContext, Needs};
+pub use self::drain::{DrainMessages, MessageFailed, Messages, OnError};
 pub use self::error::{Absent, BoxError, Failure, Stage};
 pub use self::function::ServiceFn;
 pub use self::group::{Group, Schedule};

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::lock::lock;
 use crate::ready::{Holds, Ready};
 use crate::service::DynService;
-use crate::{BoxError, Spec};
+use crate::{BoxError, Messages, Spec};
 
 /// One service, as the others see it.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Member {
     /// The service is gone when all of this is.
     remains: Mutex<Option<Weak<Remains>>>,
     addr: OnceLock<SocketAddr>,
+    /// What came of the messages that it took, if it took any.
+    messages: Mutex<Option<Messages>>,
 }
 
 struct Polls<'a>(&'a Member);
@@ -87,6 +89,7 @@ impl Member {
             polled: AtomicUsize::new(0),
             remains: Mutex::new(None),
             addr: OnceLock::new(),
+            messages: Mutex::new(None),
         }
     }
 
@@ -199,5 +202,13 @@ impl Member {
 
     pub(crate) fn addr(&self) -> Option<SocketAddr> {
         self.addr.get().copied()
+    }
+
+    pub(crate) fn count_messages(&self, change: impl FnOnce(&mut Messages)) {
+        change(lock(&self.messages).get_or_insert_default());
+    }
+
+    pub(crate) fn messages(&self) -> Option<Messages> {
+        *lock(&self.messages)
     }
 }

@@ -6,11 +6,11 @@ use std::process::{ExitCode, Termination};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::BoxError;
 use crate::error::{Chain, Failure, Stage};
 use crate::failures::Failures;
 use crate::lifecycle::{self, Plan};
 use crate::words::{Took, count, signal_name};
+use crate::{BoxError, Messages};
 
 /// How a group ended: the outcome, the first cause, every other error, and each service's times.
 ///
@@ -141,6 +141,7 @@ pub struct ServiceReport {
     pub(crate) stop_asked: Option<Duration>,
     pub(crate) gone: Option<Duration>,
     pub(crate) ending: Ending,
+    pub(crate) messages: Option<Messages>,
 }
 
 impl ServiceReport {
@@ -202,6 +203,13 @@ impl ServiceReport {
     #[must_use]
     pub fn gone(&self) -> Option<Duration> {
         self.gone.filter(|_| self.built.is_some())
+    }
+
+    /// What came of the messages that it took, if it took any:
+    /// [`Shutdown::drain`](crate::Shutdown::drain).
+    #[must_use]
+    pub fn messages(&self) -> Option<Messages> {
+        self.messages
     }
 }
 
@@ -412,8 +420,11 @@ impl fmt::Display for ServiceReport {
             write!(f, "{}, ", count(usize::try_from(self.restarts).unwrap_or(usize::MAX), "restart"))?;
         }
         f.write_str(ending)?;
-        match between(self.stop_asked, self.gone) {
-            Some(took) => write!(f, " in {took}"),
+        if let Some(took) = between(self.stop_asked, self.gone) {
+            write!(f, " in {took}")?;
+        }
+        match self.messages {
+            Some(messages) => write!(f, "; {messages}"),
             None => Ok(()),
         }
     }

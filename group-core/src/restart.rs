@@ -2,11 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::time::Duration;
 
 use crate::BoxError;
-use crate::lifecycle::{Policy, When};
+use crate::lifecycle::{Backoff, Policy, When};
 use crate::words::Took;
 
 /// Whether a service's `start` is run again after it ended, how often, and after how long.
@@ -47,9 +48,7 @@ impl Restart {
     }
 
     const fn when(when: When) -> Self {
-        let (within, shortest, longest) =
-            (Duration::from_secs(60), Duration::from_millis(100), Duration::from_secs(30));
-        Self { policy: Policy { when, max: 5, within, shortest, longest } }
+        Self { policy: Policy { when, max: 5, within: Duration::from_secs(60), backoff: Backoff::DEFAULT } }
     }
 
     /// So many restarts at most within the window. 5 by default.
@@ -71,8 +70,7 @@ impl Restart {
     /// wait. Each is shortened at random by up to a half. 100 ms and 30 s by default.
     #[must_use]
     pub const fn backoff(mut self, shortest: Duration, longest: Duration) -> Self {
-        self.policy.shortest = shortest;
-        self.policy.longest = longest;
+        self.policy.backoff = Backoff { shortest, longest };
         self
     }
 }
@@ -80,7 +78,7 @@ impl Restart {
 /// As in the attribute: `never`, or `on-failure (at most 5 in 1m, after 100 ms to 30 s)`.
 impl fmt::Display for Restart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Policy { when, max, within, shortest, longest } = self.policy;
+        let Policy { when, max, within, backoff: Backoff { shortest, longest } } = self.policy;
         let when = match when {
             When::Never => return f.write_str("never"),
             When::OnFailure => "on-failure",
@@ -89,6 +87,13 @@ impl fmt::Display for Restart {
         let (within, shortest, longest) = (Took(within), Took(shortest), Took(longest));
         write!(f, "{when} (at most {max} in {within}, after {shortest} to {longest})")
     }
+}
+
+/// A random number from 0 to 1.
+pub(crate) fn chance() -> f64 {
+    // Every `RandomState` is another.
+    let random = u32::try_from(RandomState::new().hash_one(()) >> 32).unwrap_or_default();
+    f64::from(random) / f64::from(u32::MAX)
 }
 
 /// An error after which a service is not started again, whatever its [`Restart`] says: bad

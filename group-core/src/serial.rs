@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::error::Chain;
-use crate::{Ending, Failure, Outcome, Report, ServiceReport, Stage};
+use crate::{Ending, Failure, Messages, Outcome, Report, ServiceReport, Stage};
 
 fn ms(time: Option<Duration>) -> Option<f64> {
     time.map(|time| time.as_secs_f64() * 1000.0)
@@ -75,6 +75,17 @@ impl Serialize for ServiceReport {
         service.serialize_field("last_restarts_ms", &last_restarts)?;
         service.serialize_field("stop_asked_ms", &ms(self.stop_asked()))?;
         service.serialize_field("gone_ms", &ms(self.gone()))?;
+        service.serialize_field("messages", &self.messages())?;
         service.end()
+    }
+}
+
+impl Serialize for Messages {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut messages = serializer.serialize_struct("Messages", 3)?;
+        messages.serialize_field("finished", &self.finished)?;
+        messages.serialize_field("failed", &self.failed)?;
+        messages.serialize_field("abandoned", &self.abandoned)?;
+        messages.end()
     }
 }

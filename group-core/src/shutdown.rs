@@ -35,7 +35,7 @@ use crate::Context;
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     token: CancellationToken,
-    cx: Context,
+    pub(crate) cx: Context,
 }
 
 impl Shutdown {

@@ -8,6 +8,7 @@ mod controlling;
 mod draining;
 mod failing;
 mod limits;
+mod messages;
 mod observing;
 mod reloading;
 mod reporting;

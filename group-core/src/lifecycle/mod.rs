@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(crate) use self::budget::Budget;
 pub(crate) use self::event::{Action, Event, Fault, FaultKind, Id, Outcome, Reason, Role, Rules, Stage, Timer};
 pub(crate) use self::plan::{Edge, Need, Plan, Schedule, start_order};
-pub(crate) use self::restart::{Policy, Restarts, When};
+pub(crate) use self::restart::{Backoff, Policy, Restarts, When};
 
 /// How far the group has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -18,9 +18,26 @@ pub(crate) struct Policy {
     /// So many restarts, at most, within this window; the window slides.
     pub(crate) max: usize,
     pub(crate) within: Duration,
-    /// The wait before the first restart; it doubles with each that follows.
+    pub(crate) backoff: Backoff,
+}
+
+/// How long to wait before another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Backoff {
+    /// The wait before the first; it doubles with each that follows.
     pub(crate) shortest: Duration,
     pub(crate) longest: Duration,
+}
+
+impl Backoff {
+    pub(crate) const DEFAULT: Self = Self { shortest: Duration::from_millis(100), longest: Duration::from_secs(30) };
+
+    /// The wait after so many tries in a row. `chance`, from 0 to 1, spreads the waits of those that
+    /// failed together over the upper half, as AWS's "equal jitter" does.
+    pub(crate) fn wait(self, in_a_row: u32, chance: f64) -> Duration {
+        let doubled = self.shortest.saturating_mul(2_u32.saturating_pow(in_a_row));
+        doubled.min(self.longest).mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
+    }
 }
 
 /// One service's restarts so far.
@@ -40,8 +57,7 @@ impl Restarts {
     /// How long to wait before the next start; `None` if there is to be none.
     ///
     /// `stable` is how long it had been ready: as long as the window or longer, and the wait is
-    /// short again. `chance`, from 0 to 1, spreads the waits of services that failed together over
-    /// the upper half, as AWS's "equal jitter" does.
+    /// short again.
     pub(crate) fn next(&mut self, failed: bool, now: Duration, stable: Duration, chance: f64) -> Option<Duration> {
         match self.policy.when {
             When::Never => return None,
@@ -58,9 +74,9 @@ impl Restarts {
         if stable >= self.policy.within {
             self.in_a_row = 0;
         }
-        let doubled = self.policy.shortest.saturating_mul(2_u32.saturating_pow(self.in_a_row));
+        let wait = self.policy.backoff.wait(self.in_a_row, chance);
         self.in_a_row = self.in_a_row.saturating_add(1);
-        Some(doubled.min(self.policy.longest).mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0))
+        Some(wait)
     }
 
     /// How many in a row, without a stable period between them.
@@ -71,7 +87,7 @@ impl Restarts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Policy, Restarts, When};
+    use super::{Backoff, Policy, Restarts, When};
     use std::time::Duration;
 
     const fn ms(ms: u64) -> Duration {
@@ -79,7 +95,12 @@ mod tests {
     }
 
     fn policy(max: usize) -> Policy {
-        Policy { when: When::OnFailure, max, within: ms(1000), shortest: ms(100), longest: ms(1000) }
+        Policy {
+            when: When::OnFailure,
+            max,
+            within: ms(1000),
+            backoff: Backoff { shortest: ms(100), longest: ms(1000) },
+        }
     }
 
     #[test]
