@@ -5,7 +5,9 @@
 use std::error::Error;
 use std::fmt;
 use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use group::axum::Router;
 use group::axum::extract::{Path, Query};
@@ -22,6 +24,13 @@ struct Log(Arc<Mutex<Vec<String>>>);
 impl Log {
     fn note(&self, line: impl Into<String>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.into());
+    }
+
+    /// Waits until it has so many lines.
+    async fn until(&self, lines: usize) {
+        while self.lines().len() < lines {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn lines(&self) -> Vec<String> {
@@ -167,6 +176,51 @@ async fn a_plain_start_has_a_thread_of_its_own() {
     let report = running.stop().await;
     assert_eq!(log.lines(), ["blocking", "told"]);
     assert_eq!(cause(&report), format!("`blocking` failed to stop: {}", fmt::Error));
+}
+
+/// Its thread runs on when it is given up, until it is let go.
+#[derive(Default)]
+struct Stubborn {
+    runs: AtomicUsize,
+    let_go: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
+}
+
+#[service(register = false, restart(on_failure, backoff = "1ms..1ms"))]
+impl Stubborn {
+    fn start(&self, cx: Context, shutdown: Shutdown, log: Arc<Log>) {
+        let at_once = self.runs.fetch_add(1, Ordering::SeqCst) + 1;
+        log.note(format!("{at_once} at once"));
+        let let_go = self.let_go.lock().unwrap().take();
+        if let Some(let_go) = let_go {
+            cx.spawn(async { Err::<(), _>("what it spawned fails") });
+            let_go.recv().unwrap();
+        } else {
+            shutdown.wait();
+        }
+        self.runs.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_plain_start_that_was_given_up_is_started_again_only_when_its_thread_has_ended() {
+    let (let_go, held) = std::sync::mpsc::channel();
+    let (running, log) =
+        started(Group::new().add(Stubborn { let_go: Mutex::new(Some(held)), ..Stubborn::default() })).await;
+    let handle = running.handle();
+    let restarted = async {
+        let mut events = handle.events();
+        while handle.status().services()[0].restarts() == 0 {
+            events.recv().await.expect("the group runs");
+        }
+    };
+    restarted.await;
+    let second = tokio::time::timeout(Duration::from_millis(50), log.until(2)).await;
+    assert!(second.is_err(), "the first thread is not over: {:?}", log.lines());
+    let_go.send(()).unwrap();
+    log.until(2).await;
+    assert_eq!(log.lines(), ["1 at once", "1 at once"]);
+    let report = running.stop().await;
+    assert!(report.is_clean(), "{report}");
 }
 
 struct Brief;

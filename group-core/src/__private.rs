@@ -229,12 +229,13 @@ impl<T> OrElseNot<T> for &Maker<T> {
 ///
 /// When it fails, panics, or the thread cannot be had.
 pub async fn on_thread(cx: &Context, start: impl FnOnce() -> Result + Send + 'static) -> Result {
+    let alone = cx.member().own_thread().await;
     let (sender, ended) = oneshot::channel();
     // Abort does not reach a thread: the service is gone only when it is.
     let remains = cx.member().remains();
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new().name(cx.name().to_owned()).spawn(move || {
-        let _remains = remains;
+        let (_remains, _alone) = (remains, alone);
         let _entered = runtime.enter();
         let result = caught_now(start).and_then(|result| result);
         // Nobody waits any more when the service was aborted.

@@ -403,6 +403,7 @@ impl Journal {
             restarts: entry.restarts,
             last_restarts: entry.last_restarts.iter().copied().collect(),
             stop_asked: entry.stop_asked,
+            stopped: member.stopped().map(|at| at.saturating_duration_since(self.begun)),
             gone: entry.gone,
             ending: entry.ending,
             messages: member.messages(),

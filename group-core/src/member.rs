@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +32,10 @@ pub(crate) struct Member {
     child_failed: Arc<Notify>,
     /// How many of its tasks are being polled right now: who blocks a thread never leaves.
     polled: AtomicUsize,
+    /// Held by the thread of a blocking `start`.
+    thread: OnceLock<Arc<tokio::sync::Mutex<()>>>,
+    /// When its `start` and its `stop` had returned.
+    stopped: OnceLock<Instant>,
     /// The service is gone when all of this is.
     remains: Mutex<Option<Weak<Remains>>>,
     addr: OnceLock<SocketAddr>,
@@ -87,6 +92,8 @@ impl Member {
             children: Mutex::new(None),
             child_failed: Arc::default(),
             polled: AtomicUsize::new(0),
+            thread: OnceLock::new(),
+            stopped: OnceLock::new(),
             remains: Mutex::new(None),
             addr: OnceLock::new(),
             messages: Mutex::new(None),
@@ -180,6 +187,20 @@ impl Member {
     /// Whether the service holds a thread at this moment.
     pub(crate) fn is_polled(&self) -> bool {
         self.polled.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits until no thread runs its `start` any more: one that was dropped runs on.
+    pub(crate) async fn own_thread(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(self.thread.get_or_init(Arc::default)).lock_owned().await
+    }
+
+    pub(crate) fn set_stopped(&self) {
+        // It stops once.
+        let _ = self.stopped.set(Instant::now());
+    }
+
+    pub(crate) fn stopped(&self) -> Option<Instant> {
+        self.stopped.get().copied()
     }
 
     pub(crate) fn remains(&self) -> Option<Arc<Remains>> {

@@ -139,6 +139,7 @@ pub struct ServiceReport {
     pub(crate) restarts: u64,
     pub(crate) last_restarts: Vec<Duration>,
     pub(crate) stop_asked: Option<Duration>,
+    pub(crate) stopped: Option<Duration>,
     pub(crate) gone: Option<Duration>,
     pub(crate) ending: Ending,
     pub(crate) messages: Option<Messages>,
@@ -199,7 +200,13 @@ impl ServiceReport {
         self.stop_asked.filter(|_| self.built.is_some())
     }
 
-    /// When it had stopped and was dropped, or was given up.
+    /// When its `start` and its `stop` had returned. Not so for one that was aborted.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Duration> {
+        self.stopped.filter(|_| self.built.is_some())
+    }
+
+    /// When it was dropped, or was given up.
     #[must_use]
     pub fn gone(&self) -> Option<Duration> {
         self.gone.filter(|_| self.built.is_some())

@@ -49,7 +49,7 @@ impl Future for Life {
         let _polls = cx.member().polls();
         match caught_now(|| running.as_mut().poll(task)) {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(())) => {}
+            Ok(Poll::Ready(())) => cx.member().set_stopped(),
             Err(panicked) => cx.tell(News::Failed(panicked)),
         }
         drop_life(future.take(), cx);

@@ -64,7 +64,7 @@ impl Serialize for ServiceReport {
             Ending::Abandoned => "abandoned",
         };
         let last_restarts: Vec<_> = self.last_restarts().iter().map(|&time| ms(Some(time))).collect();
-        let mut service = serializer.serialize_struct("ServiceReport", 10)?;
+        let mut service = serializer.serialize_struct("ServiceReport", 11)?;
         service.serialize_field("name", self.name())?;
         service.serialize_field("local_addr", &self.local_addr().map(|addr| addr.to_string()))?;
         service.serialize_field("ending", ending)?;
@@ -74,6 +74,7 @@ impl Serialize for ServiceReport {
         service.serialize_field("restarts", &self.restarts())?;
         service.serialize_field("last_restarts_ms", &last_restarts)?;
         service.serialize_field("stop_asked_ms", &ms(self.stop_asked()))?;
+        service.serialize_field("stopped_ms", &ms(self.stopped()))?;
         service.serialize_field("gone_ms", &ms(self.gone()))?;
         service.serialize_field("messages", &self.messages())?;
         service.end()

@@ -1,8 +1,9 @@
 //! O: looking at it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use group::{Group, Restart, Role, Schedule, Shutdown};
+use group::{BoxError, Context, Group, Restart, Role, Schedule, Service, Shutdown};
 
 use crate::support::{
     Act::{Fail, Hang, Panic, Take},
@@ -37,6 +38,39 @@ async fn c203_no_internals_show_in_a_report() {
             assert_eq!(text.lines().filter(|line| line.trim_start().starts_with(service.name())).count(), 1, "{text}");
         }
     }
+}
+
+/// Blocks its thread for a while when it is dropped, which is what a flush may do.
+struct SlowToDrop;
+
+impl Service for SlowToDrop {
+    async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+        cx.shutdown().requested().await;
+        Ok(())
+    }
+}
+
+impl Drop for SlowToDrop {
+    fn drop(&mut self) {
+        std::thread::sleep(millis(20));
+    }
+}
+
+#[tokio::test]
+async fn c200_a_timeline_tells_stopped_from_dropped() {
+    let (report, _) = started_and_stopped(Group::new().add(SlowToDrop)).await;
+    let service = report.service("slow-to-drop").unwrap();
+    let [asked, stopped, gone] = [service.stop_asked(), service.stopped(), service.gone()].map(Option::unwrap);
+    assert!(asked <= stopped && stopped + millis(20) <= gone, "{asked:?} {stopped:?} {gone:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c200_one_that_was_aborted_has_not_stopped() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1"]);
+    let (report, _) = started_and_stopped(group.probe(journal.probe("s2").on(Stop, Hang))).await;
+    let stopped = |name| report.service(name).unwrap().stopped().is_some();
+    assert_eq!((stopped("s1"), stopped("s2")), (true, false));
 }
 
 #[tokio::test(start_paused = true)]
