@@ -1,7 +1,73 @@
 #![doc = include_str!("../README.md")]
 
 pub use group_core::*;
-pub use group_macros::{main, service};
+/// Turns an `impl` block into a service, and registers it.
+///
+/// Its methods `new`, `start`, `stop`, `health`, `reload` and `router`, and its routes, are what the
+/// service does; the arguments are the methods of [`Spec`] and do the same. What it expands to is in
+/// `docs/macros.md`.
+///
+/// ```
+/// use group::{Shutdown, service};
+///
+/// #[derive(Default)]
+/// struct Mailer;
+///
+/// #[service(name = "mail", stop_timeout = "5s")]
+/// impl Mailer {
+///     async fn start(&self, shutdown: Shutdown) {
+///         shutdown.requested().await;
+///     }
+/// }
+/// ```
+pub use group_macros::service;
+
+/// Makes the program's entry point: it starts the group of all registered services, or of those that
+/// are listed, and stops them in reverse. The body runs first.
+///
+/// It takes nothing, or the [`Group`]; it returns nothing, or a `Result`.
+///
+/// ```no_run
+/// use group::Group;
+///
+/// #[group::main(stop_timeout = "20s")]
+/// async fn main(group: &mut Group) -> std::io::Result<()> {
+///     group.provide(std::fs::read_to_string("greeting.txt")?);
+///     Ok(())
+/// }
+/// ```
+pub use group_macros::main;
+
+/// Makes a test with a group: of all registered services, or of those that are listed.
+///
+/// The test takes `&mut Group`, not yet started, or [`Running`]: then the group is started before
+/// the test, and stopped after it, and the test fails if the group does not end cleanly. Either way
+/// it is [on free ports](Group::on_free_ports), and listens for no signal.
+///
+/// It takes `services(A, B)`, `flavor`, `worker_threads` and `crate` as [`main`](macro@main) does; one
+/// thread is the default. `paused` needs the feature `testing`: time stands still, and leaps when
+/// nothing else is to be done. A socket is not seen as something to be done.
+///
+/// ```
+/// use group::{Running, service};
+///
+/// #[derive(Default)]
+/// struct Morning;
+///
+/// #[service(http = "0.0.0.0:80")]
+/// impl Morning {
+///     #[get("/")]
+///     async fn index(&self) {}
+/// }
+///
+/// #[group::test(services(Morning))]
+/// async fn morning_answers(running: Running) -> std::io::Result<()> {
+///     let address = running.local_addr("morning").expect("it listens");
+///     tokio::net::TcpStream::connect(address).await?;
+///     Ok(())
+/// }
+/// ```
+pub use group_macros::test;
 
 #[doc(hidden)]
 pub use group_core::__private;

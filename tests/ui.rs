@@ -33,6 +33,31 @@ fn mistakes_in_words_of_rustc() {
     }
 }
 
+/// What is a test is there for `cargo test` alone, which trybuild does not run.
+#[test]
+fn mistakes_in_tests() {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let check = ["check", "-p", "programs", "--test", "mistaken", "--features", "mistakes", "--message-format=short"];
+    let output = Command::new(cargo).args(check).output().expect("cargo can be run");
+    let text = String::from_utf8_lossy(&output.stderr);
+    let said: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("tests/programs/mistakes/")).collect();
+    let parameter = "a group's test takes one parameter: `&mut Group`, or `Running` for one that is started";
+    let wanted = [
+        ("tests.rs:9:26", parameter),
+        ("tests.rs:14:23", parameter),
+        ("tests.rs:19:28", parameter),
+        ("tests.rs:24:32", "a test cannot return `u8`"),
+        ("tests.rs:29:34", "`Plain` doesn't implement `Debug`"),
+        ("tests.rs:33:24", "`Plain` is not a service"),
+        ("tests.rs:36:15", "`paused` needs the feature `testing` of `service-group`"),
+    ];
+    assert_eq!(said.len(), wanted.len(), "{text}");
+    for (place, message) in wanted {
+        let is_it = |line: &&str| line.starts_with(&format!("{place}: error")) && line.contains(message);
+        assert!(said.iter().any(is_it), "not {message} at {place}: {text}");
+    }
+}
+
 /// As in `1.95.0`.
 fn rustc_version() -> String {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());

@@ -10,16 +10,18 @@ pub use std::time::Duration;
 
 pub use inventory;
 
-pub use crate::entry::Main;
+pub use crate::entry::{Threads, Trial};
 pub use crate::registry::Registration;
 pub use crate::{Context, Group, Made, Restart, Role, Route, Schedule, Service, ServiceResult, Spec};
 
+use std::fmt::Debug;
 use std::marker::PhantomData;
+use std::pin::Pin;
 
 use tokio::sync::oneshot;
 
 use crate::panic::caught_now;
-use crate::{BoxError, FromContext};
+use crate::{BoxError, FromContext, Running};
 
 /// What an endless loop returns. Edition 2024 infers it, but only a function type can name it.
 pub type Never = <fn() -> ! as Returns>::Type;
@@ -136,6 +138,28 @@ impl<'a> TakenByMain<'a> for &'a mut Group {
     }
 }
 
+/// What a test can take.
+#[diagnostic::on_unimplemented(
+    message = "a group's test takes one parameter: `&mut Group`, or `Running` for one that is started",
+    label = "neither `&mut Group` nor `Running`"
+)]
+pub trait TakenByTest<'a>: Sized {
+    /// Takes it. Boxed, because of an opaque future rustc has a second thing to say.
+    fn take(trial: &'a mut Trial) -> Pin<Box<dyn Future<Output = Result<Self>> + 'a>>;
+}
+
+impl<'a> TakenByTest<'a> for &'a mut Group {
+    fn take(trial: &'a mut Trial) -> Pin<Box<dyn Future<Output = Result<Self>> + 'a>> {
+        Box::pin(ready(Ok(trial.group())))
+    }
+}
+
+impl<'a> TakenByTest<'a> for Running {
+    fn take(trial: &'a mut Trial) -> Pin<Box<dyn Future<Output = Result<Self>> + 'a>> {
+        Box::pin(trial.start())
+    }
+}
+
 /// What `main` can return: every [`ServiceResult`].
 #[diagnostic::on_unimplemented(
     message = "`main` cannot return `{Self}`",
@@ -156,6 +180,56 @@ impl<T: ServiceResult> ReturnedByMain for T {
     fn into_result(self) -> Result {
         ServiceResult::into_result(self)
     }
+}
+
+/// What a test can return, as under `#[test]`.
+#[diagnostic::on_unimplemented(
+    message = "a test cannot return `{Self}`",
+    label = "expected `()` or `Result<(), E>`",
+    note = "`E` must implement `Debug`"
+)]
+pub trait ReturnedByTest {
+    /// The same, in one form.
+    ///
+    /// # Errors
+    ///
+    /// When it was one.
+    fn into_result(self) -> Result;
+}
+
+impl ReturnedByTest for () {
+    fn into_result(self) -> Result {
+        Ok(self)
+    }
+}
+
+impl ReturnedByTest for Never {
+    fn into_result(self) -> Result {
+        self
+    }
+}
+
+impl<E: Debug> ReturnedByTest for std::result::Result<(), E> {
+    fn into_result(self) -> Result {
+        self.map_err(|error| format!("{error:?}").into())
+    }
+}
+
+/// `paused`, where it can be had.
+#[diagnostic::on_unimplemented(
+    message = "`paused` needs the feature `testing` of `service-group`",
+    label = "the feature `testing` is not enabled",
+    note = "add `features = [\"testing\"]` to `service-group`, under `[dev-dependencies]`"
+)]
+pub trait Paused {}
+
+#[cfg(feature = "testing")]
+impl Paused for () {}
+
+/// Says that time stands still.
+#[must_use]
+pub fn paused(_: impl Paused) -> bool {
+    true
 }
 
 /// A service that needs no `new`.

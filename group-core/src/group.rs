@@ -86,6 +86,7 @@ pub struct Group {
     provided: Vec<Provided>,
     schedule: Schedule,
     stop_timeout: Option<Duration>,
+    on_free_ports: bool,
     mistakes: Vec<BoxError>,
 }
 
@@ -200,6 +201,35 @@ impl Group {
     /// [`run`](Self::run) and `#[group::main]`.
     pub fn stop_timeout(&mut self, limit: Duration) -> &mut Self {
         self.stop_timeout = Some(limit);
+        self
+    }
+
+    /// Puts every HTTP service on a free port of the loopback interface, whatever its address is: so
+    /// tests get in the way neither of each other nor of what else runs here.
+    /// [`Running::local_addr`] says which port it is.
+    ///
+    /// ```
+    /// use group::{Group, service};
+    ///
+    /// #[derive(Default)]
+    /// struct Morning;
+    ///
+    /// #[service(http = "0.0.0.0:80")]
+    /// impl Morning {
+    ///     #[get("/morning")]
+    ///     async fn morning(&self) {}
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let running = Group::registered().on_free_ports().start().await.unwrap();
+    /// let address = running.local_addr("morning").unwrap();
+    /// assert!(address.ip().is_loopback());
+    /// assert_ne!(address.port(), 80);
+    /// # running.stop().await;
+    /// # }
+    /// ```
+    pub fn on_free_ports(&mut self) -> &mut Self {
+        self.on_free_ports = true;
         self
     }
 
@@ -334,7 +364,12 @@ impl Group {
     }
 
     fn launch(self, inbox: Inbox, early: Vec<Message>) -> Result<(Running, oneshot::Receiver<()>), Report> {
-        let Self { services, provided, schedule, stop_timeout, mistakes } = self;
+        let Self { mut services, provided, schedule, stop_timeout, on_free_ports, mistakes } = self;
+        if on_free_ports {
+            for service in &mut services {
+                service.spec.take_free_port();
+            }
+        }
         let Assembly { plan, specs, factories, by_type, .. } = assembled(services, &provided, schedule, mistakes)?;
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
         let budget = Budget::new(stop_timeout, plan.chain());

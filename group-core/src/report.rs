@@ -444,16 +444,12 @@ impl Termination for Report {
 }
 
 /// A group that did not come up. What had been started was stopped again before this was returned.
+///
+/// Displayed, it is one line. For `unwrap`, and for a `main` or a test that returns it, its `Debug` is
+/// the whole report, as a person reads it.
 #[derive(Clone)]
 pub struct StartError {
     report: Report,
-}
-
-/// The whole story, as `unwrap` shows it.
-impl fmt::Debug for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.report, f)
-    }
 }
 
 impl StartError {
@@ -469,6 +465,12 @@ impl StartError {
     /// The whole story, to keep.
     pub fn into_report(self) -> Report {
         self.report
+    }
+}
+
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.report, f)
     }
 }
 

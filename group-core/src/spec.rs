@@ -17,6 +17,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a service may take to stop, unless it says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Any port that nobody listens on, out of reach for other machines.
+const FREE_PORT: &str = "127.0.0.1:0";
+
 /// How the group treats a service: its name, what it comes after, its limits.
 ///
 /// Each method is named like the argument of `#[service(…)]` that does the same.
@@ -194,6 +197,14 @@ impl Spec {
         self.http = Some(address.into());
         self.rules.role = lifecycle::Role::Daemon;
         self
+    }
+
+    /// Serves on another address, if it serves.
+    pub(crate) fn take_free_port(&mut self) {
+        // One that is no address is still a mistake.
+        if let Some(address) = self.http.as_mut().filter(|address| is_host_and_port(address)) {
+            *address = FREE_PORT.into();
+        }
     }
 
     /// Notes that it serves this route. To serve it is another matter: see [`Route`].

@@ -1,18 +1,15 @@
-//! `#[group::main]`.
+//! `#[group::main]` and `#[group::test]`: the ways into a program.
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, FnArg, Path, ReturnType, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, Ident, Path, ReturnType, Signature, Type, Visibility};
 
 use crate::args::{self, Arg, facade};
 use crate::duration;
 use crate::errors::Errors;
-
-/// The arguments of `#[group::main(…)]`.
-const ARGUMENTS: &[&str] = &["services", "crates", "schedule", "stop_timeout", "flavor", "worker_threads", "crate"];
 
 const OTHER_RUNTIME: &str = "the group brings its own runtime: remove this attribute";
 
@@ -20,21 +17,64 @@ const SCHEDULES: &[&str] = &["strict", "graph"];
 
 const FLAVORS: &[&str] = &["multi_thread", "current_thread"];
 
-pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+/// Which of the two it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Main,
+    Test,
+}
+
+impl Kind {
+    /// The arguments of the attribute.
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Main => &["services", "crates", "schedule", "stop_timeout", "flavor", "worker_threads", "crate"],
+            Self::Test => &["services", "crates", "paused", "flavor", "worker_threads", "crate"],
+        }
+    }
+
+    fn goes_on(self) -> &'static str {
+        match self {
+            Self::Main => "`#[group::main]` goes on `async fn main`",
+            Self::Test => "`#[group::test]` goes on an `async fn`",
+        }
+    }
+
+    fn must_be_async(self) -> &'static str {
+        match self {
+            Self::Main => "the group's `main` must be `async`",
+            Self::Test => "a group's test must be `async`",
+        }
+    }
+
+    fn parameters(self) -> &'static str {
+        match self {
+            Self::Main => "`main` can take one parameter, `&mut Group`",
+            Self::Test => "a group's test takes one parameter: `&mut Group`, or `Running` for one that is started",
+        }
+    }
+}
+
+pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let arguments = args::parse(arguments, ARGUMENTS, &mut errors);
-    let settings = Settings::read(&arguments, &mut errors);
-    let Ok(main) = syn::parse2::<Main>(item.clone()) else {
-        errors.at(first_word(item), "`#[group::main]` goes on `async fn main`");
+    let arguments = args::parse(arguments, kind.arguments(), &mut errors);
+    let settings = Settings::read(kind, &arguments, &mut errors);
+    let Ok(entry) = syn::parse2::<Entry>(item.clone()) else {
+        errors.at(first_word(item), kind.goes_on());
         let errors = errors.into_tokens();
-        return quote!(#item #errors fn main() {});
+        let main = (kind == Kind::Main).then(|| {
+            quote!(
+                fn main() {}
+            )
+        });
+        return quote!(#item #errors #main);
     };
     let mut mistakes = Errors::default();
-    main.check(&mut mistakes);
-    // With wrong arguments alone, `main` is what it would be without them.
-    let main = if mistakes.is_empty() { main.expand(&settings) } else { main.expand_dummy() };
+    entry.check(kind, &mut mistakes);
+    // With wrong arguments alone, it is what it would be without them.
+    let entry = if mistakes.is_empty() { entry.expand(kind, &settings) } else { entry.expand_dummy(kind) };
     let (errors, mistakes) = (errors.into_tokens(), mistakes.into_tokens());
-    quote!(#main #errors #mistakes)
+    quote!(#entry #errors #mistakes)
 }
 
 /// What the arguments say.
@@ -44,14 +84,16 @@ struct Settings {
     crates: Vec<Ident>,
     graph: bool,
     stop_timeout: Option<Duration>,
+    /// Where it says so.
+    paused: Option<Span>,
     current_thread: bool,
     worker_threads: Option<usize>,
     krate: Option<Path>,
 }
 
 impl Settings {
-    fn read(args: &[Arg], errors: &mut Errors) -> Self {
-        let mut settings = Self::default();
+    fn read(kind: Kind, args: &[Arg], errors: &mut Errors) -> Self {
+        let mut settings = Self { current_thread: kind == Kind::Test, ..Self::default() };
         for arg in args {
             match arg.key.to_string().as_str() {
                 "services" => settings.services = Some(read_services(arg, errors)),
@@ -60,6 +102,7 @@ impl Settings {
                     settings.graph = errors.keep(arg.word(SCHEDULES)).is_some_and(|schedule| schedule == "graph");
                 }
                 "stop_timeout" => settings.stop_timeout = errors.keep(arg.duration()),
+                "paused" => settings.paused = errors.keep(arg.alone()).map(|()| arg.key.span()),
                 "flavor" => {
                     settings.current_thread =
                         errors.keep(arg.word(FLAVORS)).is_some_and(|flavor| flavor == "current_thread");
@@ -74,6 +117,9 @@ impl Settings {
         }
         if let Some(arg) = args.iter().find(|arg| arg.key == "worker_threads" && settings.current_thread) {
             errors.at(&arg.key, "`worker_threads` needs the `multi_thread` flavor");
+        }
+        if let Some(arg) = args.iter().find(|arg| arg.key == "paused" && !settings.current_thread) {
+            errors.at(&arg.key, "`paused` needs the `current_thread` flavor");
         }
         settings
     }
@@ -113,15 +159,15 @@ fn read_crates(arg: &Arg, errors: &mut Errors) -> Vec<Ident> {
     crates
 }
 
-/// `async fn main`, its body unread.
-struct Main {
+/// The user's function, its body unread.
+struct Entry {
     attrs: Vec<Attribute>,
     visibility: Visibility,
     sig: Signature,
     body: TokenStream,
 }
 
-impl Parse for Main {
+impl Parse for Entry {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         Ok(Self {
             attrs: input.call(Attribute::parse_outer)?,
@@ -132,30 +178,35 @@ impl Parse for Main {
     }
 }
 
-impl Main {
-    fn check(&self, errors: &mut Errors) {
+impl Entry {
+    fn check(&self, kind: Kind, errors: &mut Errors) {
         let Signature { asyncness, fn_token, ident, generics, inputs, .. } = &self.sig;
-        if ident != "main" {
+        if kind == Kind::Main && ident != "main" {
             let message = format!("`#[group::main]` makes the program's entry point: name it `main`, not `{ident}`");
             errors.at(ident, message);
         }
         if asyncness.is_none() {
             match self.made_by() {
                 Some(attribute) => errors.push(syn::Error::new(attribute, OTHER_RUNTIME)),
-                None => errors.at(fn_token, "the group's `main` must be `async`"),
+                None => errors.at(fn_token, kind.must_be_async()),
             }
         }
         if !generics.params.is_empty() {
-            errors.at(generics, "`main` cannot be generic");
+            errors.at(generics, format!("`{ident}` cannot be generic"));
         }
         for input in inputs.iter().skip(1) {
-            errors.at(input, "`main` can take one parameter, `&mut Group`");
+            errors.at(input, kind.parameters());
         }
-        if let Some(FnArg::Receiver(receiver)) = inputs.first() {
-            errors.at(receiver, "`main` can take one parameter, `&mut Group`");
+        match inputs.first() {
+            Some(FnArg::Receiver(receiver)) => errors.at(receiver, kind.parameters()),
+            None if kind == Kind::Test => errors.at(ident, kind.parameters()),
+            _ => {}
         }
-        for attr in self.attrs.iter().filter(|attr| is_foreign_main(attr)) {
+        for attr in self.attrs.iter().filter(|attr| is_foreign(attr)) {
             errors.at(attr, OTHER_RUNTIME);
+        }
+        for attr in self.attrs.iter().filter(|attr| attr.path().is_ident("test")) {
+            errors.at(attr, "`#[group::test]` makes it a test: remove this attribute");
         }
     }
 
@@ -167,67 +218,119 @@ impl Main {
         first.source_text().is_some_and(|text| text.starts_with("#[")).then_some(first)
     }
 
-    /// A `main` that does nothing, and the user's function, so that its body is checked.
-    fn expand_dummy(&self) -> TokenStream {
+    /// One that does nothing, and the user's function, so that its body is checked.
+    fn expand_dummy(&self, kind: Kind) -> TokenStream {
         let Self { attrs, visibility, sig, body } = self;
-        let attrs = attrs.iter().filter(|attr| !is_foreign_main(attr));
+        let attrs = attrs.iter().filter(|attr| !is_foreign(attr) && !attr.path().is_ident("test"));
         let function = sig.receiver().is_none().then(|| quote!(#(#attrs)* #visibility #sig #body));
-        if sig.ident == "main" { quote!(#visibility fn main() { #function }) } else { quote!(#function fn main() {}) }
+        match kind {
+            Kind::Test => quote!(#function),
+            Kind::Main if sig.ident == "main" => quote!(#visibility fn main() { #function }),
+            Kind::Main => quote!(#function fn main() {}),
+        }
     }
 
-    fn expand(&self, settings: &Settings) -> TokenStream {
+    fn expand(&self, kind: Kind, settings: &Settings) -> TokenStream {
         let Self { attrs, visibility, sig, body } = self;
-        let Settings { services, crates, graph, stop_timeout, current_thread, worker_threads, krate } = settings;
-        let facade = facade(krate.as_ref());
-        let group = if let Some(services) = services {
-            quote! {{
-                let mut group = __g::Group::new();
-                #(<#services as __g::Mentioned>::add_to(&mut group);)*
-                group
-            }}
-        } else {
-            quote!(__g::Group::registered())
-        };
+        let facade = facade(settings.krate.as_ref());
         // rustc says of the whole item that there is no such crate.
-        let crates = crates.iter().map(|name| quote_spanned!(name.span()=> use ::#name as _;));
-        let schedule = graph.then(|| quote!(group.schedule(__g::Schedule::Graph);));
-        let stop_timeout = stop_timeout.map(duration).map(|limit| quote!(group.stop_timeout(#limit);));
-        let worker_threads = worker_threads.map_or_else(|| quote!(__g::None), |count| quote!(__g::Some(#count)));
-        let output = match &sig.output {
-            ReturnType::Default => quote!(()),
-            ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => quote!(__g::Never),
-            ReturnType::Type(_, ty) => quote!(#ty),
+        let crates = settings.crates.iter().map(|name| quote_spanned!(name.span()=> use ::#name as _;));
+        let run = match kind {
+            Kind::Main => self.run_main(settings),
+            Kind::Test => self.run_test(settings),
         };
-        let parameter = match sig.inputs.first() {
-            Some(FnArg::Typed(parameter)) => {
-                let ty = &parameter.ty;
-                Some(quote!(<#ty as __g::TakenByMain>::take(group)))
+        let head = match kind {
+            Kind::Main => quote!(#visibility fn main() -> ::std::process::ExitCode),
+            Kind::Test => {
+                let name = &sig.ident;
+                quote!(#[::core::prelude::v1::test] #visibility fn #name())
             }
-            _ => None,
         };
         quote! {
             #(#attrs)*
-            #visibility fn main() -> ::std::process::ExitCode {
+            #head {
                 use #facade::__private as __g;
                 #(#crates)*
                 #[allow(clippy::unused_async)]
                 #sig #body
-                let mut group = #group;
-                #schedule
-                #stop_timeout
-                let settings = __g::Main { current_thread: #current_thread, worker_threads: #worker_threads };
-                settings.run(group, async |group: &mut __g::Group| {
-                    <#output as __g::ReturnedByMain>::into_result(main(#parameter).await)
-                })
+                #run
             }
+        }
+    }
+
+    fn run_main(&self, settings: &Settings) -> TokenStream {
+        let group = settings.group();
+        let schedule = settings.graph.then(|| quote!(group.schedule(__g::Schedule::Graph);));
+        let stop_timeout = settings.stop_timeout.map(duration).map(|limit| quote!(group.stop_timeout(#limit);));
+        let threads = settings.threads();
+        let output = self.output();
+        let parameter = self.parameter().map(|ty| quote!(<#ty as __g::TakenByMain>::take(group)));
+        quote! {
+            let mut group = #group;
+            #schedule
+            #stop_timeout
+            #threads.main(group, async |group: &mut __g::Group| {
+                <#output as __g::ReturnedByMain>::into_result(main(#parameter).await)
+            })
+        }
+    }
+
+    fn run_test(&self, settings: &Settings) -> TokenStream {
+        let (group, threads, output, name) = (settings.group(), settings.threads(), self.output(), &self.sig.ident);
+        // A test may have any name.
+        let trial = format_ident!("trial", span = Span::mixed_site());
+        let parameter = self.parameter().map(|ty| quote!(<#ty as __g::TakenByTest>::take(#trial).await?));
+        quote! {
+            #threads.test(#group, async |#trial: &mut __g::Trial| {
+                <#output as __g::ReturnedByTest>::into_result(#name(#parameter).await)
+            })
+        }
+    }
+
+    /// The type that it returns.
+    fn output(&self) -> TokenStream {
+        match &self.sig.output {
+            ReturnType::Default => quote!(()),
+            ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => quote!(__g::Never),
+            ReturnType::Type(_, ty) => quote!(#ty),
+        }
+    }
+
+    fn parameter(&self) -> Option<&Type> {
+        match self.sig.inputs.first() {
+            Some(FnArg::Typed(parameter)) => Some(&parameter.ty),
+            _ => None,
         }
     }
 }
 
-/// `#[tokio::main]` and its like.
-fn is_foreign_main(attr: &Attribute) -> bool {
+impl Settings {
+    /// The group that was asked for.
+    fn group(&self) -> TokenStream {
+        let Some(services) = &self.services else { return quote!(__g::Group::registered()) };
+        quote! {{
+            let mut group = __g::Group::new();
+            #(<#services as __g::Mentioned>::add_to(&mut group);)*
+            group
+        }}
+    }
+
+    fn threads(&self) -> TokenStream {
+        let current_thread = self.current_thread;
+        let worker_threads = self.worker_threads.map_or_else(|| quote!(__g::None), |count| quote!(__g::Some(#count)));
+        // Placed at the user's word, for those who lack the feature.
+        let paused = self.paused.map(|at| quote_spanned!(at=> ()));
+        let paused = paused.map_or_else(|| quote!(false), |word| quote!(__g::paused(#word)));
+        quote! {
+            __g::Threads { current_thread: #current_thread, worker_threads: #worker_threads, paused: #paused }
+        }
+    }
+}
+
+/// `#[tokio::main]`, `#[tokio::test]` and their like.
+fn is_foreign(attr: &Attribute) -> bool {
     let path = attr.path();
-    path.segments.len() > 1 && path.segments.last().is_some_and(|last| last.ident == "main")
+    path.segments.len() > 1 && path.segments.last().is_some_and(|last| last.ident == "main" || last.ident == "test")
 }
 
 /// The word that says what an item is.

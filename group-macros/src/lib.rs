@@ -5,6 +5,8 @@
 
 use proc_macro::TokenStream;
 
+use self::entry::Kind;
+
 mod args;
 mod block;
 mod entry;
@@ -20,7 +22,13 @@ pub fn service(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Turns `async fn main` into the program's entry point. See `group::main`.
 #[proc_macro_attribute]
 pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
-    entry::expand(args.into(), &item.into()).into()
+    entry::expand(Kind::Main, args.into(), &item.into()).into()
+}
+
+/// Turns an `async fn` into a test with a group. See `group::test`.
+#[proc_macro_attribute]
+pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
+    entry::expand(Kind::Test, args.into(), &item.into()).into()
 }
 
 /// Code for a duration.
@@ -34,7 +42,7 @@ mod tests {
     use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
     use quote::quote;
 
-    use crate::{entry, service};
+    use crate::{Kind, entry, service};
 
     fn block(route: &TokenStream) -> TokenStream {
         quote! {
@@ -121,11 +129,13 @@ mod tests {
         for args in mutations(service_args()) {
             service::expand(args, &block);
         }
-        for main in mutations(main()) {
-            entry::expand(main_args(), &main);
-        }
-        for args in mutations(main_args()) {
-            entry::expand(args, &main());
+        for kind in [Kind::Main, Kind::Test] {
+            for main in mutations(main()) {
+                entry::expand(kind, main_args(), &main);
+            }
+            for args in mutations(main_args()) {
+                entry::expand(kind, args, &main());
+            }
         }
     }
 

@@ -1,0 +1,37 @@
+//! What a test takes and returns, and what it lacks. `tests/ui.rs` watches that it does not compile:
+//! what is a test is there for `cargo test` alone.
+
+use group::{Group, Running};
+
+struct Plain;
+
+#[group::test]
+async fn parameter(pool: Vec<String>) {
+    drop(pool);
+}
+
+#[group::test]
+async fn owned(group: Group) {
+    drop(group);
+}
+
+#[group::test]
+async fn borrowed(running: &Running) {
+    let _ = running;
+}
+
+#[group::test]
+async fn result(_: Running) -> u8 {
+    3
+}
+
+#[group::test]
+async fn no_debug(_: Running) -> Result<(), Plain> {
+    Err(Plain)
+}
+
+#[group::test(services(Plain))]
+async fn no_service(_: Running) {}
+
+#[group::test(paused)]
+async fn no_feature(_: Running) {}
