@@ -79,7 +79,7 @@ pub(crate) enum Timer {
 }
 
 /// What an early return of `start` means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Role {
     /// May return whenever it is done.
     Task,

@@ -1,0 +1,114 @@
+//! A machine that breaks a promise must be caught, or the search proves nothing.
+
+use std::panic::catch_unwind;
+use std::sync::Arc;
+
+use super::super::{Action, Outcome, Role, Rules, Schedule, Timer};
+use super::group::Group;
+use super::search::Covered;
+use super::world::{Breaks, Task, World};
+
+/// Of three that come one after another.
+fn catches(breaks: Breaks, promise: &str) {
+    let rules = [Rules { role: Role::Task, critical: true }; 3];
+    let mut world = World::new(&Arc::new(Group::new(Schedule::Strict, &rules, Vec::new())));
+    world.breaks = Some(breaks);
+    let caught = catch_unwind(|| Covered::explore(world));
+    let said = crate::panic::message(&*caught.expect_err("it went unnoticed"));
+    assert!(said.contains(promise), "{said}");
+}
+
+#[test]
+fn a_machine_that_stops_in_start_order_is_caught() {
+    let breaks: Breaks = |_, actions, services| {
+        let all_run = services.iter().all(|seen| seen.task == Task::Working);
+        for action in actions.iter_mut().filter(|_| all_run) {
+            if let Action::Stop(id) = action {
+                *id = services.len() - 1 - *id;
+            }
+        }
+    };
+    catches(breaks, "stopped before those that need it");
+}
+
+#[test]
+fn a_machine_that_forgets_a_built_service_is_caught() {
+    let breaks: Breaks = |_, actions, _| actions.retain(|action| !matches!(action, Action::Stop(0) | Action::Abort(0)));
+    catches(breaks, "past the deadline, and not told");
+}
+
+#[test]
+fn a_machine_that_stops_a_dependency_early_is_caught() {
+    let breaks: Breaks = |_, actions, services| {
+        if actions.contains(&Action::Stop(2)) && services[1].task != Task::None {
+            actions.push(Action::Stop(1));
+        }
+    };
+    catches(breaks, "stopped before those that need it");
+}
+
+#[test]
+fn a_machine_that_builds_too_early_is_caught() {
+    let breaks: Breaks = |_, actions, _| {
+        if actions.contains(&Action::Launch(0)) {
+            actions.push(Action::Launch(1));
+        }
+    };
+    catches(breaks, "built before its needs were ready");
+}
+
+#[test]
+fn a_machine_that_waits_without_a_limit_is_caught() {
+    catches(|_, actions, _| actions.retain(|action| *action != Action::Arm(Timer::Deadline)), "a stop without a limit");
+    catches(
+        |_, actions, _| actions.retain(|action| *action != Action::Arm(Timer::Start(1, 0))),
+        "a start without a limit",
+    );
+}
+
+#[test]
+fn a_machine_that_swallows_a_failure_is_caught() {
+    let breaks: Breaks = |_, actions, _| actions.retain(|action| !matches!(action, Action::Blame(_)));
+    catches(breaks, "it turned for a failure that nobody blames");
+}
+
+#[test]
+fn a_machine_that_puts_a_later_cause_in_place_of_the_first_is_caught() {
+    let breaks: Breaks = |machine, actions, _| {
+        let limit = actions.iter().any(|action| matches!(action, Action::Blame(fault) if fault.kind.is_limit()));
+        if limit && !matches!(machine.outcome, Outcome::Clean | Outcome::Forced(_)) {
+            machine.outcome = Outcome::UncleanStop;
+        }
+    };
+    catches(breaks, "it ends for another cause than the first");
+}
+
+#[test]
+fn a_machine_that_starts_again_what_is_to_stop_is_caught() {
+    let breaks: Breaks = |_, actions, _| {
+        if actions.contains(&Action::Stop(2)) {
+            actions.push(Action::Restart(2));
+        }
+    };
+    catches(breaks, "started again after it was told to stop");
+}
+
+#[test]
+fn a_machine_that_says_too_early_that_the_group_is_ready_is_caught() {
+    let breaks: Breaks = |_, actions, _| {
+        if actions.contains(&Action::TellReady(1)) {
+            actions.push(Action::TellGroupReady);
+        }
+    };
+    catches(breaks, "the group is ready, and a service is not");
+}
+
+#[test]
+fn a_machine_that_does_not_abort_when_it_is_forced_is_caught() {
+    let breaks: Breaks = |machine, actions, _| {
+        if matches!(machine.outcome, Outcome::Forced(_)) {
+            actions.retain(|action| !matches!(action, Action::Abort(_)));
+        }
+    };
+    catches(breaks, "forced, and not aborted");
+}

@@ -1,0 +1,103 @@
+//! Groups to try.
+
+use super::super::{Edge, Id, Plan, Role, Rules, Schedule};
+
+/// A group as it is declared, apart from the [`Plan`] that the machine follows.
+#[derive(Debug)]
+pub(super) struct Group {
+    schedule: Schedule,
+    edges: Vec<Edge>,
+    pub(super) rules: Vec<Rules>,
+    /// For each service, all that come after it, if only because they come after one that does.
+    pub(super) followers: Vec<Vec<Id>>,
+}
+
+/// What tells a group from another, once its numbers are given.
+type Shape = (Vec<Edge>, Vec<(Role, bool)>);
+
+impl Group {
+    pub(super) fn new(schedule: Schedule, rules: &[Rules], edges: Vec<Edge>) -> Self {
+        let mut group = Self { schedule, edges, rules: rules.to_vec(), followers: Vec::new() };
+        let ids = || 0..rules.len();
+        group.followers = ids().map(|id| ids().filter(|&other| group.comes_after(other, id)).collect()).collect();
+        group
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        Plan::new(self.schedule, self.rules.len(), &self.edges)
+    }
+
+    /// What a service comes after. One at a time means after the one before.
+    pub(super) fn needs(&self, id: Id) -> impl Iterator<Item = Edge> {
+        let strict = self.schedule == Schedule::Strict && id > 0;
+        let before = strict.then(|| Edge { from: id, to: id - 1, required: false });
+        self.edges.iter().copied().filter(move |edge| edge.from == id).chain(before)
+    }
+
+    fn comes_after(&self, id: Id, other: Id) -> bool {
+        self.needs(id).any(|edge| edge.to == other || self.comes_after(edge.to, other))
+    }
+
+    /// Whether this is the first of all groups that differ from it only in their numbers.
+    ///
+    /// In the graph schedule a service's number decides only what is done first of what is done at
+    /// once, so one of them stands for all. In the strict schedule the numbers are the order.
+    pub(super) fn stands_for_its_like(&self) -> bool {
+        let all = numberings(self.rules.len());
+        let others = all.iter().filter_map(|numbers| self.renumbered(numbers));
+        self.schedule == Schedule::Strict || others.min() == self.renumbered(&all[0])
+    }
+
+    /// The edges and rules of the group in which the services have these numbers, if that is a start
+    /// order.
+    fn renumbered(&self, numbers: &[Id]) -> Option<Shape> {
+        let renumber = |edge: &Edge| Edge { from: numbers[edge.from], to: numbers[edge.to], ..*edge };
+        let mut edges: Vec<Edge> = self.edges.iter().map(renumber).collect();
+        edges.sort_unstable();
+        let mut rules: Vec<_> =
+            numbers.iter().zip(&self.rules).map(|(number, rules)| (number, rules.role, rules.critical)).collect();
+        rules.sort_unstable();
+        let rules = rules.into_iter().map(|(_, role, critical)| (role, critical)).collect();
+        edges.iter().all(|edge| edge.from > edge.to).then_some((edges, rules))
+    }
+}
+
+/// Every way to number `n` services, the plain one first.
+fn numberings(n: usize) -> Vec<Vec<Id>> {
+    (0..n).fold(vec![Vec::new()], |shorter, last| {
+        let with = |numbers: &Vec<Id>, at| [&numbers[..at], &[last], &numbers[at..]].concat();
+        shorter.iter().flat_map(|numbers| (0..=last).rev().map(move |at| with(numbers, at))).collect()
+    })
+}
+
+pub(super) const ROLES: [Role; 4] = [Role::Task, Role::Daemon, Role::Once, Role::Main];
+
+/// Every way to treat `n` services in these roles: each of them critical, or not.
+pub(super) fn rules(n: usize, roles: &[Role]) -> Vec<Vec<Rules>> {
+    let one = || roles.iter().flat_map(|&role| [true, false].map(|critical| Rules { role, critical }));
+    (0..n).fold(vec![Vec::new()], |shorter, _| {
+        shorter.iter().flat_map(|rules| one().map(|next| [&rules[..], &[next]].concat())).collect()
+    })
+}
+
+/// Every group of services that are treated in this way: between any two there is no edge, or one.
+///
+/// Whether an edge is required makes a difference only where the group can go on without the
+/// service that it leads to; elsewhere it is. To the one before, the strict schedule has an edge
+/// anyway.
+pub(super) fn groups(schedule: Schedule, rules: &[Rules]) -> Vec<Group> {
+    let pairs = (0..rules.len()).flat_map(|from| (0..from).map(move |to| (from, to)));
+    let graphs = pairs.fold(vec![Vec::new()], |smaller: Vec<Vec<Edge>>, (from, to)| {
+        let edge = |required| Some(Edge { from, to, required });
+        let mut choices = vec![None, edge(true), edge(false)];
+        if rules[to].critical {
+            choices.retain(|choice| choice.is_none_or(|edge| edge.required));
+        }
+        if schedule == Schedule::Strict && from == to + 1 {
+            choices.retain(|choice| choice.is_none_or(|edge| edge.required && !rules[to].critical));
+        }
+        let with = |edges: &Vec<Edge>, choice: &Option<Edge>| edges.iter().chain(choice).copied().collect();
+        smaller.iter().flat_map(|edges| choices.iter().map(move |choice| with(edges, choice))).collect()
+    });
+    graphs.into_iter().map(|edges| Group::new(schedule, rules, edges)).collect()
+}

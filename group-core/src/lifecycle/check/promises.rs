@@ -1,0 +1,220 @@
+//! The promises of `docs/design.md`, section 4, as far as they are the machine's to keep. Each is a
+//! method, named after it; `docs/lifecycle.md` lists them.
+
+use std::cmp::Reverse;
+
+use super::super::{Action, Event, Id, Outcome, Phase, Reason, Role, State, Timer};
+use super::world::{Seen, Task, World};
+
+/// Held against an action before it is carried out.
+impl World {
+    /// Promise 1, order, at start.
+    pub(super) fn built_once_and_only_when_its_needs_are_settled(&self, id: Id) {
+        assert_eq!(self.services[id].task, Task::None, "built twice");
+        assert!(!self.services[id].lost, "built without what it needs");
+        assert!(!self.stopping, "built although the group stops");
+        for need in self.group.needs(id) {
+            let seen = &self.services[need.to];
+            assert!(seen.ready || (!need.required && seen.lost), "built before its needs were ready");
+        }
+    }
+
+    /// Promise 2, exactly once: it is started again as the same instance, and never after its end.
+    pub(super) fn started_again_only_when_it_has_ended_and_may_go_on(&self, id: Id) {
+        assert!(!self.services[id].is_told(), "started again after it was told to stop");
+        assert_eq!(self.services[id].task, Task::Ended, "started again while it runs");
+        assert!(!self.services[id].lost, "started again although it was given up");
+    }
+
+    /// Promises 1 and 2, order and exactly once, at stop.
+    pub(super) fn stopped_once_and_only_when_its_holders_are_gone(&self, id: Id) {
+        assert!(!self.services[id].is_told(), "stopped twice");
+        assert!(!self.services[id].is_gone(), "stopped although it is not there");
+        assert!(self.stopping, "stopped although the group runs");
+        let mut holders = self.group.followers[id].iter();
+        let is_its_turn = holders.all(|&holder| self.services[holder].is_gone());
+        assert!(is_its_turn || self.out_of_turns, "stopped before those that need it");
+    }
+
+    /// Promise 2, exactly once: what is aborted was stopped before, unless the end is forced.
+    pub(super) fn aborted_once_and_only_while_the_group_stops(&self, id: Id) {
+        assert!(!self.services[id].aborted, "aborted twice");
+        assert!(!self.services[id].is_gone(), "aborted although it is not there");
+        assert!(self.stopping, "aborted although the group runs");
+        assert!(self.services[id].stopped || self.is_forced(), "aborted before it was asked to stop");
+    }
+
+    /// Promise 3, all or nothing.
+    pub(super) fn only_what_it_can_do_without_is_lost(&self, id: Id) {
+        assert!(!self.group.rules[id].critical, "the group goes on without what it cannot do without");
+        assert!(!self.services[id].lost, "lost twice");
+    }
+
+    /// Promise 3, all or nothing.
+    pub(super) fn the_group_is_ready_once_and_only_when_all_are(&self) {
+        assert!(!self.group_ready && !self.stopping, "ready twice, or too late");
+        assert!(self.services.iter().all(|seen| seen.ready || seen.lost), "the group is ready, and a service is not");
+    }
+
+    /// The group turns once. Promise 5: it says so before it stops anything.
+    pub(super) fn turned_once_and_for_a_reason(&self, reason: Reason) {
+        assert!(!self.stopping, "turned twice");
+        match reason {
+            Reason::Completed => assert!(self.group_ready, "completed before it was ready"),
+            Reason::Failed(_) => assert_ne!(self.verdict, Outcome::Clean, "it turned for a failure that nobody blames"),
+            Reason::Asked | Reason::Signal(_) => {}
+        }
+    }
+}
+
+/// Held against what came of an event.
+impl World {
+    pub(super) fn keeps_every_promise(&self, before: &Self, event: Event, actions: &[Action]) {
+        Self::every_failure_is_told(before, event, actions);
+        self.what_it_cannot_do_without_turns_it();
+        self.a_request_turns_it(event);
+        self.the_first_cause_is_kept();
+        self.past_the_deadline_all_are_told();
+        self.a_forced_end_aborts_all();
+        self.every_wait_has_a_limit();
+        self.time_alone_leads_to_the_end(before, event);
+        self.over_exactly_when_nothing_is_left();
+        self.what_was_built_was_stopped();
+    }
+
+    /// Promise 6: whatever goes wrong is told, and whose it is.
+    fn every_failure_is_told(before: &Self, event: Event, actions: &[Action]) {
+        let whose = match event {
+            Event::Ended(id, _) if before.must_not_end(id) => Some(id),
+            Event::Failed(id, _) | Event::Elapsed(Timer::Start(id, _) | Timer::Stop(id) | Timer::Abort(id)) => Some(id),
+            Event::Elapsed(Timer::Deadline) => None,
+            _ => return,
+        };
+        let told = actions.iter().any(|action| matches!(action, Action::Blame(fault) if fault.id == whose));
+        assert!(told, "a failure is lost in silence");
+    }
+
+    /// Whether its role says that it fails if it ends now, and it has not failed before.
+    fn must_not_end(&self, id: Id) -> bool {
+        match self.group.rules[id].role {
+            _ if self.machine.state(id) == State::Failed => false,
+            Role::Once => false,
+            Role::Daemon => true,
+            Role::Task | Role::Main => self.services[id].task == Task::Starting,
+        }
+    }
+
+    /// Promise 3: the group does not go on without what it cannot do without.
+    fn what_it_cannot_do_without_turns_it(&self) {
+        assert!(self.stopping || self.verdict == Outcome::Clean, "it goes on after what should end it");
+    }
+
+    /// Promises 3 and 7: in whatever phase a request or a signal comes.
+    fn a_request_turns_it(&self, event: Event) {
+        assert!(self.stopping || !matches!(event, Event::Stop | Event::Signal(_)), "a request to stop is lost");
+    }
+
+    /// Promises 3 and 6: only a forced end speaks louder than the first cause.
+    fn the_first_cause_is_kept(&self) {
+        assert_eq!(self.machine.outcome(), self.verdict, "it ends for another cause than the first");
+    }
+
+    /// Promise 4: when no time is left for turns, nobody is forgotten.
+    fn past_the_deadline_all_are_told(&self) {
+        let all = self.services.iter().all(|seen| seen.is_gone() || seen.is_told());
+        assert!(!self.out_of_turns || all, "past the deadline, and not told");
+    }
+
+    /// Promise 7: a second signal aborts all that are left.
+    fn a_forced_end_aborts_all(&self) {
+        let all = self.services.iter().all(|seen| seen.is_gone() || seen.aborted);
+        assert!(!self.is_forced() || all, "forced, and not aborted");
+    }
+
+    /// Promise 4: a timer stands behind every service that somebody waits for.
+    fn every_wait_has_a_limit(&self) {
+        for (id, seen) in self.services.iter().enumerate() {
+            let [start, backoff, stop, abort] = seen.armed;
+            match self.machine.state(id) {
+                State::Building | State::Starting => assert!(start, "a start without a limit"),
+                State::Backoff => assert!(backoff, "a backoff without an end"),
+                State::Stopping => assert!(stop || self.grace_armed, "a stop without a limit"),
+                State::Aborting => assert!(abort, "an abort without a limit"),
+                _ => {}
+            }
+            let limit = self.deadline_armed || self.grace_armed || abort;
+            assert!(!self.stopping || seen.is_gone() || limit, "a stop without a limit");
+        }
+    }
+
+    /// Promise 4: each timer that elapses while the group stops brings it nearer to its end, so that
+    /// it comes there if nothing else ever happens.
+    fn time_alone_leads_to_the_end(&self, before: &Self, event: Event) {
+        let Event::Elapsed(timer) = event else { return };
+        if before.stopping {
+            let nearer =
+                (before.steps_done(), Reverse(before.timers_left())) < (self.steps_done(), Reverse(self.timers_left()));
+            assert!(nearer, "{timer:?} elapses and leads nowhere");
+        }
+    }
+
+    fn timers_left(&self) -> usize {
+        let group = usize::from(self.deadline_armed) + usize::from(self.grace_armed);
+        group + self.services.iter().flat_map(|seen| seen.armed).filter(|&armed| armed).count()
+    }
+
+    /// How far the group has come on its way from the request to stop to its end.
+    fn steps_done(&self) -> usize {
+        let steps = |id| match self.machine.state(id) {
+            State::Waiting => 0,
+            State::Ready | State::Backoff => 1,
+            State::Building | State::Starting => 2,
+            State::Completed | State::Failed => 3,
+            State::Stopping => 4,
+            State::Aborting => 5,
+            State::Gone => 6,
+        };
+        let group = match self.machine.phase {
+            Phase::LastGrace => 1,
+            Phase::Over => 2,
+            _ => 0,
+        };
+        group + (0..self.services.len()).map(steps).sum::<usize>()
+    }
+
+    fn over_exactly_when_nothing_is_left(&self) {
+        let all_gone = self.services.iter().all(Seen::is_gone);
+        assert_eq!(self.over, self.stopping && all_gone, "over exactly when nothing is left");
+        assert_eq!(self.over, self.machine.is_over(), "over, and not");
+    }
+
+    /// Promise 2, exactly once, at the end.
+    fn what_was_built_was_stopped(&self) {
+        for seen in self.services.iter().filter(|seen| self.over && seen.built) {
+            assert!(seen.is_told(), "built, and never stopped");
+        }
+    }
+}
+
+/// Held against a state, whatever happens next.
+impl World {
+    /// What a task sent before it noticed that it was told to stop comes too late; and after the end
+    /// everything does.
+    pub(super) fn late_news_changes_nothing(&self) {
+        let mut late = self.machine.clone();
+        let mut comes_too_late = |event| assert_eq!(late.handle(event), [], "late news");
+        for (id, _) in self.services.iter().enumerate().filter(|(_, seen)| self.over || seen.is_told()) {
+            let news = [Event::Built(id), Event::Ready(id), Event::Ended(id, false), Event::Ended(id, true)];
+            news.into_iter().for_each(&mut comes_too_late);
+            if self.over {
+                [Event::Failed(id, false), Event::Gone(id)].into_iter().for_each(&mut comes_too_late);
+            }
+        }
+        if self.over {
+            let timers = [Timer::Deadline, Timer::LastGrace].map(Event::Elapsed);
+            [Event::Begin, Event::Stop, Event::Signal(15)].into_iter().chain(timers).for_each(&mut comes_too_late);
+        }
+        assert_eq!(late.services, self.machine.services, "late news");
+        assert_eq!(late.outcome(), self.machine.outcome(), "late news");
+    }
+}

@@ -1,0 +1,142 @@
+//! The search through every world that can be reached.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::iter::Sum;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::super::Lifecycle;
+use super::essence::Essence;
+use super::group::Group;
+use super::world::World;
+
+/// How much was tried.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Covered {
+    groups: usize,
+    states: usize,
+    transitions: usize,
+}
+
+impl Covered {
+    /// Walks every world that can be reached from here. Worlds of one essence are visited once.
+    pub(super) fn explore(first: World) -> Self {
+        let mut seen: HashSet<Essence, BuildHasherDefault<Mixed>> = HashSet::default();
+        seen.insert(first.essence());
+        let mut transitions = 0;
+        let mut open = vec![first];
+        while let Some(world) = open.pop() {
+            for event in world.possible() {
+                transitions += 1;
+                let next = world.step(event);
+                if seen.insert(next.essence()) {
+                    next.late_news_changes_nothing();
+                    // After the end, nothing is possible any more.
+                    if !next.over {
+                        open.push(next);
+                    }
+                }
+            }
+        }
+        Self { groups: 1, states: seen.len(), transitions }
+    }
+
+    /// Walks every world of each of these groups, on all processors.
+    pub(super) fn explore_all(groups: Vec<Group>) -> Self {
+        let groups: Vec<Arc<Group>> = groups.into_iter().map(Arc::new).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mine = std::iter::from_fn(|| groups.get(next.fetch_add(1, Ordering::Relaxed)));
+            mine.map(|group| Self::explore(World::new(group))).sum()
+        };
+        std::thread::scope(|scope| {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().map(|worker| worker.join().expect("every promise is kept")).sum()
+        })
+    }
+
+    /// Prints it, for a person who wants to know.
+    pub(super) fn say(self, what: &str) {
+        println!("{what}: {self}");
+    }
+}
+
+impl Sum for Covered {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), |sum, part| Self {
+            groups: sum.groups + part.groups,
+            states: sum.states + part.states,
+            transitions: sum.transitions + part.transitions,
+        })
+    }
+}
+
+impl fmt::Display for Covered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { groups, states, transitions } = self;
+        write!(f, "{groups} groups, {states} states, {transitions} transitions")
+    }
+}
+
+/// Walks every world that can be reached, also those of one essence: whatever happens, it must lead
+/// them to worlds of one essence again. Returns how many worlds there were, and how many essences.
+pub(super) fn worlds_of_one_essence_have_one_future(first: World) -> (usize, usize) {
+    let mut seen = HashSet::from([first.whole()]);
+    let mut futures: HashMap<Essence, Vec<Essence>> = HashMap::new();
+    let mut open = vec![first];
+    while let Some(world) = open.pop() {
+        let nexts: Vec<World> = world.possible().into_iter().map(|event| world.step(event)).collect();
+        let future: Vec<Essence> = nexts.iter().map(World::essence).collect();
+        let known = futures.entry(world.essence()).or_insert_with(|| future.clone());
+        assert_eq!(*known, future, "another world of this essence had another future: {world:#?}");
+        open.extend(nexts.into_iter().filter(|next| !next.over && seen.insert(next.whole())));
+    }
+    (seen.len(), futures.len())
+}
+
+impl World {
+    /// Everything, but for how often a service was started again: there is no end to that, and it
+    /// only tells one start's timer from that of the next.
+    fn whole(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let Lifecycle { phase, services, unsettled, deciding, alive, signalled, outcome, .. } = &self.machine;
+        (phase, unsettled, deciding, alive, signalled, outcome).hash(&mut hasher);
+        for service in services {
+            super::super::Service { restarts: 0, ..service.clone() }.hash(&mut hasher);
+        }
+        for seen in &self.services {
+            (seen.task, seen.built, seen.ready, seen.lost, seen.stopped, seen.aborted, seen.abandoned)
+                .hash(&mut hasher);
+            seen.armed.hash(&mut hasher);
+        }
+        (self.deadline_armed, self.grace_armed, self.group_ready, self.stopping).hash(&mut hasher);
+        (self.out_of_turns, self.over, self.verdict).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Quick, and good enough for words that differ: the multiplication of Rust's own `FxHasher`.
+#[derive(Default)]
+pub(super) struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn write(&mut self, bytes: &[u8]) {
+        for word in bytes.chunks(8) {
+            let word = word.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+            self.write_u64(word);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+}

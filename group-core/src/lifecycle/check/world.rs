@@ -1,0 +1,276 @@
+//! The machine, and all that its surroundings may do.
+
+use std::sync::Arc;
+
+use super::super::{Action, Event, Fault, Id, Lifecycle, Outcome, Phase, Timer};
+use super::group::Group;
+
+/// What the task of one service is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Task {
+    None,
+    Building,
+    Starting,
+    Working,
+    /// `start` has returned, or failed.
+    Ended,
+    /// It was told to stop, or could not be built, and is about to be gone.
+    Ending,
+    Gone,
+}
+
+/// What has happened to one service.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) task: Task,
+    pub(super) built: bool,
+    /// It is, or was when it completed.
+    pub(super) ready: bool,
+    /// The group goes on without it.
+    pub(super) lost: bool,
+    pub(super) stopped: bool,
+    pub(super) aborted: bool,
+    pub(super) abandoned: bool,
+    pub(super) restarts: u32,
+    /// The timers that were armed for it: start, backoff, stop, abort.
+    pub(super) armed: [bool; 4],
+}
+
+impl Seen {
+    const NOTHING: Self = Self {
+        task: Task::None,
+        built: false,
+        ready: false,
+        lost: false,
+        stopped: false,
+        aborted: false,
+        abandoned: false,
+        restarts: 0,
+        armed: [false; 4],
+    };
+
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.task, Task::None | Task::Gone) || self.abandoned
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.stopped || self.aborted
+    }
+}
+
+/// A way to break a machine, after what it did in this state of its services. Such machines must be
+/// caught.
+pub(super) type Breaks = fn(&mut Lifecycle, &mut Vec<Action>, &[Seen]);
+
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) group: Arc<Group>,
+    pub(super) machine: Lifecycle,
+    pub(super) breaks: Option<Breaks>,
+    pub(super) services: Vec<Seen>,
+    pub(super) deadline_armed: bool,
+    pub(super) grace_armed: bool,
+    pub(super) group_ready: bool,
+    pub(super) stopping: bool,
+    /// No time is left for turns, or a second signal has come.
+    pub(super) out_of_turns: bool,
+    pub(super) over: bool,
+    /// What went wrong first of what the group cannot do without, and how the group is to end for it.
+    pub(super) verdict: Outcome,
+}
+
+impl World {
+    pub(super) fn new(group: &Arc<Group>) -> Self {
+        Self {
+            machine: Lifecycle::new(Arc::new(group.plan()), &group.rules),
+            services: vec![Seen::NOTHING; group.rules.len()],
+            group: Arc::clone(group),
+            breaks: None,
+            deadline_armed: false,
+            grace_armed: false,
+            group_ready: false,
+            stopping: false,
+            out_of_turns: false,
+            over: false,
+            verdict: Outcome::Clean,
+        }
+    }
+
+    /// All that could happen next.
+    pub(super) fn possible(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        if self.machine.phase == Phase::Idle {
+            events.push(Event::Begin);
+        }
+        if !self.stopping {
+            events.push(Event::Stop);
+        }
+        if !self.is_forced() {
+            events.push(Event::Signal(15));
+        }
+        for (id, seen) in self.services.iter().enumerate() {
+            match seen.task {
+                Task::Building => events.extend([Event::Built(id), Event::Failed(id, false)]),
+                Task::Starting | Task::Working => {
+                    if seen.task == Task::Starting {
+                        events.push(Event::Ready(id));
+                    }
+                    for again in [true, false] {
+                        events.extend([Event::Ended(id, again), Event::Failed(id, again)]);
+                    }
+                }
+                Task::Ending => events.extend([Event::Failed(id, false), Event::Gone(id)]),
+                Task::None | Task::Ended | Task::Gone => {}
+            }
+            let timers = Self::timers_of(id, seen).into_iter().zip(seen.armed);
+            events.extend(timers.filter(|&(_, armed)| armed).map(|(timer, _)| Event::Elapsed(timer)));
+        }
+        let group = [(Timer::Deadline, self.deadline_armed), (Timer::LastGrace, self.grace_armed)];
+        events.extend(group.into_iter().filter(|&(_, armed)| armed).map(|(timer, _)| Event::Elapsed(timer)));
+        events
+    }
+
+    /// What comes of it. Each promise is held against it.
+    pub(super) fn step(&self, event: Event) -> Self {
+        let mut next = self.clone();
+        next.happen(event);
+        let mut actions = next.machine.handle(event);
+        if let Some(breaks) = self.breaks {
+            breaks(&mut next.machine, &mut actions, &self.services);
+        }
+        for &action in &actions {
+            next.carry_out(action);
+        }
+        next.disarm();
+        next.keeps_every_promise(self, event, &actions);
+        next
+    }
+
+    fn happen(&mut self, event: Event) {
+        let forced = self.machine.signalled && matches!(event, Event::Signal(_));
+        self.out_of_turns |= forced || event == Event::Elapsed(Timer::Deadline);
+        if forced {
+            self.verdict = Outcome::Forced(15);
+        }
+        match event {
+            Event::Built(id) => {
+                self.services[id].built = true;
+                self.services[id].task = Task::Starting;
+            }
+            Event::Ready(id) => self.services[id].task = Task::Working,
+            Event::Failed(id, _) if matches!(self.services[id].task, Task::Building | Task::Ending) => {
+                self.services[id].task = Task::Ending;
+            }
+            Event::Ended(id, _) | Event::Failed(id, _) => self.services[id].task = Task::Ended,
+            Event::Gone(id) => {
+                self.services[id].task = Task::Gone;
+                self.services[id].abandoned = false;
+            }
+            Event::Elapsed(timer) => {
+                *self.armed(timer) = false;
+                if let Timer::Abort(id) = timer {
+                    self.services[id].abandoned = true;
+                }
+            }
+            Event::Begin | Event::Stop | Event::Signal(_) => {}
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Launch(id) => {
+                self.built_once_and_only_when_its_needs_are_settled(id);
+                self.services[id].task = Task::Building;
+            }
+            Action::Restart(id) => {
+                self.started_again_only_when_it_has_ended_and_may_go_on(id);
+                self.services[id].task = Task::Starting;
+                self.services[id].restarts += 1;
+            }
+            Action::Stop(id) => {
+                self.stopped_once_and_only_when_its_holders_are_gone(id);
+                self.services[id].stopped = true;
+                self.end(id);
+            }
+            Action::Abort(id) => {
+                self.aborted_once_and_only_while_the_group_stops(id);
+                self.services[id].aborted = true;
+                self.end(id);
+            }
+            Action::Arm(timer) => *self.armed(timer) = true,
+            Action::Blame(fault) => self.judge(fault),
+            Action::TellLost(id) => {
+                self.only_what_it_can_do_without_is_lost(id);
+                self.services[id].ready = false;
+                self.services[id].lost = true;
+            }
+            Action::TellReady(id) => self.services[id].ready = true,
+            Action::TellBackoff(id) => self.services[id].ready = false,
+            Action::TellGroupReady => {
+                self.the_group_is_ready_once_and_only_when_all_are();
+                self.group_ready = true;
+            }
+            Action::TellStopping(reason) => {
+                self.turned_once_and_for_a_reason(reason);
+                self.stopping = true;
+            }
+            Action::TellGroupGone => {
+                assert!(!self.over, "over twice");
+                self.over = true;
+            }
+            Action::TellCompleted(_) | Action::TellGone(_) => {}
+        }
+    }
+
+    fn end(&mut self, id: Id) {
+        let task = &mut self.services[id].task;
+        if *task != Task::Gone {
+            *task = Task::Ending;
+        }
+    }
+
+    fn armed(&mut self, timer: Timer) -> &mut bool {
+        match timer {
+            Timer::Start(id, _) => &mut self.services[id].armed[0],
+            Timer::Backoff(id) => &mut self.services[id].armed[1],
+            Timer::Stop(id) => &mut self.services[id].armed[2],
+            Timer::Abort(id) => &mut self.services[id].armed[3],
+            Timer::Deadline => &mut self.deadline_armed,
+            Timer::LastGrace => &mut self.grace_armed,
+        }
+    }
+
+    /// The machine passes over a timer that means nothing any more, so it need not elapse.
+    fn disarm(&mut self) {
+        let machine = &self.machine;
+        for (id, seen) in self.services.iter_mut().enumerate() {
+            let timers = Self::timers_of(id, seen);
+            for (armed, timer) in seen.armed.iter_mut().zip(timers) {
+                *armed = *armed && machine.awaits(timer);
+            }
+        }
+        self.deadline_armed = self.deadline_armed && machine.awaits(Timer::Deadline);
+        self.grace_armed = self.grace_armed && machine.awaits(Timer::LastGrace);
+    }
+
+    fn timers_of(id: Id, seen: &Seen) -> [Timer; 4] {
+        [Timer::Start(id, seen.restarts), Timer::Backoff(id), Timer::Stop(id), Timer::Abort(id)]
+    }
+
+    /// The first cause decides how the group is to end, and when it came decides what it means.
+    fn judge(&mut self, fault: Fault) {
+        if fault.fatal && self.verdict == Outcome::Clean {
+            self.verdict = match (self.stopping, self.group_ready) {
+                (false, false) => Outcome::StartFailed,
+                (true, _) if fault.kind.is_limit() => Outcome::UncleanStop,
+                _ => Outcome::RunFailed,
+            };
+        }
+    }
+
+    pub(super) fn is_forced(&self) -> bool {
+        matches!(self.verdict, Outcome::Forced(_))
+    }
+}
