@@ -44,6 +44,7 @@ macro_rules! taken_by {
             message = $message,
             label = "cannot be taken from the group",
             note = "a service can take `Shutdown`, `Ready`, `Context`, `Handle`, and `Arc<T>` of another service or of a value that was provided",
+            note = "settings come through `Config<T>`, with the feature `config`",
             note = "implement `group::FromContext` for a type of your own"
         )]
         pub trait $name: Sized {

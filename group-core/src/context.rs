@@ -119,8 +119,8 @@ impl Context {
 
 /// What can be a parameter of `new` and `start`, and of a function that is a service.
 ///
-/// [`Shutdown`], [`Ready`], [`Context`], [`Handle`], and `Arc<T>` of another service or of a value
-/// that was provided. Types of your own can be, too:
+/// [`Shutdown`], [`Ready`], [`Context`], [`Handle`], `Arc<T>` of another service or of a value that was
+/// provided, and, with the feature `config`, `Config<T>` for settings. Types of your own can be, too:
 ///
 /// ```
 /// use group::{BoxError, Context, FromContext, Group, Shutdown};
@@ -156,6 +156,7 @@ impl Context {
     message = "a service cannot take `{Self}`",
     label = "cannot be taken from the group",
     note = "a service can take `Shutdown`, `Ready`, `Context`, `Handle`, and `Arc<T>` of another service or of a value that was provided",
+    note = "settings come through `Config<T>`, with the feature `config`",
     note = "implement `group::FromContext` for a type of your own"
 )]
 pub trait FromContext: Sized {
@@ -211,12 +212,24 @@ impl<T: Send + Sync + 'static> FromContext for Arc<T> {
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     values: Vec<(TypeId, &'static str)>,
+    #[cfg(feature = "config")]
+    configs: Vec<crate::config::Check>,
 }
 
 impl Needs {
     /// A `T` is needed: a service, which then comes first, or a value that was provided.
     pub fn value<T: 'static>(&mut self) {
         self.values.push((TypeId::of::<T>(), type_name::<T>()));
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn config(&mut self, check: crate::config::Check) {
+        self.configs.push(check);
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn configs(&self) -> &[crate::config::Check] {
+        &self.configs
     }
 
     pub(crate) fn values(&self) -> &[(TypeId, &'static str)] {

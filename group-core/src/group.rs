@@ -11,6 +11,8 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{Assembly, Declared, Place, assemble};
+#[cfg(feature = "config")]
+use crate::config;
 use crate::driver::Driver;
 use crate::function::Function;
 use crate::journal::Journal;
@@ -19,6 +21,7 @@ use crate::member::Member;
 use crate::registry;
 use crate::report::{Ending, StartError};
 use crate::service::{Factory, built, made};
+use crate::settings::{Environment, ORDER_VARIABLE};
 use crate::shared::{Message, Provided, Shared};
 use crate::watch::{Inbox, Watch};
 use crate::words::{Took, nearest};
@@ -26,13 +29,7 @@ use crate::{BoxError, Handle, Order, Outcome, Report, Running, Service, ServiceF
 
 /// From the request to stop until everything must be over, unless said otherwise. Kubernetes kills
 /// 30 s after it asked; what is left is for the process itself.
-const STOP_TIMEOUT: Duration = Duration::from_secs(25);
-
-/// The environment variable that overrides [`Group::stop_timeout`].
-const STOP_TIMEOUT_VARIABLE: &str = "GROUP_STOP_TIMEOUT";
-
-/// The environment variable that has the order told instead of walked.
-const ORDER_VARIABLE: &str = "GROUP_ORDER";
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// How the order of a group is walked, at start and, in reverse, at stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -84,10 +81,14 @@ impl From<Schedule> for lifecycle::Schedule {
 pub struct Group {
     pub(crate) services: Vec<Declared>,
     provided: Vec<Provided>,
-    schedule: Schedule,
-    stop_timeout: Option<Duration>,
+    pub(crate) schedule: Schedule,
+    pub(crate) stop_timeout: Option<Duration>,
     on_free_ports: bool,
-    mistakes: Vec<BoxError>,
+    #[cfg(feature = "config")]
+    pub(crate) config: config::File,
+    /// The variables that begin with `GROUP_`, if the environment was looked at.
+    pub(crate) environment: Option<Environment>,
+    pub(crate) mistakes: Vec<BoxError>,
 }
 
 impl fmt::Debug for Group {
@@ -233,6 +234,32 @@ impl Group {
         self
     }
 
+    /// Takes settings from this text, which is TOML, instead of `group.toml`. See [`Config`](crate::Config).
+    ///
+    /// ```
+    /// # use group::{Group, Shutdown};
+    /// let mut group = Group::new();
+    /// group
+    ///     .add_fn("mailer", |shutdown: Shutdown| async move { shutdown.requested().await })
+    ///     .config_str("[services.mailer]\nstop_timeout = '3s'");
+    /// ```
+    ///
+    /// The file that `GROUP_CONFIG` names, if it does, comes in its place; what is wrong with it, the
+    /// start reports.
+    #[cfg(feature = "config")]
+    pub fn config_str(&mut self, toml: impl Into<String>) -> &mut Self {
+        self.config = config::File::Text(toml.into());
+        self
+    }
+
+    /// Takes settings from this file, which must be there, instead of `group.toml`. See
+    /// [`config_str`](Self::config_str).
+    #[cfg(feature = "config")]
+    pub fn config_file(&mut self, path: impl Into<std::path::PathBuf>) -> &mut Self {
+        self.config = config::File::Path(path.into());
+        self
+    }
+
     /// In which order the services would start and stop. Nothing is built, and no code of a service
     /// is run.
     ///
@@ -240,7 +267,9 @@ impl Group {
     ///
     /// When the group is wrong.
     pub fn order(&mut self) -> Result<Order, StartError> {
-        let Self { services, provided, schedule, mistakes, .. } = std::mem::take(self);
+        let mut group = std::mem::take(self);
+        group.apply_settings();
+        let Self { services, provided, schedule, mistakes, .. } = group;
         let assembly = assembled(services, &provided, schedule, mistakes).map_err(StartError::new)?;
         Ok(Order::of(&assembly))
     }
@@ -297,8 +326,8 @@ impl Group {
     /// As [`run`](Self::run), with signals that are listened for already.
     pub(crate) async fn run_watched(mut self, watch: &Watch, inbox: Inbox, early: Vec<Message>) -> Report {
         self.read_environment();
-        if let Some(form) = std::env::var_os(ORDER_VARIABLE) {
-            return self.print_order(&form.to_string_lossy());
+        if let Some(form) = self.order_form() {
+            return self.print_order(&form);
         }
         match self.launch(inbox, early) {
             Ok((running, _started)) => {
@@ -349,22 +378,9 @@ impl Group {
         }
     }
 
-    fn read_environment(&mut self) {
-        match stop_timeout_from_environment() {
-            Ok(None) => {}
-            Ok(limit) => self.stop_timeout = limit,
-            Err(mistake) => self.mistakes.push(mistake),
-        }
-    }
-
-    /// How long it may take to stop, as far as that is known before it is run.
-    pub(crate) fn stop_limit(&self) -> Duration {
-        let from_environment = stop_timeout_from_environment().ok().flatten();
-        from_environment.or(self.stop_timeout).unwrap_or(STOP_TIMEOUT)
-    }
-
-    fn launch(self, inbox: Inbox, early: Vec<Message>) -> Result<(Running, oneshot::Receiver<()>), Report> {
-        let Self { mut services, provided, schedule, stop_timeout, on_free_ports, mistakes } = self;
+    fn launch(mut self, inbox: Inbox, early: Vec<Message>) -> Result<(Running, oneshot::Receiver<()>), Report> {
+        self.apply_settings();
+        let Self { mut services, provided, schedule, stop_timeout, on_free_ports, mistakes, .. } = self;
         if on_free_ports {
             for service in &mut services {
                 service.spec.take_free_port();
@@ -420,14 +436,6 @@ fn assembled(
         Err(more) => mistakes.extend(more),
     }
     Err(Report::bad_group(mistakes))
-}
-
-fn stop_timeout_from_environment() -> Result<Option<Duration>, BoxError> {
-    let Some(value) = std::env::var_os(STOP_TIMEOUT_VARIABLE) else { return Ok(None) };
-    humantime::parse_duration(&value.to_string_lossy()).map(Some).map_err(|_| {
-        let value = value.display();
-        format!("{STOP_TIMEOUT_VARIABLE} is `{value}`: expected a duration, as in `10s` or `1m 30s`").into()
-    })
 }
 
 /// Limits that were set and together exceed the group's cannot all be kept. Those that nobody set

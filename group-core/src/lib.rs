@@ -8,6 +8,8 @@
 mod lifecycle;
 
 mod assemble;
+#[cfg(feature = "config")]
+mod config;
 mod console;
 mod context;
 mod drain;
@@ -38,6 +40,7 @@ mod running;
 #[cfg(feature = "serde")]
 mod serial;
 mod service;
+mod settings;
 mod shared;
 mod shutdown;
 mod spec;
@@ -53,6 +56,8 @@ pub mod __private;
 #[cfg(feature = "http")]
 pub use axum;
 
+#[cfg(feature = "config")]
+pub use self::config::Config;
 pub use self::console::install as log_to_stderr;
 pub use self::context::{Context, FromContext, Needs};
 pub use self::drain::{DrainMessages, MessageFailed, Messages, OnError};

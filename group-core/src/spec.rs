@@ -69,6 +69,8 @@ pub struct Spec {
     pub(crate) start_timeout: Duration,
     /// Where it was set.
     pub(crate) stop_timeout: Option<Duration>,
+    #[cfg(feature = "config")]
+    pub(crate) settings: crate::config::Settings,
 }
 
 /// What it means when a service's `start` returns `Ok` by itself.
@@ -125,6 +127,8 @@ impl Spec {
             restart: Restart::never(),
             start_timeout: START_TIMEOUT,
             stop_timeout: None,
+            #[cfg(feature = "config")]
+            settings: crate::config::Settings::default(),
         }
     }
 
@@ -330,14 +334,15 @@ impl fmt::Display for Limit {
     }
 }
 
-fn is_host_and_port(address: &str) -> bool {
+pub(crate) fn is_host_and_port(address: &str) -> bool {
     let Some((host, port)) = address.rsplit_once(':') else { return false };
     !host.is_empty() && port.parse::<u16>().is_ok()
 }
 
 /// `app::mail::OrderQueue` becomes `order-queue`, `app::Cache<u8>` becomes `cache-u8`.
 pub(crate) fn kebab_case(type_name: &str) -> String {
-    let words = type_name.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+    // Braces are part of a path: `{{closure}}::Morning` is declared in an async function.
+    let words = type_name.split(|c: char| !c.is_alphanumeric() && !"_:{}".contains(c));
     let last_segments = words.filter_map(|path| path.rsplit("::").next()).filter(|word| !word.is_empty());
     let mut name = String::new();
     for word in last_segments {
@@ -376,6 +381,8 @@ mod tests {
             ("app::V2Api", "v2-api"),
             ("app::Cache<u8>", "cache-u8"),
             ("app::Pair<std::string::String, app::Big<u8>>", "pair-string-big-u8"),
+            ("app::Shards<4>", "shards-4"),
+            ("app::main::{{closure}}::Local<app::run::{{closure}}::Key>", "local-key"),
             ("app::Snake_Case", "snake_case"),
         ] {
             assert_eq!(kebab_case(type_name), name);

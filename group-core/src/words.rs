@@ -30,6 +30,15 @@ pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
+/// A duration, as a person writes it.
+///
+/// # Errors
+///
+/// What was expected.
+pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "a duration, as in `10s` or `1m 30s`")
+}
+
 /// `SIGTERM` for 15.
 pub(crate) fn signal_name(signal: i32) -> String {
     match signal {

@@ -54,9 +54,22 @@ impl Program {
     /// When it cannot be started.
     #[must_use]
     pub fn start(path: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
+        Self::start_in(".", path, args, env)
+    }
+
+    /// Starts a program in a directory.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_in(directory: &str, path: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut child = Command::new(path)
+            .current_dir(directory)
             .args(args)
             .env_remove("RUST_LOG")
+            .env_remove("GROUP_CONFIG")
+            .env_remove("GROUP_SCHEDULE")
             .env_remove("GROUP_STOP_TIMEOUT")
             .envs(env.iter().copied())
             .stdin(Stdio::null())

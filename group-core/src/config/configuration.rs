@@ -1,0 +1,154 @@
+//! The whole configuration, and who is told what of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::USUAL_FILE;
+use super::settings::{Check, Origin, Settings, variable_of};
+use super::value::{self, Kind, Table, Value};
+use crate::Needs;
+use crate::assemble::Declared;
+use crate::settings::Environment;
+use crate::words::nearest;
+
+/// The variable that names another file.
+const FILE_VARIABLE: &str = "GROUP_CONFIG";
+
+/// Which file says it.
+#[derive(Debug, Default)]
+pub(crate) enum File {
+    /// [`USUAL_FILE`], if it is there.
+    #[default]
+    Usual,
+    Path(PathBuf),
+    Text(String),
+}
+
+/// The whole configuration.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    /// `group` and `services`, with the variables of services in their tables.
+    tables: Table,
+    variables: Environment,
+    origin: Origin,
+}
+
+impl Configuration {
+    /// Reads it. Without `variables`, nothing outside of the program is looked at unless `file` says
+    /// so.
+    ///
+    /// # Errors
+    ///
+    /// When a file that must be there is not, or is no TOML.
+    pub(crate) fn read(file: File, variables: Option<&Environment>) -> Result<Self, String> {
+        let file = match variables.and_then(|variables| variables.get(FILE_VARIABLE)) {
+            Some(path) => File::Path(path.into()),
+            None => file,
+        };
+        let (text, name) = match file {
+            File::Usual if variables.is_none() || !Path::new(USUAL_FILE).exists() => (String::new(), None),
+            File::Usual => (read_file(Path::new(USUAL_FILE))?, Some(USUAL_FILE.into())),
+            File::Path(path) => (read_file(&path)?, Some(path.display().to_string().into())),
+            File::Text(text) => (text, Some("config_str".into())),
+        };
+        let tables = value::parse(&text, name.as_ref().unwrap_or(&Arc::default()))?;
+        let origin = Origin { file: name, environment: variables.is_some() };
+        Ok(Self { tables, variables: variables.cloned().unwrap_or_default(), origin })
+    }
+
+    /// Tells the group and its services what is for them, and tries what services take.
+    ///
+    /// `keys` are the group's own, which `set` sets. All that is wrong comes back.
+    pub(crate) fn give_out(
+        mut self,
+        services: &mut [Declared],
+        keys: &[&str],
+        set: impl FnMut(&str, &str) -> Result<(), &'static str>,
+    ) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        tell_group(self.table("group", &mut mistakes), keys, set, &mut mistakes);
+        let mut tables = self.table("services", &mut mistakes);
+        for (key, value) in &self.tables {
+            mistakes.push(value.source.means_nothing(key, key, &["group", "services"]));
+        }
+        self.find_services(&mut tables, services, &mut mistakes);
+        for Declared { spec, .. } in services {
+            let table = tables.remove(spec.get_name()).unwrap_or_default();
+            let settings = Settings::new(spec, table, &self.origin);
+            settings.tell(spec, &mut mistakes);
+            let needs = [&spec.build_needs, &spec.start_needs];
+            let checks: Vec<Check> = needs.into_iter().flat_map(Needs::configs).copied().collect();
+            settings.check(&checks, &mut mistakes);
+            spec.settings = settings;
+        }
+        mistakes
+    }
+
+    /// Takes one of the tables that a configuration has.
+    fn table(&mut self, key: &str, mistakes: &mut Vec<String>) -> Table {
+        match self.tables.remove(key) {
+            Some(Value { kind: Kind::Table(table), .. }) => table,
+            Some(other) => {
+                mistakes.push(other.is_not(key, "a table"));
+                Table::new()
+            }
+            None => Table::new(),
+        }
+    }
+
+    /// Each table and each variable with `__` is of a service.
+    fn find_services(&self, tables: &mut Table, services: &[Declared], mistakes: &mut Vec<String>) {
+        let names: Vec<&str> = services.iter().map(|service| service.spec.get_name()).collect();
+        for (name, value) in tables.iter().filter(|(name, _)| !names.contains(&&***name)) {
+            mistakes.push(of_no_service(&value.source.of(&format!("services.{name}")), name, &names));
+        }
+        for (variable, text) in self.variables.iter().filter(|(name, _)| name.contains("__")) {
+            let meant = names.iter().filter_map(|name| Some((*name, key_in(variable, name)?)));
+            // The shorter the key, the longer the name that was found.
+            let Some((name, key)) = meant.min_by_key(|(_, key)| key.len()) else {
+                let name = variable.trim_start_matches("GROUP_").split("__").next().unwrap_or_default().to_lowercase();
+                mistakes.push(of_no_service(variable, &name, &names));
+                continue;
+            };
+            let keys: Vec<&str> = key.split("__").collect();
+            if let Kind::Table(table) = &mut tables.entry(name.to_owned()).or_default().kind {
+                let Some(text) = text.to_str() else {
+                    mistakes.push(format!("{variable} is `{}`: expected UTF-8", text.display()));
+                    continue;
+                };
+                mistakes.extend(value::lay_over(table, &keys, Value::of_variable(variable, text)).err());
+            }
+        }
+    }
+}
+
+fn tell_group(
+    table: Table,
+    keys: &[&str],
+    mut set: impl FnMut(&str, &str) -> Result<(), &'static str>,
+    mistakes: &mut Vec<String>,
+) {
+    for (key, value) in table {
+        let full = format!("group.{key}");
+        if !keys.contains(&&*key) {
+            mistakes.push(value.source.means_nothing(&full, &key, keys));
+        } else if let Err(expected) = set(&key, &value.word().unwrap_or_default()) {
+            mistakes.push(value.is_not(&full, expected));
+        }
+    }
+}
+
+/// The key that a variable is for, if it is one of this service.
+fn key_in<'a>(variable: &'a str, service: &str) -> Option<&'a str> {
+    variable.strip_prefix(&variable_of(service))?.strip_prefix("__")
+}
+
+fn of_no_service(subject: &str, name: &str, names: &[&str]) -> String {
+    let near = nearest(name, names.iter().copied());
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    format!("{subject} is for a service that is not in this group{hint}")
+}
+
+fn read_file(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}

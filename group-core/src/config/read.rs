@@ -1,0 +1,303 @@
+//! From the tree to a user's type. What is wrong is said with its place, and what is wrong in several
+//! places is said of each.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
+use serde::de::{self, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::settings::{Settings, variable_of};
+use super::value::{Kind, Source, Table, Value, is_same};
+use crate::words::nearest;
+
+/// Keys that nobody asked for, and what to say of each.
+pub(crate) type Unknown = BTreeMap<String, String>;
+
+/// A value on its way to a user's type.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader<'a> {
+    settings: &'a Settings,
+    value: &'a Value,
+    /// The keys that lead to it, below the service's own table.
+    path: Vec<String>,
+    unknown: &'a RefCell<Unknown>,
+}
+
+/// Why it did not become one.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    what: What,
+    /// Once it is known where: the keys that lead there, and all that is to be said.
+    place: Option<(Vec<String>, String)>,
+}
+
+#[derive(Debug)]
+enum What {
+    Is { found: String, expected: String },
+    Missing(&'static str),
+    Other(String),
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(settings: &'a Settings, unknown: &'a RefCell<Unknown>) -> Self {
+        Self { settings, value: &settings.table, path: Vec::new(), unknown }
+    }
+
+    fn at(&self, key: &str, value: &'a Value) -> Self {
+        let mut path = self.path.clone();
+        path.push(key.to_owned());
+        Self { value, path, ..*self }
+    }
+
+    /// The same place, with what its text was found to mean.
+    fn meaning<'b>(&'b self, value: &'b Value) -> Reader<'b> {
+        Reader { value, path: self.path.clone(), ..*self }
+    }
+
+    fn items(&self, values: &'a [Value]) -> SeqDeserializer<impl Iterator<Item = Self>, Wrong> {
+        SeqDeserializer::new(values.iter().map(|value| Self { value, path: self.path.clone(), ..*self }))
+    }
+
+    fn entries<'de>(
+        &self,
+        entries: impl Iterator<Item = (&'a str, &'a Value)>,
+    ) -> MapDeserializer<'de, impl Iterator<Item = (&'a str, Self)>, Wrong> {
+        MapDeserializer::new(entries.map(|(key, value)| (key, self.at(key, value))))
+    }
+
+    /// What a map takes: all but what the service itself is told.
+    fn all<'b>(&self, table: &'b Table) -> impl Iterator<Item = (&'b str, &'b Value)> {
+        let own = if self.path.is_empty() { &self.settings.own[..] } else { &[] };
+        table.iter().map(|(key, value)| (&**key, value)).filter(|(key, _)| !own.contains(key))
+    }
+
+    /// What a struct takes: all that it has a field for. The rest is noted.
+    fn known<'b>(&self, table: &'b Table, fields: &'static [&'static str]) -> Vec<(&'b str, &'b Value)>
+    where
+        'static: 'b,
+    {
+        let mut known = Vec::with_capacity(table.len());
+        for (key, value) in table {
+            let is_field = |field: &&&str| match value.source {
+                Source::Variable(_) => is_same(field, key),
+                Source::File(..) | Source::Nowhere => **field == key,
+            };
+            match fields.iter().find(is_field) {
+                Some(field) => known.push((*field, value)),
+                None => self.note_unknown(key, value, fields),
+            }
+        }
+        known
+    }
+
+    /// Notes a key that is none of these, unless it is one of the service itself.
+    pub(crate) fn note_unknown(&self, key: &str, value: &Value, fields: &[&str]) {
+        let own = if self.path.is_empty() { &self.settings.own[..] } else { &[] };
+        if own.contains(&key) {
+            return;
+        }
+        let known: Vec<&str> = fields.iter().chain(own).copied().collect();
+        let mut path = self.path.clone();
+        path.push(key.to_owned());
+        let full = self.settings.key(&path);
+        let message = value.source.means_nothing(&full, key, &known);
+        self.unknown.borrow_mut().insert(full, message);
+    }
+
+    /// All the keys that lead here: `services.mailer.port`.
+    fn key(&self) -> String {
+        self.settings.key(&self.path)
+    }
+
+    fn wrong(&self, what: What) -> Wrong {
+        let subject = self.value.source.of(&self.key());
+        let message = match &what {
+            What::Is { found, expected } => format!("{subject} is {found}: expected {expected}"),
+            What::Missing(field) => {
+                let mut path = self.path.clone();
+                path.push((*field).to_owned());
+                let key = self.settings.key(&path);
+                format!("`{key}` is missing: {}", self.settings.nobody_says(&variable_of(&key)))
+            }
+            What::Other(message) => format!("{subject}: {message}"),
+        };
+        Wrong { what, place: Some((self.path.clone(), message)) }
+    }
+
+    /// Says where, if that is not said yet.
+    fn placed<T>(&self, result: Result<T, Wrong>) -> Result<T, Wrong> {
+        result.map_err(|wrong| if wrong.place.is_none() { self.wrong(wrong.what) } else { wrong })
+    }
+}
+
+impl<'de> Deserializer<'de> for Reader<'_> {
+    type Error = Wrong;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        let result = match &self.value.kind {
+            Kind::Untyped(text) => return self.meaning(&self.value.guess(text)).deserialize_any(visitor),
+            Kind::String(text) => visitor.visit_str(text),
+            Kind::Integer(number) => visit_integer(*number, visitor),
+            Kind::Float(number) => visitor.visit_f64(*number),
+            Kind::Boolean(value) => visitor.visit_bool(*value),
+            Kind::Array(values) => visitor.visit_seq(self.items(values)),
+            Kind::Table(table) => visitor.visit_map(self.entries(self.all(table))),
+        };
+        self.placed(result)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        match &self.value.kind {
+            // A string may look like a number.
+            Kind::Untyped(text) => self.placed(visitor.visit_str(text)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Wrong> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
+        match &self.value.kind {
+            Kind::Untyped(text) => self.meaning(&self.value.guess(text)).deserialize_struct(name, fields, visitor),
+            Kind::Table(table) => self.placed(visitor.visit_map(self.entries(self.known(table, fields).into_iter()))),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
+        let result = match &self.value.kind {
+            Kind::String(variant) => visitor.visit_enum((**variant).into_deserializer()),
+            Kind::Untyped(variant) if variants.contains(&&**variant) => {
+                visitor.visit_enum((**variant).into_deserializer())
+            }
+            Kind::Untyped(text) => {
+                return self.meaning(&self.value.guess(text)).deserialize_enum(name, variants, visitor);
+            }
+            Kind::Table(table) => visitor.visit_enum(MapAccessDeserializer::new(self.entries(self.all(table)))),
+            _ => return self.deserialize_any(visitor),
+        };
+        self.placed(result)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map ignored_any
+    }
+}
+
+impl IntoDeserializer<'_, Wrong> for Reader<'_> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+fn visit_integer<'de, V: Visitor<'de>>(number: i128, visitor: V) -> Result<V::Value, Wrong> {
+    if let Ok(number) = i64::try_from(number) {
+        visitor.visit_i64(number)
+    } else if let Ok(number) = u64::try_from(number) {
+        visitor.visit_u64(number)
+    } else {
+        visitor.visit_i128(number)
+    }
+}
+
+impl Wrong {
+    fn new(what: What) -> Self {
+        Self { what, place: None }
+    }
+
+    /// The keys that lead to the value to blame.
+    pub(crate) fn path(&self) -> &[String] {
+        self.place.as_ref().map_or(&[], |(path, _)| path)
+    }
+
+    /// The field that is missing there, if that is what is wrong.
+    pub(crate) fn missing(&self) -> Option<&'static str> {
+        if let What::Missing(field) = self.what { Some(field) } else { None }
+    }
+}
+
+impl de::Error for Wrong {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(What::Other(message.to_string()))
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::new(What::Is { found: words(found), expected: expected.to_string() })
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_type(found, expected)
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        let expected = match nearest(variant, expected.iter().copied()) {
+            Some(near) => format!("`{near}`, perhaps, or another of `{}`", expected.join("`, `")),
+            None => format!("one of `{}`", expected.join("`, `")),
+        };
+        Self::new(What::Is { found: words(Unexpected::Str(variant)), expected })
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::new(What::Missing(field))
+    }
+}
+
+/// As a file would have it.
+fn words(found: Unexpected<'_>) -> String {
+    match found {
+        Unexpected::Str(text) => format!("`{text:?}`"),
+        Unexpected::Unsigned(number) => format!("`{number}`"),
+        Unexpected::Signed(number) => format!("`{number}`"),
+        Unexpected::Float(number) => format!("`{number}`"),
+        Unexpected::Bool(value) => format!("`{value}`"),
+        Unexpected::Seq => "an array".to_owned(),
+        Unexpected::Map => "a table".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.place, &self.what) {
+            (Some((_, message)), _) | (None, What::Other(message)) => f.write_str(message),
+            (None, What::Is { found, expected }) => write!(f, "it is {found}: expected {expected}"),
+            (None, What::Missing(field)) => write!(f, "`{field}` is missing"),
+        }
+    }
+}
+
+impl std::error::Error for Wrong {}

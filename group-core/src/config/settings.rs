@@ -1,0 +1,175 @@
+//! One service's part of the configuration: what it is told itself, and what it makes of the rest.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::read::{Reader, Unknown, Wrong};
+use super::value::{Kind, Value, is_same};
+use crate::Spec;
+use crate::lifecycle::When;
+use crate::words::duration;
+
+/// Reads a type, and says whether it can be.
+pub(crate) type Check = fn(Reader<'_>) -> Result<(), Wrong>;
+
+/// One service's part of the configuration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// The service's name.
+    name: String,
+    pub(crate) table: Value,
+    /// The keys in it that are for the group.
+    pub(crate) own: Vec<&'static str>,
+    pub(crate) origin: Origin,
+}
+
+/// Where a configuration comes from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    pub(crate) file: Option<Arc<str>>,
+    /// Whether the environment is looked at, too.
+    pub(crate) environment: bool,
+}
+
+impl Settings {
+    pub(crate) fn new(spec: &Spec, table: Value, origin: &Origin) -> Self {
+        let mut own = vec!["start_timeout", "stop_timeout", "critical", "restart"];
+        if spec.http.is_some() {
+            own.push("http");
+        }
+        Self { name: spec.get_name().to_owned(), table, own, origin: origin.clone() }
+    }
+
+    /// The whole key: `services.mailer.port`.
+    pub(crate) fn key(&self, path: &[String]) -> String {
+        ["services", &self.name].into_iter().chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join(".")
+    }
+
+    /// What to say of a key that is missing.
+    pub(crate) fn nobody_says(&self, variable: &str) -> String {
+        match (&self.origin.file, self.origin.environment) {
+            (Some(file), true) => format!("neither {file} nor the variable {variable} says it"),
+            (None, true) => format!("there is no {}, and the variable {variable} is not set", super::USUAL_FILE),
+            (Some(file), false) => format!("{file} does not say it"),
+            (None, false) => {
+                format!(
+                    "there is no configuration: give one, as with `Group::config_file`, or `run` the group, which reads {} and the environment",
+                    super::USUAL_FILE
+                )
+            }
+        }
+    }
+
+    /// Tells a service what is for it itself: the keys are named like the methods of [`Spec`].
+    pub(crate) fn tell(&self, spec: &mut Spec, mistakes: &mut Vec<String>) {
+        let Kind::Table(table) = &self.table.kind else { return };
+        for key in self.own.iter().copied() {
+            let Some(value) = table.get(key) else { continue };
+            if let Err(expected) = set(spec, key, value.word().as_deref().unwrap_or_default()) {
+                let key = self.key(&[key.to_owned()]);
+                mistakes.push(value.is_not(&key, expected));
+            }
+        }
+    }
+
+    /// Tries what a service takes: nothing may be wrong, missing, or without meaning for all.
+    pub(crate) fn check(&self, checks: &[Check], mistakes: &mut Vec<String>) {
+        if !matches!(self.table.kind, Kind::Table(_)) {
+            mistakes.push(self.table.is_not(&self.key(&[]), "a table"));
+            return;
+        }
+        let mut unknown: Option<Unknown> = None;
+        for check in checks {
+            let mut by_this = self.try_out(*check, mistakes);
+            if let Some(by_others) = unknown {
+                by_this.retain(|key, _| by_others.contains_key(key));
+            }
+            unknown = Some(by_this);
+        }
+        mistakes.extend(unknown.unwrap_or_else(|| self.all_unknown()).into_values());
+    }
+
+    /// Takes what is wrong away and tries again, until nothing else is wrong. What nobody has asked
+    /// for by then is unknown.
+    fn try_out(&self, check: Check, mistakes: &mut Vec<String>) -> Unknown {
+        let unknown = RefCell::new(Unknown::new());
+        let mut rest = self.clone();
+        let mut taken = BTreeSet::new();
+        while let Err(wrong) = check(Reader::new(&rest, &unknown)) {
+            let path = wrong.path().to_vec();
+            let missing = wrong
+                .missing()
+                .map(|field| path.iter().map(String::as_str).chain([field]).collect::<Vec<_>>().join("."));
+            if missing.is_some_and(|missing| taken.contains(&missing)) {
+                break;
+            }
+            mistakes.push(wrong.to_string());
+            if !rest.take(&path) {
+                break;
+            }
+            taken.insert(path.join("."));
+        }
+        unknown.into_inner()
+    }
+
+    fn take(&mut self, path: &[String]) -> bool {
+        let Some((last, way)) = path.split_last() else { return false };
+        let mut table = &mut self.table;
+        for key in way {
+            let Kind::Table(entries) = &mut table.kind else { return false };
+            let Some(inner) = entries.get_mut(key) else { return false };
+            table = inner;
+        }
+        let Kind::Table(entries) = &mut table.kind else { return false };
+        let found = entries.keys().find(|key| is_same(key, last)).cloned();
+        found.is_some_and(|key| entries.remove(&key).is_some())
+    }
+
+    /// All but the service's own, where it takes no configuration.
+    fn all_unknown(&self) -> Unknown {
+        let unknown = RefCell::new(Unknown::new());
+        let reader = Reader::new(self, &unknown);
+        if let Kind::Table(table) = &self.table.kind {
+            for (key, value) in table {
+                reader.note_unknown(key, value, &[]);
+            }
+        }
+        unknown.into_inner()
+    }
+}
+
+/// The variable that sets a key: `GROUP_MAILER__PORT` for `services.mailer.port`.
+pub(crate) fn variable_of(key: &str) -> String {
+    let key = key.strip_prefix("services.").unwrap_or(key);
+    format!("GROUP_{}", key.replace('.', "__").replace('-', "_").to_uppercase())
+}
+
+/// Sets one of a service's own keys.
+///
+/// # Errors
+///
+/// What was expected.
+fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), &'static str> {
+    match key {
+        "http" => {
+            if !crate::spec::is_host_and_port(text) {
+                return Err("`host:port`, as in `127.0.0.1:8080`");
+            }
+            spec.http = Some(text.to_owned().into());
+        }
+        "start_timeout" => spec.start_timeout = duration(text)?,
+        "stop_timeout" => spec.stop_timeout = Some(duration(text)?),
+        "critical" => spec.rules.critical = text.parse().map_err(|_| "`true` or `false`")?,
+        "restart" => {
+            spec.restart.policy.when = match text {
+                "never" => When::Never,
+                "on-failure" => When::OnFailure,
+                "always" => When::Always,
+                _ => return Err("`never`, `on-failure` or `always`"),
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! What the environment and a configuration file say of a group, laid over what its code says.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::time::Duration;
+
+#[cfg(feature = "config")]
+use crate::config::Configuration;
+use crate::group::STOP_TIMEOUT;
+use crate::words::duration;
+use crate::{Group, Schedule};
+
+/// What can be set from outside, named like the method that sets it: `GROUP_STOP_TIMEOUT`.
+const SETTINGS: &[&str] = &["schedule", "stop_timeout"];
+
+/// The environment variable that has the order told instead of walked.
+pub(crate) const ORDER_VARIABLE: &str = "GROUP_ORDER";
+
+/// The variables that begin with `GROUP_`.
+pub(crate) type Environment = BTreeMap<String, OsString>;
+
+/// The only place that looks at the environment.
+fn environment() -> Environment {
+    let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
+    std::env::vars_os().filter_map(named).filter(|(name, _)| name.starts_with("GROUP_")).collect()
+}
+
+impl Group {
+    pub(crate) fn read_environment(&mut self) {
+        self.environment = Some(environment());
+    }
+
+    /// How long it may take to stop, as far as that is known before the group is run.
+    pub(crate) fn stop_limit(&self) -> Duration {
+        let environment = environment();
+        let value = environment.get("GROUP_STOP_TIMEOUT").and_then(|value| value.to_str());
+        value.and_then(|value| duration(value).ok()).or(self.stop_timeout).unwrap_or(STOP_TIMEOUT)
+    }
+
+    /// In which form the order is to be told, if it is.
+    pub(crate) fn order_form(&self) -> Option<String> {
+        Some(self.environment.as_ref()?.get(ORDER_VARIABLE)?.to_string_lossy().into_owned())
+    }
+
+    /// Lays over what the code says what a file says, and over that what the environment does.
+    pub(crate) fn apply_settings(&mut self) {
+        let environment = self.environment.take();
+        #[cfg(feature = "config")]
+        self.apply_config(environment.as_ref());
+        for key in SETTINGS {
+            let name = format!("GROUP_{}", key.to_uppercase());
+            let Some(value) = environment.as_ref().and_then(|environment| environment.get(&name)) else { continue };
+            if let Err(expected) = self.set(key, &value.to_string_lossy()) {
+                self.mistakes.push(format!("{name} is `{}`: expected {expected}", value.display()).into());
+            }
+        }
+    }
+
+    #[cfg(feature = "config")]
+    fn apply_config(&mut self, environment: Option<&Environment>) {
+        let mistakes = match Configuration::read(std::mem::take(&mut self.config), environment) {
+            Ok(configuration) => {
+                let mut services = std::mem::take(&mut self.services);
+                let mistakes = configuration.give_out(&mut services, SETTINGS, |key, value| self.set(key, value));
+                self.services = services;
+                mistakes
+            }
+            Err(mistake) => vec![mistake],
+        };
+        self.mistakes.extend(mistakes.into_iter().map(crate::BoxError::from));
+    }
+
+    /// Sets one of [`SETTINGS`].
+    ///
+    /// # Errors
+    ///
+    /// What was expected.
+    fn set(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
+        match key {
+            "stop_timeout" => self.stop_timeout = Some(duration(value)?),
+            "schedule" => {
+                self.schedule = match value {
+                    "strict" => Schedule::Strict,
+                    "graph" => Schedule::Graph,
+                    _ => return Err("`strict` or `graph`"),
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

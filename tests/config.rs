@@ -1,0 +1,288 @@
+//! What can be set from outside of the code, and what is said of it when it is wrong.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use group::{Config, Group, Report, Restart, Schedule, Service as _, Shutdown, service};
+use serde::Deserialize;
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+struct MailerConfig {
+    port: u16,
+    #[serde(default)]
+    hosts: Vec<String>,
+    #[serde(default)]
+    smtp: Smtp,
+    mode: Option<Mode>,
+    #[serde(rename = "max-size")]
+    max_size: Option<f64>,
+    stop_timeout: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+struct Smtp {
+    user: String,
+    tls: bool,
+    letter: Option<char>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    Fast,
+    Slow { by: u8 },
+}
+
+struct Mailer(MailerConfig);
+
+#[service(register = false, stop_timeout = "3s")]
+impl Mailer {
+    fn new(config: Config<MailerConfig>) -> Self {
+        assert!(config.port > 0, "it is the settings that it derefs to");
+        Self(config.into_inner())
+    }
+
+    async fn start(&self, shutdown: Shutdown) {
+        shutdown.requested().await;
+    }
+}
+
+/// Takes no settings.
+#[derive(Default)]
+struct Ticker;
+
+#[service(register = false)]
+impl Ticker {
+    async fn start(&self, shutdown: Shutdown) {
+        shutdown.requested().await;
+    }
+}
+
+/// What the mailer makes of its table.
+async fn taken(table: &str) -> MailerConfig {
+    let running = Group::new().add_type::<Mailer>().config_str(format!("[services.mailer]\n{table}")).start().await;
+    let running = running.unwrap_or_else(|error| panic!("{table}: {error}"));
+    let taken = running.get::<Mailer>().expect("it runs").0.clone();
+    assert!(running.stop().await.is_clean());
+    taken
+}
+
+/// What is said of a group that is wrong.
+async fn said(group: &mut Group) -> Vec<String> {
+    let Err(error) = group.start().await else { panic!("it started") };
+    let report: &Report = error.report();
+    assert_eq!(report.exit_code(), 78, "{report}");
+    report.failures().iter().map(ToString::to_string).collect()
+}
+
+/// What is said of the mailer's table, which begins on line 1.
+async fn said_of(table: &str) -> Vec<String> {
+    said(Group::new().add_type::<Mailer>().config_str(format!("services.mailer = {table}"))).await
+}
+
+#[tokio::test]
+async fn a_service_takes_what_its_table_says() {
+    let none =
+        MailerConfig { port: 25, hosts: vec![], smtp: Smtp::default(), mode: None, max_size: None, stop_timeout: None };
+    assert_eq!(taken("port = 25").await, none);
+
+    let all = "port = 0x19\nhosts = ['a', 'b']\nmax-size = 1.5\nmode = 'fast'\n[services.mailer.smtp]\nuser = 'me'\ntls = true\nletter = 'x'";
+    let smtp = Smtp { user: "me".into(), tls: true, letter: Some('x') };
+    let hosts = vec!["a".into(), "b".into()];
+    assert_eq!(taken(all).await, MailerConfig { hosts, smtp, mode: Some(Mode::Fast), max_size: Some(1.5), ..none });
+
+    let slow = taken("port = 25\nmode = { slow = { by = 3 } }").await;
+    assert_eq!(slow.mode, Some(Mode::Slow { by: 3 }));
+}
+
+#[tokio::test]
+async fn a_field_that_is_named_like_a_key_of_the_group_is_given_too() {
+    assert_eq!(taken("port = 25\nstop_timeout = '7s'").await.stop_timeout.as_deref(), Some("7s"));
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_built() {
+    let toml = "\
+[services.mailer]
+port = 70000
+hosts = 'localhost'
+prot = 25
+mode = 'fats'
+start_timeout = '3'
+critical = 'perhaps'
+[services.mailer.smtp]
+user = 3
+tsl = true
+[services.tickr]
+[services.ticker]
+restart = 'sometimes'
+every = '3s'
+[group]
+stop_timeout = 25
+scheduel = 'graph'
+schedule = 'fast'
+[servics]
+";
+    let mut group = Group::new();
+    group.add_fn("first", || async { panic!("nothing is built when something is wrong") });
+    group.add_type::<Mailer>().add_type::<Ticker>().config_str(toml);
+    assert_eq!(
+        said(&mut group).await,
+        [
+            "config_str:17: `group.scheduel` means nothing here: did you mean `schedule`?",
+            "config_str:18: `group.schedule` is `fast`: expected `strict` or `graph`",
+            "config_str:16: `group.stop_timeout` is `25`: expected a duration, as in `10s` or `1m 30s`",
+            "config_str:19: `servics` means nothing here: did you mean `services`?",
+            "config_str:11: `services.tickr` is for a service that is not in this group; did you mean `ticker`?",
+            "config_str:6: `services.mailer.start_timeout` is `3`: expected a duration, as in `10s` or `1m 30s`",
+            "config_str:7: `services.mailer.critical` is `perhaps`: expected `true` or `false`",
+            "config_str:3: `services.mailer.hosts` is `\"localhost\"`: expected a sequence",
+            "config_str:5: `services.mailer.mode` is `\"fats\"`: expected `fast`, perhaps, or another of `fast`, `slow`",
+            "config_str:2: `services.mailer.port` is `70000`: expected u16",
+            "config_str:9: `services.mailer.smtp.user` is `3`: expected a string",
+            "config_str:4: `services.mailer.prot` means nothing here: did you mean `port`?",
+            "config_str:10: `services.mailer.smtp.tsl` means nothing here: expected one of `user`, `tls`, `letter`",
+            "config_str:13: `services.ticker.restart` is `sometimes`: expected `never`, `on-failure` or `always`",
+            "config_str:14: `services.ticker.every` means nothing here: expected one of `start_timeout`, `stop_timeout`, `critical`, `restart`",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_is_missing_is_said_with_where_it_could_be() {
+    assert_eq!(said_of("{}").await, ["`services.mailer.port` is missing: config_str does not say it"]);
+    assert_eq!(
+        said_of("{ port = 25, smtp = { tls = true } }").await,
+        ["`services.mailer.smtp.user` is missing: config_str does not say it"]
+    );
+    let said = said(Group::new().add_type::<Mailer>()).await;
+    assert_eq!(
+        said,
+        [
+            "`services.mailer.port` is missing: there is no configuration: give one, as with `Group::config_file`, or `run` the group, which reads group.toml and the environment"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_table_is_said() {
+    assert_eq!(said_of("3").await, ["config_str:1: `services.mailer` is `3`: expected a table"]);
+    for (toml, message) in [
+        ("services = 3", "config_str:1: `services` is `3`: expected a table"),
+        ("group = ['graph']", "config_str:1: `group` is an array: expected a table"),
+        ("\n[services.ticker\n", "config_str:2: "),
+    ] {
+        let said = said(Group::new().add_type::<Ticker>().config_str(toml)).await;
+        assert!(said.len() == 1 && said[0].starts_with(message), "{toml}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_named_must_be_there() {
+    let said = said(Group::new().add_type::<Ticker>().config_file("no/such/file.toml")).await;
+    assert!(said.len() == 1 && said[0].starts_with("cannot read no/such/file.toml: "), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_list_says_what_is_wrong_inside_of_it() {
+    assert_eq!(
+        said_of("{ port = 25, hosts = ['a', 3] }").await,
+        ["config_str:1: `services.mailer.hosts` is `3`: expected a string"]
+    );
+}
+
+/// Two types of settings, each a part of one table.
+struct Split;
+
+#[derive(Deserialize)]
+struct Left {
+    left: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Right {
+    right: u8,
+}
+
+#[service(register = false)]
+impl Split {
+    fn new(config: Config<Left>) -> Self {
+        assert_eq!(config.left, 1);
+        Self
+    }
+
+    async fn start(&self, config: Config<Right>) {
+        assert_eq!(config.right, 2);
+    }
+}
+
+#[tokio::test]
+async fn several_types_share_a_table() {
+    let config = |more: &str| format!("[services.split]\nleft = 1\nright = 2\ncritical = true\n{more}");
+    let running = Group::new().add_type::<Split>().config_str(config("")).start().await.unwrap();
+    assert!(running.wait().await.is_clean());
+    let said = said(Group::new().add_type::<Split>().config_str(config("wrong = 3"))).await;
+    assert_eq!(said.len(), 1, "{said:?}");
+}
+
+#[tokio::test]
+async fn a_map_takes_all_but_what_is_for_the_group() {
+    let mut group = Group::new();
+    group.add_fn("mapper", |config: Config<HashMap<String, u8>>| async move {
+        assert_eq!(config.into_inner(), HashMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]));
+    });
+    group.config_str("[services.mapper]\na = 1\nb = 2\nstart_timeout = '3s'");
+    let report = group.start().await.unwrap().wait().await;
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_overrides_what_the_code_says_of_a_service() {
+    let mut group = Group::new();
+    let late = |shutdown: Shutdown| async move {
+        shutdown.requested().await;
+        std::future::pending::<()>().await;
+    };
+    group.add_fn("late", late).configure("late", |spec| spec.stop_timeout(Duration::from_secs(9)));
+    group
+        .add_fn("flaky", || async { Err::<(), _>("as always") })
+        .configure("flaky", |spec| spec.restart(Restart::on_failure().max(3)));
+    group.config_str("[services.late]\nstop_timeout = '2s'\n[services.flaky]\nrestart = 'never'\ncritical = false");
+    let running = group.start().await.unwrap();
+    let report = running.stop().await;
+    let (asked, gone) = report.service("late").map(|late| (late.stop_asked(), late.gone())).unwrap();
+    assert_eq!(gone.unwrap().saturating_sub(asked.unwrap()).as_secs(), 2, "{report}");
+    assert_eq!(report.service("flaky").unwrap().restarts(), 0, "{report}");
+}
+
+#[tokio::test]
+async fn a_file_says_where_a_service_listens() {
+    use group::axum::Router;
+
+    struct Web;
+
+    #[service(register = false, http = "127.0.0.1:1")]
+    impl Web {
+        fn router(&self, routes: Router) -> Router {
+            routes
+        }
+    }
+
+    assert_eq!(Web::spec().get_name(), "web");
+    let running = Group::new().add(Web).config_str("services.web.http = '127.0.0.1:0'").start().await.unwrap();
+    assert!(running.local_addr("web").unwrap().port() > 1);
+    assert!(running.stop().await.is_clean());
+
+    let said = said(Group::new().add(Web).config_str("services.web.http = 'here'")).await;
+    assert_eq!(said, ["config_str:1: `services.web.http` is `here`: expected `host:port`, as in `127.0.0.1:8080`"]);
+    let said = self::said(Group::new().add(Ticker).config_str("services.ticker.http = '127.0.0.1:0'")).await;
+    assert!(said.len() == 1 && said[0].contains("`services.ticker.http` means nothing here"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_file_overrides_the_schedule_of_the_group() {
+    let mut group = Group::new();
+    group.add_as("a", Ticker).add_as("b", Ticker).schedule(Schedule::Graph).config_str("group.schedule = 'strict'");
+    assert_eq!(group.order().unwrap().to_string(), "start: a -> b\nstop: b -> a");
+}

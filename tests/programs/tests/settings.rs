@@ -1,0 +1,147 @@
+//! What a program takes from its file and its environment.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use programs::{Ended, Program};
+
+/// A directory of its own for one test, with this `group.toml`, if any.
+fn directory(test: &str, toml: Option<&str>) -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).expect("there is a place for files");
+    if let Some(toml) = toml {
+        fs::write(directory.join("group.toml"), toml).expect("it can be written");
+    }
+    directory
+}
+
+fn start(directory: &Path, env: &[(&str, &str)]) -> Program {
+    Program::start_in(&directory.to_string_lossy(), env!("CARGO_BIN_EXE_settings"), &[], env)
+}
+
+/// What it prints, and how it stops.
+fn run(directory: &Path, env: &[(&str, &str)]) -> Ended {
+    let mut program = start(directory, env);
+    program.logs("2 services are ready");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    ended
+}
+
+/// What it says when it does not start.
+fn refused(directory: &Path, env: &[(&str, &str)]) -> Vec<String> {
+    let ended = start(directory, env).end();
+    assert_eq!(ended.code, Some(78), "{ended:#?}");
+    assert!(ended.printed.is_empty(), "nothing is built: {ended:#?}");
+    let messages = ended.logged.iter().filter_map(|line| line.split_once("ERROR group: "));
+    let messages = messages.map(|(_, message)| message.to_owned());
+    messages.filter(|message| !message.contains("exit code")).collect()
+}
+
+const FILE: &str = "[services.mail-queue]\nport = 25\nuser = 'me'\nlimits.many = 3\nmax-size = 1.5";
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let directory = directory("overrides", Some(FILE));
+    assert_eq!(run(&directory, &[]).printed, ["25 me 1.5 [] false Some(3)"]);
+    let env = [
+        ("GROUP_MAIL_QUEUE__PORT", "26"),
+        // A number for a number, and a string for a string.
+        ("GROUP_MAIL_QUEUE__USER", "27"),
+        ("GROUP_MAIL_QUEUE__MAX_SIZE", "2"),
+        ("GROUP_MAIL_QUEUE__HOSTS", "['a', \"b\"]"),
+        ("GROUP_MAIL_QUEUE__LIMITS__SLOW", "true"),
+    ];
+    assert_eq!(run(&directory, &env).printed, [r#"26 27 2 ["a", "b"] true Some(3)"#]);
+}
+
+#[test]
+fn the_environment_is_enough() {
+    let directory = directory("environment", None);
+    let env = [
+        ("GROUP_MAIL_QUEUE__PORT", "26"),
+        ("GROUP_MAIL_QUEUE__USER", "me"),
+        ("GROUP_MAIL_QUEUE__LIMITS", "{ many = 7 }"),
+        ("GROUP_ID", "is of somebody else"),
+    ];
+    assert_eq!(run(&directory, &env).printed, ["26 me 0 [] false Some(7)"]);
+}
+
+#[test]
+fn a_variable_names_another_file_which_must_be_there() {
+    let directory = directory("another", Some("[services.mail-queue]\nport = 'wrong'"));
+    fs::write(directory.join("other.toml"), FILE).expect("it can be written");
+    assert_eq!(run(&directory, &[("GROUP_CONFIG", "other.toml")]).printed, ["25 me 1.5 [] false Some(3)"]);
+    let said = refused(&directory, &[("GROUP_CONFIG", "gone.toml")]);
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(said[0].starts_with("cannot read gone.toml: "), "{said:#?}");
+}
+
+#[test]
+fn every_mistake_is_said_with_its_source() {
+    let directory = directory("mistakes", Some("[services.mail-queue]\nport = 'many'\nusr = 'me'"));
+    let env = [
+        ("GROUP_MAIL_QUEUE__LIMITS__MANY", "many"),
+        ("GROUP_MAIL_QUEUE__LIMITS__SLO", "true"),
+        ("GROUP_MAIL_QUEUE__STOP_TIMEOUT", "9"),
+        ("GROUP_MAILQUEUE__PORT", "26"),
+        ("GROUP_TICKER__HTTP", "127.0.0.1:80"),
+        ("GROUP_SCHEDULE", "fast"),
+    ];
+    assert_eq!(
+        refused(&directory, &env),
+        [
+            "GROUP_MAILQUEUE__PORT is for a service that is not in this group; did you mean `mail-queue`?",
+            "GROUP_MAIL_QUEUE__STOP_TIMEOUT is `9`: expected a duration, as in `10s` or `1m 30s`",
+            "GROUP_MAIL_QUEUE__LIMITS__MANY is `\"many\"`: expected u8",
+            "group.toml:2: `services.mail-queue.port` is `\"many\"`: expected u16",
+            "GROUP_MAIL_QUEUE__LIMITS__SLO means nothing here: did you mean `slow`?",
+            "group.toml:3: `services.mail-queue.usr` means nothing here: did you mean `user`?",
+            "GROUP_TICKER__HTTP means nothing here: expected one of `start_timeout`, `stop_timeout`, `critical`, `restart`",
+            "GROUP_SCHEDULE is `fast`: expected `strict` or `graph`",
+        ]
+    );
+}
+
+#[test]
+fn a_variable_cannot_be_a_value_and_have_others_inside() {
+    let directory = directory("inside", Some(FILE));
+    let env = [("GROUP_MAIL_QUEUE__LIMITS", "{ many = 7 }"), ("GROUP_MAIL_QUEUE__LIMITS__SLOW", "true")];
+    let said = refused(&directory, &env);
+    let expected = "GROUP_MAIL_QUEUE__LIMITS__SLOW is inside of GROUP_MAIL_QUEUE__LIMITS, which has a value of its own: set one of them";
+    assert_eq!(said, [expected]);
+}
+
+#[test]
+fn what_has_no_file_and_no_variable_is_missing() {
+    let said = refused(&directory("nothing", None), &[]);
+    let expected = "`services.mail-queue.port` is missing: there is no group.toml, and the variable GROUP_MAIL_QUEUE__PORT is not set";
+    assert_eq!(said, [expected]);
+}
+
+#[test]
+fn what_the_file_lacks_is_missing_from_both() {
+    let said = refused(&directory("lacks", Some("[services.mail-queue]\nport = 25")), &[]);
+    let expected =
+        "`services.mail-queue.user` is missing: neither group.toml nor the variable GROUP_MAIL_QUEUE__USER says it";
+    assert_eq!(said, [expected]);
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_said_with_its_line() {
+    let said = refused(&directory("broken", Some("[services.mail-queue]\nport = = 25")), &[]);
+    assert!(said.len() == 1 && said[0].starts_with("group.toml:2: "), "{said:#?}");
+}
+
+#[test]
+fn the_limit_of_the_group_is_the_codes_then_the_files_then_the_environments() {
+    let directory = directory("limit", Some(FILE));
+    let says =
+        |ended: &Ended, limit: &str| assert_eq!(ended.logged_with(&format!("within {limit}")).len(), 1, "{ended:#?}");
+    says(&run(&directory, &[]), "7 s");
+    fs::write(directory.join("group.toml"), format!("group.stop_timeout = '8s'\n{FILE}")).expect("it can be written");
+    says(&run(&directory, &[]), "8 s");
+    says(&run(&directory, &[("GROUP_STOP_TIMEOUT", "9s")]), "9 s");
+}
