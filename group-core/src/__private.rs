@@ -10,6 +10,8 @@ pub use std::time::Duration;
 
 pub use inventory;
 
+#[cfg(feature = "cron")]
+pub use crate::Cron;
 pub use crate::entry::{Threads, Trial};
 pub use crate::registry::Registration;
 pub use crate::{Context, Group, Made, Restart, Role, Route, Schedule, Service, ServiceResult, Spec};
@@ -21,6 +23,7 @@ use std::pin::Pin;
 use tokio::sync::oneshot;
 
 use crate::panic::caught_now;
+use crate::ticker;
 use crate::{BoxError, FromContext, Running};
 
 /// What an endless loop returns. Edition 2024 infers it, but only a function type can name it.
@@ -317,6 +320,35 @@ pub async fn on_thread(cx: &Context, start: impl FnOnce() -> Result + Send + 'st
         let _ = sender.send(result);
     })?;
     ended.await?
+}
+
+/// What a method does again and again, while the service runs.
+pub fn every<F, Fut>(cx: &Context, method: &'static str, period: Duration, tick: F)
+where
+    F: FnMut() -> Fut + Send + 'static,
+    Fut: Future<Output = Result> + Send,
+{
+    ticker::spawn(cx, method, |shutdown| async move { shutdown.every(period, tick).await });
+}
+
+/// The same, when an expression says so.
+#[cfg(feature = "cron")]
+pub fn cron<F, Fut>(cx: &Context, method: &'static str, cron: crate::Cron, tick: F)
+where
+    F: FnMut() -> Fut + Send + 'static,
+    Fut: Future<Output = Result> + Send,
+{
+    ticker::spawn(cx, method, |shutdown| async move { shutdown.cron(cron, tick).await });
+}
+
+/// The `start` of a service that only ticks.
+///
+/// # Errors
+///
+/// Never.
+pub fn only_ticks(cx: &Context) -> std::future::Ready<Result> {
+    cx.member().will_hear();
+    ready(Ok(()))
 }
 
 #[cfg(feature = "http")]

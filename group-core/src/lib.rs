@@ -12,6 +12,8 @@ mod assemble;
 mod config;
 mod console;
 mod context;
+#[cfg(feature = "cron")]
+mod cron;
 mod drain;
 mod driver;
 mod entry;
@@ -47,6 +49,7 @@ mod spec;
 mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod ticker;
 mod watch;
 mod words;
 
@@ -60,6 +63,8 @@ pub use axum;
 pub use self::config::Config;
 pub use self::console::install as log_to_stderr;
 pub use self::context::{Context, FromContext, Needs};
+#[cfg(feature = "cron")]
+pub use self::cron::Cron;
 pub use self::drain::{DrainMessages, MessageFailed, Messages, OnError};
 pub use self::error::{Absent, BoxError, Failure, Stage};
 pub use self::function::ServiceFn;

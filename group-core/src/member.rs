@@ -58,6 +58,8 @@ pub(crate) type Remains = dyn Any + Send + Sync;
 #[derive(Debug, Default)]
 pub(crate) struct Children {
     tasks: TaskTracker,
+    /// Those that end by themselves once the service is asked to stop.
+    tickers: TaskTracker,
     aborted: CancellationToken,
     /// Every failure among them that was not told yet.
     failures: Mutex<Vec<BoxError>>,
@@ -68,6 +70,12 @@ impl Children {
     pub(crate) async fn ended(&self) {
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Waits until those have ended that do so by themselves once the service is asked to stop.
+    pub(crate) async fn tickers_ended(&self) {
+        self.tickers.close();
+        self.tickers.wait().await;
     }
 
     pub(crate) fn abort(&self) {
@@ -156,6 +164,15 @@ impl Member {
                     child_failed.notify_one();
                 }
             }
+        });
+    }
+
+    /// The same, for a task that ends by itself once the service is asked to stop.
+    pub(crate) fn spawn_ticker(&self, ticker: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
+        let ticking = lock(&self.children).get_or_insert_default().tickers.token();
+        self.spawn(async move {
+            let _ticking = ticking;
+            ticker.await
         });
     }
 

@@ -120,7 +120,17 @@ async fn work(service: Arc<dyn DynService>, cx: Context) -> Result<(), BoxError>
     if !(result.is_ok() && failures.is_empty() || member.stop_asked().is_cancelled()) {
         children.abort();
     }
-    children.ended().await;
+    tokio::select! {
+        biased;
+        () = children.ended() => {}
+        // The others would go on without it.
+        () = member.child_failed() => {
+            if !member.stop_asked().is_cancelled() {
+                children.abort();
+            }
+            children.ended().await;
+        }
+    }
     // Another run of it spawns anew.
     member.take_children();
     failures.extend(children.take_failures());
@@ -189,7 +199,7 @@ async fn until_ended_or_stop(start: &mut BoxFuture<Started>, cx: &Context) -> Op
 }
 
 /// Stops a service whose `start` took no `Shutdown`: its `stop` makes `start` return; without one,
-/// nothing can tell it, so `start` is dropped.
+/// nothing can tell it, so `start` is dropped. Its tickers finish what they do.
 async fn stop_deaf(mut start: BoxFuture<Started>, service: &Arc<dyn DynService>, cx: &Context) {
     let mut stop = pin!(caught(Arc::clone(service).stop()));
     let mut ended = false;
@@ -206,7 +216,12 @@ async fn stop_deaf(mut start: BoxFuture<Started>, service: &Arc<dyn DynService>,
         }
     };
     match stopped {
-        Ok(None) => {}
+        Ok(None) => {
+            drop(start);
+            let Some(children) = cx.member().children() else { return };
+            children.tickers_ended().await;
+            children.take_failures().into_iter().for_each(|error| cx.tell(News::Failed(error)));
+        }
         Ok(Some(result)) => {
             tell_failed(result, cx);
             if !ended {

@@ -3,8 +3,12 @@
 use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
+#[cfg(feature = "cron")]
+use std::panic::Location;
 use std::time::Duration;
 
+#[cfg(feature = "cron")]
+use crate::Cron;
 use crate::context::{FromContext, Needs};
 use crate::lifecycle::{self, When};
 use crate::restart::Restart;
@@ -64,6 +68,9 @@ pub struct Spec {
     pub(crate) build_needs: Needs,
     pub(crate) http: Option<Cow<'static, str>>,
     pub(crate) routes: Vec<Route>,
+    /// When it ticks, and where that is said.
+    #[cfg(feature = "cron")]
+    crons: Vec<(Cron, &'static Location<'static>)>,
     pub(crate) rules: lifecycle::Rules,
     pub(crate) restart: Restart,
     pub(crate) start_timeout: Duration,
@@ -123,6 +130,8 @@ impl Spec {
             build_needs: Needs::default(),
             http: None,
             routes: Vec::new(),
+            #[cfg(feature = "cron")]
+            crons: Vec::new(),
             rules: lifecycle::Rules { role: lifecycle::Role::Task, critical: true },
             restart: Restart::never(),
             start_timeout: START_TIMEOUT,
@@ -224,6 +233,16 @@ impl Spec {
         &self.routes
     }
 
+    /// It will tick when this expression says so: a mistake in that is one of the group, and is told
+    /// before anything is built. To tick is up to [`Shutdown::cron`](crate::Shutdown::cron).
+    #[cfg(feature = "cron")]
+    #[must_use]
+    #[track_caller]
+    pub fn cron(mut self, cron: impl Into<Cron>) -> Self {
+        self.crons.push((cron.into(), Location::caller()));
+        self
+    }
+
     /// What it means when its `start` returns. [`Role::Task`] by default.
     #[must_use]
     pub fn role(mut self, role: Role) -> Self {
@@ -282,6 +301,8 @@ impl Spec {
             );
         }
         self.check_restart()?;
+        #[cfg(feature = "cron")]
+        self.check_crons()?;
         match &self.http {
             Some(address) if !is_host_and_port(address) => {
                 Err(format!("`{name}` cannot listen on `{address}`: expected `host:port`, as in `127.0.0.1:8080`")
@@ -289,6 +310,15 @@ impl Spec {
             }
             _ => Ok(()),
         }
+    }
+
+    #[cfg(feature = "cron")]
+    fn check_crons(&self) -> Result<(), BoxError> {
+        for (cron, place) in &self.crons {
+            let (name, file, line) = (&self.name, place.file(), place.line());
+            cron.check().map_err(|reason| format!("`{name}` cannot tick ({file}:{line}): {reason}"))?;
+        }
+        Ok(())
     }
 
     /// What is started again whenever it has ended can neither be done nor end the group.

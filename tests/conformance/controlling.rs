@@ -374,6 +374,20 @@ async fn c127_the_code_that_a_service_ends_the_group_with_is_the_exit_code() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn c121_when_a_task_fails_after_start_has_returned_the_others_do_not_go_on() {
+    let mut group = Group::new();
+    group.add_fn("s1", |cx: Context| async move {
+        cx.spawn(async { std::future::pending::<()>().await });
+        cx.spawn(async {
+            sleep(secs(1)).await;
+            Err::<(), _>("the second fails")
+        });
+    });
+    let (report, at) = ended(&mut group).await;
+    assert_eq!((failures(&report), at), (vec!["`s1` failed: the second fails".to_owned()], secs(1)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn c188_the_code_of_the_service_that_the_group_is_there_for_is_the_exit_code() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);

@@ -19,3 +19,4 @@ mod starting;
 mod stop_while_starting;
 mod stopping;
 mod support;
+mod ticking;

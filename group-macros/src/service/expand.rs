@@ -9,6 +9,7 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Expr, Type};
 
 use super::model::{Model, Restart, Route, cfgs, docs, mentions_impl};
+use super::ticker::Ticker;
 use crate::block::Method;
 use crate::duration;
 
@@ -91,12 +92,14 @@ impl Model<'_> {
             let routes = self.routes.iter().map(listed);
             quote!(let spec = __g::routes(spec, &[#(#routes),*]);)
         });
+        let crons = self.tickers.iter().filter_map(Ticker::spec);
         quote! {
             let spec = __g::Spec::of::<Self>() #calls;
             #(#edges)*
             #(#start_needs)*
             #(#build_needs)*
             #routes
+            #(#crons)*
             spec
         }
     }
@@ -137,16 +140,24 @@ impl Model<'_> {
         if self.spec.http.is_some() {
             return self.start_http();
         }
+        let head = quote!(fn start(self: __g::Arc<Self>, cx: __g::Context));
+        let tickers = self.start_tickers();
         let variants = self.start.iter().map(|method| {
             let call = call_start(method);
-            delegate(
-                method,
-                &quote!(fn start(self: __g::Arc<Self>, cx: __g::Context)),
-                &quote!(__g::Result),
-                &quote!(let this = self; #call),
-            )
+            delegate(method, &head, &quote!(__g::Result), &quote!(let this = self; #tickers #call))
         });
-        quote!(#(#variants)*)
+        let otherwise = (!self.tickers.is_empty()).then(|| {
+            let condition = unless_any(&self.start);
+            let only_ticks = quote!(let this = self; #tickers __g::only_ticks(&cx).await);
+            let future = future(Span::call_site(), &quote!(__g::Result), &only_ticks);
+            quote!(#condition #head #future)
+        });
+        quote!(#(#variants)* #otherwise)
+    }
+
+    /// Expects `this` and `cx`.
+    fn start_tickers(&self) -> TokenStream {
+        self.tickers.iter().map(Ticker::start).collect()
     }
 
     fn start_http(&self) -> TokenStream {
@@ -175,6 +186,10 @@ impl Model<'_> {
                 });
             }
         });
+        let tickers = (!self.tickers.is_empty()).then(|| {
+            let tickers = self.start_tickers();
+            quote!(let this = __g::Clone::clone(&self); #tickers)
+        });
         let nothing = unless_any(&self.start);
         let layers = (!self.layers.is_empty()).then(|| {
             let wrapped = wrapped(&quote!(routes), &self.layers, &quote!(around_all));
@@ -192,6 +207,7 @@ impl Model<'_> {
                 #(#starts)*
                 #nothing
                 let beside = __g::None::<__g::http::Nothing>;
+                #tickers
                 __g::http::run(&cx, routes, beside).await
             },
         );
@@ -350,7 +366,7 @@ fn param_names(method: &Method) -> Vec<Ident> {
     (0..method.params().count()).map(|nth| format_ident!("param{nth}")).collect()
 }
 
-fn outcome(method: &Method) -> TokenStream {
+pub(super) fn outcome(method: &Method) -> TokenStream {
     let output = output(method);
     quote!(<#output as __g::ServiceResult>::into_result)
 }
@@ -364,7 +380,7 @@ fn output(method: &Method) -> TokenStream {
     }
 }
 
-fn wait(method: &Method) -> Option<TokenStream> {
+pub(super) fn wait(method: &Method) -> Option<TokenStream> {
     method.is_async().then(|| quote_spanned!(method.sig.ident.span()=> .await))
 }
 

@@ -2,6 +2,7 @@
 
 mod expand;
 mod model;
+mod ticker;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
@@ -49,7 +50,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
 
 /// The attributes that are not the compiler's to see.
 fn is_own(attr: &Attribute) -> bool {
-    model::route_method(attr).is_some() || model::is_layer(attr) || is_service(attr)
+    model::route_method(attr).is_some() || model::is_layer(attr) || ticker::is_ticker(attr) || is_service(attr)
 }
 
 /// `#[service]`, `#[group::service]`.

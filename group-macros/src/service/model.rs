@@ -10,6 +10,7 @@ use syn::{
     ReceiverKind, Safety, Type,
 };
 
+use super::ticker::{self, Ticker};
 use super::{is_service, unwrapped};
 use crate::args::Arg;
 use crate::block::{Block, Item, Method};
@@ -49,6 +50,7 @@ pub(super) struct Model<'a> {
     pub(super) routes: Vec<Route<'a>>,
     /// What is put around all of them.
     pub(super) layers: Vec<Expr>,
+    pub(super) tickers: Vec<Ticker<'a>>,
 }
 
 /// What the arguments say of how the group treats the service.
@@ -99,10 +101,12 @@ impl<'a> Model<'a> {
             router: named(block, "router"),
             routes: Vec::new(),
             layers: read_layers(&block.attrs, errors),
+            tickers: ticker::read(block, errors),
         };
         let before = errors.is_empty();
         model.read_args(args, errors);
         model.check_restart(args, errors);
+        model.check_tickers(args, errors);
         model.check_attributes(errors);
         model.check_methods(errors);
         model.read_routes(errors);
@@ -138,6 +142,15 @@ impl<'a> Model<'a> {
         if let (true, Some(restart), Some(role @ ("once" | "main"))) = (always, restart, self.spec.role.as_deref()) {
             let message = format!("a `{role}` service ends when it is done, so it cannot be restarted always");
             errors.at(&restart.key, message);
+        }
+    }
+
+    fn check_tickers(&self, args: &[Arg], errors: &mut Errors) {
+        let role = args.iter().find(|arg| arg.key == "role");
+        if let (false, Some(arg), Some(role @ ("once" | "main"))) =
+            (self.tickers.is_empty(), role, self.spec.role.as_deref())
+        {
+            errors.at(&arg.key, format!("a `{role}` service ends when it is done, and a ticker never is"));
         }
     }
 
@@ -248,7 +261,9 @@ impl<'a> Model<'a> {
                 errors.at(ident, "`router` needs an address: `#[service(http = \"127.0.0.1:8080\")]`");
             }
             // Mistakes elsewhere may be all that hides it.
-            (None, None) if self.start.is_empty() && errors.is_empty() => self.say_that_start_is_missing(errors),
+            (None, None) if self.start.is_empty() && self.tickers.is_empty() && errors.is_empty() => {
+                self.say_that_start_is_missing(errors);
+            }
             _ => {}
         }
     }
@@ -343,7 +358,7 @@ fn flat(tokens: TokenStream) -> Vec<TokenTree> {
     tokens.into_iter().flat_map(inside).collect()
 }
 
-fn check_receiver(method: &Method, errors: &mut Errors) {
+pub(super) fn check_receiver(method: &Method, errors: &mut Errors) {
     let name = &method.sig.ident;
     match method.sig.inputs.first() {
         Some(FnArg::Receiver(receiver)) => match &receiver.kind {
@@ -369,7 +384,7 @@ fn check_receiver_of_route(method: &Method, errors: &mut Errors) {
 }
 
 /// Whether the group can call it, as far as its name and parameters go.
-fn check_callable(method: &Method, errors: &mut Errors) {
+pub(super) fn check_callable(method: &Method, errors: &mut Errors) {
     let name = &method.sig.ident;
     let message = format!("`{name}` cannot be generic: the group has no type to put there");
     let generics = &method.sig.generics;
@@ -385,7 +400,7 @@ fn check_callable(method: &Method, errors: &mut Errors) {
 }
 
 /// Whether the group can name what it returns.
-fn check_result(method: &Method, expected: &str, errors: &mut Errors) {
+pub(super) fn check_result(method: &Method, expected: &str, errors: &mut Errors) {
     let name = &method.sig.ident;
     if let Some(output) = method.output().filter(|output| mentions_impl(output)) {
         let message = format!("`{name}` must name what it returns: {expected}; for `impl Future`, write `async fn`");
