@@ -240,8 +240,10 @@ fn exactly_once(seen: &Seen, complaints: &mut Complaints) {
     for (who, life) in seen.lives() {
         let (built, stops) = (seen.is_built(who), seen.count(who, &What::Stops));
         let aborted = seen.told(who).is_some_and(|told| matches!(told.ending, Ending::Aborted | Ending::Abandoned));
-        let least = usize::from(built && life.stop.is_some() && !aborted);
-        if stops < least || stops > usize::from(built) {
+        // What has no time to stop is dropped, and that is all.
+        let has_time = life.stop_timeout.is_none_or(|limit| !limit.is_zero());
+        let least = usize::from(built && has_time && life.stop.is_some() && !aborted);
+        if stops < least || stops > usize::from(built && has_time) {
             complaints.push(format!("the hook of s{who} ran {stops} times (built: {built}, aborted: {aborted})"));
         }
         // What was given as a value is there, whether it was its turn or not.
