@@ -407,6 +407,7 @@ impl Journal {
             gone: entry.gone,
             ending: entry.ending,
             messages: member.messages(),
+            drain: member.drain(),
         });
         let report = Report::new(
             outcome.into(),

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::lock::lock;
 use crate::ready::{Holds, Ready};
 use crate::service::DynService;
-use crate::{BoxError, Messages, Spec};
+use crate::{BoxError, Drain, Messages, Spec};
 
 /// One service, as the others see it.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub(crate) struct Member {
     addr: OnceLock<SocketAddr>,
     /// What came of the messages that it took, if it took any.
     messages: Mutex<Option<Messages>>,
+    /// What became of the connections of its servers.
+    drain: Mutex<Option<Drain>>,
 }
 
 struct Polls<'a>(&'a Member);
@@ -105,6 +107,7 @@ impl Member {
             remains: Mutex::new(None),
             addr: OnceLock::new(),
             messages: Mutex::new(None),
+            drain: Mutex::new(None),
         }
     }
 
@@ -248,5 +251,22 @@ impl Member {
 
     pub(crate) fn messages(&self) -> Option<Messages> {
         *lock(&self.messages)
+    }
+
+    /// One of its servers has stopped.
+    #[cfg(feature = "http")]
+    pub(crate) fn add_drain(&self, more: Drain) {
+        let mut drain = lock(&self.drain);
+        let so_far = drain.unwrap_or_default();
+        *drain = Some(Drain {
+            drained: so_far.drained + more.drained,
+            cut: so_far.cut + more.cut,
+            streams: so_far.streams + more.streams,
+            took: so_far.took.max(more.took),
+        });
+    }
+
+    pub(crate) fn drain(&self) -> Option<Drain> {
+        *lock(&self.drain)
     }
 }

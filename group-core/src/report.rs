@@ -127,6 +127,66 @@ pub enum Ending {
     Abandoned,
 }
 
+/// What became of a server's connections when it stopped. Idle ones, which are closed at once, do
+/// not count.
+///
+/// ```
+/// # use group::axum::{Router, routing::get};
+/// # use group::{Context, Group, http};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut group = Group::new();
+/// group.add_fn("web", |cx: Context| async move { http::serve(&cx, "127.0.0.1:0", Router::new()).await });
+/// let report = group.start().await.unwrap().stop().await;
+/// let drain = report.service("web").unwrap().drain().unwrap();
+/// assert_eq!((drain.drained(), drain.cut()), (0, 0));
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drain {
+    pub(crate) drained: usize,
+    pub(crate) cut: usize,
+    pub(crate) streams: usize,
+    pub(crate) took: Duration,
+}
+
+impl Drain {
+    /// How many connections had something in hand, and were closed after it was answered.
+    #[must_use]
+    pub fn drained(&self) -> usize {
+        self.drained
+    }
+
+    /// How many had something in hand still when the service's time was up.
+    #[must_use]
+    pub fn cut(&self) -> usize {
+        self.cut
+    }
+
+    /// How many of both were a stream: a `WebSocket`, server-sent events, or any other answer that had
+    /// begun before the stop was asked for.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.streams
+    }
+
+    /// How long it took until the last connection was closed or cut.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        self.took
+    }
+}
+
+/// `drained 3 connections in 12 ms`.
+impl fmt::Display for Drain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "drained {}", count(self.drained, "connection"))?;
+        if self.cut > 0 {
+            write!(f, " and cut {}", self.cut)?;
+        }
+        write!(f, " in {}", Took(self.took))
+    }
+}
+
 /// One service's part in a [`Report`]. All times are counted from when the group began to start.
 #[derive(Clone, Debug)]
 pub struct ServiceReport {
@@ -143,6 +203,7 @@ pub struct ServiceReport {
     pub(crate) gone: Option<Duration>,
     pub(crate) ending: Ending,
     pub(crate) messages: Option<Messages>,
+    pub(crate) drain: Option<Drain>,
 }
 
 impl ServiceReport {
@@ -168,6 +229,12 @@ impl ServiceReport {
     #[must_use]
     pub fn ending(&self) -> Ending {
         self.ending
+    }
+
+    /// What became of its connections when it stopped. `None` if it served none.
+    #[must_use]
+    pub fn drain(&self) -> Option<&Drain> {
+        self.drain.as_ref()
     }
 
     /// When its `new` had returned.
@@ -430,8 +497,11 @@ impl fmt::Display for ServiceReport {
         if let Some(took) = between(self.stop_asked, self.gone) {
             write!(f, " in {took}")?;
         }
-        match self.messages {
-            Some(messages) => write!(f, "; {messages}"),
+        if let Some(messages) = self.messages {
+            write!(f, "; {messages}")?;
+        }
+        match self.drain.filter(|drain| drain.drained + drain.cut > 0) {
+            Some(drain) => write!(f, "; {drain}"),
             None => Ok(()),
         }
     }

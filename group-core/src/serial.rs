@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::error::Chain;
-use crate::{Ending, Failure, Messages, Outcome, Report, ServiceReport, Stage};
+use crate::{Drain, Ending, Failure, Messages, Outcome, Report, ServiceReport, Stage};
 
 fn ms(time: Option<Duration>) -> Option<f64> {
     time.map(|time| time.as_secs_f64() * 1000.0)
@@ -64,7 +64,7 @@ impl Serialize for ServiceReport {
             Ending::Abandoned => "abandoned",
         };
         let last_restarts: Vec<_> = self.last_restarts().iter().map(|&time| ms(Some(time))).collect();
-        let mut service = serializer.serialize_struct("ServiceReport", 11)?;
+        let mut service = serializer.serialize_struct("ServiceReport", 13)?;
         service.serialize_field("name", self.name())?;
         service.serialize_field("local_addr", &self.local_addr().map(|addr| addr.to_string()))?;
         service.serialize_field("ending", ending)?;
@@ -77,6 +77,7 @@ impl Serialize for ServiceReport {
         service.serialize_field("stopped_ms", &ms(self.stopped()))?;
         service.serialize_field("gone_ms", &ms(self.gone()))?;
         service.serialize_field("messages", &self.messages())?;
+        service.serialize_field("drain", &self.drain())?;
         service.end()
     }
 }
@@ -88,5 +89,16 @@ impl Serialize for Messages {
         messages.serialize_field("failed", &self.failed)?;
         messages.serialize_field("abandoned", &self.abandoned)?;
         messages.end()
+    }
+}
+
+impl Serialize for Drain {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut drain = serializer.serialize_struct("Drain", 4)?;
+        drain.serialize_field("drained", &self.drained())?;
+        drain.serialize_field("cut", &self.cut())?;
+        drain.serialize_field("streams", &self.streams())?;
+        drain.serialize_field("took_ms", &ms(Some(self.took())))?;
+        drain.end()
     }
 }

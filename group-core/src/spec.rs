@@ -203,7 +203,7 @@ impl Spec {
         self
     }
 
-    /// Serves HTTP on this address, `host:port`. Port 0 takes a free one. An HTTP service runs
+    /// Serves HTTP on this address, `host:port` or `unix:/path`. Port 0 takes a free one. An HTTP service runs
     /// until it is stopped: if it ends earlier, it has failed.
     #[must_use]
     pub fn http(mut self, address: impl Into<Cow<'static, str>>) -> Self {
@@ -215,7 +215,7 @@ impl Spec {
     /// Serves on another address, if it serves.
     pub(crate) fn take_free_port(&mut self) {
         // One that is no address is still a mistake.
-        if let Some(address) = self.http.as_mut().filter(|address| is_host_and_port(address)) {
+        if let Some(address) = self.http.as_mut().filter(|address| is_address(address)) {
             *address = FREE_PORT.into();
         }
     }
@@ -304,7 +304,7 @@ impl Spec {
         #[cfg(feature = "cron")]
         self.check_crons()?;
         match &self.http {
-            Some(address) if !is_host_and_port(address) => {
+            Some(address) if !is_address(address) => {
                 Err(format!("`{name}` cannot listen on `{address}`: expected `host:port`, as in `127.0.0.1:8080`")
                     .into())
             }
@@ -364,7 +364,11 @@ impl fmt::Display for Limit {
     }
 }
 
-pub(crate) fn is_host_and_port(address: &str) -> bool {
+/// `host:port`, or `unix:/path`.
+pub(crate) fn is_address(address: &str) -> bool {
+    if let Some(path) = address.strip_prefix("unix:") {
+        return path.starts_with('/');
+    }
     let Some((host, port)) = address.rsplit_once(':') else { return false };
     !host.is_empty() && port.parse::<u16>().is_ok()
 }
@@ -400,7 +404,7 @@ fn push_kebab(name: &mut String, word: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_host_and_port, kebab_case};
+    use super::{is_address, kebab_case};
 
     #[test]
     fn names_are_kebab_case() {
@@ -422,10 +426,10 @@ mod tests {
     #[test]
     fn an_address_is_a_host_and_a_port() {
         for good in ["127.0.0.1:8080", "localhost:0", "[::1]:80", "0.0.0.0:65535"] {
-            assert!(is_host_and_port(good), "{good}");
+            assert!(is_address(good), "{good}");
         }
         for bad in ["8080", "localhost", ":8080", "localhost:", "localhost:http", "127.0.0.1:65536", ""] {
-            assert!(!is_host_and_port(bad), "{bad}");
+            assert!(!is_address(bad), "{bad}");
         }
     }
 }

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use group::axum::{Router, body::Body, routing::get};
-use group::{Ending, Report, Running};
+use group::{Context, Ending, Group, Outcome, Report, Running, Shutdown, http};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
-use crate::support::{secs, started_and_stopped, text_at, web};
+use crate::support::{in_time, millis, secs, started_and_stopped, text_at, web};
 
 /// A server with a route that answers at once, and one that answers when it may.
 struct Server {
@@ -50,14 +51,16 @@ impl Server {
 
 /// Connects until that is refused.
 async fn until_refused(addr: SocketAddr) {
-    for _ in 0..1000 {
-        match TcpStream::connect(addr).await {
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
-            // The listener was still there, or closed with this connection in its queue.
-            _ => tokio::task::yield_now().await,
+    let refused = async {
+        loop {
+            // While the listener closes, who asks for a connection gets no answer.
+            match timeout(millis(20), TcpStream::connect(addr)).await {
+                Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => return,
+                _ => tokio::task::yield_now().await,
+            }
         }
-    }
-    panic!("new connections are still accepted");
+    };
+    in_time(refused).await;
 }
 
 /// A connection on which this was requested, with keep-alive.
@@ -178,4 +181,106 @@ async fn c166_an_answer_during_the_drain_says_that_the_connection_closes() {
     let answer = response(&mut stream, "answered").await;
     assert!(answer.starts_with("http/1.1 200 ok\r\n") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
     is_closed(stream).await;
+}
+
+#[tokio::test]
+async fn c162_the_report_counts_what_was_drained() {
+    let server = Server::start().await;
+    let mut stream = requested(server.addr, "/held").await;
+    let mut idle = requested(server.addr, "/").await;
+    response(&mut idle, "at once").await;
+    server.in_flight.notified().await;
+    server.drain().await;
+    let report = server.finish().await;
+    response(&mut stream, "answered").await;
+    let drain = *report.service("web").unwrap().drain().unwrap();
+    assert_eq!((drain.drained(), drain.cut()), (1, 0), "{report}");
+    assert!(report.to_string().contains("drained 1 connection"), "{report}");
+}
+
+#[tokio::test]
+async fn what_is_left_at_the_limit_is_cut_and_counted() {
+    let never = get(|| async { std::future::pending::<()>().await });
+    let mut group = web(Router::new().route("/never", never));
+    group.configure("web", |spec| spec.stop_timeout(millis(300)));
+    let running = group.start().await.unwrap();
+    let addr = running.local_addr("web").unwrap();
+    let mut stream = requested(addr, "/never").await;
+    // It is read by when another one is answered.
+    let mut other = requested(addr, "/").await;
+    response(&mut other, "").await;
+    let report = in_time(running.stop()).await;
+    assert_eq!(report.outcome(), Outcome::UncleanStop);
+    let drain = *report.service("web").unwrap().drain().unwrap();
+    assert_eq!((drain.drained(), drain.cut()), (0, 1), "{report}");
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0, "it was cut");
+}
+
+#[tokio::test]
+async fn c174_a_long_answer_learns_of_the_stop_through_shutdown() {
+    let entered = Arc::new(Notify::new());
+    let enters = Arc::clone(&entered);
+    let wait = get(|shutdown: Shutdown| async move {
+        enters.notify_one();
+        shutdown.requested().await;
+        "told"
+    });
+    let running = web(Router::new().route("/wait", wait)).start().await.unwrap();
+    let mut stream = requested(running.local_addr("web").unwrap(), "/wait").await;
+    entered.notified().await;
+    assert_drained(&in_time(running.stop()).await);
+    response(&mut stream, "told").await;
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_answers_500_and_the_server_goes_on() {
+    let panics = get(|| async { panic!("a bug") as &'static str });
+    let routes = Router::new().route("/panics", panics).route("/", get(|| async { "fine" }));
+    let running = web(routes).start().await.unwrap();
+    let addr = running.local_addr("web").unwrap();
+    let mut stream = requested(addr, "/panics").await;
+    assert!(response(&mut stream, "").await.starts_with("http/1.1 500"));
+    assert_eq!(text_at(addr, "/").await, "fine");
+    assert_drained(&running.stop().await);
+}
+
+#[tokio::test]
+async fn more_connections_than_may_be_open_wait_for_their_turn() {
+    let mut group = Group::new();
+    group.add_fn("web", |cx: Context| async move {
+        let routes = Router::new().route("/", get(|| async { "served" }));
+        http::Server::new(routes).max_connections(1).serve(&cx, "127.0.0.1:0").await
+    });
+    let running = group.start().await.unwrap();
+    let addr = running.local_addr("web").unwrap();
+    let mut first = requested(addr, "/").await;
+    response(&mut first, "served").await;
+    let mut second = requested(addr, "/").await;
+    assert!(timeout(millis(50), second.read(&mut [0; 1])).await.is_err(), "the first is still open");
+    drop(first);
+    response(&mut second, "served").await;
+    drop(second);
+    assert_drained(&running.stop().await);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_unix_socket_is_served_and_its_file_removed() {
+    let path = std::env::temp_dir().join(format!("group-{}.sock", std::process::id()));
+    // What a process that was killed left behind.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let address = format!("unix:{}", path.display());
+    let mut group = Group::new();
+    group.add_fn("web", |cx: Context| async move {
+        let routes = Router::new().route("/", get(|| async { "served" }));
+        http::serve(&cx, &address, routes).await
+    });
+    let running = group.start().await.unwrap();
+    let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert!(text.ends_with("\r\n\r\nserved"), "{text}");
+    assert_drained(&running.stop().await);
+    assert!(!path.exists());
 }

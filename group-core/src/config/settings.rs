@@ -153,7 +153,7 @@ pub(crate) fn variable_of(key: &str) -> String {
 fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), &'static str> {
     match key {
         "http" => {
-            if !crate::spec::is_host_and_port(text) {
+            if !crate::spec::is_address(text) {
                 return Err("`host:port`, as in `127.0.0.1:8080`");
             }
             spec.http = Some(text.to_owned().into());

@@ -429,6 +429,9 @@ fn check_name(name: LitStr) -> syn::Result<LitStr> {
 
 fn check_address(address: LitStr) -> syn::Result<LitStr> {
     let text = address.value();
+    if text.starts_with("unix:/") {
+        return Ok(address);
+    }
     match text.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(address),
         _ => Err(syn::Error::new(address.span(), "expected `host:port`, as in `\"127.0.0.1:8080\"`")),

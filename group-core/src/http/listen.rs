@@ -1,0 +1,244 @@
+//! Where a server listens, and what it accepts.
+
+use std::io;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::sleep;
+
+/// How long a client may take to complete a connection that it has asked for already: the way to it and
+/// back, nearby.
+const HANDSHAKE: Duration = Duration::from_millis(5);
+
+/// A bound address.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener, SocketFile),
+}
+
+impl Listener {
+    /// Binds `host:port`, or `unix:/path`.
+    pub(super) async fn bind(address: &str) -> io::Result<Self> {
+        match address.strip_prefix("unix:") {
+            Some(path) => Self::bind_unix(path).await,
+            None => TcpListener::bind(address).await.map(Self::Tcp),
+        }
+    }
+
+    #[cfg(unix)]
+    async fn bind_unix(path: &str) -> io::Result<Self> {
+        let path = Path::new(path);
+        let bound = match UnixListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(path).await => {
+                std::fs::remove_file(path)?;
+                UnixListener::bind(path)
+            }
+            bound => bound,
+        };
+        Ok(Self::Unix(bound?, SocketFile::new(path)?))
+    }
+
+    #[cfg(not(unix))]
+    async fn bind_unix(_: &str) -> io::Result<Self> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "there are no unix sockets here"))
+    }
+
+    /// Where it listens, if that has an address.
+    pub(super) fn local_addr(&self) -> io::Result<Option<SocketAddr>> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Some),
+            #[cfg(unix)]
+            Self::Unix(..) => Ok(None),
+        }
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::tcp(stream)),
+            #[cfg(unix)]
+            Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
+        }
+    }
+
+    /// Stops listening. Connections that the system has made already are accepted, because to their
+    /// clients they are open, and something may have been asked on them. Where it is in use, those that
+    /// are being made are waited for.
+    pub(super) async fn close(self, in_use: bool) -> io::Result<Vec<Stream>> {
+        match self {
+            Self::Tcp(listener) => {
+                let listener = listener.into_std()?;
+                if in_use && take_no_more(&listener) {
+                    sleep(HANDSHAKE).await;
+                }
+                left(|| listener.accept()).map(|(stream, _)| Stream::from_tcp(stream)).collect()
+            }
+            #[cfg(unix)]
+            Self::Unix(listener, _file) => {
+                let listener = listener.into_std()?;
+                // Whoever connects from now on is refused, as if it were closed already.
+                socket2::SockRef::from(&listener).shutdown(std::net::Shutdown::Read)?;
+                left(|| listener.accept()).map(|(stream, _)| Stream::from_unix(stream)).collect()
+            }
+        }
+    }
+}
+
+/// What can be accepted at once.
+fn left<T>(mut accept: impl FnMut() -> io::Result<T>) -> impl Iterator<Item = T> {
+    std::iter::from_fn(move || accept().ok())
+}
+
+/// No client gets a connection any more that has not asked for one. So those that are being made can be
+/// waited for and accepted, and the listener closed without a connection that comes in between and is
+/// reset. Returns whether that can be done here.
+///
+/// The filter drops what asks for a connection: a TCP segment with SYN among its flags, which are its
+/// byte 13. Such a client asks again after a second, and is refused then.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn take_no_more(listener: &std::net::TcpListener) -> bool {
+    use socket2::{SockFilter, SockRef};
+
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_IF_ANY_BIT: u16 = 0x45;
+    const RETURN: u16 = 0x06;
+    let filter = [
+        SockFilter::new(LOAD_BYTE, 0, 0, 13),
+        SockFilter::new(JUMP_IF_ANY_BIT, 0, 1, 0x02),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ];
+    SockRef::from(listener).attach_filter(&filter).is_ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn take_no_more(_: &std::net::TcpListener) -> bool {
+    false
+}
+
+/// Whether this is the socket of a process that has ended: nobody answers there.
+#[cfg(unix)]
+async fn is_left_over(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    let is_socket = std::fs::metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    is_socket && UnixStream::connect(path).await.is_err_and(refused)
+}
+
+/// The file of a unix socket. It is removed with the listener, unless another has taken its place.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+#[cfg(unix)]
+impl SocketFile {
+    fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+    }
+}
+
+#[cfg(unix)]
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let file = std::fs::metadata(path)?;
+    Ok((file.dev(), file.ino()))
+}
+
+/// An accepted connection.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Stream {
+    fn tcp(stream: TcpStream) -> Self {
+        // Answers are written whole; waiting for more to send would only delay them.
+        let _ = stream.set_nodelay(true);
+        Self::Tcp(stream)
+    }
+
+    fn from_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        TcpStream::from_std(stream).map(Self::tcp)
+    }
+
+    #[cfg(unix)]
+    fn from_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        UnixStream::from_std(stream).map(Self::Unix)
+    }
+
+    fn reader(&mut self) -> &mut (dyn AsyncRead + Unpin) {
+        match self {
+            Self::Tcp(stream) => stream,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream,
+        }
+    }
+
+    fn writer(&mut self) -> &mut (dyn AsyncWrite + Unpin) {
+        match self {
+            Self::Tcp(stream) => stream,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream,
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, task: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self.reader()).poll_read(task, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(self.writer()).poll_write(task, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(self.writer()).poll_write_vectored(task, slices)
+    }
+
+    /// Sockets can.
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self.writer()).poll_flush(task)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self.writer()).poll_shutdown(task)
+    }
+}

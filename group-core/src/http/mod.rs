@@ -1,0 +1,360 @@
+//! The HTTP server: axum on hyper, with a stop that cuts nothing off.
+
+mod connection;
+mod io;
+mod listen;
+mod traffic;
+
+use std::fmt;
+use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::{StatusCode, request::Parts};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use self::connection::Serving;
+use self::io::Io;
+use self::listen::{Listener, Stream};
+use self::traffic::{Activity, Traffic};
+use crate::member::Remains;
+use crate::{BoxError, Context, Drain, Shutdown};
+
+/// How long to wait after `accept` failed for want of something, such as file descriptors, before
+/// trying again: connections that end meanwhile give some back.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// Serves routes until the service is asked to stop, and then until every request that was
+/// accepted is answered: [`Server`] with its usual limits.
+///
+/// ```
+/// use group::axum::{Router, routing::get};
+/// use group::{BoxError, Context, Group, Service, http};
+/// use std::sync::Arc;
+///
+/// struct Hello;
+///
+/// impl Service for Hello {
+///     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+///         let routes = Router::new().route("/", get(|| async { "hello" }));
+///         http::serve(&cx, "127.0.0.1:0", routes).await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let running = Group::new().add(Hello).start().await.unwrap();
+/// println!("curl http://{}/", running.local_addr("hello").unwrap());
+/// assert!(running.stop().await.is_clean());
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// When the address cannot be bound.
+pub async fn serve(cx: &Context, address: &str, routes: Router) -> Result<(), BoxError> {
+    Server::new(routes).serve(cx, address).await
+}
+
+/// An HTTP server: HTTP/1.1 and, with the feature `http2`, HTTP/2 without TLS on the same port.
+///
+/// When its service is asked to stop, it accepts nothing new. What is in hand is answered, and
+/// every answer says that the connection closes; idle connections are closed at once. Streams
+/// learn of it through [`Shutdown`], which any handler can take. What is left at the service's
+/// [`stop_timeout`](crate::Spec::stop_timeout) is cut, and [counted](crate::ServiceReport::drain).
+///
+/// A handler that panics answers 500, and the panic is logged with its place.
+///
+/// ```
+/// use group::axum::{Router, routing::get};
+/// use group::{Context, Group, Shutdown, http};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut group = Group::new();
+/// group.add_fn("web", |cx: Context| async move {
+///     let wait = get(|shutdown: Shutdown| async move {
+///         shutdown.requested().await;
+///         "the server stops"
+///     });
+///     http::Server::new(Router::new().route("/wait", wait))
+///         .header_read_timeout(Duration::from_secs(10))
+///         .max_connections(1000)
+///         .serve(&cx, "127.0.0.1:0")
+///         .await
+/// });
+/// let running = group.start().await.unwrap();
+/// assert!(running.stop().await.is_clean());
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a server does nothing until it serves"]
+pub struct Server {
+    routes: Router,
+    limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    header_read_timeout: Duration,
+    max_header_size: usize,
+    max_connections: usize,
+    write_timeout: Duration,
+    linger: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_read_timeout: Duration::from_secs(30),
+            max_header_size: 64 * 1024,
+            max_connections: 10_000,
+            write_timeout: Duration::from_secs(60),
+            linger: Duration::from_millis(200),
+        }
+    }
+}
+
+impl Server {
+    /// A server of these routes.
+    pub fn new(routes: Router) -> Self {
+        Self { routes, limits: Limits::default() }
+    }
+
+    /// How long a client may take to send the head of a request, counted from when it connected or
+    /// was last answered: so it is also how long a connection may be idle. Over HTTP/2 it is how
+    /// often a client is asked whether it is still there. 30 s by default, as in hyper.
+    pub fn header_read_timeout(mut self, limit: Duration) -> Self {
+        self.limits.header_read_timeout = limit;
+        self
+    }
+
+    /// How many bytes the head of a request may have; more is answered with 431. 64 KiB by default:
+    /// nginx takes 32, Go's `net/http` 1024.
+    pub fn max_header_size(mut self, bytes: usize) -> Self {
+        self.limits.max_header_size = bytes;
+        self
+    }
+
+    /// How many connections may be open. Those that come then are not refused: they wait until
+    /// another one is closed. 10 000 by default.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.limits.max_connections = connections.min(Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// How long a client may take nothing of its answer before the connection is closed. 60 s by
+    /// default, as in nginx.
+    pub fn write_timeout(mut self, limit: Duration) -> Self {
+        self.limits.write_timeout = limit;
+        self
+    }
+
+    /// When the server stops, how long a connection must have been silent to count as idle: on one
+    /// that was just opened or answered, the next request may be on its way. 200 ms by default, a
+    /// little more than the way to a client and back.
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.limits.linger = time;
+        self
+    }
+
+    /// Serves on this address until the service is asked to stop, and then until every request that
+    /// was accepted is answered.
+    ///
+    /// The address is `host:port`, or `unix:/path` for a unix socket. A socket file that a process
+    /// which has ended left behind is replaced; ours is removed at the end. Port 0 takes a free
+    /// port. The service is ready when the address is bound, and the bound address is
+    /// [published](Context::publish_addr).
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be bound.
+    pub async fn serve(self, cx: &Context, address: &str) -> Result<(), BoxError> {
+        let (ready, shutdown) = (cx.ready(), cx.shutdown());
+        let cannot_listen = |reason| CannotListen { address: address.to_owned(), reason };
+        let listener = Listener::bind(address).await.map_err(cannot_listen)?;
+        if let Some(addr) = listener.local_addr().map_err(cannot_listen)? {
+            cx.publish_addr(addr);
+        }
+        ready.fire();
+        self.serve_on(listener, cx, shutdown).await;
+        Ok(())
+    }
+
+    async fn serve_on(self, listener: Listener, cx: &Context, shutdown: Shutdown) {
+        let Self { routes, limits } = self;
+        let mut connections = Connections::new(cx, Serving { routes, limits, shutdown: shutdown.clone() });
+        tokio::select! {
+            biased;
+            () = shutdown.requested() => {}
+            () = connections.accept(&listener) => {}
+        }
+        connections.drain(listener, cx).await;
+    }
+}
+
+/// All connections of a server. To drop it is to cut them.
+struct Connections {
+    tasks: JoinSet<()>,
+    serving: Arc<Serving>,
+    traffic: Arc<Traffic>,
+    room: Arc<Semaphore>,
+    /// When the last one was accepted.
+    last: Option<Instant>,
+    /// The service is not gone before its connections are.
+    remains: Option<Arc<Remains>>,
+}
+
+impl Connections {
+    fn new(cx: &Context, serving: Serving) -> Self {
+        let limits = serving.limits;
+        Self {
+            tasks: JoinSet::new(),
+            serving: Arc::new(serving),
+            traffic: Traffic::new(cx.name(), limits.linger),
+            room: Arc::new(Semaphore::new(limits.max_connections)),
+            last: None,
+            remains: cx.member().remains(),
+        }
+    }
+
+    /// Accepts connections for ever.
+    async fn accept(&mut self, listener: &Listener) {
+        loop {
+            let room = self.room().await;
+            match listener.accept().await {
+                Ok(stream) => self.take(stream, room),
+                // The client was gone before it was accepted: nothing is wrong here.
+                Err(error) if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) => {}
+                Err(error) => {
+                    tracing::warn!(target: "group", service = self.traffic.service(), %error, "cannot accept connections: {error}");
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// Waits until one more connection may be open.
+    async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        if self.room.available_permits() == 0 {
+            let (service, max) = (self.traffic.service(), self.serving.limits.max_connections);
+            tracing::warn!(target: "group", service, "`{service}` has {max} connections, as many as it may (max_connections): new ones wait");
+        }
+        // It fails when it is closed, which nobody does.
+        Arc::clone(&self.room).acquire_owned().await.ok()
+    }
+
+    fn take(&mut self, stream: Stream, room: Option<OwnedSemaphorePermit>) {
+        self.last = Some(Instant::now());
+        let activity = Activity::new(&self.traffic);
+        let io = Io::new(stream, Arc::clone(&activity), self.serving.limits.write_timeout, room);
+        let (serving, remains) = (Arc::clone(&self.serving), self.remains.clone());
+        self.tasks.spawn(async move {
+            let _remains = remains;
+            serving.connection(io, activity).await;
+        });
+        while self.tasks.try_join_next().is_some() {}
+    }
+
+    /// Stops listening, and returns when all that was accepted is answered and every connection closed.
+    async fn drain(mut self, listener: Listener, cx: &Context) {
+        self.traffic.stop();
+        let drain = Draining { traffic: Arc::clone(&self.traffic), cx, begun: Instant::now() };
+        // Where nobody has come for a while, nobody is likely to be on the way.
+        let in_use = self.last.is_some_and(|last| last.elapsed() < self.serving.limits.linger);
+        match listener.close(in_use).await {
+            Ok(streams) => streams.into_iter().for_each(|stream| self.take(stream, None)),
+            Err(error) => {
+                tracing::warn!(target: "group", service = cx.name(), %error, "the last connections are lost: {error}");
+            }
+        }
+        while self.tasks.join_next().await.is_some() {}
+        // Those that were upgraded have no task here.
+        self.traffic.ended().await;
+        drop(drain);
+    }
+}
+
+/// A drain that goes on. When it is dropped, because it is done or because it is cut short, it says
+/// what it came to.
+struct Draining<'a> {
+    traffic: Arc<Traffic>,
+    cx: &'a Context,
+    begun: Instant,
+}
+
+impl Drop for Draining<'_> {
+    fn drop(&mut self) {
+        let drain = Drain {
+            drained: self.traffic.drained(),
+            cut: self.traffic.left(),
+            streams: self.traffic.streams(),
+            took: self.begun.elapsed(),
+        };
+        self.cx.member().add_drain(drain);
+        let service = self.cx.name();
+        if drain.cut > 0 {
+            tracing::warn!(target: "group", service, drained = drain.drained, cut = drain.cut, "{service} {drain}");
+        } else if drain.drained > 0 {
+            tracing::info!(target: "group", service, drained = drain.drained, cut = 0, "{service} {drain}");
+        }
+    }
+}
+
+/// Serves routes, and runs a `start` beside the server. If `start` ends well, the server goes on.
+pub(crate) async fn serve_beside(
+    cx: &Context,
+    address: &str,
+    routes: Router,
+    start: impl Future<Output = Result<(), BoxError>>,
+) -> Result<(), BoxError> {
+    let mut start = std::pin::pin!(start);
+    // Polled first, and alone: a `Shutdown` that is taken now is its own, not the server's.
+    let mut ended = std::future::poll_fn(|task| Poll::Ready(start.as_mut().poll(task))).await;
+    let hears = cx.member().hears();
+    let mut serving = std::pin::pin!(serve(cx, address, routes));
+    let served = loop {
+        if let Poll::Ready(Err(error)) = ended {
+            return Err(error);
+        }
+        tokio::select! {
+            biased;
+            result = &mut start, if ended.is_pending() => ended = Poll::Ready(result),
+            served = &mut serving => break served,
+        }
+    };
+    if served.is_ok() && ended.is_pending() && hears { start.await } else { served }
+}
+
+/// In a handler: fires when the service that serves the request is asked to stop. A long answer, such as
+/// a stream of events, should end then.
+impl<S: Sync> FromRequestParts<S> for Shutdown {
+    type Rejection = (StatusCode, &'static str);
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let shutdown = parts.extensions.get().cloned();
+        shutdown.ok_or((StatusCode::INTERNAL_SERVER_ERROR, "`Shutdown` is there only where `group` serves"))
+    }
+}
+
+#[derive(Debug)]
+struct CannotListen {
+    address: String,
+    reason: std::io::Error,
+}
+
+impl fmt::Display for CannotListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}", self.address)
+    }
+}
+
+impl std::error::Error for CannotListen {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.reason)
+    }
+}

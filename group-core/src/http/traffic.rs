@@ -1,0 +1,242 @@
+//! What a server and its connections have in hand: what a drain waits for, and what it comes to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// After this long, what was in the socket when the stop was asked for has been read.
+const READ_FIRST: Duration = Duration::from_millis(5);
+
+/// All connections of one server.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    service: String,
+    begun: Instant,
+    linger: Duration,
+    /// Cancelled when the server is asked to stop.
+    stop: CancellationToken,
+    /// The same, for those who look at every request.
+    stopping: AtomicBool,
+    /// Every connection until it is closed, also one that was upgraded.
+    open: TaskTracker,
+    /// Connections that the drain waits for.
+    waited_for: AtomicUsize,
+    /// Once it stops: those of them that are closed.
+    drained: AtomicUsize,
+    /// Of both, those that are a stream: upgraded, or in the midst of an answer when the stop came.
+    streams: AtomicUsize,
+}
+
+impl Traffic {
+    pub(super) fn new(service: &str, linger: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            service: service.to_owned(),
+            begun: Instant::now(),
+            linger,
+            stop: CancellationToken::new(),
+            stopping: AtomicBool::new(false),
+            open: TaskTracker::new(),
+            waited_for: AtomicUsize::new(0),
+            drained: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
+        })
+    }
+
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Relaxed);
+        self.stop.cancel();
+        self.open.close();
+    }
+
+    /// Waits until every connection is closed.
+    pub(super) async fn ended(&self) {
+        self.open.wait().await;
+    }
+
+    /// Connections that were closed after what was in hand.
+    pub(super) fn drained(&self) -> usize {
+        self.drained.load(Relaxed)
+    }
+
+    /// Connections on which something is still in hand.
+    pub(super) fn left(&self) -> usize {
+        self.waited_for.load(Relaxed)
+    }
+
+    /// Of both, those that were a stream.
+    pub(super) fn streams(&self) -> usize {
+        self.streams.load(Relaxed)
+    }
+
+    /// The time since it began. A word that threads can share, to the millisecond.
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// One connection: what is in hand on it, and since when nothing is.
+#[derive(Debug)]
+pub(super) struct Activity {
+    traffic: Arc<Traffic>,
+    /// Requests that are not answered to the end.
+    in_hand: AtomicUsize,
+    /// Of these, those whose answer has begun.
+    answering: AtomicUsize,
+    /// Whether something came that is no whole request yet.
+    heard: AtomicBool,
+    /// When it was opened, or last answered.
+    silent_since: AtomicU64,
+    /// Whether the drain waits for it.
+    waited_for: AtomicBool,
+    is_stream: AtomicBool,
+    closed: AtomicBool,
+    _open: TaskTrackerToken,
+}
+
+impl Activity {
+    pub(super) fn new(traffic: &Arc<Traffic>) -> Arc<Self> {
+        Arc::new(Self {
+            in_hand: AtomicUsize::new(0),
+            answering: AtomicUsize::new(0),
+            heard: AtomicBool::new(false),
+            silent_since: AtomicU64::new(traffic.now()),
+            waited_for: AtomicBool::new(false),
+            is_stream: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            _open: traffic.open.token(),
+            traffic: Arc::clone(traffic),
+        })
+    }
+
+    /// A request has come.
+    pub(super) fn begin(self: &Arc<Self>) -> InHand {
+        self.in_hand.fetch_add(1, Relaxed);
+        self.heard.store(false, Relaxed);
+        if self.is_stopping() {
+            self.wait_for();
+        }
+        InHand { activity: Arc::clone(self), answering: false }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.traffic.stopping.load(Relaxed)
+    }
+
+    pub(super) fn service(&self) -> &str {
+        self.traffic.service()
+    }
+
+    /// Something was read.
+    pub(super) fn hear(&self) {
+        self.heard.store(true, Relaxed);
+    }
+
+    /// Nobody answers requests on it any more. If it is not closed, it has become something else.
+    pub(super) fn served(&self) {
+        if !self.closed.load(Relaxed) {
+            self.wait_for();
+            self.is_stream();
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.closed.store(true, Relaxed);
+        if !self.waited_for.load(Relaxed) {
+            return;
+        }
+        self.traffic.waited_for.fetch_sub(1, Relaxed);
+        if self.is_stopping() {
+            self.traffic.drained.fetch_add(1, Relaxed);
+        } else if self.is_stream.load(Relaxed) {
+            self.traffic.streams.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Waits until the server is asked to stop.
+    pub(super) async fn stop_asked(&self) {
+        self.traffic.stop.cancelled().await;
+        if self.in_hand.load(Relaxed) > 0 {
+            self.wait_for();
+        }
+        if self.answering.load(Relaxed) > 0 {
+            self.is_stream();
+        }
+    }
+
+    /// Waits until the server is asked to stop and the connection may be closed: nothing is in hand,
+    /// and the client has been silent for so long that nothing is on its way, either.
+    pub(super) async fn may_close(&self) {
+        self.stop_asked().await;
+        sleep(READ_FIRST).await;
+        while let Some(wait) = self.linger() {
+            sleep(wait).await;
+        }
+    }
+
+    /// How long something may still be on its way from the client.
+    pub(super) fn linger(&self) -> Option<Duration> {
+        let linger = self.traffic.linger;
+        if self.in_hand.load(Relaxed) > 0 || self.heard.load(Relaxed) {
+            return Some(linger.max(READ_FIRST));
+        }
+        let silent = self.traffic.now().saturating_sub(self.silent_since.load(Relaxed));
+        linger.checked_sub(Duration::from_millis(silent)).filter(|wait| !wait.is_zero())
+    }
+
+    fn wait_for(&self) {
+        if !self.waited_for.swap(true, Relaxed) {
+            self.traffic.waited_for.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn is_stream(&self) {
+        if !self.is_stream.swap(true, Relaxed) {
+            self.traffic.streams.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// A request, until it is answered to the end.
+#[derive(Debug)]
+pub(super) struct InHand {
+    activity: Arc<Activity>,
+    answering: bool,
+}
+
+impl InHand {
+    /// Whether the client is to send no more: the server stops.
+    pub(super) fn is_last(&self) -> bool {
+        self.activity.is_stopping()
+    }
+
+    pub(super) fn service(&self) -> &str {
+        self.activity.service()
+    }
+
+    /// Its answer begins.
+    pub(super) fn answer(&mut self) {
+        self.answering = true;
+        self.activity.answering.fetch_add(1, Relaxed);
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        let activity = &self.activity;
+        if self.answering {
+            activity.answering.fetch_sub(1, Relaxed);
+        }
+        activity.silent_since.store(activity.traffic.now(), Relaxed);
+        activity.heard.store(false, Relaxed);
+        activity.in_hand.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,181 @@
+//! Asks a server again and again, until it refuses connections; counts what was answered, and what was
+//! lost: a request that was sent on an open connection and did not get its whole answer.
+//!
+//!     client 127.0.0.1:8080 keep-alive|new|http2
+
+use std::error::Error;
+use std::io::ErrorKind;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use axum::http::StatusCode;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::{http1, http2};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// How many ask at the same time; over HTTP/2, on each of [`CONNECTIONS`].
+const WORKERS: usize = 16;
+const CONNECTIONS: usize = 4;
+
+type Body = Empty<Bytes>;
+
+#[derive(Default)]
+struct Count {
+    answered: usize,
+    lost: Vec<String>,
+}
+
+type Counts = Arc<Mutex<Count>>;
+
+/// What came of one request.
+enum Asked {
+    Answered,
+    /// The server never had it, and has said so: it is safe to ask elsewhere.
+    NotTaken,
+    Lost,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    let [_, addr, way] = args.as_slice() else {
+        eprintln!("expected an address, and keep-alive, new or http2");
+        return ExitCode::from(2);
+    };
+    let counts = Counts::default();
+    let mut workers = JoinSet::new();
+    for worker in 0..WORKERS {
+        let (addr, counts) = (addr.clone(), Arc::clone(&counts));
+        match way.as_str() {
+            "keep-alive" => drop(workers.spawn(over_http1(addr, counts, worker, true))),
+            "new" => drop(workers.spawn(over_http1(addr, counts, worker, false))),
+            _ if worker < CONNECTIONS => drop(workers.spawn(over_http2(addr, counts))),
+            _ => {}
+        }
+    }
+    println!("asking");
+    workers.join_all().await;
+    let count = counts.lock().expect("nobody panics");
+    println!("answered {} lost {}", count.answered, count.lost.len());
+    for lost in &count.lost {
+        println!("lost: {lost}");
+    }
+    ExitCode::SUCCESS
+}
+
+impl Count {
+    fn lose(&mut self, what: &str, error: &dyn Error) {
+        let mut text = format!("{what}: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        self.lost.push(text);
+    }
+}
+
+/// `None` when the server refuses connections.
+async fn connect(addr: &str, counts: &Counts) -> Option<TokioIo<TcpStream>> {
+    match TcpStream::connect(addr).await {
+        Ok(stream) => {
+            stream.set_nodelay(true).expect("it is open");
+            Some(TokioIo::new(stream))
+        }
+        Err(error) => {
+            if error.kind() != ErrorKind::ConnectionRefused {
+                counts.lock().expect("nobody panics").lose("connecting", &error);
+            }
+            None
+        }
+    }
+}
+
+fn request(number: usize, addr: &str, keep_alive: bool) -> Request<Body> {
+    let path = if number.is_multiple_of(4) { "/long" } else { "/short" };
+    let request = Request::get(format!("http://{addr}{path}")).header("host", addr);
+    let request = if keep_alive { request } else { request.header("connection", "close") };
+    request.body(Body::new()).expect("it is one")
+}
+
+async fn over_http1(addr: String, counts: Counts, mut number: usize, keep_alive: bool) {
+    while let Some(io) = connect(&addr, &counts).await {
+        let (mut sender, connection) = http1::handshake(io).await.expect("nothing is sent for it");
+        let connection = tokio::spawn(connection);
+        while sender.ready().await.is_ok() {
+            number += 1;
+            let answer = sender.send_request(request(number, &addr, keep_alive)).await;
+            match settle(answer, &counts).await {
+                Asked::Answered => {}
+                Asked::NotTaken | Asked::Lost => break,
+            }
+        }
+        drop(sender);
+        let _ = connection.await;
+    }
+}
+
+async fn over_http2(addr: String, counts: Counts) {
+    while let Some(io) = connect(&addr, &counts).await {
+        let (sender, connection) = match http2::handshake(TokioExecutor::new(), io).await {
+            Ok(both) => both,
+            Err(error) => {
+                counts.lock().expect("nobody panics").lose("greeting", &error);
+                continue;
+            }
+        };
+        let connection = tokio::spawn(connection);
+        let mut streams = JoinSet::new();
+        for first in 0..WORKERS {
+            streams.spawn(streams_of(sender.clone(), first, addr.clone(), Arc::clone(&counts)));
+        }
+        drop(sender);
+        streams.join_all().await;
+        let _ = connection.await;
+    }
+}
+
+async fn streams_of(mut sender: http2::SendRequest<Body>, mut number: usize, addr: String, counts: Counts) {
+    while sender.ready().await.is_ok() {
+        number += 1;
+        let answer = sender.send_request(request(number, &addr, true)).await;
+        match settle(answer, &counts).await {
+            Asked::Answered => {}
+            Asked::NotTaken | Asked::Lost => return,
+        }
+    }
+}
+
+async fn settle(answer: hyper::Result<Response<Incoming>>, counts: &Counts) -> Asked {
+    let whole = async {
+        let answer = answer?;
+        let status = answer.status();
+        Ok::<_, hyper::Error>((status, answer.into_body().collect().await?.to_bytes().len()))
+    };
+    let whole = whole.await;
+    let mut count = counts.lock().expect("nobody panics");
+    match whole {
+        Ok((StatusCode::OK, 5 | traffic::LONG)) => {
+            count.answered += 1;
+            return Asked::Answered;
+        }
+        Ok((status, bytes)) => count.lost.push(format!("{status} with {bytes} bytes")),
+        Err(error) if was_not_taken(&error) => {
+            println!("nottaken: {error:?}");
+            return Asked::NotTaken;
+        }
+        Err(error) => count.lose("asking", &error),
+    }
+    Asked::Lost
+}
+
+/// The connection was at its end before this was sent. Or the server has said, over HTTP/2, that it has not
+/// begun with it and will not: a GOAWAY without an error, with a last stream before this one.
+fn was_not_taken(error: &hyper::Error) -> bool {
+    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    error.is_canceled() || cause == "connection error received: not a result of an error"
+}

@@ -1,0 +1,32 @@
+//! What the two servers have in common.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::routing::get;
+
+/// As many bytes as take several segments.
+pub const LONG: usize = 64 * 1024;
+
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+/// How many requests have reached a handler.
+pub fn taken() -> usize {
+    TAKEN.load(Ordering::Relaxed)
+}
+
+/// A short answer at once, and a long one after a while.
+pub fn routes() -> Router {
+    let later = get(|| async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        "x".repeat(LONG)
+    });
+    let count = from_fn(|request: Request, next: Next| {
+        TAKEN.fetch_add(1, Ordering::Relaxed);
+        next.run(request)
+    });
+    Router::new().route("/short", get(|| async { "short" })).route("/long", later).layer(count)
+}

@@ -1,0 +1,86 @@
+//! A server is stopped by SIGTERM while a client asks as fast as it can: not one request that was accepted
+//! may be lost. `RUNS=300` tries it more often, and `plain_axum` shows what the same client says of plain
+//! axum:
+//!
+//!     RUNS=300 cargo test --release -p traffic -- --nocapture --include-ignored --test-threads 1
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use programs::Program;
+
+const WAYS: [&str; 3] = ["keep-alive", "new", "http2"];
+
+/// What a client said at its end, over all runs.
+#[derive(Debug, Default)]
+struct Total {
+    runs: usize,
+    runs_that_lost: usize,
+    /// By the server's own count.
+    taken: usize,
+    answered: usize,
+    lost: Vec<String>,
+}
+
+fn runs() -> usize {
+    std::env::var("RUNS").map_or(5, |runs| runs.parse().expect("RUNS is a number"))
+}
+
+/// Some time in which the load is on, never the same.
+fn a_while() -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later");
+    Duration::from_millis(60) + Duration::from_micros(u64::from(now.subsec_nanos()) / 1000 % 40_000)
+}
+
+fn stopped_under_load(server: &str, way: &str) -> Total {
+    let mut total = Total::default();
+    for _ in 0..runs() {
+        let mut server = Program::start(server, &[], &[]);
+        let address = server.address_of("web");
+        let mut client = Program::start(env!("CARGO_BIN_EXE_client"), &[&address, way], &[]);
+        client.prints("asking");
+        std::thread::sleep(a_while());
+        server.signal("TERM");
+        let (server, client) = (server.end(), client.end());
+        assert_eq!(server.code, Some(0), "{server:#?}");
+        assert_eq!(client.code, Some(0), "{client:#?}");
+        total.add(&server.printed, &client.printed);
+    }
+    let Total { runs, runs_that_lost, taken, answered, lost } = &total;
+    println!("| {way} | {runs} | {taken} | {answered} | {} | {runs_that_lost} |", lost.len());
+    total.lost.dedup();
+    for lost in total.lost.iter().take(5) {
+        println!("  {lost}");
+    }
+    total
+}
+
+impl Total {
+    fn add(&mut self, server: &[String], client: &[String]) {
+        let taken = server.iter().find_map(|line| line.strip_prefix("taken "));
+        self.taken += taken.expect("the server has counted").parse::<usize>().expect("is a number");
+        let counts = client.iter().find_map(|line| line.strip_prefix("answered ")?.split_once(" lost "));
+        let (answered, lost) = counts.expect("the client has counted");
+        self.runs += 1;
+        self.runs_that_lost += usize::from(lost != "0");
+        self.answered += answered.parse::<usize>().expect("is a number");
+        self.lost.extend(client.iter().filter_map(|line| line.strip_prefix("lost: ")).map(str::to_owned));
+    }
+}
+
+#[test]
+fn no_request_that_was_accepted_is_lost() {
+    for way in WAYS {
+        let total = stopped_under_load(env!("CARGO_BIN_EXE_grouped"), way);
+        assert!(total.lost.is_empty(), "{way}: {:#?}", total.lost);
+        assert_eq!(total.taken, total.answered, "{way}");
+        assert!(total.answered > 100 * total.runs, "{way}: there was no load: {}", total.answered);
+    }
+}
+
+#[test]
+#[ignore = "for comparison"]
+fn plain_axum() {
+    for way in WAYS {
+        stopped_under_load(env!("CARGO_BIN_EXE_plain"), way);
+    }
+}
