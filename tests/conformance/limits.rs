@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use group::{Ending, Group, Outcome, Report, Shutdown, Spec, service};
 use tokio::time::Instant;
+use tracing::Level;
 
 use crate::support::{
     Act::{self, Hang, Return, Take},
     Journal,
     Point::{Asked, Run, Stop},
-    Stage as _, ended, failures, in_time, millis, secs, started_and_stopped, stops, then,
+    Stage as _, ended, failures, in_time, listen, logged_at, millis, secs, started_and_stopped, stops, then,
 };
 
 fn endings(report: &Report) -> Vec<(&str, Ending)> {
@@ -68,6 +69,21 @@ impl Blocks {
     fn start(&self, _: Shutdown) {
         let _ = self.0.lock().unwrap().recv();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c097_limits_that_cannot_all_be_kept_are_warned_of_with_numbers() {
+    listen();
+    let long = |journal: &Journal, name| journal.probe(name).spec(|spec| spec.stop_timeout(secs(20)));
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.probe(long(&journal, "s1"));
+    assert!(started_and_stopped(&mut group).await.0.is_clean());
+    assert_eq!(logged_at(Level::WARN), Vec::<String>::new());
+    group.probe(long(&journal, "s1")).probe(long(&journal, "s2"));
+    assert!(started_and_stopped(&mut group).await.0.is_clean());
+    let [warning] = &logged_at(Level::WARN)[..] else { panic!("{:?}", logged_at(Level::WARN)) };
+    assert!(warning.contains("may take 40 s (stop_timeout)") && warning.contains("leaves them 22.9 s"), "{warning}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,6 +65,20 @@ async fn c200_a_timeline_tells_stopped_from_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn c198_each_service_that_started_has_a_time_that_it_took() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    for (name, takes) in [("s1", secs(3)), ("s2", secs(1)), ("s3", secs(2))] {
+        group.probe(journal.probe(name).on(StartLater, Take(takes)));
+    }
+    let (report, _) = started_and_stopped(&mut group).await;
+    let mut times: Vec<_> =
+        report.services().iter().map(|service| (service.took_to_start().unwrap(), service.name())).collect();
+    times.sort_unstable();
+    assert_eq!(times, [(secs(1), "s2"), (secs(2), "s3"), (secs(3), "s1")]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn c200_one_that_was_aborted_has_not_stopped() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);

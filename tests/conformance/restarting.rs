@@ -360,7 +360,7 @@ async fn c143_a_bystander_is_not_started_again_and_each_has_a_budget_of_its_own(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_started_again_for_ever_leaves_a_bounded_report_with_its_first_cause() {
+async fn c201_what_is_started_again_for_ever_leaves_a_bounded_report_with_its_first_cause() {
     let mut group = Group::new();
     let number = std::sync::atomic::AtomicUsize::new(0);
     let forever = at_once(Restart::on_failure().max(usize::MAX));

@@ -11,6 +11,20 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
+async fn c068_a_gateway_an_rpc_server_and_a_consumer_are_stopped_one_after_the_other() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    for name in ["consumer", "rpc", "gateway"] {
+        group.probe(journal.probe(name).on(Stop, Take(secs(1))));
+    }
+    let (report, took) = started_and_stopped(&mut group).await;
+    assert!(report.is_clean());
+    assert_eq!(took, secs(3), "not all at once");
+    let expected = then(&["consumer starts", "rpc starts", "gateway starts"], stops(["gateway", "rpc", "consumer"]));
+    assert_eq!(journal.take(), expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn c065_stop_is_strictly_reverse() {
     let journal = Journal::default();
     let mut group = Group::new();
