@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use group::axum::{Router, routing::get};
+use group::axum::{Router, http::StatusCode, routing::get};
 use group::{
-    BoxError, Cause, Context, Group, Handle, Health, Outcome, Restart, Service, ServiceHealth, Shutdown, State,
+    BoxError, Cause, Context, Group, Handle, Health, Outcome, Restart, Service, ServiceHealth, Shutdown, State, http,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -91,6 +91,35 @@ async fn c150_the_group_is_not_ready_any_more_before_the_first_service_is_asked_
     let told = told.take();
     let at = |event: &str| told.iter().position(|told| told.starts_with(event));
     assert!(at("group stops").unwrap() < at("s1 is stopping").unwrap(), "{told:?}");
+}
+
+#[tokio::test]
+async fn c151_probes_are_answered_while_the_others_drain() {
+    let mut group = Group::new();
+    group.add_fn("probes", |cx: Context| async move {
+        let (live, ready) = (cx.handle(), cx.handle());
+        let code = |yes| if yes { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let routes = Router::new()
+            .route("/live", get(move || async move { code(live.status().is_live()) }))
+            .route("/ready", get(move || async move { code(ready.status().is_ready()) }));
+        http::serve(&cx, "127.0.0.1:0", routes).await
+    });
+    let (drains, drained) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, is_drained) = (Arc::clone(&drains), Arc::clone(&drained));
+    group.add_fn("worker", |shutdown: Shutdown| async move {
+        shutdown.requested().await;
+        begins.notify_one();
+        is_drained.notified().await;
+    });
+    let running = group.start().await.unwrap();
+    let addr = running.local_addr("probes").unwrap();
+    let probe = async |path| reqwest::get(format!("http://{addr}/{path}")).await.unwrap().status().as_u16();
+    assert_eq!((probe("live").await, probe("ready").await), (200, 200));
+    running.handle().stop();
+    in_time(drains.notified()).await;
+    assert_eq!((probe("live").await, probe("ready").await), (200, 503), "while the worker drains");
+    drained.notify_one();
+    assert!(in_time(running.wait()).await.is_clean());
 }
 
 #[tokio::test(start_paused = true)]
