@@ -164,10 +164,7 @@ async fn settle(answer: hyper::Result<Response<Incoming>>, counts: &Counts) -> A
             return Asked::Answered;
         }
         Ok((status, bytes)) => count.lost.push(format!("{status} with {bytes} bytes")),
-        Err(error) if was_not_taken(&error) => {
-            println!("nottaken: {error:?}");
-            return Asked::NotTaken;
-        }
+        Err(error) if was_not_taken(&error) => return Asked::NotTaken,
         Err(error) => count.lose("asking", &error),
     }
     Asked::Lost
