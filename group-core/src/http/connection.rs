@@ -97,7 +97,8 @@ impl Serving {
         let mut in_hand = activity.begin();
         let (version, method, uri) = (request.version(), request.method().clone(), request.uri().clone());
         request.extensions_mut().insert(self.shutdown.clone());
-        let response = routes.call(request);
+        // A handler that blocks its thread is the service's doing.
+        let response = self.shutdown.cx.clone().noting_polls(routes.call(request));
         async move {
             let mut response = match caught(response).await {
                 Ok(Ok(response)) => response,

@@ -84,3 +84,17 @@ fn c037_a_port_that_is_taken_fails_the_start_and_stops_what_was_started() {
     assert_eq!(ended.logged_with(&error).len(), 1, "{ended:#?}");
     assert_eq!(ended.printed, ["morning stopped"]);
 }
+
+#[test]
+fn c095_a_server_whose_handler_blocks_the_only_thread_is_named() {
+    let limit = [("GROUP_STOP_TIMEOUT", "500ms")];
+    let mut program = Program::start(env!("CARGO_BIN_EXE_blocks_in_handler"), &[], &limit);
+    let web = program.address_of("web");
+    let mut asked = ask(&[&format!("http://{web}/blocks")]);
+    program.prints("blocked");
+    program.signal("TERM");
+    let ended = program.end();
+    asked.wait().expect("curl ends with the connection");
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    assert_eq!(ended.logged_with("`web` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
+}

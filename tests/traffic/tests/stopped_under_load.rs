@@ -18,6 +18,8 @@ struct Total {
     /// By the server's own count.
     taken: usize,
     answered: usize,
+    /// By the client itself.
+    given_up: usize,
     lost: Vec<String>,
 }
 
@@ -45,7 +47,7 @@ fn stopped_under_load(server: &str, way: &str) -> Total {
         assert_eq!(client.code, Some(0), "{client:#?}");
         total.add(&server.printed, &client.printed);
     }
-    let Total { runs, runs_that_lost, taken, answered, lost } = &total;
+    let Total { runs, runs_that_lost, taken, answered, lost, .. } = &total;
     println!("| {way} | {runs} | {taken} | {answered} | {} | {runs_that_lost} |", lost.len());
     total.lost.dedup();
     for lost in total.lost.iter().take(5) {
@@ -58,8 +60,13 @@ impl Total {
     fn add(&mut self, server: &[String], client: &[String]) {
         let taken = server.iter().find_map(|line| line.strip_prefix("taken "));
         self.taken += taken.expect("the server has counted").parse::<usize>().expect("is a number");
-        let counts = client.iter().find_map(|line| line.strip_prefix("answered ")?.split_once(" lost "));
-        let (answered, lost) = counts.expect("the client has counted");
+        let counts = client.iter().find_map(|line| {
+            let (answered, rest) = line.strip_prefix("answered ")?.split_once(" given up ")?;
+            let (given_up, lost) = rest.split_once(" lost ")?;
+            Some((answered, given_up, lost))
+        });
+        let (answered, given_up, lost) = counts.expect("the client has counted");
+        self.given_up += given_up.parse::<usize>().expect("is a number");
         self.runs += 1;
         self.runs_that_lost += usize::from(lost != "0");
         self.answered += answered.parse::<usize>().expect("is a number");
@@ -72,10 +79,10 @@ fn no_request_that_was_accepted_is_lost() {
     for way in WAYS {
         let total = stopped_under_load(env!("CARGO_BIN_EXE_grouped"), way);
         assert!(total.lost.is_empty(), "{way}: {:#?}", total.lost);
-        // Over HTTP/2 a client may give up a request when it hears of the stop, and ask elsewhere.
-        if way != "http2" {
-            assert_eq!(total.taken, total.answered, "{way}");
-        }
+        // What the server has had is answered. Over HTTP/2 it may have had what the client gave up.
+        let may_be_missing = if way == "http2" { total.given_up } else { 0 };
+        assert!(total.taken >= total.answered, "{way}: {total:#?}");
+        assert!(total.taken - total.answered <= may_be_missing, "{way}: {total:#?}");
         assert!(total.answered > 100 * total.runs, "{way}: there was no load: {}", total.answered);
     }
 }
