@@ -26,7 +26,8 @@ enum Value {
 pub(crate) fn parse(tokens: TokenStream, known: &[&str], errors: &mut Errors) -> Vec<Arg> {
     let mut args: Vec<Arg> = Vec::new();
     for piece in split_at_commas(tokens) {
-        let Some(arg) = errors.keep(Arg::parse.parse2(piece)) else { continue };
+        let parse = |input: ParseStream| Arg::parse(input, known);
+        let Some(arg) = errors.keep(parse.parse2(piece)) else { continue };
         let key = arg.key.to_string();
         if !known.contains(&key.as_str()) {
             errors.at(&arg.key, format!("unknown argument `{key}`{}", suggestion(&key, known)));
@@ -65,9 +66,11 @@ fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
 }
 
 impl Arg {
-    fn parse(input: ParseStream) -> syn::Result<Self> {
+    fn parse(input: ParseStream, known: &[&str]) -> syn::Result<Self> {
         if let Ok(text) = input.fork().parse::<LitStr>() {
-            let message = format!("a bare string means nothing here: write `name = {}`", text.token());
+            let meant = known.iter().find(|&&key| key == "name" || known.len() == 1);
+            let hint = meant.map_or_else(String::new, |key| format!(": write `{key} = {}`", text.token()));
+            let message = format!("a bare string means nothing here{hint}");
             return Err(syn::Error::new(text.span(), message));
         }
         let key = Ident::parse_any(input)

@@ -199,6 +199,29 @@ async fn c162_the_report_counts_what_was_drained() {
 }
 
 #[tokio::test]
+async fn c162_a_request_that_is_on_its_way_when_the_stop_comes_is_answered() {
+    let mut group = Group::new();
+    group.add_fn("web", |cx: Context| async move {
+        let routes = Router::new().route("/", get(|| async { "served" }));
+        http::Server::new(routes).linger(secs(60)).serve(&cx, "127.0.0.1:0").await
+    });
+    let running = group.start().await.unwrap();
+    let addr = running.local_addr("web").unwrap();
+    let (mut fresh, mut answered) = (TcpStream::connect(addr).await.unwrap(), requested(addr, "/").await);
+    response(&mut answered, "served").await;
+    running.handle().stop();
+    until_refused(addr).await;
+    for stream in [&mut fresh, &mut answered] {
+        // Longer than a server waits that does not know of it.
+        assert!(timeout(millis(50), stream.read(&mut [0; 1])).await.is_err(), "it is still open");
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        assert!(response(stream, "served").await.contains("connection: close"));
+    }
+    drop((fresh, answered));
+    assert_drained(&in_time(running.wait()).await);
+}
+
+#[tokio::test]
 async fn what_is_left_at_the_limit_is_cut_and_counted() {
     let never = get(|| async { std::future::pending::<()>().await });
     let mut group = web(Router::new().route("/never", never));
