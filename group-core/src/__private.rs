@@ -102,6 +102,9 @@ pub trait Mentioned {
     /// `after(optional(Self))`.
     fn optional(spec: Spec) -> Spec;
 
+    /// `http = Self`.
+    fn http_on(spec: Spec) -> Spec;
+
     /// `services(Self)`.
     fn add_to(group: &mut Group);
 }
@@ -116,6 +119,10 @@ impl<S: Service> Mentioned for S {
         spec.optional::<S>()
     }
 
+    fn http_on(spec: Spec) -> Spec {
+        spec.http_on::<S>()
+    }
+
     #[track_caller]
     fn add_to(group: &mut Group) {
         group.add_type::<S>();
@@ -126,6 +133,13 @@ impl<S: Service> Mentioned for S {
 #[must_use]
 pub fn routes(mut spec: Spec, routes: &[Route]) -> Spec {
     spec.routes.extend_from_slice(routes);
+    spec
+}
+
+/// Notes that it has no routes but those that others mount on it.
+#[must_use]
+pub fn serves_others(mut spec: Spec) -> Spec {
+    spec.serves_others = true;
     spec
 }
 
@@ -374,6 +388,8 @@ pub mod http {
 
     use crate::Context;
 
+    pub use crate::http::mounted;
+
     /// A parameter of a route or what its method answers, or else the response that says why it
     /// cannot be had.
     pub type Answer<T = Response> = std::result::Result<T, Response>;
@@ -534,7 +550,7 @@ pub mod http {
     /// The type of a `start` that is not there.
     pub type Nothing = std::future::Pending<super::Result>;
 
-    /// Serves the routes on the service's address, with its `start` beside the server.
+    /// Serves the routes where the service is to serve, with its `start` beside that.
     ///
     /// # Errors
     ///
@@ -544,10 +560,9 @@ pub mod http {
         routes: Router,
         beside: Option<impl Future<Output = super::Result>>,
     ) -> super::Result {
-        let address = cx.http().unwrap_or_default();
         match beside {
-            Some(start) => crate::http::serve_beside(cx, address, routes, start).await,
-            None => crate::http::serve(cx, address, routes).await,
+            Some(start) => crate::http::run_beside(cx, routes, start).await,
+            None => crate::http::run(cx, routes).await,
         }
     }
 }

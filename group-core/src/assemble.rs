@@ -1,9 +1,14 @@
 //! From declarations to a plan: the checks that come before anything is built.
 
 use std::any::TypeId;
+use std::borrow::Cow;
+#[cfg(feature = "http")]
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fmt;
 
+#[cfg(feature = "http")]
+use crate::clash::{self, Served};
 use crate::lifecycle::{self, Plan, Schedule, start_order};
 use crate::service::Factory;
 use crate::shared::Provided;
@@ -39,12 +44,18 @@ pub(crate) struct Assembly {
     pub(crate) specs: Vec<Spec>,
     pub(crate) factories: Vec<Factory>,
     pub(crate) by_type: HashMap<TypeId, usize>,
+    /// Which service is mounted on which.
+    #[cfg(feature = "http")]
+    pub(crate) mounts: Mounts,
     /// What was declared; the plan may add to it.
     pub(crate) edges: Edges,
 }
 
 /// `from` comes after `to`, both as declared.
 type Edges = Vec<lifecycle::Edge>;
+
+/// The first is mounted on the second.
+type Mounts = Vec<(usize, usize)>;
 
 /// Puts the services in order.
 ///
@@ -58,10 +69,15 @@ pub(crate) fn assemble(
 ) -> Result<Assembly, Vec<BoxError>> {
     let mut mistakes: Vec<BoxError> = declared.iter().filter_map(|service| service.spec.check().err()).collect();
     let index = Index::new(&declared, &mut mistakes);
-    let edges = edges(&declared, &index, provided, &mut mistakes);
+    let mut edges = edges(&declared, &index, provided, &mut mistakes);
+    let mounts = mounts(&declared, &index, &mut mistakes);
+    // It serves what is mounted on it, and can do without what is lost.
+    edges.extend(mounts.iter().map(|&(from, to)| lifecycle::Edge { from: to, to: from, required: false }));
+    #[cfg(feature = "http")]
+    mistakes.extend(clashes(&declared, &mounts));
     let pairs: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
     match start_order(declared.len(), &pairs) {
-        Ok(order) if mistakes.is_empty() => Ok(in_order(declared, schedule, &order, edges)),
+        Ok(order) if mistakes.is_empty() => Ok(in_order(declared, schedule, &order, edges, mounts)),
         Ok(_) => Err(mistakes),
         Err(cycles) => {
             mistakes.extend(cycles.iter().map(|cycle| cycle_mistake(&declared, cycle)));
@@ -70,13 +86,24 @@ pub(crate) fn assemble(
     }
 }
 
-fn in_order(declared: Vec<Declared>, schedule: Schedule, order: &[usize], mut edges: Edges) -> Assembly {
+fn in_order(
+    mut declared: Vec<Declared>,
+    schedule: Schedule,
+    order: &[usize],
+    mut edges: Edges,
+    mut mounts: Mounts,
+) -> Assembly {
     let mut place = vec![0; order.len()];
     for (id, &service) in order.iter().enumerate() {
         place[service] = id;
     }
     for edge in &mut edges {
         (edge.from, edge.to) = (place[edge.from], place[edge.to]);
+    }
+    for (service, host) in &mut mounts {
+        let name = declared[*host].spec.name.clone();
+        declared[*service].spec.http_on = Some(Box::new(Target::Name(name)));
+        (*service, *host) = (place[*service], place[*host]);
     }
     let plan = Plan::new(schedule, order.len(), &edges);
     let mut declared: Vec<Option<Declared>> = declared.into_iter().map(Some).collect();
@@ -88,7 +115,15 @@ fn in_order(declared: Vec<Declared>, schedule: Schedule, order: &[usize], mut ed
         specs.push(service.spec);
         factories.push(service.factory);
     }
-    Assembly { plan, specs, factories, by_type, edges }
+    Assembly {
+        plan,
+        specs,
+        factories,
+        by_type,
+        #[cfg(feature = "http")]
+        mounts,
+        edges,
+    }
 }
 
 /// The declared services, by name and by type.
@@ -153,12 +188,76 @@ fn edges(declared: &[Declared], index: &Index<'_>, provided: &[Provided], mistak
     edges
 }
 
-fn hint(target: &Target, index: &Index<'_>) -> String {
-    let wanted = match target {
-        Target::Name(name) => name.to_string(),
-        Target::Type(_, type_name) => kebab_case(type_name),
+/// Who is mounted on whom.
+fn mounts(declared: &[Declared], index: &Index<'_>, mistakes: &mut Vec<BoxError>) -> Mounts {
+    let mut mounts = Vec::new();
+    for (service, Declared { spec, place, .. }) in declared.iter().enumerate() {
+        let Some(target) = &spec.http_on else { continue };
+        match host(declared, service, index.find(target)) {
+            Ok(host) => mounts.push((service, host)),
+            Err(why) => {
+                let hint = if index.find(target).is_empty() { hint(target, index) } else { String::new() };
+                let name = spec.get_name();
+                mistakes.push(format!("`{name}` ({place}) is mounted on {target}, {why}{hint}").into());
+            }
+        }
+    }
+    let serves_nothing = |&(service, declared): &(usize, &Declared)| {
+        declared.spec.serves_others && !mounts.iter().any(|&(_, host)| host == service)
     };
-    let near = nearest(&wanted, index.by_name.keys().copied());
+    for (_, Declared { spec, place, .. }) in declared.iter().enumerate().filter(serves_nothing) {
+        let name = spec.get_name();
+        mistakes.push(
+            format!("`{name}` ({place}) serves nothing: add a method with `#[get(\"/path\")]` to it, or mount another service on it").into(),
+        );
+    }
+    mounts
+}
+
+/// The one service on which another can be mounted.
+///
+/// # Errors
+///
+/// Why there is none.
+fn host(declared: &[Declared], service: usize, found: &[usize]) -> Result<usize, String> {
+    let &[host] = found else {
+        let names: Vec<String> = found.iter().map(|&one| format!("`{}`", declared[one].spec.get_name())).collect();
+        return Err(match &names[..] {
+            [] => "which is not in this group".to_owned(),
+            names => format!("and there are several of it, {}: say which, with `http_on_named`", names.join(", ")),
+        });
+    };
+    let Declared { spec, place, .. } = &declared[host];
+    match &spec.http_on {
+        _ if host == service => Err("which is itself: give it an address".to_owned()),
+        _ if spec.http.is_some() => Ok(host),
+        Some(on) => {
+            Err(format!("which is mounted on {on} ({place}) and has no address of its own: mount it there, too"))
+        }
+        None => Err(format!("which has no address ({place}): give it one, as in `http = \"127.0.0.1:8080\"`")),
+    }
+}
+
+/// Routes that get in each other's way, on any of the addresses.
+#[cfg(feature = "http")]
+fn clashes(declared: &[Declared], mounts: &Mounts) -> Vec<BoxError> {
+    let mut hosts: BTreeMap<usize, Vec<Served<'_>>> = BTreeMap::new();
+    for (service, Declared { spec, .. }) in declared.iter().enumerate().filter(|(_, one)| !one.spec.routes.is_empty()) {
+        // They are in the order of the services.
+        let host = match mounts.binary_search_by_key(&service, |&(mounted, _)| mounted) {
+            Ok(at) => mounts[at].1,
+            Err(_) if spec.http.is_some() => service,
+            Err(_) => continue,
+        };
+        let prefix = spec.prefix.as_deref().unwrap_or_default();
+        let served = |route| Served { service: spec.get_name(), prefix, route };
+        hosts.entry(host).or_default().extend(spec.routes.iter().map(served));
+    }
+    hosts.values().flat_map(|served| clash::find(served)).collect()
+}
+
+fn hint(target: &Target, index: &Index<'_>) -> String {
+    let near = nearest(&target.name(), index.by_name.keys().copied());
     near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
@@ -181,11 +280,18 @@ fn cycle_mistake(declared: &[Declared], cycle: &[usize]) -> BoxError {
     format!("no order exists, because each of these starts after the next: {path}").into()
 }
 
+impl Target {
+    /// The name of the service, as far as that is known.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Type(_, type_name) => kebab_case(type_name).into(),
+            Self::Name(name) => Cow::Borrowed(name),
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Type(_, type_name) => write!(f, "`{}`", kebab_case(type_name)),
-            Self::Name(name) => write!(f, "`{name}`"),
-        }
+        write!(f, "`{}`", self.name())
     }
 }

@@ -7,6 +7,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "http")]
+use crate::Spec;
+#[cfg(feature = "http")]
+use crate::http::Mount;
 use crate::lifecycle::Id;
 use crate::member::Member;
 use crate::panic::caught;
@@ -76,7 +80,8 @@ impl Context {
         self.shared.get()
     }
 
-    /// The address on which this service is to serve HTTP, if it is: [`Spec::http`](crate::Spec::http).
+    /// The address on which this service is to serve HTTP, if it has one of its own:
+    /// [`Spec::http`](crate::Spec::http).
     #[must_use]
     pub fn http(&self) -> Option<&str> {
         self.member().spec.http.as_deref()
@@ -86,6 +91,24 @@ impl Context {
     /// [`Running::local_addr`](crate::Running::local_addr) show it. Only the first call counts.
     pub fn publish_addr(&self, addr: SocketAddr) {
         self.member().set_addr(addr);
+        // What is mounted here is found here.
+        #[cfg(feature = "http")]
+        for mount in self.shared.mounts.iter().filter(|mount| mount.host == self.id) {
+            self.shared.members[mount.service].set_addr(addr);
+        }
+    }
+
+    /// How this service is mounted on another one, if it is.
+    #[cfg(feature = "http")]
+    pub(crate) fn mount(&self) -> Option<&Mount> {
+        self.shared.mounts.iter().find(|mount| mount.service == self.id)
+    }
+
+    /// What is mounted on this service.
+    #[cfg(feature = "http")]
+    pub(crate) fn mounts(&self) -> impl Iterator<Item = (&Mount, &Spec)> {
+        let here = self.shared.mounts.iter().filter(|mount| mount.host == self.id);
+        here.map(|mount| (mount, &self.shared.members[mount.service].spec))
     }
 
     /// Waits until every service is ready.

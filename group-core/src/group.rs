@@ -386,7 +386,10 @@ impl Group {
                 service.spec.take_free_port();
             }
         }
-        let Assembly { plan, specs, factories, by_type, .. } = assembled(services, &provided, schedule, mistakes)?;
+        let assembly = assembled(services, &provided, schedule, mistakes)?;
+        #[cfg(feature = "http")]
+        let mounts = assembly.mounts.iter().copied().map(crate::http::Mount::new).collect();
+        let Assembly { plan, specs, factories, by_type, .. } = assembly;
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
         let budget = Budget::new(stop_timeout, plan.chain());
         warn_of_limits(&plan, &specs, &budget);
@@ -396,6 +399,8 @@ impl Group {
         let shared = Arc::new(Shared {
             members: specs.into_iter().map(Member::new).collect(),
             by_type,
+            #[cfg(feature = "http")]
+            mounts,
             provided: Mutex::new(provided),
             inbox: sender,
             ready: CancellationToken::new(),

@@ -151,7 +151,12 @@ impl Journal {
         self.enter(id, member, State::Ready);
         let took = Took(since(started, now));
         let name = name(member);
-        match (member.addr(), &member.spec.http) {
+        let spec = &member.spec;
+        if let Some(on) = &spec.http_on {
+            let (on, prefix) = (on.name(), spec.prefix.as_deref().unwrap_or("/"));
+            return tracing::info!(target: "group", service = name, http_on = &*on, prefix, took = %took, "{name} is ready on {on}, under {prefix} ({took})");
+        }
+        match (member.addr(), &spec.http) {
             (Some(addr), Some(_)) => {
                 tracing::info!(target: "group", service = name, %addr, took = %took, "{name} is ready on http://{addr} ({took})");
             }

@@ -8,6 +8,8 @@
 mod lifecycle;
 
 mod assemble;
+#[cfg(feature = "http")]
+mod clash;
 #[cfg(feature = "config")]
 mod config;
 mod console;

@@ -130,7 +130,11 @@ impl Member {
 
     /// From now on, `start` will hear of a request to stop.
     pub(crate) fn will_hear(&self) {
-        self.hears.store(true, Ordering::Relaxed);
+        self.set_hears(true);
+    }
+
+    pub(crate) fn set_hears(&self, hears: bool) {
+        self.hears.store(hears, Ordering::Relaxed);
     }
 
     /// Whether `start` will hear of a request to stop.

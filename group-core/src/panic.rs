@@ -12,6 +12,7 @@ use crate::BoxError;
 
 thread_local! {
     static INSIDE: Cell<usize> = const { Cell::new(0) };
+    static QUIET: Cell<bool> = const { Cell::new(false) };
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -57,6 +58,17 @@ pub(crate) fn caught_now<T>(run: impl FnOnce() -> T) -> Result<T, BoxError> {
     })
 }
 
+/// Runs a function that may refuse by a panic; what that said is told by whoever hears it, and not on the
+/// way, too.
+#[cfg(feature = "http")]
+pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    note_places();
+    QUIET.set(true);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    QUIET.set(false);
+    result.map_err(|payload| message(&*payload))
+}
+
 /// What a panic said.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
@@ -66,7 +78,7 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
 }
 
 /// Only the panic hook is told where a panic happened. Ours notes it for the services of this
-/// process, and passes every panic on to the hook that was there before.
+/// process, and passes every panic on to the hook that was there before, unless it is told elsewhere.
 fn note_places() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -75,7 +87,9 @@ fn note_places() {
             if INSIDE.get() > 0 {
                 PLACE.set(info.location().map(ToString::to_string));
             }
-            previous(info);
+            if !QUIET.get() {
+                previous(info);
+            }
         }));
     });
 }

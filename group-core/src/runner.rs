@@ -80,7 +80,10 @@ impl Drop for Gone {
 
 async fn live(factory: Factory, cx: Context) {
     let Some(service) = build(factory, &cx).await else { return };
+    let heard = cx.member().hears();
     loop {
+        // What an earlier run of `start` took is gone with it.
+        cx.member().set_hears(heard);
         let work = work(Arc::clone(&service), cx.clone());
         let mut start: BoxFuture<_> = Box::pin(caught(work));
         if let Some(result) = until_ended_or_stop(&mut start, &cx).await {

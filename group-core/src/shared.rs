@@ -63,6 +63,8 @@ pub(crate) struct Shared {
     /// In start order.
     pub(crate) members: Box<[Member]>,
     pub(crate) by_type: HashMap<TypeId, Id>,
+    #[cfg(feature = "http")]
+    pub(crate) mounts: Box<[crate::http::Mount]>,
     pub(crate) provided: Mutex<Vec<Provided>>,
     pub(crate) inbox: mpsc::UnboundedSender<Message>,
     /// Cancelled when every service is ready.

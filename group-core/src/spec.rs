@@ -67,6 +67,11 @@ pub struct Spec {
     pub(crate) start_needs: Needs,
     pub(crate) build_needs: Needs,
     pub(crate) http: Option<Cow<'static, str>>,
+    /// The service on which it is mounted, instead of an address of its own.
+    pub(crate) http_on: Option<Box<Target>>,
+    pub(crate) prefix: Option<Box<str>>,
+    /// Whether it has no routes but those that are mounted on it.
+    pub(crate) serves_others: bool,
     pub(crate) routes: Vec<Route>,
     /// When it ticks, and where that is said.
     #[cfg(feature = "cron")]
@@ -129,6 +134,9 @@ impl Spec {
             start_needs: Needs::default(),
             build_needs: Needs::default(),
             http: None,
+            http_on: None,
+            prefix: None,
+            serves_others: false,
             routes: Vec::new(),
             #[cfg(feature = "cron")]
             crons: Vec::new(),
@@ -208,7 +216,78 @@ impl Spec {
     #[must_use]
     pub fn http(mut self, address: impl Into<Cow<'static, str>>) -> Self {
         self.http = Some(address.into());
+        self.http_on = None;
         self.rules.role = lifecycle::Role::Daemon;
+        self
+    }
+
+    /// Serves HTTP on the address of `S`: it is mounted there, under its [`prefix`](Self::prefix) if it
+    /// has one. The group must have an `S`, and that an address of its own. To hand its routes over is
+    /// up to `http::mount`, and to serve them to `http::mounted`.
+    ///
+    /// `S` starts after everything that is mounted on it, and stops before: so it listens only when all
+    /// that it serves is ready, and has answered everything before any of that is stopped.
+    ///
+    /// ```
+    /// use group::{BoxError, Context, Group, Service, Spec, http};
+    /// use group::axum::{Router, routing::get};
+    /// use std::sync::Arc;
+    ///
+    /// struct Users;
+    ///
+    /// impl Service for Users {
+    ///     fn spec() -> Spec {
+    ///         Spec::of::<Self>().http_on::<Gateway>().prefix("/api")
+    ///     }
+    ///
+    ///     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+    ///         http::mount(&cx, Router::new().route("/users", get(|| async { "all" }))).await
+    ///     }
+    /// }
+    ///
+    /// struct Gateway;
+    ///
+    /// impl Service for Gateway {
+    ///     fn spec() -> Spec {
+    ///         Spec::of::<Self>().http("127.0.0.1:0")
+    ///     }
+    ///
+    ///     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+    ///         let routes = http::mounted(&cx, Router::new())?; // layers go around all of it
+    ///         http::serve(&cx, cx.http().unwrap(), routes).await
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let running = Group::new().add(Gateway).add(Users).start().await.unwrap();
+    /// println!("curl http://{}/api/users", running.local_addr("users").unwrap());
+    /// assert!(running.stop().await.is_clean());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn http_on<S: Service>(self) -> Self {
+        self.mounted_on(Target::Type(TypeId::of::<S>(), std::any::type_name::<S>()))
+    }
+
+    /// Serves HTTP on the address of the service of this name. See [`http_on`](Self::http_on).
+    #[must_use]
+    pub fn http_on_named(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.mounted_on(Target::Name(name.into()))
+    }
+
+    fn mounted_on(mut self, target: Target) -> Self {
+        self.http_on = Some(Box::new(target));
+        self.http = None;
+        self.rules.role = lifecycle::Role::Daemon;
+        self
+    }
+
+    /// The path, such as `/api`, under which its routes are mounted on another service: see
+    /// [`http_on`](Self::http_on). None by default. Handlers see the path without it, as under axum's
+    /// [`Router::nest`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.nest).
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<Cow<'static, str>>) -> Self {
+        self.prefix = Some(prefix.into().into());
         self
     }
 
@@ -301,6 +380,7 @@ impl Spec {
             );
         }
         self.check_restart()?;
+        self.check_prefix()?;
         #[cfg(feature = "cron")]
         self.check_crons()?;
         match &self.http {
@@ -310,6 +390,20 @@ impl Spec {
             }
             _ => Ok(()),
         }
+    }
+
+    fn check_prefix(&self) -> Result<(), BoxError> {
+        let (name, Some(prefix)) = (&self.name, &self.prefix) else { return Ok(()) };
+        if self.http_on.is_none() {
+            return Err(format!(
+                "`{name}` has the prefix `{prefix}` and is mounted on no service: a prefix needs `http_on`"
+            )
+            .into());
+        }
+        if !is_prefix(prefix) {
+            return Err(format!("`{name}` cannot be mounted under `{prefix}`: expected a path, as in `/api`").into());
+        }
+        Ok(())
     }
 
     #[cfg(feature = "cron")]
@@ -340,6 +434,12 @@ impl fmt::Display for Spec {
         write!(f, "{}: {}", self.name, self.rules.role)?;
         if let Some(address) = &self.http {
             write!(f, ", http {address}")?;
+        }
+        if let Some(on) = &self.http_on {
+            write!(f, ", http on {on}")?;
+        }
+        if let Some(prefix) = &self.prefix {
+            write!(f, ", prefix {prefix}")?;
         }
         for Edge { target, optional } in &self.edges {
             write!(f, ", after {target}{}", if *optional { " (optional)" } else { "" })?;
@@ -373,6 +473,13 @@ pub(crate) fn is_address(address: &str) -> bool {
     !host.is_empty() && port.parse::<u16>().is_ok()
 }
 
+/// A path that routes can be put under: it does not end with a slash, and catches not all.
+fn is_prefix(prefix: &str) -> bool {
+    let mut segments = prefix.split('/');
+    let is_segment = |segment: &str| !segment.is_empty() && !segment.starts_with("{*");
+    segments.next() == Some("") && segments.clone().next().is_some() && segments.all(is_segment)
+}
+
 /// `app::mail::OrderQueue` becomes `order-queue`, `app::Cache<u8>` becomes `cache-u8`.
 pub(crate) fn kebab_case(type_name: &str) -> String {
     // Braces are part of a path: `{{closure}}::Morning` is declared in an async function.
@@ -404,7 +511,7 @@ fn push_kebab(name: &mut String, word: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_address, kebab_case};
+    use super::{is_address, is_prefix, kebab_case};
 
     #[test]
     fn names_are_kebab_case() {
@@ -430,6 +537,16 @@ mod tests {
         }
         for bad in ["8080", "localhost", ":8080", "localhost:", "localhost:http", "127.0.0.1:65536", ""] {
             assert!(!is_address(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_a_path() {
+        for good in ["/api", "/api/v1", "/{tenant}", "/{tenant}/api"] {
+            assert!(is_prefix(good), "{good}");
+        }
+        for bad in ["", "/", "api", "/api/", "//", "/api//v1", "/{*all}"] {
+            assert!(!is_prefix(bad), "{bad}");
         }
     }
 }

@@ -109,6 +109,12 @@ impl Arg {
             .map_err(|error| syn::Error::new(self.key.span(), error))
     }
 
+    /// `key = Type`, where the value is one.
+    pub(crate) fn ty(&self) -> Option<Type> {
+        let Value::Assigned(tokens) = &self.value else { return None };
+        syn::parse2(tokens.clone()).ok().filter(|ty| matches!(ty, Type::Path(_) | Type::Macro(_)))
+    }
+
     /// `key = "10s"`.
     pub(crate) fn duration(&self) -> syn::Result<Duration> {
         let expected = "expected a duration, as in `\"10s\"` or `\"1m 30s\"`";

@@ -13,7 +13,7 @@ use crate::support::{
     Act::{Fail, Hang, Panic, Take},
     Journal,
     Point::{Build, Health as Examined, Run, StartLater, Stop},
-    Stage as _, ended, fails_to_start, in_time, secs, start_aside, text_at, until_state, web, witness,
+    Stage as _, ended, fails_to_start, in_time, listen, logged, secs, start_aside, text_at, until_state, web, witness,
 };
 
 /// What a liveness and a readiness probe are told.
@@ -384,4 +384,22 @@ async fn c159_neither_a_stop_nor_an_end_waits_for_a_heartbeat() {
     group.add_fn("s1", |cx: Context| async move { drop(cx.heartbeat(secs(2))) });
     let (report, at) = ended(&mut group).await;
     assert_eq!((report.outcome(), at), (Outcome::Clean, secs(0)));
+}
+
+#[tokio::test]
+async fn the_log_says_where_each_service_is_served() {
+    listen();
+    let mut group = Group::new();
+    let serve = |cx: Context| async move { http::serve(&cx, "127.0.0.1:0", http::mounted(&cx, Router::new())?).await };
+    group.add_fn("front", serve).configure("front", |spec| spec.http("127.0.0.1:0"));
+    for (name, prefix) in [("one", None), ("two", Some("/two"))] {
+        group.add_fn(name, |cx: Context| async move { http::mount(&cx, Router::new()).await });
+        group.configure(name, |spec| prefix.into_iter().fold(spec.http_on_named("front"), group::Spec::prefix));
+    }
+    let running = group.start().await.unwrap();
+    let front = format!("INFO front is ready on http://{} (", running.local_addr("front").unwrap());
+    for said in ["INFO one is ready on front, under / (", "INFO two is ready on front, under /two (", &front] {
+        assert!(logged().iter().any(|line| line.starts_with(said)), "{said}: {:#?}", logged());
+    }
+    assert!(running.stop().await.is_clean());
 }

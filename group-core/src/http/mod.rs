@@ -3,6 +3,7 @@
 mod connection;
 mod io;
 mod listen;
+mod mount;
 mod traffic;
 
 use std::fmt;
@@ -22,6 +23,10 @@ use self::connection::Serving;
 use self::io::Io;
 use self::listen::{Listener, Stream};
 use self::traffic::{Activity, Traffic};
+
+pub(crate) use self::mount::Mount;
+pub use self::mount::{mount, mounted};
+
 use crate::member::Remains;
 use crate::{BoxError, Context, Drain, Shutdown};
 
@@ -172,9 +177,11 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the address cannot be bound.
+    /// When the address cannot be bound, or when another service is mounted on this one and its routes
+    /// were not [added](mounted).
     pub async fn serve(self, cx: &Context, address: &str) -> Result<(), BoxError> {
         let (ready, shutdown) = (cx.ready(), cx.shutdown());
+        mount::check_taken(cx)?;
         let cannot_listen = |reason| CannotListen { address: address.to_owned(), reason };
         let listener = Listener::bind(address).await.map_err(cannot_listen)?;
         if let Some(addr) = listener.local_addr().map_err(cannot_listen)? {
@@ -305,10 +312,17 @@ impl Drop for Draining<'_> {
     }
 }
 
-/// Serves routes, and runs a `start` beside the server. If `start` ends well, the server goes on.
-pub(crate) async fn serve_beside(
+/// Serves routes where the service's spec says: on its own address, or on another service's.
+pub(crate) async fn run(cx: &Context, routes: Router) -> Result<(), BoxError> {
+    match cx.http() {
+        Some(address) => serve(cx, address, routes).await,
+        None => mount(cx, routes).await,
+    }
+}
+
+/// The same, with a `start` beside it. If `start` ends well, the serving goes on.
+pub(crate) async fn run_beside(
     cx: &Context,
-    address: &str,
     routes: Router,
     start: impl Future<Output = Result<(), BoxError>>,
 ) -> Result<(), BoxError> {
@@ -316,7 +330,7 @@ pub(crate) async fn serve_beside(
     // Polled first, and alone: a `Shutdown` that is taken now is its own, not the server's.
     let mut ended = std::future::poll_fn(|task| Poll::Ready(start.as_mut().poll(task))).await;
     let hears = cx.member().hears();
-    let mut serving = std::pin::pin!(serve(cx, address, routes));
+    let mut serving = std::pin::pin!(run(cx, routes));
     let served = loop {
         if let Poll::Ready(Err(error)) = ended {
             return Err(error);

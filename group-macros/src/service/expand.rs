@@ -66,6 +66,9 @@ impl Model<'_> {
         if let Some(http) = &spec.http {
             calls.extend(quote!(.http(#http)));
         }
+        if let Some(prefix) = &spec.prefix {
+            calls.extend(quote!(.prefix(#prefix)));
+        }
         if let Some(role) = &spec.role {
             let role = format_ident!("{}", capitalised(role));
             calls.extend(quote!(.role(__g::Role::#role)));
@@ -86,6 +89,8 @@ impl Model<'_> {
             let after = if *optional { quote!(optional) } else { quote!(after) };
             quote!(let spec = <#ty as __g::Mentioned>::#after(spec);)
         });
+        let mount = spec.http_on.iter().map(|ty| quote!(let spec = <#ty as __g::Mentioned>::http_on(spec);));
+        let serves_others = self.serves_others().then(|| quote!(let spec = __g::serves_others(spec);));
         let start_needs = self.start.iter().map(|method| needs(method, &quote!(TakenByStart)));
         let build_needs = self.new.iter().map(|method| needs(method, &quote!(TakenByNew)));
         let routes = (!self.routes.is_empty()).then(|| {
@@ -94,7 +99,10 @@ impl Model<'_> {
         });
         let crons = self.tickers.iter().filter_map(Ticker::spec);
         quote! {
-            let spec = __g::Spec::of::<Self>() #calls;
+            let spec = __g::Spec::of::<Self>();
+            #(#mount)*
+            let spec = spec #calls;
+            #serves_others
             #(#edges)*
             #(#start_needs)*
             #(#build_needs)*
@@ -137,7 +145,7 @@ impl Model<'_> {
     }
 
     fn start(&self) -> TokenStream {
-        if self.spec.http.is_some() {
+        if self.spec.http.is_some() || self.spec.http_on.is_some() {
             return self.start_http();
         }
         let head = quote!(fn start(self: __g::Arc<Self>, cx: __g::Context));
@@ -202,6 +210,7 @@ impl Model<'_> {
             &quote! {
                 let routes = __g::http::Router::new();
                 #(#routes)*
+                let routes = __g::http::mounted(&cx, routes)?;
                 #(#wrappers)*
                 #layers
                 #(#starts)*

@@ -17,8 +17,19 @@ use crate::block::{Block, Item, Method};
 use crate::errors::{Errors, nearest};
 
 /// The arguments of `#[service(…)]`.
-pub(super) const ARGUMENTS: &[&str] =
-    &["name", "after", "http", "role", "restart", "critical", "start_timeout", "stop_timeout", "register", "crate"];
+pub(super) const ARGUMENTS: &[&str] = &[
+    "name",
+    "after",
+    "http",
+    "prefix",
+    "role",
+    "restart",
+    "critical",
+    "start_timeout",
+    "stop_timeout",
+    "register",
+    "crate",
+];
 
 /// The arguments of `restart(…)`; the first three stand alone.
 const RESTART_ARGUMENTS: &[&str] = &["never", "on_failure", "always", "max", "within", "backoff"];
@@ -29,6 +40,9 @@ const ROLES: &[&str] = &["task", "daemon", "once", "main"];
 
 /// The attributes that make a method a route.
 const ROUTES: &[&str] = &["get", "post", "put", "delete", "patch", "head", "options", "any"];
+
+/// The methods of a service that only others are mounted on.
+const PLAIN: &[&str] = &["new", "stop", "health", "reload"];
 
 /// What a user may have called `start`, without looking like it.
 const ALSO_START: &[&str] = &["run", "serve", "launch", "on_start"];
@@ -60,6 +74,9 @@ pub(super) struct Spec {
     /// With whether they are optional.
     pub(super) after: Vec<(Type, bool)>,
     pub(super) http: Option<LitStr>,
+    /// The service on which it is mounted, instead of an address.
+    pub(super) http_on: Option<Type>,
+    pub(super) prefix: Option<LitStr>,
     pub(super) role: Option<String>,
     pub(super) restart: Option<Restart>,
     pub(super) critical: Option<bool>,
@@ -105,6 +122,7 @@ impl<'a> Model<'a> {
         };
         let before = errors.is_empty();
         model.read_args(args, errors);
+        model.check_mount(args, errors);
         model.check_restart(args, errors);
         model.check_tickers(args, errors);
         model.check_attributes(errors);
@@ -123,7 +141,11 @@ impl<'a> Model<'a> {
             match arg.key.to_string().as_str() {
                 "name" => self.spec.name = errors.keep(arg.string("morning").and_then(check_name)),
                 "after" => self.spec.after = arg.types("after(Database, optional(Cache))", Some("optional"), errors),
-                "http" => self.spec.http = errors.keep(arg.string("127.0.0.1:8080").and_then(check_address)),
+                "http" => match arg.ty() {
+                    Some(ty) => self.spec.http_on = Some(ty),
+                    None => self.spec.http = errors.keep(arg.string("127.0.0.1:8080").and_then(check_address)),
+                },
+                "prefix" => self.spec.prefix = errors.keep(arg.string("/api").and_then(check_prefix)),
                 "role" => self.spec.role = errors.keep(arg.word(ROLES)),
                 "restart" => self.spec.restart = read_restart(arg, errors),
                 "critical" => self.spec.critical = errors.keep(arg.bool()),
@@ -132,6 +154,19 @@ impl<'a> Model<'a> {
                 "register" => self.register = errors.keep(arg.bool()).unwrap_or(true),
                 _ => {}
             }
+        }
+    }
+
+    fn check_mount(&self, args: &[Arg], errors: &mut Errors) {
+        match (&self.spec.http_on, args.iter().find(|arg| arg.key == "prefix")) {
+            (None, Some(prefix)) => {
+                let message = "`prefix` is for routes that are mounted on another service, as in `http = Gateway`";
+                errors.at(&prefix.key, message);
+            }
+            (Some(on), _) if is_same(on, &self.block.self_ty) => {
+                errors.at(on, "a service cannot be mounted on itself: `http = \"127.0.0.1:8080\"` is its address");
+            }
+            _ => {}
         }
     }
 
@@ -163,7 +198,7 @@ impl<'a> Model<'a> {
         for attr in self.block.attrs.iter().filter(|attr| is_service(attr)) {
             errors.at(attr, "`#[service]` is already on this block");
         }
-        for attr in self.block.attrs.iter().filter(|attr| is_layer(attr) && !self.serves()) {
+        for attr in self.block.attrs.iter().filter(|attr| is_layer(attr) && !self.serves() && !self.serves_others()) {
             errors.at(attr, "a layer is put around routes, and there are none: add a method with `#[get(\"/path\")]`");
         }
     }
@@ -245,6 +280,17 @@ impl<'a> Model<'a> {
         self.first_route().is_some() || !self.router.is_empty()
     }
 
+    /// Whether it has nothing but an address, for others to be mounted on.
+    pub(super) fn serves_others(&self) -> bool {
+        let is_plain = |method: &Method| PLAIN.contains(&method.sig.ident.unraw().to_string().as_str());
+        self.spec.http.is_some()
+            && self.block.items.iter().all(|item| match item {
+                Item::Method(method) => is_plain(method),
+                Item::Macro(_) => false,
+                Item::Other(_) => true,
+            })
+    }
+
     /// Whether the service does anything, and the arguments fit what it does.
     fn check_purpose(&self, args: &[Arg], errors: &mut Errors) {
         let (first_route, serves) = (self.first_route(), self.serves());
@@ -253,7 +299,7 @@ impl<'a> Model<'a> {
             (Some(route), None) => {
                 errors.at(route, "routes need an address: `#[service(http = \"127.0.0.1:8080\")]`");
             }
-            (None, Some(http)) if !serves => {
+            (None, Some(http)) if !serves && !self.serves_others() => {
                 errors.at(&http.key, "nothing is served here: add a method with `#[get(\"/path\")]`");
             }
             (None, None) if serves => {
@@ -436,6 +482,21 @@ fn check_address(address: LitStr) -> syn::Result<LitStr> {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(address),
         _ => Err(syn::Error::new(address.span(), "expected `host:port`, as in `\"127.0.0.1:8080\"`")),
     }
+}
+
+fn check_prefix(prefix: LitStr) -> syn::Result<LitStr> {
+    let text = prefix.value();
+    let is_segment = |segment: &str| !segment.is_empty() && !segment.starts_with("{*");
+    match text.strip_prefix('/') {
+        Some(path) if path.split('/').all(is_segment) => Ok(prefix),
+        _ => Err(syn::Error::new(prefix.span(), "expected a path, as in `prefix = \"/api\"`")),
+    }
+}
+
+/// Whether both are written alike.
+fn is_same(one: &Type, other: &Type) -> bool {
+    let text = |ty: &Type| unwrapped(ty).to_token_stream().to_string();
+    text(one) == "Self" || text(one) == text(other)
 }
 
 /// The verb of a route attribute: `get`, `post` and so on.

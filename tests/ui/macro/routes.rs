@@ -38,7 +38,7 @@ impl NoRoutes {
 struct NoRoutesNoStart;
 
 #[service(http = "127.0.0.1:8080")]
-impl NoRoutesNoStart {}
+impl NoRoutesNoStart { async fn morning(&self) {} }
 
 const PATH: &str = "/";
 

@@ -1,0 +1,173 @@
+//! Services that are served by another one, on its address.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{self, Poll};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodFilter, MethodRouter, Route, any, future::RouteFuture, on};
+use futures_util::future::Either;
+use tower_layer::layer_fn;
+use tower_service::Service;
+
+use crate::lifecycle::Id;
+use crate::lock::lock;
+use crate::panic::quietly;
+use crate::{BoxError, Context, Spec};
+
+/// One service that is mounted on another.
+#[derive(Debug)]
+pub(crate) struct Mount {
+    pub(crate) service: Id,
+    pub(crate) host: Id,
+    /// What it handed over last.
+    routes: Mutex<Option<Router>>,
+    /// Whether it answers now: it is not, say, waiting to be started again.
+    answers: Arc<AtomicBool>,
+    /// Whether the other one has asked for it.
+    taken: AtomicBool,
+}
+
+impl Mount {
+    pub(crate) fn new((service, host): (Id, Id)) -> Self {
+        Self { service, host, routes: Mutex::default(), answers: Arc::default(), taken: AtomicBool::new(false) }
+    }
+
+    /// Answers with these routes until what is returned is dropped.
+    fn hand_over(&self, routes: Router) -> impl Drop + use<> {
+        *lock(&self.routes) = Some(routes);
+        self.answers.store(true, Relaxed);
+        Answering(Arc::clone(&self.answers))
+    }
+
+    /// The routes, as the other one serves them. Those that were never handed over, because the service
+    /// has failed before, are known as far as its [`Spec`] lists them.
+    fn take(&self, spec: &Spec) -> Router {
+        self.taken.store(true, Relaxed);
+        let answers = Arc::clone(&self.answers);
+        let routes = lock(&self.routes).clone().unwrap_or_else(|| unavailable(spec));
+        // Around the fallback, too: where routes are merged, it is the other one's that counts.
+        routes.layer(layer_fn(move |route| Guarded { route, answers: Arc::clone(&answers) }))
+    }
+}
+
+struct Answering(Arc<AtomicBool>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.store(false, Relaxed);
+    }
+}
+
+/// A route of a service that may not answer now.
+#[derive(Clone)]
+struct Guarded {
+    route: Route,
+    answers: Arc<AtomicBool>,
+}
+
+type Refused = Ready<Result<Response, Infallible>>;
+
+impl Service<Request> for Guarded {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<RouteFuture<Infallible>, Refused>;
+
+    fn poll_ready(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.route, task)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        if self.answers.load(Relaxed) {
+            Either::Left(self.route.call(request))
+        } else {
+            Either::Right(ready(Ok(StatusCode::SERVICE_UNAVAILABLE.into_response())))
+        }
+    }
+}
+
+/// The routes of a service that has none to hand over.
+fn unavailable(spec: &Spec) -> Router {
+    let refuse = || async { StatusCode::SERVICE_UNAVAILABLE };
+    let route = |method: &str| -> MethodRouter {
+        let method = Method::from_bytes(method.as_bytes()).ok();
+        method
+            .and_then(|method| MethodFilter::try_from(method).ok())
+            .map_or_else(|| any(refuse), |method| on(method, refuse))
+    };
+    spec.routes.iter().fold(Router::new(), |routes, one| routes.route(one.path(), route(one.method())))
+}
+
+/// Hands the routes of a service over to the one that it is [mounted on](Spec::http_on), and returns when
+/// the service is asked to stop: by then the other one has stopped. The service is ready when that is done.
+///
+/// While this does not run, because the service has failed or is waiting to be started again, its routes are
+/// answered with 503. When it runs again, they are those that the other one took when it started.
+///
+/// # Errors
+///
+/// When the service is mounted on none.
+pub async fn mount(cx: &Context, routes: Router) -> Result<(), BoxError> {
+    let Some(mount) = cx.mount() else {
+        return Err(format!("`{}` is mounted on no service: its spec needs `http_on`", cx.name()).into());
+    };
+    let (ready, shutdown) = (cx.ready(), cx.shutdown());
+    let _answering = mount.hand_over(routes);
+    ready.fire();
+    shutdown.requested().await;
+    Ok(())
+}
+
+/// Adds to a service's own routes those of every service that is [mounted on](Spec::http_on) it. What is
+/// put around the result, such as a layer, is around all of them.
+///
+/// Without any, it returns the routes as they are.
+///
+/// # Errors
+///
+/// When routes get in each other's way that no [`Spec`] lists.
+pub fn mounted(cx: &Context, routes: Router) -> Result<Router, BoxError> {
+    let mut parts: Vec<(&str, Router)> = Vec::new();
+    for (mount, spec) in cx.mounts() {
+        let under = |prefix: &str| quietly(|| Router::new().nest(prefix, mount.take(spec)));
+        let routes = spec.prefix.as_deref().map_or_else(|| Ok(mount.take(spec)), under);
+        let cannot = |why| format!("the routes of `{}` cannot be served: {why}", spec.get_name());
+        parts.push((spec.get_name(), routes.map_err(cannot)?));
+    }
+    if parts.is_empty() {
+        return Ok(routes);
+    }
+    // The last, because its own fallback is to stay where that of another is axum's, too.
+    parts.push((cx.name(), routes));
+    Ok(merged(&parts)?)
+}
+
+fn merged(parts: &[(&str, Router)]) -> Result<Router, String> {
+    let merge = |first: &Router, second: &Router| quietly(|| first.clone().merge(second.clone()));
+    let mut all = Router::new();
+    for (nth, (name, routes)) in parts.iter().enumerate() {
+        all = merge(&all, routes).map_err(|why| {
+            let other = parts[..nth].iter().find(|(_, other)| merge(other, routes).is_err());
+            let other = other.map_or_else(String::new, |(other, _)| format!("`{other}` and "));
+            format!("the routes of {other}`{name}` cannot be served together: {why}")
+        })?;
+    }
+    Ok(all)
+}
+
+/// Makes sure that what is mounted on a service is not forgotten.
+pub(super) fn check_taken(cx: &Context) -> Result<(), BoxError> {
+    match cx.mounts().find(|(mount, _)| !mount.taken.load(Relaxed)) {
+        None => Ok(()),
+        Some((_, spec)) => {
+            let (name, host) = (spec.get_name(), cx.name());
+            Err(format!("`{name}` is mounted on `{host}`, which does not serve it: add it with `http::mounted`").into())
+        }
+    }
+}
