@@ -96,6 +96,9 @@ impl<T: FromContext> TakenByStart for T {
     note = "put `#[group::service]` on its `impl` block, or implement `group::Service`"
 )]
 pub trait Mentioned {
+    /// Has a value unless `Self` starts after itself, by whichever way round.
+    const AFTER: ();
+
     /// `after(Self)`.
     fn after(spec: Spec) -> Spec;
 
@@ -111,6 +114,8 @@ pub trait Mentioned {
 
 #[diagnostic::do_not_recommend]
 impl<S: Service> Mentioned for S {
+    const AFTER: () = S::__AFTER;
+
     fn after(spec: Spec) -> Spec {
         spec.after::<S>()
     }

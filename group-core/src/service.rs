@@ -54,6 +54,11 @@ use crate::{Absent, BoxError, Context, Spec};
     note = "put `#[group::service]` on its `impl` block, or implement `group::Service`"
 )]
 pub trait Service: Sized + Send + Sync + 'static {
+    /// Names the same constant of each service in `after(…)`: the compiler refuses those that start
+    /// after one another, because none of these constants would have a value.
+    #[doc(hidden)]
+    const __AFTER: () = ();
+
     /// How the group treats it. By default: named like its type, after nothing, the usual limits.
     #[must_use]
     fn spec() -> Spec {

@@ -17,15 +17,18 @@ impl Model<'_> {
     pub(super) fn expand(&self, facade: &TokenStream) -> TokenStream {
         let (spec, build, start, hooks) = (self.spec(), self.build(), self.start(), self.expand_hooks());
         let register = self.register();
+        let (after, read) = self.after().unzip();
+        let read = read.filter(|_| !self.is_generic());
         self.wrap(
             facade,
             &quote! {
+                #after
                 fn spec() -> __g::Spec { #spec }
                 #build
                 #start
                 #hooks
             },
-            &register,
+            &quote!(#read #register),
         )
     }
 
@@ -55,6 +58,26 @@ impl Model<'_> {
                 #register
             };
         }
+    }
+
+    /// Names the constant of each service that this one starts after: those which start after one
+    /// another have none, and rustc says so. It says it of the tokens at both ends of a constant,
+    /// which are placed at the user's types. With it comes what reads the constant: nobody else does.
+    fn after(&self) -> Option<(TokenStream, TokenStream)> {
+        let types = self.spec.after.iter().map(|(ty, _)| ty);
+        let all = quote!(#(#types)*).into_iter();
+        let (first, last) = (all.clone().next()?.span(), all.last()?.span());
+        let (word, unit, end) = (quote_spanned!(first=> const), quote_spanned!(last=> ()), quote_spanned!(last=> ;));
+        let types = self.spec.after.iter().map(|(ty, _)| ty);
+        let self_ty = &self.block.self_ty;
+        Some((
+            quote!(#word __AFTER: #unit = { #(let () = <#types as __g::Mentioned>::AFTER;)* } #end),
+            quote!(#word _: #unit = <#self_ty as __g::Service>::__AFTER #end),
+        ))
+    }
+
+    fn is_generic(&self) -> bool {
+        !self.block.generics.params.is_empty()
     }
 
     fn spec(&self) -> TokenStream {
@@ -91,6 +114,8 @@ impl Model<'_> {
         });
         let mount = spec.http_on.iter().map(|ty| quote!(let spec = <#ty as __g::Mentioned>::http_on(spec);));
         let serves_others = self.serves_others().then(|| quote!(let spec = __g::serves_others(spec);));
+        // Of a generic type, the constant has a value only where the type has its parameters.
+        let in_order = self.is_generic().then(|| quote!(let () = <Self as __g::Service>::__AFTER;));
         let start_needs = self.start.iter().map(|method| needs(method, &quote!(TakenByStart)));
         let build_needs = self.new.iter().map(|method| needs(method, &quote!(TakenByNew)));
         let routes = (!self.routes.is_empty()).then(|| {
@@ -99,6 +124,7 @@ impl Model<'_> {
         });
         let crons = self.tickers.iter().filter_map(Ticker::spec);
         quote! {
+            #in_order
             let spec = __g::Spec::of::<Self>();
             #(#mount)*
             let spec = spec #calls;

@@ -123,6 +123,7 @@ impl<'a> Model<'a> {
         let before = errors.is_empty();
         model.read_args(args, errors);
         model.check_mount(args, errors);
+        model.check_after(errors);
         model.check_restart(args, errors);
         model.check_tickers(args, errors);
         model.check_attributes(errors);
@@ -167,6 +168,22 @@ impl<'a> Model<'a> {
                 errors.at(on, "a service cannot be mounted on itself: `http = \"127.0.0.1:8080\"` is its address");
             }
             _ => {}
+        }
+    }
+
+    /// Longer ways round, rustc finds.
+    fn check_after(&self, errors: &mut Errors) {
+        let text = |ty: &Type| unwrapped(ty).to_token_stream().to_string();
+        let itself = text(&self.block.self_ty);
+        let mut seen: Vec<String> = Vec::new();
+        for (ty, _) in &self.spec.after {
+            let name = text(ty);
+            if name == "Self" || name == itself {
+                errors.at(ty, "a service cannot start after itself");
+            } else if seen.contains(&name) {
+                errors.at(ty, format!("`{name}` is listed twice"));
+            }
+            seen.push(name);
         }
     }
 

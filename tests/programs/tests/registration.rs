@@ -33,6 +33,13 @@ fn services_that_are_listed_are_exactly_those_in_that_order() {
 }
 
 #[test]
+fn a_service_starts_after_one_of_another_crate() {
+    let printed = run("across", 3);
+    assert_eq!(printed[..2], ["ledger starts", "across starts"]);
+    assert_eq!(printed[4..], ["across stops", "ledger stops"]);
+}
+
+#[test]
 fn a_crate_that_main_names_is_in_the_program_and_comes_by_its_name() {
     // In `registered` it comes before the program's own services, here after: no link order does both.
     let printed = run("accounts", 3);

@@ -248,3 +248,19 @@ struct Migration;
 impl Migration {
     async fn start(&self) {}
 }
+
+#[derive(Default)]
+struct AfterItself;
+
+#[service(after(Self, optional(AfterItself)))]
+impl AfterItself {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct AfterTwice;
+
+#[service(after(Waits, Migration, optional(Waits)))]
+impl AfterTwice {
+    async fn start(&self) {}
+}

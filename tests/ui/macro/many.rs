@@ -32,7 +32,7 @@ impl Morning {
 #[derive(Default)]
 struct Evening;
 
-#[service(after(Morning, optional(Morning)))]
+#[service(after(Morning))]
 impl Evening {
     async fn start(&self, morning: std::sync::Arc<Morning>) {
         morning.greeting();

@@ -29,10 +29,12 @@ impl Evening {
 
 struct Plain;
 
+struct Pool;
+
 #[derive(Default)]
 struct Night;
 
-#[service(after(Plain, optional(Plain)))]
+#[service(after(Plain, optional(Pool)))]
 impl Night {
     async fn start(&self, _plain: Arc<Plain>) {}
 }
