@@ -150,6 +150,27 @@ async fn a_handle_stops_the_group() {
     assert!(report.is_clean(), "{report}");
 }
 
+#[derive(Default)]
+struct TakesItsArc;
+
+#[service(register = false)]
+impl TakesItsArc {
+    async fn start(self: Arc<Self>, shutdown: Shutdown, log: Arc<Log>) {
+        log.note(std::any::type_name_of_val(&self));
+        shutdown.requested().await;
+    }
+
+    async fn stop(&self) {}
+}
+
+#[tokio::test]
+async fn start_can_take_its_own_arc() {
+    let (running, log) = started(Group::new().add_type::<TakesItsArc>()).await;
+    assert_eq!(log.lines(), ["alloc::sync::Arc<macros::TakesItsArc>"]);
+    let report = running.stop().await;
+    assert!(report.is_clean(), "{report}");
+}
+
 // Methods that are no `async fn`.
 
 struct Blocking;

@@ -341,22 +341,27 @@ pub async fn on_thread(cx: &Context, start: impl FnOnce() -> Result + Send + 'st
     ended.await?
 }
 
+/// Puts a future in its place. What is none is not yet a mistake.
+pub trait Pinned: Sized {
+    /// Puts it there.
+    fn pinned(self) -> Pin<Box<Self>> {
+        Box::pin(self)
+    }
+}
+
+impl<F> Pinned for F {}
+
+/// A tick on its way. A type, so that rustc points at what cannot be one.
+pub type Ticking = Pin<Box<dyn Future<Output = Result> + Send>>;
+
 /// What a method does again and again, while the service runs.
-pub fn every<F, Fut>(cx: &Context, method: &'static str, period: Duration, tick: F)
-where
-    F: FnMut() -> Fut + Send + 'static,
-    Fut: Future<Output = Result> + Send,
-{
+pub fn every(cx: &Context, method: &'static str, period: Duration, tick: impl FnMut() -> Ticking + Send + 'static) {
     ticker::spawn(cx, method, |shutdown| async move { shutdown.every(period, tick).await });
 }
 
 /// The same, when an expression says so.
 #[cfg(feature = "cron")]
-pub fn cron<F, Fut>(cx: &Context, method: &'static str, cron: crate::Cron, tick: F)
-where
-    F: FnMut() -> Fut + Send + 'static,
-    Fut: Future<Output = Result> + Send,
-{
+pub fn cron(cx: &Context, method: &'static str, cron: crate::Cron, tick: impl FnMut() -> Ticking + Send + 'static) {
     ticker::spawn(cx, method, |shutdown| async move { shutdown.cron(cron, tick).await });
 }
 
@@ -454,16 +459,6 @@ pub mod http {
 
     /// The answer of a route on its way. A type, so that rustc points at what cannot be one.
     pub type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
-
-    /// Puts an answer in its place. What is no answer is not yet a mistake.
-    pub trait Pinned: Sized {
-        /// Puts it there.
-        fn pinned(self) -> Pin<Box<Self>> {
-            Box::pin(self)
-        }
-    }
-
-    impl<F> Pinned for F {}
 
     /// A route, as axum calls it.
     #[derive(Clone, Debug)]

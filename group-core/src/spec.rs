@@ -381,6 +381,10 @@ impl Spec {
         }
         self.check_restart()?;
         self.check_prefix()?;
+        if self.http.is_some() && self.rules.role == lifecycle::Role::Once {
+            let ready = "a `once` service is ready when it is done, and a server never is";
+            return Err(format!("`{name}` cannot serve: {ready}").into());
+        }
         #[cfg(feature = "cron")]
         self.check_crons()?;
         match &self.http {
@@ -470,7 +474,8 @@ pub(crate) fn is_address(address: &str) -> bool {
         return path.starts_with('/');
     }
     let Some((host, port)) = address.rsplit_once(':') else { return false };
-    !host.is_empty() && port.parse::<u16>().is_ok()
+    let is_host = !host.is_empty() && !host.contains(|c: char| c == '/' || c == '@' || c.is_whitespace());
+    is_host && port.parse::<u16>().is_ok()
 }
 
 /// A path that routes can be put under: it does not end with a slash, and catches not all.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Punct, Spacing, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{LitBool, LitInt, LitStr, Path, Type};
+use syn::{Lit, LitBool, LitInt, LitStr, Path, Type};
 
-use crate::errors::{Errors, suggestion};
+use crate::errors::{Errors, nearest, suggestion};
 
 /// One argument.
 pub(crate) struct Arg {
@@ -25,7 +25,7 @@ enum Value {
 /// Reads the arguments that are right. Keys come back at most once each.
 pub(crate) fn parse(tokens: TokenStream, known: &[&str], errors: &mut Errors) -> Vec<Arg> {
     let mut args: Vec<Arg> = Vec::new();
-    for piece in split_at_commas(tokens) {
+    for piece in split_at_commas(with_commas(tokens, errors)) {
         let parse = |input: ParseStream| Arg::parse(input, known);
         let Some(arg) = errors.keep(parse.parse2(piece)) else { continue };
         let key = arg.key.to_string();
@@ -38,6 +38,18 @@ pub(crate) fn parse(tokens: TokenStream, known: &[&str], errors: &mut Errors) ->
         }
     }
     args
+}
+
+/// With a comma for each semicolon, which are mistakes.
+fn with_commas(tokens: TokenStream, errors: &mut Errors) -> TokenStream {
+    let comma = |token: TokenTree| match token {
+        TokenTree::Punct(punct) if punct.as_char() == ';' => {
+            errors.at(&punct, "write `,` between arguments");
+            Punct::new(',', Spacing::Alone).into()
+        }
+        token => token,
+    };
+    tokens.into_iter().map(comma).collect()
 }
 
 /// A comma between angle brackets is a type's own.
@@ -77,7 +89,10 @@ impl Arg {
             .map_err(|error| syn::Error::new(error.span(), "expected an argument, as in `name = \"morning\"`"))?;
         let value = if input.peek(syn::Token![=]) {
             input.parse::<syn::Token![=]>()?;
+            check_comma(input)?;
             Value::Assigned(input.parse()?)
+        } else if input.peek(syn::Token![-]) && input.peek2(Ident::peek_any) {
+            return Err(with_underscores(key, input, known));
         } else if input.is_empty() {
             Value::None
         } else {
@@ -223,6 +238,27 @@ impl Arg {
     pub(crate) fn lists_nothing(&self) -> bool {
         matches!(&self.value, Value::List(tokens) if split_at_commas(tokens.clone()).is_empty())
     }
+}
+
+/// Whether a value that is a literal ends the argument.
+fn check_comma(input: ParseStream) -> syn::Result<()> {
+    let ahead = input.fork();
+    if ahead.parse::<Lit>().is_ok() && ahead.peek(Ident::peek_any) {
+        return Err(ahead.error("expected `,` before the next argument"));
+    }
+    Ok(())
+}
+
+/// What was meant with `start-timeout`.
+fn with_underscores(key: Ident, input: ParseStream, known: &[&str]) -> syn::Error {
+    let mut words = key.to_string();
+    let mut tokens = quote!(#key);
+    while let (Ok(minus), Ok(word)) = (input.parse::<syn::Token![-]>(), input.call(Ident::parse_any)) {
+        words = format!("{words}_{word}");
+        tokens.extend(quote!(#minus #word));
+    }
+    let meant = nearest(&words, known).map_or(words.clone(), str::to_owned);
+    syn::Error::new_spanned(tokens, format!("write `{meant}`: an argument's words are joined by `_`"))
 }
 
 /// What stands between the parentheses of `mark(…)`.

@@ -8,7 +8,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Attribute, Expr, Type};
 
-use super::model::{Model, Restart, Route, cfgs, docs, mentions_impl};
+use super::model::{Model, Restart, Route, cfgs, docs, mentions_impl, takes_arc};
 use super::ticker::Ticker;
 use crate::block::Method;
 use crate::duration;
@@ -200,12 +200,15 @@ impl Model<'_> {
             let cfgs = cfgs(&method.attrs);
             let name = &method.sig.ident;
             let param = method.params().next();
-            let output = output(method);
+            let (output, this) = (output(method), this(method));
             quote! {
                 #(#cfgs)*
-                let routes = <#output as __g::http::Routes>::into(
-                    Self::#name(&self, <#param as __g::http::Routes>::from(routes))
-                );
+                let routes = {
+                    let this = __g::Clone::clone(&self);
+                    <#output as __g::http::Routes>::into(
+                        Self::#name(#this, <#param as __g::http::Routes>::from(routes))
+                    )
+                };
             }
         });
         let starts = self.start.iter().map(|method| {
@@ -302,19 +305,24 @@ fn future(at: Span, output: &TokenStream, body: &TokenStream) -> TokenStream {
     }
 }
 
+/// The service, as the method takes it. It expects `this`.
+pub(super) fn this(method: &Method) -> TokenStream {
+    if takes_arc(method) { quote!(__g::Clone::clone(&this)) } else { quote!(&this) }
+}
+
 /// Calls the user's `start`. It expects `this` and `cx`.
 fn call_start(method: &Method) -> TokenStream {
     let name = &method.sig.ident;
-    let outcome = outcome(method);
+    let (outcome, this) = (outcome(method), this(method));
     let params = method.params().map(|ty| take(ty, &quote!(TakenByStart)));
     if method.is_async() {
-        return quote!(#outcome(Self::#name(&this, #(#params),*).await));
+        return quote!(#outcome(Self::#name(#this, #(#params),*).await));
     }
     // Parameters are taken here, so that readiness is held back before the thread runs.
     let names = param_names(method);
     quote! {
         #(let #names = #params;)*
-        __g::on_thread(&cx, move || #outcome(Self::#name(&this, #(#names),*))).await
+        __g::on_thread(&cx, move || #outcome(Self::#name(#this, #(#names),*))).await
     }
 }
 
@@ -324,6 +332,7 @@ fn listed(Route { verb, path, method, .. }: &Route<'_>) -> TokenStream {
     let word = verb.to_string().to_uppercase();
     let docs = docs(&method.attrs);
     let doc = (!docs.is_empty()).then(|| quote!(.with_doc(#docs)));
+    let path = &path.literal;
     let new = quote_spanned!(verb.span()=> __g::Route::new(#word, #path));
     quote!(#(#cfgs)* #new #doc)
 }
@@ -332,7 +341,7 @@ fn route(Route { verb, path, method, layers }: &Route<'_>) -> TokenStream {
     let cfgs = cfgs(&method.attrs);
     let name = &method.sig.ident;
     let wait = wait(method);
-    let receiver = method.sig.receiver().map(|_| quote!(&this,));
+    let receiver = method.sig.receiver().map(|_| this(method)).map(|this| quote!(#this,));
     let this = method.sig.receiver().map(|_| quote!(let this = __g::Clone::clone(&self);));
     let names = param_names(method);
     let params = take_from_request(method, &names);
@@ -354,12 +363,13 @@ fn route(Route { verb, path, method, layers }: &Route<'_>) -> TokenStream {
     let answer = quote_spanned!(at=> async move { #answer });
     let nothing = quote_spanned!(at=> ());
     let route = quote! {{
-        use __g::http::Pinned as _;
+        use __g::Pinned as _;
         #this
         __g::http::#verb(__g::http::route(#by_value |request: __g::http::Request| #answer.pinned #nothing))
     }};
     let around = if verb == "any" { quote!(around_any) } else { quote!(around) };
     let route = wrapped(&route, layers, &around);
+    let path = &path.literal;
     quote! {
         #(#cfgs)*
         let routes = routes.route(#path, #route);

@@ -2,6 +2,7 @@
 
 mod expand;
 mod model;
+mod path;
 mod ticker;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};

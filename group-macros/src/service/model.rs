@@ -10,6 +10,7 @@ use syn::{
     ReceiverKind, Safety, Type,
 };
 
+use super::path::Path;
 use super::ticker::{self, Ticker};
 use super::{is_service, unwrapped};
 use crate::args::Arg;
@@ -97,7 +98,7 @@ pub(super) struct Restart {
 pub(super) struct Route<'a> {
     /// The attribute's name, and so axum's function.
     pub(super) verb: Ident,
-    pub(super) path: LitStr,
+    pub(super) path: Path,
     pub(super) method: &'a Method,
     pub(super) layers: Vec<Expr>,
 }
@@ -125,6 +126,7 @@ impl<'a> Model<'a> {
         model.check_mount(args, errors);
         model.check_after(errors);
         model.check_restart(args, errors);
+        model.check_role(args, errors);
         model.check_tickers(args, errors);
         model.check_attributes(errors);
         model.check_methods(errors);
@@ -197,6 +199,14 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// What is ready only once it is done cannot serve.
+    fn check_role(&self, args: &[Arg], errors: &mut Errors) {
+        let given = |key: &str| args.iter().find(|arg| arg.key == key);
+        if let (Some(role), Some(_), Some("once")) = (given("role"), given("http"), self.spec.role.as_deref()) {
+            errors.at(&role.key, "a `once` service is ready when it is done, and a server never is");
+        }
+    }
+
     fn check_tickers(&self, args: &[Arg], errors: &mut Errors) {
         let role = args.iter().find(|arg| arg.key == "role");
         if let (false, Some(arg), Some(role @ ("once" | "main"))) =
@@ -221,8 +231,12 @@ impl<'a> Model<'a> {
     }
 
     fn check_methods(&self, errors: &mut Errors) {
-        for method in self.start.iter().copied().chain(self.hooks()).chain(self.router.iter().copied()) {
+        for method in self.start.iter().chain(&self.router) {
             check_receiver(method, errors);
+        }
+        // What calls them has but a reference.
+        for method in self.hooks() {
+            check_reference(method, errors);
         }
         for method in &self.new {
             if let Some(FnArg::Receiver(receiver)) = method.sig.inputs.first() {
@@ -259,22 +273,29 @@ impl<'a> Model<'a> {
                 check_receiver_of_route(method, errors);
                 check_callable(method, errors);
                 let Some(path) = errors.keep(route_path(attr)) else { continue };
-                // A twin under `#[cfg]` is there instead of this one.
-                let twin = self.routes.iter().find(|other| {
-                    other.path.value() == path.value()
-                        && other.verb == verb
-                        && cfgs(&other.method.attrs).next().is_none()
-                        && cfgs(&method.attrs).next().is_none()
-                });
-                if let Some(twin) = twin {
-                    let verb = verb.to_string().to_uppercase();
-                    let message = format!("`{verb} {}` is already served by `{}`", path.value(), twin.method.sig.ident);
-                    errors.at(&path, message);
-                } else {
-                    self.routes.push(Route { verb, path, method, layers: layers.clone() });
+                match self.clash(&verb, &path, method) {
+                    Some(message) => errors.at(&path.literal, message),
+                    None => self.routes.push(Route { verb, path, method, layers: layers.clone() }),
                 }
             }
         }
+    }
+
+    /// Why this route cannot be served beside those before it.
+    fn clash(&self, verb: &Ident, path: &Path, method: &Method) -> Option<String> {
+        // A twin under `#[cfg]` may be there instead.
+        let always = |method: &Method| cfgs(&method.attrs).next().is_none();
+        let mut others = self.routes.iter().filter(|other| always(method) && always(other.method));
+        others.find_map(|other| {
+            let (mine, theirs, name) = (path.value(), other.path.value(), &other.method.sig.ident);
+            if mine == theirs && *verb == other.verb {
+                let verb = verb.to_string().to_uppercase();
+                Some(format!("`{verb} {mine}` is already served by `{name}`"))
+            } else {
+                let why = path.clash(&other.path)?;
+                Some(format!("`{mine}` cannot be served beside `{theirs}`, the path of `{name}`: {why}"))
+            }
+        })
     }
 
     fn check_registration(&self, args: &[Arg], errors: &mut Errors) {
@@ -347,6 +368,9 @@ impl<'a> Model<'a> {
                 "; one that a macro in this block makes is not visible here: write it out, \
                  or implement `group::Service` by hand",
             );
+        }
+        if self.block.methods().next().is_some() {
+            message.push_str("\nhelp: the methods of a service belong in one `#[service]` block");
         }
         let (impl_token, self_ty) = (&self.block.impl_token, &self.block.self_ty);
         errors.at(quote!(#impl_token #self_ty), message);
@@ -421,8 +445,16 @@ fn flat(tokens: TokenStream) -> Vec<TokenTree> {
     tokens.into_iter().flat_map(inside).collect()
 }
 
+/// `&self`, or `self: Arc<Self>`.
 pub(super) fn check_receiver(method: &Method, errors: &mut Errors) {
+    if !takes_arc(method) {
+        check_reference(method, errors);
+    }
+}
+
+fn check_reference(method: &Method, errors: &mut Errors) {
     let name = &method.sig.ident;
+    let lends = format!("`{name}` must take `&self`: the group owns the service and lends it");
     match method.sig.inputs.first() {
         Some(FnArg::Receiver(receiver)) => match &receiver.kind {
             ReceiverKind::Reference(_, _, None) => {}
@@ -433,10 +465,18 @@ pub(super) fn check_receiver(method: &Method, errors: &mut Errors) {
                      so put what changes in a `Mutex` or an atomic"
                 ),
             ),
-            _ => errors.at(receiver, format!("`{name}` must take `&self`: the group owns the service and lends it")),
+            _ => errors.at(receiver, lends),
         },
-        _ => errors.at(name, format!("`{name}` must take `&self`: the group owns the service and lends it")),
+        _ => errors.at(name, lends),
     }
+}
+
+/// Whether it takes `self: Arc<Self>`.
+pub(super) fn takes_arc(method: &Method) -> bool {
+    let Some(ReceiverKind::Typed(_, ty)) = method.sig.receiver().map(|receiver| &receiver.kind) else { return false };
+    let Type::Path(path) = unwrapped(ty) else { return false };
+    let last = path.path.segments.last().map(|last| last.to_token_stream().to_string());
+    last.is_some_and(|last| last == "Arc < Self >")
 }
 
 /// A route may do without the service.
@@ -496,7 +536,7 @@ fn check_address(address: LitStr) -> syn::Result<LitStr> {
         return Ok(address);
     }
     match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(address),
+        Some((host, port)) if is_host(host) && port.parse::<u16>().is_ok() => Ok(address),
         _ => Err(syn::Error::new(address.span(), "expected `host:port`, as in `\"127.0.0.1:8080\"`")),
     }
 }
@@ -516,29 +556,24 @@ fn is_same(one: &Type, other: &Type) -> bool {
     text(one) == "Self" || text(one) == text(other)
 }
 
+/// Whether it can be one: what it stands for, the system will say.
+fn is_host(host: &str) -> bool {
+    !host.is_empty() && !host.contains(|c: char| c == '/' || c == '@' || c.is_whitespace())
+}
+
 /// The verb of a route attribute: `get`, `post` and so on.
 pub(super) fn route_method(attr: &Attribute) -> Option<Ident> {
     let verb = attr.path().get_ident()?;
     ROUTES.contains(&verb.to_string().as_str()).then(|| verb.clone())
 }
 
-fn route_path(attr: &Attribute) -> syn::Result<LitStr> {
-    let path: LitStr = match &attr.meta {
-        Meta::List(list) => list.parse_args().map_err(|_| syn::Error::new_spanned(attr, ROUTE_EXAMPLE))?,
-        _ => return Err(syn::Error::new_spanned(attr, ROUTE_EXAMPLE)),
-    };
-    let text = path.value();
-    if !text.starts_with('/') {
-        return Err(syn::Error::new(path.span(), "a path starts with `/`"));
+fn route_path(attr: &Attribute) -> syn::Result<Path> {
+    match &attr.meta {
+        Meta::List(list) => {
+            list.parse_args().map_err(|_| syn::Error::new_spanned(attr, ROUTE_EXAMPLE)).and_then(Path::read)
+        }
+        _ => Err(syn::Error::new_spanned(attr, ROUTE_EXAMPLE)),
     }
-    let old = text.split('/').find(|segment| segment.starts_with(':') || segment.starts_with('*'));
-    if let Some(old) = old {
-        let (mark, name) = old.split_at(1);
-        let star = if mark == "*" { "*" } else { "" };
-        let message = format!("write `{{{star}{name}}}`: `{old}` is the syntax of older axum versions");
-        return Err(syn::Error::new(path.span(), message));
-    }
-    Ok(path)
 }
 
 /// Whether it is `#[layer(…)]`.

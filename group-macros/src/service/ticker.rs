@@ -7,7 +7,7 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Attribute, LitStr, Meta};
 
-use super::expand::{outcome, wait};
+use super::expand::{outcome, this, wait};
 use super::model::{cfgs, check_callable, check_receiver, check_result, route_method};
 use crate::args;
 use crate::block::{Block, Method};
@@ -129,20 +129,22 @@ impl Ticker<'_> {
         let cfgs = cfgs(&self.method.attrs);
         let name = &self.method.sig.ident;
         let method = name.unraw().to_string();
-        let (outcome, wait) = (outcome(self.method), wait(self.method));
+        let (outcome, this, wait) = (outcome(self.method), this(self.method), wait(self.method));
         let (call, when) = match &self.when {
             When::Every(period) => (quote!(every), duration(*period)),
             When::Cron(cron) => (quote!(cron), cron.value()),
         };
-        // What rustc has to say of the future, it says of these tokens.
-        let async_move = quote_spanned!(name.span()=> async move);
+        // What rustc has to say of the future, it says of the tokens at both ends.
+        let tick = quote!(#outcome(Self::#name(#this) #wait));
+        let (tick, nothing) = (quote_spanned!(name.span()=> async move { #tick }), quote_spanned!(name.span()=> ()));
         quote! {
             #(#cfgs)*
             __g::#call(&cx, #method, #when, {
+                use __g::Pinned as _;
                 let this = __g::Clone::clone(&this);
                 move || {
                     let this = __g::Clone::clone(&this);
-                    #async_move { #outcome(Self::#name(&this) #wait) }
+                    #tick.pinned #nothing
                 }
             });
         }

@@ -264,3 +264,47 @@ struct AfterTwice;
 impl AfterTwice {
     async fn start(&self) {}
 }
+
+#[derive(Default)]
+struct Url;
+
+#[service(http = "http://localhost:8080")]
+impl Url {
+    #[get("/")]
+    async fn index(&self) {}
+}
+
+#[derive(Default)]
+struct Once;
+
+#[service(http = "localhost:8080", role = "once")]
+impl Once {
+    #[get("/")]
+    async fn index(&self) {}
+}
+
+#[derive(Default)]
+struct Hyphens;
+
+#[service(restart(on-failure, max = 3), start-timeout = "3s")]
+impl Hyphens {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct Semicolon;
+
+#[service(name = "a"; http = "localhost:8080")]
+impl Semicolon {
+    #[get("/")]
+    async fn index(&self) {}
+}
+
+#[derive(Default)]
+struct NoComma;
+
+#[service(name = "a" http = "localhost:8080", stop_timeout = "3s" start_timeout = "3s")]
+impl NoComma {
+    #[get("/")]
+    async fn index(&self) {}
+}

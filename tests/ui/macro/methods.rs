@@ -25,8 +25,9 @@ struct ByValue;
 
 #[service]
 impl ByValue {
-    async fn start(self: std::sync::Arc<Self>) {}
+    async fn start(self: std::rc::Rc<Self>) {}
     async fn stop(self) {}
+    async fn health(self: std::sync::Arc<Self>) {}
 }
 
 #[derive(Default)]

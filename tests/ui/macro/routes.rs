@@ -102,7 +102,7 @@ impl Methods {
     async fn by_value(self) {}
 
     #[post("/b")]
-    async fn shared(self: std::sync::Arc<Self>) {}
+    async fn shared(self: std::rc::Rc<Self>) {}
 
     #[get("/c")]
     async fn generic<T>(&self) {}
@@ -123,6 +123,66 @@ impl Routers {
     async fn a(&self) {}
 
     async fn router() {}
+}
+
+#[derive(Default)]
+struct Braces;
+
+#[service(http = "127.0.0.1:0")]
+impl Braces {
+    #[get("/a/{id")]
+    async fn unclosed(&self) {}
+
+    #[get("/a/id}")]
+    async fn unopened(&self) {}
+
+    #[get("/b/{*rest}/c")]
+    async fn goes_on(&self) {}
+
+    #[get("/b/{rest*}")]
+    async fn star_behind(&self) {}
+
+    #[get("/b/{r*st}")]
+    async fn star_between(&self) {}
+
+    #[get("/c/{}")]
+    async fn nameless(&self) {}
+
+    #[get("/c/{*}")]
+    async fn nameless_rest(&self) {}
+
+    #[get("/d/{a}{b}")]
+    async fn two_at_once(&self) {}
+
+    #[get("/d/{name}.txt")]
+    async fn suffix(&self) {}
+
+    #[get("/e/<id>")]
+    async fn of_another_framework(&self) {}
+
+    #[get("/f?id={id}")]
+    async fn query(&self) {}
+}
+
+#[derive(Default)]
+struct Alike;
+
+#[service(http = "127.0.0.1:0")]
+impl Alike {
+    #[get("/users/{id}")]
+    async fn user(&self) {}
+
+    #[delete("/users/{name}")]
+    async fn delete(&self) {}
+
+    #[get("/files/{*path}")]
+    async fn file(&self) {}
+
+    #[get("/files/{id}/size")]
+    async fn size(&self) {}
+
+    #[get("/files/{*rest}")]
+    async fn rest(&self) {}
 }
 
 fn uses() {

@@ -78,6 +78,28 @@ impl Evening {
     async fn index(&self) {}
 }
 
+/// Only one of the tickers is there, and no `start`.
+#[derive(Default)]
+struct Night;
+
+#[service]
+impl Night {
+    #[every("1h")]
+    #[cfg(any())]
+    async fn tick(&self) -> Missing {}
+
+    #[cfg(all())]
+    #[every("1h")]
+    async fn tick(&self) {}
+
+    #[cfg(any())]
+    #[cron("0 3 * * *")]
+    async fn gone(&self) {}
+
+    #[cfg(any())]
+    async fn start(&self, _: Missing) {}
+}
+
 #[group::main]
 #[cfg(any())]
 async fn main() -> Missing {}

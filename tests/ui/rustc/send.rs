@@ -73,8 +73,21 @@ impl Beside {
     }
 }
 
+#[derive(Default)]
+struct Ticks;
+
+#[service]
+impl Ticks {
+    #[every("1s")]
+    async fn tick(&self) {
+        let shared = Rc::new(3);
+        wait().await;
+        drop(shared);
+    }
+}
+
 fn uses() {
-    group::Group::new().add_type::<Start>().add_type::<Stop>().add_type::<New>().add_type::<Route>().add_type::<Beside>();
+    group::Group::new().add_type::<Start>().add_type::<Stop>().add_type::<New>().add_type::<Route>().add_type::<Beside>().add_type::<Ticks>();
 }
 
 fn main() {}
