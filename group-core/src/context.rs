@@ -14,6 +14,8 @@ use crate::http::Mount;
 use crate::lifecycle::Id;
 use crate::member::Member;
 use crate::panic::caught;
+#[cfg(feature = "http")]
+use crate::shared::LameDuck;
 use crate::shared::{Message, News, Shared};
 use crate::{BoxError, Handle, Ready, ServiceResult, Shutdown};
 
@@ -109,6 +111,17 @@ impl Context {
     pub(crate) fn mounts(&self) -> impl Iterator<Item = (&Mount, &Spec)> {
         let here = self.shared.mounts.iter().filter(|mount| mount.host == self.id);
         here.map(|mount| (mount, &self.shared.members[mount.service].spec))
+    }
+
+    /// Clients come to this service from outside.
+    #[cfg(feature = "http")]
+    pub(crate) fn serves(&self) {
+        self.shared.tell(Message::Serves);
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn lame_duck(&self) -> &Arc<LameDuck> {
+        &self.shared.lame_duck
     }
 
     /// Waits until every service is ready.

@@ -17,6 +17,7 @@ use crate::panic::caught_now;
 use crate::restart::{Permanent, chance};
 use crate::service::Factory;
 use crate::shared::{FOREVER, Message, News, Shared};
+use crate::watch::is_waited_for;
 use crate::{BoxError, Context, Handle, reload, runner};
 
 pub(crate) struct Driver {
@@ -97,7 +98,8 @@ impl Driver {
                 self.journal(|journal| journal.exit_with(code));
                 self.feed(Event::Stop, None);
             }
-            Message::Signal(signal) => self.feed(Event::Signal(signal), None),
+            Message::Signal(signal) => self.feed(Event::Signal(signal, is_waited_for(signal)), None),
+            Message::Serves => self.feed(Event::Serves, None),
             Message::Reload(signal) => reload::spawn(Handle::new(Arc::clone(&self.shared)), signal),
             Message::Extend(id, by) => self.extend(id, by),
             Message::Service(id, news) => self.hear(id, news),
@@ -174,6 +176,11 @@ impl Driver {
                     let _ = started.send(());
                 }
             }
+            Action::TellLameDuck(reason) => {
+                self.journal(|journal| journal.lame_duck(reason, members));
+                shared.lame_duck.begin();
+                shared.stopping.cancel();
+            }
             Action::TellStopping(reason) => {
                 self.journal(|journal| journal.stopping(reason, members));
                 shared.stopping.cancel();
@@ -212,6 +219,8 @@ impl Driver {
             Timer::Stop(id) if spec(id).is_dropped_at_once() => self.budget.abort(),
             Timer::Stop(id) => self.turn(id, spec(id).stop_limit()),
             Timer::Abort(_) => self.budget.abort(),
+            Timer::LameDuck => self.budget.delay(),
+            Timer::Quiet => self.budget.quiet(),
             Timer::Deadline => self.budget.deadline(),
             Timer::LastGrace => self.budget.last_grace(),
         };
@@ -235,12 +244,20 @@ impl Driver {
         self.put_off.entry(timer).and_modify(|at| *at = until.max(*at)).or_insert(until);
     }
 
+    /// Until when a timer that was armed is put off, if it is.
+    fn put_off_until(&mut self, timer: Timer) -> Option<Instant> {
+        match timer {
+            Timer::Quiet => Some(self.shared.lame_duck.last_came() + self.budget.quiet()),
+            _ => self.put_off.remove(&timer),
+        }
+    }
+
     /// Aims the one sleep at the next timer that still means something, if there is any.
     fn aim(&mut self, sleep: Pin<&mut Sleep>) -> bool {
         while let Some(&Reverse((at, timer))) = self.timers.peek() {
             if !self.lifecycle.awaits(timer) {
                 self.timers.pop();
-            } else if let Some(later) = self.put_off.remove(&timer).filter(|&later| later > at) {
+            } else if let Some(later) = self.put_off_until(timer).filter(|&later| later > at) {
                 self.timers.pop();
                 self.timers.push(Reverse((later, timer)));
             } else {
@@ -254,8 +271,11 @@ impl Driver {
     }
 
     fn elapse(&mut self) {
-        if let Some(Reverse((_, timer))) = self.timers.pop() {
-            self.feed(Event::Elapsed(timer), None);
+        let Some(Reverse((at, timer))) = self.timers.pop() else { return };
+        // Who comes to a lame duck does not wake the driver for that.
+        match self.put_off_until(timer) {
+            Some(later) if later > at => self.timers.push(Reverse((later, timer))),
+            _ => self.feed(Event::Elapsed(timer), None),
         }
     }
 

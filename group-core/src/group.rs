@@ -22,7 +22,7 @@ use crate::registry;
 use crate::report::{Ending, StartError};
 use crate::service::{Factory, built, made};
 use crate::settings::{Environment, ORDER_VARIABLE};
-use crate::shared::{Message, Provided, Shared};
+use crate::shared::{LameDuck, Message, Provided, Shared};
 use crate::watch::{Inbox, Watch};
 use crate::words::{Took, nearest};
 use crate::{BoxError, Handle, Order, Outcome, Report, Running, Service, ServiceFn, Spec};
@@ -83,6 +83,7 @@ pub struct Group {
     provided: Vec<Provided>,
     pub(crate) schedule: Schedule,
     pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) drain_delay: Duration,
     on_free_ports: bool,
     #[cfg(feature = "config")]
     pub(crate) config: config::File,
@@ -205,6 +206,34 @@ impl Group {
         self
     }
 
+    /// After the request to stop, goes on for this long as a *lame duck*: the group is not
+    /// [ready](crate::Status::is_ready) any more, so that a load balancer sends nobody here, but serves
+    /// those who still come, because it has not heard of it yet. Off by default. The environment variable
+    /// `GROUP_DRAIN_DELAY`, as in `5s`, overrides it where [`run`](Self::run) reads `GROUP_STOP_TIMEOUT`.
+    ///
+    /// No service is asked to stop meanwhile. What is in flight is answered, and every answer over
+    /// HTTP/1.1 says that the connection closes; idle connections are left open until the stop, because
+    /// the next request may be on its way. It ends earlier when nobody has come for 2 s, or for half of a
+    /// shorter delay, neither with a connection nor with a request; when a service fails that the group
+    /// cannot do without; or at a second signal, which forces the end as ever.
+    ///
+    /// The delay is a part of [`stop_timeout`](Self::stop_timeout), and must leave time to stop. There is none
+    /// when a service has failed, when the group was not ready yet, when none of its services serves
+    /// HTTP, or when the signal is Ctrl-C on a terminal.
+    ///
+    /// ```
+    /// # use group::{Group, axum::Router, http};
+    /// # use std::time::Duration;
+    /// let mut group = Group::new();
+    /// group
+    ///     .add_fn("web", |cx: group::Context| async move { http::serve(&cx, "127.0.0.1:0", Router::new()).await })
+    ///     .drain_delay(Duration::from_secs(5));
+    /// ```
+    pub fn drain_delay(&mut self, delay: Duration) -> &mut Self {
+        self.drain_delay = delay;
+        self
+    }
+
     /// Puts every HTTP service on a free port of the loopback interface, whatever its address is: so
     /// tests get in the way neither of each other nor of what else runs here.
     /// [`Running::local_addr`] says which port it is.
@@ -294,7 +323,8 @@ impl Group {
     ///
     /// SIGHUP asks for a reload, and where no service has one, for a stop. When the group is over, a
     /// signal ends the process again, with code 128 + n. The environment variable
-    /// `GROUP_STOP_TIMEOUT` overrides [`stop_timeout`](Self::stop_timeout). With `GROUP_ORDER=text` or
+    /// `GROUP_STOP_TIMEOUT` overrides [`stop_timeout`](Self::stop_timeout), `GROUP_DRAIN_DELAY`
+    /// [`drain_delay`](Self::drain_delay). With `GROUP_ORDER=text` or
     /// `GROUP_ORDER=dot`, the [`Order`] is printed on stdout, and nothing is started.
     ///
     /// A thread outside the runtime holds the deadline: if something blocks every worker, or goes on
@@ -380,7 +410,7 @@ impl Group {
 
     fn launch(mut self, inbox: Inbox, early: Vec<Message>) -> Result<(Running, oneshot::Receiver<()>), Report> {
         self.apply_settings();
-        let Self { mut services, provided, schedule, stop_timeout, on_free_ports, mistakes, .. } = self;
+        let Self { mut services, provided, schedule, stop_timeout, drain_delay, on_free_ports, mistakes, .. } = self;
         if on_free_ports {
             for service in &mut services {
                 service.spec.take_free_port();
@@ -391,7 +421,7 @@ impl Group {
         let mounts = assembly.mounts.iter().copied().map(crate::http::Mount::new).collect();
         let Assembly { plan, specs, factories, by_type, .. } = assembly;
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
-        let budget = Budget::new(stop_timeout, plan.chain());
+        let budget = Budget::new(stop_timeout, drain_delay, plan.chain());
         warn_of_limits(&plan, &specs, &budget);
         let plan = Arc::new(plan);
         let rules: Vec<Rules> = specs.iter().map(|spec| spec.rules).collect();
@@ -408,11 +438,12 @@ impl Group {
             plan: Arc::clone(&plan),
             stop_timeout,
             stopping: CancellationToken::new(),
-            journal: Mutex::new(Journal::new(rules.len(), stop_timeout)),
+            lame_duck: Arc::new(LameDuck::new()),
+            journal: Mutex::new(Journal::new(rules.len(), budget)),
             report: watch::Sender::new(None),
         });
         let (started_sender, started) = oneshot::channel();
-        let lifecycle = Lifecycle::new(plan, &rules);
+        let lifecycle = Lifecycle::new(plan, &rules, !drain_delay.is_zero());
         let driver = Driver::new(Arc::clone(&shared), lifecycle, budget, receiver, factories, started_sender);
         // Spawned, never run inside `block_on`: there, every wake would cross threads.
         let driver = tokio::spawn(driver.run(early));
@@ -448,12 +479,12 @@ fn assembled(
 fn warn_of_limits(plan: &Plan, specs: &[Spec], budget: &Budget) {
     let set = |id: usize| specs[id].stop_timeout.filter(|&limit| limit != Duration::MAX);
     let longest = plan.longest(|id| set(id).unwrap_or_default());
-    if longest > budget.deadline() {
-        let (longest, deadline) = (Took(longest), Took(budget.deadline()));
+    if longest > budget.turns() {
+        let (longest, turns) = (Took(longest), Took(budget.turns()));
         tracing::warn!(
             target: "group",
             "services that stop one after the other may take {longest} (stop_timeout), \
-             but the group leaves them {deadline}: who comes last may be cut short"
+             but the group leaves them {turns}: who comes last may be cut short"
         );
     }
 }

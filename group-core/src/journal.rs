@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::BoxError;
 use crate::error::{Chain, Failure};
 use crate::failures::Failures;
-use crate::lifecycle::{Fault, FaultKind, Id, Outcome, Plan, Reason, Stage};
+use crate::lifecycle::{Budget, Fault, FaultKind, Id, Outcome, Plan, Reason, Stage};
 use crate::member::Member;
 use crate::report::{Cause, Ending, Report, ServiceReport};
 use crate::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status};
@@ -24,7 +24,7 @@ const RESTARTS: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Journal {
     begun: Instant,
-    budget: Duration,
+    budget: Budget,
     phase: Phase,
     /// Whether every service was ready once.
     came_up: bool,
@@ -53,7 +53,7 @@ struct Entry {
 }
 
 impl Journal {
-    pub(crate) fn new(services: usize, budget: Duration) -> Self {
+    pub(crate) fn new(services: usize, budget: Budget) -> Self {
         Self {
             begun: Instant::now(),
             budget,
@@ -230,28 +230,46 @@ impl Journal {
         self.exit_code.get_or_insert(code);
     }
 
+    /// A stop was asked for, and those who still come are served for a while.
+    pub(crate) fn lame_duck(&mut self, reason: Reason, members: &[Member]) {
+        let why = self.ask_to_stop(Phase::LameDuck, reason, members);
+        let (delay, quiet) = (Took(self.budget.delay()), Took(self.budget.quiet()));
+        tracing::info!(target: "group", drain_delay = %delay, "{why}: not ready any more; stopping in {delay}, or when nobody has come for {quiet}");
+    }
+
     pub(crate) fn stopping(&mut self, reason: Reason, members: &[Member]) {
-        let cause = match reason {
-            Reason::Signal(signal) => Cause::Signal(signal),
-            Reason::Asked => Cause::Asked,
-            Reason::Completed => Cause::Completed,
-            Reason::Failed(id) => Cause::Failed(name(&members[id]).to_owned()),
-        };
-        self.phase = Phase::Stopping;
-        self.stopping = Some((self.now(), cause.clone()));
-        let budget = Took(self.budget);
+        let why = self.ask_to_stop(Phase::Stopping, reason, members);
+        let budget = Took(self.budget.total().saturating_sub(self.stopping_for()));
         let alive = self.services.iter().filter(|entry| entry.launched.is_some() && entry.gone.is_none()).count();
         let what = match alive {
             0 => "nothing to stop".to_owned(),
             n => format!("stopping {}, within {budget}", count(n, "service")),
         };
-        tracing::info!(target: "group", cause = %cause, "{cause}: {what}");
-        self.tell(|| Event::GroupStopping(cause));
+        tracing::info!(target: "group", cause = why, "{why}: {what}");
         for (id, member) in members.iter().enumerate().rev() {
             if self.services[id].launched.is_none() {
                 self.enter(id, member, State::Gone);
             }
         }
+    }
+
+    /// Says why. The first reason is the cause; later ones only end a delay.
+    fn ask_to_stop(&mut self, phase: Phase, reason: Reason, members: &[Member]) -> String {
+        self.phase = phase;
+        let cause = match reason {
+            Reason::Signal(signal) => Cause::Signal(signal),
+            Reason::Asked => Cause::Asked,
+            Reason::Completed => Cause::Completed,
+            Reason::Failed(id) => Cause::Failed(name(&members[id]).to_owned()),
+            Reason::Quiet => return format!("nobody has come for {}", Took(self.budget.quiet())),
+            Reason::DelayOver => return format!("{} are over (drain_delay)", Took(self.budget.delay())),
+        };
+        let why = cause.to_string();
+        if self.stopping.is_none() {
+            self.stopping = Some((self.now(), cause.clone()));
+            self.tell(|| Event::GroupStopping(cause));
+        }
+        why
     }
 
     pub(crate) fn stop_asked(&mut self, id: Id, member: &Member) {
@@ -356,7 +374,7 @@ impl Journal {
             }
             FaultKind::Deadline => format!(
                 "the time to stop is almost up (stop_timeout of the group is {}): {}",
-                Took(self.budget),
+                Took(self.budget.total()),
                 self.survivors(members)
             ),
         }

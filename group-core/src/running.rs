@@ -106,12 +106,13 @@ impl Handle {
         Events { receiver: journal.subscribe(), over: journal.is_over() }
     }
 
-    /// Waits until the group begins to stop: before the first service is asked to.
+    /// Waits until the group is to stop: before the first service is asked to, and before a
+    /// [`drain_delay`](crate::Group::drain_delay).
     pub async fn stopping(&self) {
         self.shared.stopping.cancelled().await;
     }
 
-    /// Whether the group stops, or has stopped.
+    /// Whether the group stops, or has stopped. It does from the request on.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.shared.stopping.is_cancelled()

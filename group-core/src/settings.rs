@@ -7,11 +7,12 @@ use std::time::Duration;
 #[cfg(feature = "config")]
 use crate::config::Configuration;
 use crate::group::STOP_TIMEOUT;
-use crate::words::duration;
+use crate::lifecycle::Budget;
+use crate::words::{Took, duration};
 use crate::{Group, Schedule};
 
 /// What can be set from outside, named like the method that sets it: `GROUP_STOP_TIMEOUT`.
-const SETTINGS: &[&str] = &["schedule", "stop_timeout"];
+const SETTINGS: &[&str] = &["drain_delay", "schedule", "stop_timeout"];
 
 /// The environment variable that has the order told instead of walked.
 pub(crate) const ORDER_VARIABLE: &str = "GROUP_ORDER";
@@ -54,6 +55,19 @@ impl Group {
                 self.mistakes.push(format!("{name} is `{}`: expected {expected}", value.display()).into());
             }
         }
+        self.check_drain_delay();
+    }
+
+    /// A delay that would take all the time to stop is nobody's intention.
+    fn check_drain_delay(&mut self) {
+        let limit = self.stop_timeout.unwrap_or(STOP_TIMEOUT);
+        if !self.drain_delay.is_zero() && Budget::new(limit, self.drain_delay, 1).turns().is_zero() {
+            let (delay, limit) = (Took(self.drain_delay), Took(limit));
+            self.mistakes.push(
+                format!("drain_delay is {delay}, and stop_timeout, which it is a part of, only {limit}: no time is left to stop")
+                    .into(),
+            );
+        }
     }
 
     #[cfg(feature = "config")]
@@ -77,6 +91,7 @@ impl Group {
     /// What was expected.
     fn set(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
         match key {
+            "drain_delay" => self.drain_delay = duration(value)?,
             "stop_timeout" => self.stop_timeout = Some(duration(value)?),
             "schedule" => {
                 self.schedule = match value {

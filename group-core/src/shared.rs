@@ -2,10 +2,12 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::Journal;
@@ -27,6 +29,9 @@ pub(crate) enum Message {
     Stop,
     Exit(u8),
     Signal(i32),
+    /// A service serves clients from outside.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "nothing here serves without it"))]
+    Serves,
     /// A signal that asks for a reload.
     Reload(i32),
 }
@@ -75,10 +80,47 @@ pub(crate) struct Shared {
     pub(crate) plan: Arc<Plan>,
     /// How long the group may take to stop.
     pub(crate) stop_timeout: Duration,
-    /// Cancelled when the group begins to stop.
+    /// Cancelled when a stop is asked for.
     pub(crate) stopping: CancellationToken,
+    pub(crate) lame_duck: Arc<LameDuck>,
     pub(crate) journal: Mutex<Journal>,
     pub(crate) report: watch::Sender<Option<Report>>,
+}
+
+/// The time between the request to stop and the stop, for those who still come.
+#[derive(Debug)]
+pub(crate) struct LameDuck {
+    begun: CancellationToken,
+    created: Instant,
+    /// When somebody last came, since it was created: a word that threads can share, to the millisecond.
+    last_came: AtomicU64,
+}
+
+impl LameDuck {
+    pub(crate) fn new() -> Self {
+        Self { begun: CancellationToken::new(), created: Instant::now(), last_came: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn begin(&self) {
+        self.begun.cancel();
+    }
+
+    /// Waits until the group is a lame duck.
+    #[cfg(feature = "http")]
+    pub(crate) async fn begun(&self) {
+        self.begun.cancelled().await;
+    }
+
+    /// Somebody has come: with a connection, or with a request.
+    #[cfg(feature = "http")]
+    pub(crate) fn came(&self) {
+        let now = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_came.fetch_max(now, Relaxed);
+    }
+
+    pub(crate) fn last_came(&self) -> Instant {
+        self.created + Duration::from_millis(self.last_came.load(Relaxed))
+    }
 }
 
 impl Shared {

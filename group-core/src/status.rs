@@ -63,6 +63,9 @@ pub enum Phase {
     Running,
     /// The same, while services take in new settings, one after the other.
     Reloading,
+    /// A stop was asked for, and those who still come are served for a while, while nobody is sent here
+    /// any more: [`Group::drain_delay`](crate::Group::drain_delay).
+    LameDuck,
     /// Services are being stopped.
     Stopping,
     /// Everything is over.
@@ -82,6 +85,7 @@ impl fmt::Display for Phase {
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Reloading => "reloading",
+            Self::LameDuck => "lame duck",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
         })

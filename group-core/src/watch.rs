@@ -1,6 +1,7 @@
 //! The thread outside the runtime, so that a blocked runtime makes the process neither deaf nor
 //! immortal: it listens for signals, and holds the deadline, also while `main` still has the word.
 
+use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc as thread_mpsc;
 use std::time::Duration;
@@ -106,6 +107,12 @@ impl Drop for Watch {
 /// How many groups of this process are being watched. Only when there is none may a signal end the
 /// process, as it would if nobody had ever listened for it.
 static WATCHES: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether somebody sits there and waits for the end: the signal is the terminal's Ctrl-C.
+pub(crate) fn is_waited_for(signal: i32) -> bool {
+    let on_terminal = || io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal();
+    signal == platform::SIGINT && on_terminal()
+}
 
 /// What the thread does.
 struct Watcher {
@@ -221,6 +228,8 @@ mod platform {
 
     use crate::shared::Message;
 
+    pub(super) const SIGINT: i32 = 2;
+
     /// The signals that ask for a stop or a reload.
     pub(super) struct Signals {
         term: Signal,
@@ -267,7 +276,7 @@ mod platform {
 
     use crate::shared::Message;
 
-    const SIGINT: i32 = 2;
+    pub(super) const SIGINT: i32 = 2;
     const SIGTERM: i32 = 15;
 
     /// The events that ask for a stop.

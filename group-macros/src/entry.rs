@@ -28,7 +28,9 @@ impl Kind {
     /// The arguments of the attribute.
     fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Main => &["services", "crates", "schedule", "stop_timeout", "flavor", "worker_threads", "crate"],
+            Self::Main => {
+                &["services", "crates", "schedule", "stop_timeout", "drain_delay", "flavor", "worker_threads", "crate"]
+            }
             Self::Test => &["services", "crates", "paused", "flavor", "worker_threads", "crate"],
         }
     }
@@ -84,6 +86,7 @@ struct Settings {
     crates: Vec<Ident>,
     graph: bool,
     stop_timeout: Option<Duration>,
+    drain_delay: Option<Duration>,
     /// Where it says so.
     paused: Option<Span>,
     current_thread: bool,
@@ -102,6 +105,7 @@ impl Settings {
                     settings.graph = errors.keep(arg.word(SCHEDULES)).is_some_and(|schedule| schedule == "graph");
                 }
                 "stop_timeout" => settings.stop_timeout = errors.keep(arg.duration()),
+                "drain_delay" => settings.drain_delay = errors.keep(arg.duration()),
                 "paused" => settings.paused = errors.keep(arg.alone()).map(|()| arg.key.span()),
                 "flavor" => {
                     settings.current_thread =
@@ -262,6 +266,7 @@ impl Entry {
         let group = settings.group();
         let schedule = settings.graph.then(|| quote!(group.schedule(__g::Schedule::Graph);));
         let stop_timeout = settings.stop_timeout.map(duration).map(|limit| quote!(group.stop_timeout(#limit);));
+        let drain_delay = settings.drain_delay.map(duration).map(|delay| quote!(group.drain_delay(#delay);));
         let threads = settings.threads();
         let output = self.output();
         let parameter = self.parameter().map(|ty| quote!(<#ty as __g::TakenByMain>::take(group)));
@@ -269,6 +274,7 @@ impl Entry {
             let mut group = #group;
             #schedule
             #stop_timeout
+            #drain_delay
             #threads.main(group, async |group: &mut __g::Group| {
                 <#output as __g::ReturnedByMain>::into_result(main(#parameter).await)
             })

@@ -5,14 +5,19 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use group::axum::{Router, body::Body, routing::get};
-use group::{Context, Ending, Group, Outcome, Report, Running, Shutdown, http};
+use group::{Cause, Context, Ending, Group, Handle, Outcome, Phase, Report, Running, Shutdown, State, http};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::io::ReaderStream;
 
-use crate::support::{in_time, millis, secs, started_and_stopped, text_at, web};
+use crate::support::Act::{Fail, Hang};
+use crate::support::Point::{Run, StartLater};
+use crate::support::{
+    Journal, Stage as _, ended, fails_to_start, in_time, listen, logged, millis, secs, start_aside,
+    started_and_stopped, text_at, web,
+};
 
 /// A server with a route that answers at once, and one that answers when it may.
 struct Server {
@@ -24,6 +29,10 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    async fn start_with(change: impl FnOnce(&mut Group)) -> Self {
         let (in_flight, may_answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (entered, answer) = (Arc::clone(&in_flight), Arc::clone(&may_answer));
         let held = get(|| async move {
@@ -32,7 +41,9 @@ impl Server {
             "answered"
         });
         let routes = Router::new().route("/", get(|| async { "at once" })).route("/held", held);
-        let running = web(routes).start().await.unwrap();
+        let mut group = web(routes);
+        change(&mut group);
+        let running = group.start().await.unwrap();
         Self { addr: running.local_addr("web").unwrap(), running, in_flight, may_answer }
     }
 
@@ -40,6 +51,18 @@ impl Server {
     async fn drain(&self) {
         self.running.handle().stop();
         until_refused(self.addr).await;
+    }
+
+    /// Asks for a stop, and returns when the server is a lame duck: its answers say that connections close.
+    async fn lame_duck(&self) {
+        self.running.handle().stop();
+        let told = async {
+            let mut stream = requested(self.addr, "/").await;
+            while !response(&mut stream, "at once").await.contains("connection: close") {
+                stream = requested(self.addr, "/").await;
+            }
+        };
+        in_time(told).await;
     }
 
     /// Lets the request in flight be answered, and waits until the group is over.
@@ -237,6 +260,164 @@ async fn what_is_left_at_the_limit_is_cut_and_counted() {
     let drain = *report.service("web").unwrap().drain().unwrap();
     assert_eq!((drain.drained(), drain.cut()), (0, 1), "{report}");
     assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0, "it was cut");
+}
+
+#[tokio::test]
+async fn c167_a_lame_duck_is_not_ready_and_serves_those_who_still_come_until_the_delay_is_over() {
+    let delay = millis(1500);
+    let server = Server::start_with(|group| drop(group.drain_delay(delay))).await;
+    let handle = server.running.handle();
+    assert!(handle.status().is_ready());
+    let asked = Instant::now();
+    handle.stop();
+    handle.stopping().await;
+    let status = handle.status();
+    assert_eq!((status.phase(), status.is_ready(), status.is_live()), (Phase::LameDuck, false, true));
+    // Each of them is a new connection.
+    while asked.elapsed() < delay - millis(300) {
+        assert_eq!(text_at(server.addr, "/").await, "at once");
+        assert_eq!(handle.status().service("web").unwrap().state(), State::Ready);
+    }
+    let report = in_time(server.running.wait()).await;
+    assert_drained(&report);
+    assert_eq!(report.stopped_by(), Some(&Cause::Asked), "the request, and not the end of the delay");
+    assert!(asked.elapsed() >= delay, "{report}");
+}
+
+#[tokio::test]
+async fn c167_an_idle_connection_stays_open_and_its_next_answer_is_its_last() {
+    let server = Server::start_with(|group| drop(group.drain_delay(secs(20)))).await;
+    let mut idle = requested(server.addr, "/").await;
+    assert!(!response(&mut idle, "at once").await.contains("connection: close"));
+    server.lame_duck().await;
+    // Longer than a draining server would leave it open.
+    assert!(timeout(millis(300), idle.read(&mut [0; 1])).await.is_err(), "it is still open");
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    assert!(response(&mut idle, "at once").await.contains("connection: close"));
+    is_closed(idle).await;
+    assert_drained(&server.finish().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c168_a_lame_duck_to_which_nobody_comes_stops_early() {
+    for (delay, quiet) in [(secs(15), secs(2)), (secs(1), millis(500))] {
+        listen();
+        let (report, took) = started_and_stopped(web(Router::new()).drain_delay(delay)).await;
+        assert_drained(&report);
+        assert_eq!(took, quiet);
+        let said = logged();
+        assert!(said.iter().any(|line| line.contains(": not ready any more; stopping in ")), "{said:#?}");
+        assert!(said.iter().any(|line| line.contains("INFO nobody has come for ")), "{said:#?}");
+    }
+}
+
+#[tokio::test]
+async fn c168_who_comes_with_a_request_or_a_connection_puts_the_early_end_off() {
+    let server = Server::start_with(|group| drop(group.drain_delay(secs(20)))).await;
+    let (mut idle, asked) = (requested(server.addr, "/").await, Instant::now());
+    response(&mut idle, "at once").await;
+    server.lame_duck().await;
+    sleep(millis(1500)).await;
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    response(&mut idle, "at once").await;
+    sleep(millis(1500)).await;
+    let silent = TcpStream::connect(server.addr).await.expect("it still listens");
+    assert_drained(&in_time(server.running.wait()).await);
+    assert!(asked.elapsed() >= millis(5000), "{:?}", asked.elapsed());
+    is_closed(silent).await;
+}
+
+/// The server takes ten seconds for an answer, and is asked to stop meanwhile.
+#[tokio::test(start_paused = true)]
+async fn c168_what_is_in_flight_is_answered_within_the_delay_and_not_after_it() {
+    let entered = Arc::new(Notify::new());
+    let enters = Arc::clone(&entered);
+    let slow = get(|| async move {
+        enters.notify_one();
+        sleep(secs(10)).await;
+        "answered"
+    });
+    let mut group = web(Router::new().route("/slow", slow));
+    let running = group.drain_delay(secs(15)).start().await.unwrap();
+    let client = tokio::spawn(text_at(running.local_addr("web").unwrap(), "/slow"));
+    entered.notified().await;
+    let asked = Instant::now();
+    assert_drained(&in_time(running.stop()).await);
+    assert_eq!(client.await.unwrap(), "answered");
+    let took = asked.elapsed();
+    assert!(took >= secs(10) && took < secs(11), "{took:?}, where one after the other would be 12 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c169_there_is_no_delay_for_a_group_that_is_not_ready_yet() {
+    let journal = Journal::default();
+    let mut group = web(Router::new());
+    group.probe(journal.probe("slow").on(StartLater, Hang)).drain_delay(secs(5));
+    let starting = start_aside(&mut group);
+    journal.until("slow starts").await;
+    let asked = Instant::now();
+    journal.handle().stop();
+    let report = in_time(starting).await.unwrap().expect_err("it was stopped").into_report();
+    assert_eq!(asked.elapsed(), secs(0), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c169_there_is_no_delay_for_a_group_that_serves_nobody() {
+    let journal = Journal::default();
+    let (report, took) = started_and_stopped(journal.group(["s1", "s2"]).drain_delay(secs(5))).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(took, secs(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c169_there_is_no_delay_after_a_failure() {
+    let journal = Journal::default();
+    let mut group = web(Router::new());
+    group.probe(journal.probe("s1").on(Run, Fail)).drain_delay(secs(5));
+    let (report, took) = ended(&mut group).await;
+    assert_eq!((report.outcome(), took), (Outcome::RunFailed, secs(0)), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c169_a_failure_meanwhile_ends_the_delay() {
+    let mut group = web(Router::new());
+    group.add_fn("s1", |handle: Handle| async move {
+        handle.stopping().await;
+        sleep(secs(1)).await;
+        Err::<(), _>("it breaks")
+    });
+    let (report, took) = started_and_stopped(group.drain_delay(secs(5))).await;
+    assert_eq!((report.outcome(), took), (Outcome::RunFailed, secs(1)), "{report}");
+    assert_eq!(report.stopped_by(), Some(&Cause::Asked), "it was asked to stop before that");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c170_the_delay_and_the_drain_are_within_the_budget() {
+    let entered = Arc::new(Notify::new());
+    let enters = Arc::clone(&entered);
+    let never = get(|| async move {
+        enters.notify_one();
+        std::future::pending::<()>().await;
+    });
+    let mut group = web(Router::new().route("/never", never));
+    group.configure("web", |spec| spec.stop_timeout(std::time::Duration::MAX));
+    let running = group.stop_timeout(secs(10)).drain_delay(secs(4)).start().await.unwrap();
+    let _stream = requested(running.local_addr("web").unwrap(), "/never").await;
+    entered.notified().await;
+    let asked = Instant::now();
+    let report = in_time(running.stop()).await;
+    assert_eq!(report.outcome(), Outcome::UncleanStop, "{report}");
+    let took = asked.elapsed();
+    assert!(took > secs(9) && took <= secs(10), "{took:?}");
+}
+
+#[tokio::test]
+async fn c170_a_delay_that_leaves_no_time_to_stop_is_a_mistake() {
+    let mut group = web(Router::new());
+    let report = fails_to_start(group.stop_timeout(secs(5)).drain_delay(secs(5))).await;
+    assert_eq!(report.exit_code(), 78, "{report}");
+    let said = report.to_string();
+    assert!(said.contains("drain_delay is 5 s, and stop_timeout, which it is a part of, only 5 s"), "{said}");
 }
 
 #[tokio::test]

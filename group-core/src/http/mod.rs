@@ -187,6 +187,7 @@ impl Server {
         if let Some(addr) = listener.local_addr().map_err(cannot_listen)? {
             cx.publish_addr(addr);
         }
+        cx.serves();
         ready.fire();
         self.serve_on(listener, cx, shutdown).await;
         Ok(())
@@ -195,9 +196,11 @@ impl Server {
     async fn serve_on(self, listener: Listener, cx: &Context, shutdown: Shutdown) {
         let Self { routes, limits } = self;
         let mut connections = Connections::new(cx, Serving { routes, limits, shutdown: shutdown.clone() });
+        let traffic = Arc::clone(&connections.traffic);
         tokio::select! {
             biased;
             () = shutdown.requested() => {}
+            () = traffic.leave_when_told() => {}
             () = connections.accept(&listener) => {}
         }
         connections.drain(listener, cx).await;
@@ -222,7 +225,7 @@ impl Connections {
         Self {
             tasks: JoinSet::new(),
             serving: Arc::new(serving),
-            traffic: Traffic::new(cx.name(), limits.linger),
+            traffic: Traffic::new(cx.name(), limits.linger, Arc::clone(cx.lame_duck())),
             room: Arc::new(Semaphore::new(limits.max_connections)),
             last: None,
             remains: cx.member().remains(),
@@ -257,6 +260,7 @@ impl Connections {
 
     fn take(&mut self, stream: Stream, room: Option<OwnedSemaphorePermit>) {
         self.last = Some(Instant::now());
+        self.traffic.note_arrival();
         let activity = Activity::new(&self.traffic);
         let io = Io::new(stream, Arc::clone(&activity), self.serving.limits.write_timeout, room);
         let (serving, remains) = (Arc::clone(&self.serving), self.remains.clone());

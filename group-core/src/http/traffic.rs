@@ -1,7 +1,7 @@
 //! What a server and its connections have in hand: what a drain waits for, and what it comes to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -9,8 +9,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::shared::LameDuck;
+
 /// After this long, what was in the socket when the stop was asked for has been read.
 const READ_FIRST: Duration = Duration::from_millis(5);
+
+/// The group runs.
+const SERVING: u8 = 0;
+/// The group is a lame duck.
+const LEAVING: u8 = 1;
+/// The server has been asked to stop.
+const STOPPING: u8 = 2;
 
 /// All connections of one server.
 #[derive(Debug)]
@@ -20,8 +29,9 @@ pub(super) struct Traffic {
     linger: Duration,
     /// Cancelled when the server is asked to stop.
     stop: CancellationToken,
-    /// The same, for those who look at every request.
-    stopping: AtomicBool,
+    /// How far it has come, for those who look at every request.
+    stage: AtomicU8,
+    lame_duck: Arc<LameDuck>,
     /// Every connection until it is closed, also one that was upgraded.
     open: TaskTracker,
     /// Connections that the drain waits for.
@@ -33,13 +43,14 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn new(service: &str, linger: Duration) -> Arc<Self> {
+    pub(super) fn new(service: &str, linger: Duration, lame_duck: Arc<LameDuck>) -> Arc<Self> {
         Arc::new(Self {
             service: service.to_owned(),
             begun: Instant::now(),
             linger,
             stop: CancellationToken::new(),
-            stopping: AtomicBool::new(false),
+            stage: AtomicU8::new(SERVING),
+            lame_duck,
             open: TaskTracker::new(),
             waited_for: AtomicUsize::new(0),
             drained: AtomicUsize::new(0),
@@ -51,8 +62,23 @@ impl Traffic {
         &self.service
     }
 
+    /// From when the group is a lame duck, every answer says that the connection closes: who asks again
+    /// has to come anew, and then somebody else may be told to serve them. Never ends.
+    pub(super) async fn leave_when_told(&self) {
+        self.lame_duck.begun().await;
+        self.stage.store(LEAVING, Relaxed);
+        std::future::pending().await
+    }
+
+    /// Somebody has come. A lame duck stops when nobody does any more.
+    pub(super) fn note_arrival(&self) {
+        if self.stage.load(Relaxed) == LEAVING {
+            self.lame_duck.came();
+        }
+    }
+
     pub(super) fn stop(&self) {
-        self.stopping.store(true, Relaxed);
+        self.stage.store(STOPPING, Relaxed);
         self.stop.cancel();
         self.open.close();
     }
@@ -121,14 +147,16 @@ impl Activity {
     pub(super) fn begin(self: &Arc<Self>) -> InHand {
         self.in_hand.fetch_add(1, Relaxed);
         self.heard.store(false, Relaxed);
-        if self.is_stopping() {
-            self.wait_for();
+        match self.traffic.stage.load(Relaxed) {
+            SERVING => {}
+            LEAVING => self.traffic.lame_duck.came(),
+            _ => self.wait_for(),
         }
         InHand { activity: Arc::clone(self), answering: false }
     }
 
     fn is_stopping(&self) -> bool {
-        self.traffic.stopping.load(Relaxed)
+        self.traffic.stage.load(Relaxed) == STOPPING
     }
 
     pub(super) fn service(&self) -> &str {
@@ -213,9 +241,9 @@ pub(super) struct InHand {
 }
 
 impl InHand {
-    /// Whether the client is to send no more: the server stops.
+    /// Whether the client is to send no more: the server stops, or will soon.
     pub(super) fn is_last(&self) -> bool {
-        self.activity.is_stopping()
+        self.activity.traffic.stage.load(Relaxed) != SERVING
     }
 
     pub(super) fn service(&self) -> &str {

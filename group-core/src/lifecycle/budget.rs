@@ -14,28 +14,52 @@ const ABORT: Duration = Duration::from_millis(50);
 /// watchdog need not end it.
 const EXIT: Duration = Duration::from_millis(50);
 
+/// How long nobody must have come to a lame duck for it to stop, when the delay is twice as long or more.
+const QUIET: Duration = Duration::from_secs(2);
+
 /// The time from the request to stop until everything must be over, cut into shares.
 ///
 /// ```text
-/// |------------------ turns ------------------|-- last grace --|- abort -|- exit -|
+/// |-- delay --|------------- turns -----------|-- last grace --|- abort -|- exit -|
 /// stop asked                               deadline                              total
 /// ```
 ///
-/// Half of the turns' time is kept back in equal shares for the services whose turn has not come,
+/// There is a delay only for a lame duck, and what is not used of it is time for turns. Half of the turns'
+/// time is kept back in equal shares for the services whose turn has not come,
 /// so that one which uses up its own limit cannot use up theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     total: Duration,
+    delay: Duration,
     share: Duration,
 }
 
 impl Budget {
     /// `chain` is the number of services in the longest chain: as many turns follow one another.
-    pub(crate) fn new(total: Duration, chain: usize) -> Self {
-        let mut budget = Self { total, share: Duration::ZERO };
+    pub(crate) fn new(total: Duration, delay: Duration, chain: usize) -> Self {
+        let mut budget = Self { total, delay, share: Duration::ZERO };
         let turns = u32::try_from(chain.max(1)).unwrap_or(u32::MAX);
-        budget.share = budget.deadline() / 2 / turns;
+        budget.share = budget.turns() / 2 / turns;
         budget
+    }
+
+    pub(crate) fn total(&self) -> Duration {
+        self.total
+    }
+
+    /// How long it goes on as a lame duck at the most.
+    pub(crate) fn delay(&self) -> Duration {
+        self.delay
+    }
+
+    /// How long nobody must have come for it to stop earlier.
+    pub(crate) fn quiet(&self) -> Duration {
+        QUIET.min(self.delay / 2)
+    }
+
+    /// What the longest delay leaves for turns.
+    pub(crate) fn turns(&self) -> Duration {
+        self.deadline().saturating_sub(self.delay)
     }
 
     /// From the request to stop until no time is left to take turns.
@@ -84,7 +108,7 @@ mod tests {
     #[test]
     fn the_shares_add_up_to_the_whole() {
         for total in [Duration::ZERO, Duration::from_millis(7), s(1), s(25), s(86_400)] {
-            let budget = Budget::new(total, 3);
+            let budget = Budget::new(total, Duration::ZERO, 3);
             let whole = budget.deadline() + budget.last_grace() + budget.abort() + budget.exit();
             assert_eq!(whole, total);
         }
@@ -92,17 +116,19 @@ mod tests {
 
     #[test]
     fn a_service_gets_its_own_limit_while_there_is_time() {
-        let budget = Budget::new(s(25), 2);
+        let budget = Budget::new(s(25), s(0), 2);
         assert_eq!(budget.turn(s(10), s(0), 1), s(10));
         assert_eq!(budget.turn(s(10), s(10), 0), s(10));
     }
 
     #[test]
     fn however_many_are_stuck_each_turn_keeps_its_share() {
-        for services in [1_usize, 2, 5, 50] {
-            let budget = Budget::new(s(25), services);
-            let share = budget.deadline() / 2 / u32::try_from(services).unwrap();
-            let mut spent = Duration::ZERO;
+        for (services, delay) in
+            [1_usize, 2, 5, 50].into_iter().flat_map(|services| [(services, s(0)), (services, s(15))])
+        {
+            let budget = Budget::new(s(25), delay, services);
+            let share = (budget.deadline() - delay) / 2 / u32::try_from(services).unwrap();
+            let mut spent = delay;
             for behind in (1..services).rev() {
                 let turn = budget.turn(Duration::MAX, spent, behind);
                 assert!(turn + Duration::from_nanos(100) >= share, "{turn:?} < {share:?}");
@@ -110,5 +136,11 @@ mod tests {
             }
             assert!(spent + share <= budget.deadline() + Duration::from_nanos(100));
         }
+    }
+
+    #[test]
+    fn a_lame_duck_need_not_be_quiet_for_longer_than_half_of_its_delay() {
+        let quiet = |delay| Budget::new(s(25), delay, 1).quiet();
+        assert_eq!((quiet(s(15)), quiet(s(5)), quiet(s(1))), (s(2), s(2), Duration::from_millis(500)));
     }
 }

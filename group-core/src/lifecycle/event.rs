@@ -20,10 +20,12 @@ pub(crate) enum Event {
     Failed(Id, bool),
     /// It is over, and nothing of it is left.
     Gone(Id),
+    /// Clients come to one of the services from outside.
+    Serves,
     /// Somebody asked the group to stop.
     Stop,
-    /// The process received a signal that asks it to stop.
-    Signal(i32),
+    /// The process received a signal that asks it to stop. `true`: somebody waits for that.
+    Signal(i32, bool),
     /// A timer that was armed has run out.
     Elapsed(Timer),
 }
@@ -55,6 +57,8 @@ pub(crate) enum Action {
     TellGone(Id),
     /// Every service is ready.
     TellGroupReady,
+    /// The group is to stop, and is not ready any more, but goes on for a while.
+    TellLameDuck(Reason),
     /// The group stops.
     TellStopping(Reason),
     /// The group is over.
@@ -72,6 +76,10 @@ pub(crate) enum Timer {
     Stop(Id),
     /// From abort until the service is gone.
     Abort(Id),
+    /// From the request to stop until the stop begins at the latest.
+    LameDuck,
+    /// From when somebody last came until nobody more is likely to.
+    Quiet,
     /// From the request to stop until no time is left to take turns.
     Deadline,
     /// What then remains for all that are left.
@@ -169,6 +177,10 @@ pub(crate) enum Reason {
     Completed,
     /// A service failed.
     Failed(Id),
+    /// It was a lame duck, and nobody has come for a while.
+    Quiet,
+    /// It was a lame duck for as long as it may be.
+    DelayOver,
 }
 
 /// How a group ended.

@@ -28,6 +28,9 @@ enum Phase {
     Starting,
     /// Every service has been ready.
     Running,
+    /// A stop was asked for, and everything goes on for a while: others send clients here who do not
+    /// know of it yet.
+    LameDuck,
     /// Services are being stopped, each when all that need it are gone.
     Stopping,
     /// The deadline has passed: all that remain have been told, order or not.
@@ -91,6 +94,10 @@ pub(crate) struct Lifecycle {
     /// where there is none, every service.
     deciding: usize,
     has_main: bool,
+    /// Whether it is to be a lame duck before it stops, if it serves.
+    has_delay: bool,
+    /// Whether clients come to one of its services from outside.
+    serves: bool,
     /// Services that were launched and are not gone.
     alive: usize,
     /// Whether a signal has come: a second one forces the end.
@@ -101,7 +108,8 @@ pub(crate) struct Lifecycle {
 
 impl Lifecycle {
     /// A group that has not begun. There is one entry of `rules` per service, in start order.
-    pub(crate) fn new(plan: Arc<Plan>, rules: &[Rules]) -> Self {
+    /// `has_delay`: whether it is to be a lame duck before it stops, if it serves.
+    pub(crate) fn new(plan: Arc<Plan>, rules: &[Rules], has_delay: bool) -> Self {
         let service = |(id, &rules)| Service {
             state: State::Waiting,
             rules,
@@ -119,6 +127,8 @@ impl Lifecycle {
             unsettled: services.len(),
             deciding: if mains == 0 { services.len() } else { mains },
             has_main: mains > 0,
+            has_delay,
+            serves: false,
             alive: 0,
             signalled: false,
             outcome: Outcome::Clean,
@@ -138,8 +148,9 @@ impl Lifecycle {
             Event::Ended(id, again) => self.ended(id, again),
             Event::Failed(id, again) => self.failed(id, FaultKind::Error, again),
             Event::Gone(id) => self.gone(id),
-            Event::Stop => self.stop_all(Reason::Asked),
-            Event::Signal(signal) => self.signal(signal),
+            Event::Serves => self.serves = true,
+            Event::Stop => self.asked_to_stop(Reason::Asked),
+            Event::Signal(signal, at_once) => self.signal(signal, at_once),
             Event::Elapsed(timer) if self.awaits(timer) => self.elapsed(timer),
             Event::Elapsed(_) => {}
         }
@@ -155,7 +166,8 @@ impl Lifecycle {
             Timer::Backoff(id) => self.state(id) == State::Backoff,
             Timer::Stop(id) => self.state(id) == State::Stopping,
             Timer::Abort(id) => self.state(id) == State::Aborting,
-            Timer::Deadline => self.phase == Phase::Stopping,
+            Timer::LameDuck | Timer::Quiet => self.phase == Phase::LameDuck,
+            Timer::Deadline => matches!(self.phase, Phase::LameDuck | Phase::Stopping),
             Timer::LastGrace => self.phase == Phase::LastGrace,
         }
     }
@@ -379,7 +391,7 @@ impl Lifecycle {
 
     fn check_completed(&mut self) {
         if self.phase == Phase::Running && self.deciding == 0 {
-            self.stop_all(Reason::Completed);
+            self.asked_to_stop(Reason::Completed);
         }
     }
 
@@ -397,13 +409,32 @@ impl Lifecycle {
     }
 
     /// The first signal asks for a stop, any second one forces the end.
-    fn signal(&mut self, signal: i32) {
+    fn signal(&mut self, signal: i32, at_once: bool) {
         if self.signalled {
             self.outcome = Outcome::Forced(signal);
+            self.stop_all(Reason::Signal(signal));
             self.abort_all();
         } else {
             self.signalled = true;
-            self.stop_all(Reason::Signal(signal));
+            if at_once {
+                self.stop_all(Reason::Signal(signal));
+            } else {
+                self.asked_to_stop(Reason::Signal(signal));
+            }
+        }
+    }
+
+    /// Whoever asks for a stop has the time to wait for those who still come: only a group that was
+    /// never ready, so that nobody was sent to it, or that serves nobody, stops at once.
+    fn asked_to_stop(&mut self, reason: Reason) {
+        if self.phase == Phase::Running && self.has_delay && self.serves {
+            self.phase = Phase::LameDuck;
+            self.act(Action::TellLameDuck(reason));
+            for timer in [Timer::Deadline, Timer::LameDuck, Timer::Quiet] {
+                self.act(Action::Arm(timer));
+            }
+        } else if self.phase != Phase::LameDuck {
+            self.stop_all(reason);
         }
     }
 
@@ -412,9 +443,13 @@ impl Lifecycle {
         if self.phase >= Phase::Stopping {
             return;
         }
+        // A lame duck's time has been running since the request.
+        let is_asked = self.phase == Phase::LameDuck;
         self.phase = Phase::Stopping;
         self.act(Action::TellStopping(reason));
-        self.act(Action::Arm(Timer::Deadline));
+        if !is_asked {
+            self.act(Action::Arm(Timer::Deadline));
+        }
         for service in self.services.iter_mut().filter(|service| service.state == State::Waiting) {
             service.state = State::Gone;
         }
@@ -510,6 +545,8 @@ impl Lifecycle {
                 self.blame(Some(id), Stage::Stop, FaultKind::Abandoned, true);
                 self.gone(id);
             }
+            Timer::LameDuck => self.stop_all(Reason::DelayOver),
+            Timer::Quiet => self.stop_all(Reason::Quiet),
             Timer::Deadline => self.last_grace(),
             Timer::LastGrace => self.abort_all(),
         }
@@ -517,6 +554,10 @@ impl Lifecycle {
 
     /// No time is left to take turns: all that remain are told at once.
     fn last_grace(&mut self) {
+        self.stop_all(Reason::DelayOver);
+        if self.is_over() {
+            return;
+        }
         self.phase = Phase::LastGrace;
         self.blame(None, Stage::Stop, FaultKind::Deadline, true);
         self.act(Action::Arm(Timer::LastGrace));

@@ -71,6 +71,7 @@ impl Program {
             .env_remove("GROUP_CONFIG")
             .env_remove("GROUP_SCHEDULE")
             .env_remove("GROUP_STOP_TIMEOUT")
+            .env_remove("GROUP_DRAIN_DELAY")
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -3,7 +3,7 @@
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
-use super::super::{Action, Outcome, Role, Rules, Schedule, Timer};
+use super::super::{Action, Event, Outcome, Phase, Reason, Role, Rules, Schedule, Timer};
 use super::group::Group;
 use super::search::Covered;
 use super::world::{Breaks, Task, World};
@@ -111,4 +111,55 @@ fn a_machine_that_does_not_abort_when_it_is_forced_is_caught() {
         }
     };
     catches(breaks, "forced, and not aborted");
+}
+
+#[test]
+fn a_machine_that_says_too_late_that_it_is_not_ready_is_caught() {
+    catches(
+        |_, actions, _| actions.retain(|action| !matches!(action, Action::TellLameDuck(_))),
+        "a request to stop is lost",
+    );
+}
+
+#[test]
+fn a_machine_that_stops_something_while_it_is_a_lame_duck_is_caught() {
+    let breaks: Breaks = |_, actions, _| {
+        if matches!(actions[..], [Action::TellLameDuck(_), ..]) {
+            actions.push(Action::Stop(2));
+        }
+    };
+    catches(breaks, "stopped although the group runs");
+}
+
+#[test]
+fn a_machine_whose_time_to_stop_counts_from_the_end_of_the_delay_is_caught() {
+    let breaks: Breaks = |_, actions, _| match actions[..] {
+        [Action::TellLameDuck(_), ..] => actions.retain(|action| *action != Action::Arm(Timer::Deadline)),
+        [Action::TellStopping(Reason::DelayOver), ..] => actions.push(Action::Arm(Timer::Deadline)),
+        _ => {}
+    };
+    catches(breaks, "a stop without a limit that counts from the request");
+}
+
+#[test]
+fn a_machine_that_does_not_wait_for_those_who_still_come_is_caught() {
+    let breaks: Breaks = |machine, actions, _| {
+        if matches!(actions[..], [Action::TellLameDuck(_), ..]) {
+            actions.extend(machine.handle(Event::Elapsed(Timer::Quiet)));
+        }
+    };
+    catches(breaks, "it does not wait for those who still come");
+}
+
+#[test]
+fn a_machine_that_remains_a_lame_duck_after_a_failure_is_caught() {
+    let breaks: Breaks = |machine, actions, _| {
+        if machine.phase == Phase::Stopping
+            && actions.iter().any(|action| matches!(action, Action::TellStopping(Reason::Failed(_))))
+        {
+            machine.phase = Phase::LameDuck;
+            actions.retain(|action| matches!(action, Action::Blame(_)));
+        }
+    };
+    catches(breaks, "it goes on after what should end it");
 }

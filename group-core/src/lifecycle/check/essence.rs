@@ -62,6 +62,7 @@ impl World {
         bits.flag(self.verdict == Outcome::Clean);
         bits.flag(self.is_forced());
         if !self.stopping {
+            bits.flags([self.serves, self.lame_duck, self.delay_armed, self.quiet_armed]);
             bits.flag(self.group_ready);
             bits.number(self.machine.deciding, 3);
             bits.number(self.machine.unsettled, 3);

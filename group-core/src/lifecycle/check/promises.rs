@@ -62,8 +62,22 @@ impl World {
         match reason {
             Reason::Completed => assert!(self.group_ready, "completed before it was ready"),
             Reason::Failed(_) => assert_ne!(self.verdict, Outcome::Clean, "it turned for a failure that nobody blames"),
+            Reason::Quiet | Reason::DelayOver => assert!(self.lame_duck, "a delay that was not told is over"),
             Reason::Asked | Reason::Signal(_) => {}
         }
+    }
+
+    /// Promise 5: a group that clients are sent to tells them to go elsewhere before it stops.
+    pub(super) fn a_lame_duck_once_and_only_when_it_is_ready_and_serves(&self, reason: Reason) {
+        assert!(!self.lame_duck && !self.stopping, "a lame duck twice, or too late");
+        assert!(self.group_ready, "a lame duck that was never ready");
+        assert!(self.serves, "a lame duck to which nobody comes");
+        assert!(matches!(reason, Reason::Asked | Reason::Signal(_) | Reason::Completed), "a lame duck after a failure");
+    }
+
+    /// Promise 4: whatever comes later, the time to stop counts from the request.
+    pub(super) fn timed_once(&self) {
+        assert!(!self.is_timed, "the time to stop begins anew");
     }
 }
 
@@ -72,7 +86,8 @@ impl World {
     pub(super) fn keeps_every_promise(&self, before: &Self, event: Event, actions: &[Action]) {
         Self::every_failure_is_told(before, event, actions);
         self.what_it_cannot_do_without_turns_it();
-        self.a_request_turns_it(event);
+        self.a_request_turns_it(before, event);
+        self.a_lame_duck_waits_and_no_longer(before, event);
         self.the_first_cause_is_kept();
         self.past_the_deadline_all_are_told();
         self.a_forced_end_aborts_all();
@@ -87,7 +102,7 @@ impl World {
         let whose = match event {
             Event::Ended(id, _) if before.must_not_end(id) => Some(id),
             Event::Failed(id, _) | Event::Elapsed(Timer::Start(id, _) | Timer::Stop(id) | Timer::Abort(id)) => Some(id),
-            Event::Elapsed(Timer::Deadline) => None,
+            Event::Elapsed(Timer::Deadline) if !before.services.iter().all(Seen::is_gone) => None,
             _ => return,
         };
         let told = actions.iter().any(|action| matches!(action, Action::Blame(fault) if fault.id == whose));
@@ -109,9 +124,28 @@ impl World {
         assert!(self.stopping || self.verdict == Outcome::Clean, "it goes on after what should end it");
     }
 
-    /// Promises 3 and 7: in whatever phase a request or a signal comes.
-    fn a_request_turns_it(&self, event: Event) {
-        assert!(self.stopping || !matches!(event, Event::Stop | Event::Signal(_)), "a request to stop is lost");
+    /// Promises 3 and 7: in whatever phase a request or a signal comes. If it is a lame duck first, it is
+    /// not ready from that moment on, and its time counts from there.
+    fn a_request_turns_it(&self, before: &Self, event: Event) {
+        let is_asked = self.lame_duck || self.stopping;
+        assert!(is_asked || !matches!(event, Event::Stop | Event::Signal(..)), "a request to stop is lost");
+        assert_eq!(self.is_timed, is_asked, "a stop without a limit that counts from the request");
+        let at_once = matches!(event, Event::Signal(_, true)) || self.verdict != Outcome::Clean;
+        if is_asked && before.may_wait() && !before.lame_duck && !at_once {
+            assert!(self.lame_duck && !self.stopping, "it does not wait for those who still come");
+        }
+    }
+
+    /// Promise 5: nothing is stopped before the delay is over, unless it is quiet or something has failed.
+    /// Promise 7: a second signal does not wait, nor does somebody who waits for the end.
+    fn a_lame_duck_waits_and_no_longer(&self, before: &Self, event: Event) {
+        if !before.lame_duck || before.stopping {
+            return;
+        }
+        let is_over = matches!(event, Event::Elapsed(Timer::LameDuck | Timer::Quiet | Timer::Deadline))
+            || matches!(event, Event::Signal(_, true))
+            || self.verdict != Outcome::Clean;
+        assert_eq!(self.stopping, is_over, "a lame duck goes on for too short or too long");
     }
 
     /// Promises 3 and 6: only a forced end speaks louder than the first cause.
@@ -133,6 +167,8 @@ impl World {
 
     /// Promise 4: a timer stands behind every service that somebody waits for.
     fn every_wait_has_a_limit(&self) {
+        let is_limited = self.delay_armed && self.quiet_armed && self.deadline_armed;
+        assert!(!self.lame_duck || self.stopping || is_limited, "a lame duck without a limit");
         for (id, seen) in self.services.iter().enumerate() {
             let [start, backoff, stop, abort] = seen.armed;
             match self.machine.state(id) {
@@ -151,7 +187,7 @@ impl World {
     /// it comes there if nothing else ever happens.
     fn time_alone_leads_to_the_end(&self, before: &Self, event: Event) {
         let Event::Elapsed(timer) = event else { return };
-        if before.stopping {
+        if before.lame_duck || before.stopping {
             let nearer =
                 (before.steps_done(), Reverse(before.timers_left())) < (self.steps_done(), Reverse(self.timers_left()));
             assert!(nearer, "{timer:?} elapses and leads nowhere");
@@ -159,7 +195,7 @@ impl World {
     }
 
     fn timers_left(&self) -> usize {
-        let group = usize::from(self.deadline_armed) + usize::from(self.grace_armed);
+        let group = self.timers().into_iter().filter(|&armed| armed).count();
         group + self.services.iter().flat_map(|seen| seen.armed).filter(|&armed| armed).count()
     }
 
@@ -175,8 +211,9 @@ impl World {
             State::Gone => 6,
         };
         let group = match self.machine.phase {
-            Phase::LastGrace => 1,
-            Phase::Over => 2,
+            Phase::Stopping => 1,
+            Phase::LastGrace => 2,
+            Phase::Over => 3,
             _ => 0,
         };
         group + (0..self.services.len()).map(steps).sum::<usize>()
@@ -211,8 +248,11 @@ impl World {
             }
         }
         if self.over {
-            let timers = [Timer::Deadline, Timer::LastGrace].map(Event::Elapsed);
-            [Event::Begin, Event::Stop, Event::Signal(15)].into_iter().chain(timers).for_each(&mut comes_too_late);
+            let timers = [Timer::LameDuck, Timer::Quiet, Timer::Deadline, Timer::LastGrace].map(Event::Elapsed);
+            [Event::Begin, Event::Stop, Event::Signal(15, false)]
+                .into_iter()
+                .chain(timers)
+                .for_each(&mut comes_too_late);
         }
         assert_eq!(late.services, self.machine.services, "late news");
         assert_eq!(late.outcome(), self.machine.outcome(), "late news");

@@ -102,8 +102,8 @@ impl World {
     /// only tells one start's timer from that of the next.
     fn whole(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let Lifecycle { phase, services, unsettled, deciding, alive, signalled, outcome, .. } = &self.machine;
-        (phase, unsettled, deciding, alive, signalled, outcome).hash(&mut hasher);
+        let Lifecycle { phase, services, unsettled, deciding, serves, alive, signalled, outcome, .. } = &self.machine;
+        (phase, unsettled, deciding, serves, alive, signalled, outcome).hash(&mut hasher);
         for service in services {
             super::super::Service { restarts: 0, ..service.clone() }.hash(&mut hasher);
         }
@@ -112,8 +112,8 @@ impl World {
                 .hash(&mut hasher);
             seen.armed.hash(&mut hasher);
         }
-        (self.deadline_armed, self.grace_armed, self.group_ready, self.stopping).hash(&mut hasher);
-        (self.out_of_turns, self.over, self.verdict).hash(&mut hasher);
+        (self.timers(), self.group_ready, self.serves, self.lame_duck, self.stopping).hash(&mut hasher);
+        (self.is_timed, self.out_of_turns, self.over, self.verdict).hash(&mut hasher);
         hasher.finish()
     }
 }

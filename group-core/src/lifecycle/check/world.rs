@@ -70,10 +70,18 @@ pub(super) struct World {
     pub(super) machine: Lifecycle,
     pub(super) breaks: Option<Breaks>,
     pub(super) services: Vec<Seen>,
+    pub(super) delay_armed: bool,
+    pub(super) quiet_armed: bool,
     pub(super) deadline_armed: bool,
     pub(super) grace_armed: bool,
     pub(super) group_ready: bool,
+    /// Clients come to one of its services.
+    pub(super) serves: bool,
+    /// A stop was asked for, and it has been told that the group is a lame duck until then.
+    pub(super) lame_duck: bool,
     pub(super) stopping: bool,
+    /// The time to stop runs: it begins once.
+    pub(super) is_timed: bool,
     /// No time is left for turns, or a second signal has come.
     pub(super) out_of_turns: bool,
     pub(super) over: bool,
@@ -84,14 +92,19 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(group: &Arc<Group>) -> Self {
         Self {
-            machine: Lifecycle::new(Arc::new(group.plan()), &group.rules),
+            machine: Lifecycle::new(Arc::new(group.plan()), &group.rules, true),
             services: vec![Seen::NOTHING; group.rules.len()],
             group: Arc::clone(group),
             breaks: None,
+            delay_armed: false,
+            quiet_armed: false,
             deadline_armed: false,
             grace_armed: false,
             group_ready: false,
+            serves: false,
+            lame_duck: false,
             stopping: false,
+            is_timed: false,
             out_of_turns: false,
             over: false,
             verdict: Outcome::Clean,
@@ -107,8 +120,15 @@ impl World {
         if !self.stopping {
             events.push(Event::Stop);
         }
+        if !self.serves && !self.lame_duck && !self.stopping {
+            events.push(Event::Serves);
+        }
         if !self.is_forced() {
-            events.push(Event::Signal(15));
+            events.push(Event::Signal(15, false));
+        }
+        // Elsewhere nobody looks whether somebody waits.
+        if self.may_wait() && !self.machine.signalled {
+            events.push(Event::Signal(15, true));
         }
         for (id, seen) in self.services.iter().enumerate() {
             match seen.task {
@@ -127,9 +147,22 @@ impl World {
             let timers = Self::timers_of(id, seen).into_iter().zip(seen.armed);
             events.extend(timers.filter(|&(_, armed)| armed).map(|(timer, _)| Event::Elapsed(timer)));
         }
-        let group = [(Timer::Deadline, self.deadline_armed), (Timer::LastGrace, self.grace_armed)];
-        events.extend(group.into_iter().filter(|&(_, armed)| armed).map(|(timer, _)| Event::Elapsed(timer)));
+        let group = Self::TIMERS.into_iter().zip(self.timers());
+        events.extend(group.filter(|&(_, armed)| armed).map(|(timer, _)| Event::Elapsed(timer)));
         events
+    }
+
+    /// The timers of the group itself.
+    const TIMERS: [Timer; 4] = [Timer::LameDuck, Timer::Quiet, Timer::Deadline, Timer::LastGrace];
+
+    /// Which of them are armed.
+    pub(super) fn timers(&self) -> [bool; 4] {
+        [self.delay_armed, self.quiet_armed, self.deadline_armed, self.grace_armed]
+    }
+
+    /// Whether it is a lame duck, or would be one if a stop were asked for now.
+    pub(super) fn may_wait(&self) -> bool {
+        !self.stopping && (self.lame_duck || self.group_ready && self.serves)
     }
 
     /// What comes of it. Each promise is held against it.
@@ -149,7 +182,7 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) {
-        let forced = self.machine.signalled && matches!(event, Event::Signal(_));
+        let forced = self.machine.signalled && matches!(event, Event::Signal(..));
         self.out_of_turns |= forced || event == Event::Elapsed(Timer::Deadline);
         if forced {
             self.verdict = Outcome::Forced(15);
@@ -174,7 +207,8 @@ impl World {
                     self.services[id].abandoned = true;
                 }
             }
-            Event::Begin | Event::Stop | Event::Signal(_) => {}
+            Event::Serves => self.serves = true,
+            Event::Begin | Event::Stop | Event::Signal(..) => {}
         }
     }
 
@@ -199,7 +233,13 @@ impl World {
                 self.services[id].aborted = true;
                 self.end(id);
             }
-            Action::Arm(timer) => *self.armed(timer) = true,
+            Action::Arm(timer) => {
+                if timer == Timer::Deadline {
+                    self.timed_once();
+                    self.is_timed = true;
+                }
+                *self.armed(timer) = true;
+            }
             Action::Blame(fault) => self.judge(fault),
             Action::TellLost(id) => {
                 self.only_what_it_can_do_without_is_lost(id);
@@ -211,6 +251,10 @@ impl World {
             Action::TellGroupReady => {
                 self.the_group_is_ready_once_and_only_when_all_are();
                 self.group_ready = true;
+            }
+            Action::TellLameDuck(reason) => {
+                self.a_lame_duck_once_and_only_when_it_is_ready_and_serves(reason);
+                self.lame_duck = true;
             }
             Action::TellStopping(reason) => {
                 self.turned_once_and_for_a_reason(reason);
@@ -237,6 +281,8 @@ impl World {
             Timer::Backoff(id) => &mut self.services[id].armed[1],
             Timer::Stop(id) => &mut self.services[id].armed[2],
             Timer::Abort(id) => &mut self.services[id].armed[3],
+            Timer::LameDuck => &mut self.delay_armed,
+            Timer::Quiet => &mut self.quiet_armed,
             Timer::Deadline => &mut self.deadline_armed,
             Timer::LastGrace => &mut self.grace_armed,
         }
@@ -251,8 +297,10 @@ impl World {
                 *armed = *armed && machine.awaits(timer);
             }
         }
-        self.deadline_armed = self.deadline_armed && machine.awaits(Timer::Deadline);
-        self.grace_armed = self.grace_armed && machine.awaits(Timer::LastGrace);
+        let awaited = Self::TIMERS.map(|timer| machine.awaits(timer));
+        for (timer, awaited) in Self::TIMERS.into_iter().zip(awaited) {
+            *self.armed(timer) &= awaited;
+        }
     }
 
     fn timers_of(id: Id, seen: &Seen) -> [Timer; 4] {
