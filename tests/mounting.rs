@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use group::axum::extract::{OriginalUri, Path, Request};
 use group::axum::http::{HeaderValue, Uri};
@@ -13,6 +14,7 @@ use group::{
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// What the services of one test did, in order.
 #[derive(Clone, Default)]
@@ -121,7 +123,8 @@ async fn ask(address: SocketAddr, path: &str) -> (u16, bool, String) {
 
 /// A request on its way.
 fn asked(address: SocketAddr, path: &'static str) -> JoinHandle<(u16, bool, String)> {
-    tokio::spawn(async move { ask(address, path).await })
+    // Longer than it takes, so that the test of a broken group fails where it would hang.
+    tokio::spawn(async move { timeout(Duration::from_secs(20), ask(address, path)).await.expect("it hangs") })
 }
 
 /// Waits until this service does that.
