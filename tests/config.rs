@@ -281,6 +281,17 @@ async fn a_file_says_where_a_service_listens() {
 }
 
 #[tokio::test]
+async fn a_file_overrides_the_drain_delay_of_the_group() {
+    let mut group = Group::new();
+    group.add(Ticker).drain_delay(Duration::from_secs(1)).config_str("group.drain_delay = '1m'");
+    let said = said(&mut group).await;
+    assert_eq!(
+        said,
+        ["drain_delay is 1m, and stop_timeout, which it is a part of, only 25 s: no time is left to stop"]
+    );
+}
+
+#[tokio::test]
 async fn a_file_overrides_the_schedule_of_the_group() {
     let mut group = Group::new();
     group.add_as("a", Ticker).add_as("b", Ticker).schedule(Schedule::Graph).config_str("group.schedule = 'strict'");

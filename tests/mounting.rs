@@ -416,12 +416,20 @@ struct Twin;
 impl Twin {
     #[get("/twins/{id}")]
     async fn one(&self) {}
+}
 
+const TWIN: u32 = line!() - 4;
+
+#[derive(Default)]
+struct Maker;
+
+#[service(register = false, http = Gateway)]
+impl Maker {
     #[post("/twins/{name}")]
     async fn make(&self) {}
 }
 
-const TWIN: u32 = line!() - 7;
+const MAKER: u32 = line!() - 4;
 
 #[derive(Default)]
 struct Other;
@@ -437,15 +445,15 @@ const OTHER: u32 = line!() - 4;
 #[tokio::test]
 async fn routes_that_clash_are_told_with_both_places_before_anything_starts() {
     let mut group = group(&Journal::default());
-    let report = refused(group.add(Twin).add(Other)).await;
+    let report = refused(group.add(Twin).add(Maker).add(Other)).await;
     let said: Vec<String> = report.failures().iter().map(ToString::to_string).collect();
     let at = |line: u32| format!("(tests/mounting.rs:{line})");
-    let (get, post, other) = (at(TWIN), at(TWIN + 3), at(OTHER));
+    let (get, post, other) = (at(TWIN), at(MAKER), at(OTHER));
     assert_eq!(
         said,
         [
             format!(
-                "`GET /twins/{{id}}` of `twin` {get} and `POST /twins/{{name}}` of `twin` {post} get in each other's way: parameters in the same place need the same name"
+                "`GET /twins/{{id}}` of `twin` {get} and `POST /twins/{{name}}` of `maker` {post} get in each other's way: parameters in the same place need the same name"
             ),
             format!("`GET /twins/{{id}}` is served by `twin` {get} and by `other` {other}"),
         ]

@@ -92,7 +92,7 @@ impl Arg {
             check_comma(input)?;
             Value::Assigned(input.parse()?)
         } else if input.peek(syn::Token![-]) && input.peek2(Ident::peek_any) {
-            return Err(with_underscores(key, input, known));
+            return Err(with_underscores(&key, input, known));
         } else if input.is_empty() {
             Value::None
         } else {
@@ -250,7 +250,7 @@ fn check_comma(input: ParseStream) -> syn::Result<()> {
 }
 
 /// What was meant with `start-timeout`.
-fn with_underscores(key: Ident, input: ParseStream, known: &[&str]) -> syn::Error {
+fn with_underscores(key: &Ident, input: ParseStream, known: &[&str]) -> syn::Error {
     let mut words = key.to_string();
     let mut tokens = quote!(#key);
     while let (Ok(minus), Ok(word)) = (input.parse::<syn::Token![-]>(), input.call(Ident::parse_any)) {

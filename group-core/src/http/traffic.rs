@@ -67,7 +67,7 @@ impl Traffic {
     pub(super) async fn leave_when_told(&self) {
         self.lame_duck.begun().await;
         self.stage.store(LEAVING, Relaxed);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Somebody has come. A lame duck stops when nobody does any more.

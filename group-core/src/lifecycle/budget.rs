@@ -14,7 +14,8 @@ const ABORT: Duration = Duration::from_millis(50);
 /// watchdog need not end it.
 const EXIT: Duration = Duration::from_millis(50);
 
-/// How long nobody must have come to a lame duck for it to stop, when the delay is twice as long or more.
+/// How long nobody must have come to a lame duck for it to stop, when the delay is twice as long or more:
+/// two seconds of quiet, as in kubernetes#106476.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// The time from the request to stop until everything must be over, cut into shares.
@@ -127,7 +128,7 @@ mod tests {
             [1_usize, 2, 5, 50].into_iter().flat_map(|services| [(services, s(0)), (services, s(15))])
         {
             let budget = Budget::new(s(25), delay, services);
-            let share = (budget.deadline() - delay) / 2 / u32::try_from(services).unwrap();
+            let share = budget.deadline().saturating_sub(delay) / 2 / u32::try_from(services).unwrap();
             let mut spent = delay;
             for behind in (1..services).rev() {
                 let turn = budget.turn(Duration::MAX, spent, behind);

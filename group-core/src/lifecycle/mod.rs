@@ -83,6 +83,7 @@ struct Service {
 }
 
 /// The state machine of one group.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug)]
 pub(crate) struct Lifecycle {
     plan: Arc<Plan>,

@@ -96,6 +96,11 @@ mod no_flavor {
     async fn main() {}
 }
 
+mod no_delay {
+    #[group::main(drain_delay = 5)]
+    async fn main() {}
+}
+
 mod no_crates {
     #[group::main(crates())]
     async fn main() {}

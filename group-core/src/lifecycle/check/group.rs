@@ -8,6 +8,8 @@ pub(super) struct Group {
     schedule: Schedule,
     edges: Vec<Edge>,
     pub(super) rules: Vec<Rules>,
+    /// Whether it may serve: only then can it be a lame duck.
+    pub(super) may_serve: bool,
     /// For each service, all that come after it, if only because they come after one that does.
     pub(super) followers: Vec<Vec<Id>>,
 }
@@ -17,10 +19,15 @@ type Shape = (Vec<Edge>, Vec<(Role, bool)>);
 
 impl Group {
     pub(super) fn new(schedule: Schedule, rules: &[Rules], edges: Vec<Edge>) -> Self {
-        let mut group = Self { schedule, edges, rules: rules.to_vec(), followers: Vec::new() };
+        let mut group = Self { schedule, edges, rules: rules.to_vec(), may_serve: true, followers: Vec::new() };
         let ids = || 0..rules.len();
         group.followers = ids().map(|id| ids().filter(|&other| group.comes_after(other, id)).collect()).collect();
         group
+    }
+
+    /// The same, which serves nobody.
+    pub(super) fn without_clients(self) -> Self {
+        Self { may_serve: false, ..self }
     }
 
     pub(super) fn plan(&self) -> Plan {

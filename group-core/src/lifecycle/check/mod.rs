@@ -51,8 +51,9 @@ fn every_state_of_every_group_of_four_tasks() {
 fn every_state_of_every_graph_of_five() {
     let critical = [Rules { role: Role::Task, critical: true }; 5];
     for (schedule, name) in [(Schedule::Strict, "strict"), (Schedule::Graph, "graph")] {
-        let graphs = groups(schedule, &critical).into_iter().filter(Group::stands_for_its_like).collect();
-        Covered::explore_all(graphs).say(&format!("5 services, {name}"));
+        let graphs = groups(schedule, &critical).into_iter().filter(Group::stands_for_its_like);
+        // As lame ducks, too, they would be five times as many states.
+        Covered::explore_all(graphs.map(Group::without_clients).collect()).say(&format!("5 services, {name}"));
     }
 }
 

@@ -120,7 +120,7 @@ impl World {
         if !self.stopping {
             events.push(Event::Stop);
         }
-        if !self.serves && !self.lame_duck && !self.stopping {
+        if self.group.may_serve && !self.serves && !self.lame_duck && !self.stopping {
             events.push(Event::Serves);
         }
         if !self.is_forced() {
