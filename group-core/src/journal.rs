@@ -238,8 +238,9 @@ impl Journal {
     }
 
     pub(crate) fn stopping(&mut self, reason: Reason, members: &[Member]) {
-        let why = self.ask_to_stop(Phase::Stopping, reason, members);
+        // Without what a delay has taken of it.
         let budget = Took(self.budget.total().saturating_sub(self.stopping_for()));
+        let why = self.ask_to_stop(Phase::Stopping, reason, members);
         let alive = self.services.iter().filter(|entry| entry.launched.is_some() && entry.gone.is_none()).count();
         let what = match alive {
             0 => "nothing to stop".to_owned(),
