@@ -3,7 +3,7 @@
 pub use group_core::*;
 /// Turns an `impl` block into a service, and registers it.
 ///
-/// Its methods `new`, `start`, `stop`, `health`, `reload` and `router`, and its routes, are what the
+/// Its methods `new`, `start`, `stop`, `health`, `reload`, `router` and `grpc`, and its routes, are what the
 /// service does; the arguments are the methods of [`Spec`] and do the same.
 ///
 /// ```

@@ -566,3 +566,88 @@ pub mod http {
         }
     }
 }
+
+#[cfg(feature = "grpc")]
+pub mod grpc {
+    //! gRPC, as the macros use it.
+
+    pub use crate::grpc::{Routes, Serve};
+
+    use std::sync::Arc;
+
+    use axum::Router;
+
+    use crate::Context;
+
+    /// What `grpc` takes and returns.
+    #[diagnostic::on_unimplemented(
+        message = "`grpc` takes the services and returns them: `fn grpc(self: Arc<Self>, services: Routes) -> Routes`",
+        label = "not `group::grpc::Routes`"
+    )]
+    pub trait Services {
+        /// Takes the services.
+        fn from(services: Routes) -> Self;
+
+        /// Returns the services.
+        fn into(self) -> Routes;
+    }
+
+    impl Services for Routes {
+        fn from(services: Routes) -> Self {
+            services
+        }
+
+        fn into(self) -> Routes {
+            self
+        }
+    }
+
+    /// Puts the gRPC services beside the routes.
+    ///
+    /// # Errors
+    ///
+    /// When something is wrong with them.
+    pub fn beside<S: Serve>(cx: &Context, service: &Arc<S>, routes: Router) -> super::Result<Router> {
+        crate::grpc::beside(cx, service, routes)
+    }
+}
+
+#[cfg(not(feature = "grpc"))]
+pub mod grpc {
+    //! What is left of it, so that [`__grpc`](crate::__grpc) alone says that there is none.
+
+    use std::sync::Arc;
+
+    use crate::Context;
+
+    /// Returns the routes.
+    ///
+    /// # Errors
+    ///
+    /// Never.
+    pub fn beside<S, R>(_: &Context, _: &Arc<S>, routes: R) -> super::Result<R> {
+        Ok(routes)
+    }
+}
+
+/// Code for gRPC, where it can be had.
+#[cfg(feature = "grpc")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __grpc {
+    ($($code:tt)*) => { $($code)* };
+}
+
+/// Says that it cannot be had.
+#[cfg(not(feature = "grpc"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __grpc {
+    ($($code:tt)*) => {
+        ::core::compile_error! {
+            "`grpc` needs the feature `grpc` of `service-group`: add `features = [\"grpc\"]` to it"
+        }
+    };
+}
+
+pub use crate::__grpc;

@@ -22,6 +22,28 @@ pub(crate) struct Declared {
     pub(crate) type_id: TypeId,
     pub(crate) place: Place,
     pub(crate) factory: Factory,
+    /// Whether it is here only because others call it: then it is no member, wherever it runs.
+    pub(crate) only_called: bool,
+}
+
+impl Declared {
+    /// A service that is called, and is no member.
+    #[cfg(feature = "grpc")]
+    #[track_caller]
+    pub(crate) fn only_called(called: crate::grpc::Called) -> Self {
+        let caller = std::panic::Location::caller();
+        Self {
+            spec: Spec::new((called.name)()).serves_grpc(),
+            type_id: called.type_id,
+            place: Place { file: caller.file(), line: caller.line() },
+            factory: (called.factory)(),
+            only_called: true,
+        }
+    }
+
+    fn runs_elsewhere(&self) -> bool {
+        self.spec.remote.is_some()
+    }
 }
 
 /// Where in the program a service was added or annotated.
@@ -49,6 +71,8 @@ pub(crate) struct Assembly {
     pub(crate) mounts: Mounts,
     /// What was declared; the plan may add to it.
     pub(crate) edges: Edges,
+    /// Those that run elsewhere, in any order.
+    pub(crate) elsewhere: Vec<Declared>,
 }
 
 /// `from` comes after `to`, both as declared.
@@ -68,7 +92,8 @@ pub(crate) fn assemble(
     provided: &[Provided],
 ) -> Result<Assembly, Vec<BoxError>> {
     let mut mistakes: Vec<BoxError> = declared.iter().filter_map(|service| service.spec.check().err()).collect();
-    let index = Index::new(&declared, &mut mistakes);
+    let (elsewhere, declared): (Vec<_>, Vec<_>) = declared.into_iter().partition(Declared::runs_elsewhere);
+    let index = Index::new(&declared, &elsewhere, &mut mistakes);
     let mut edges = edges(&declared, &index, provided, &mut mistakes);
     let mounts = mounts(&declared, &index, &mut mistakes);
     // It serves what is mounted on it, and can do without what is lost.
@@ -77,7 +102,10 @@ pub(crate) fn assemble(
     mistakes.extend(clashes(&declared, &mounts));
     let pairs: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
     match start_order(declared.len(), &pairs) {
-        Ok(order) if mistakes.is_empty() => Ok(in_order(declared, schedule, &order, edges, mounts)),
+        Ok(order) if mistakes.is_empty() => {
+            let assembly = in_order(declared, schedule, &order, edges, mounts);
+            Ok(Assembly { elsewhere, ..assembly })
+        }
         Ok(_) => Err(mistakes),
         Err(cycles) => {
             mistakes.extend(cycles.iter().map(|cycle| cycle_mistake(&declared, cycle)));
@@ -123,6 +151,7 @@ fn in_order(
         #[cfg(feature = "http")]
         mounts,
         edges,
+        elsewhere: Vec::new(),
     }
 }
 
@@ -130,10 +159,11 @@ fn in_order(
 struct Index<'a> {
     by_name: HashMap<&'a str, usize>,
     by_type: HashMap<TypeId, Vec<usize>>,
+    elsewhere: &'a [Declared],
 }
 
 impl<'a> Index<'a> {
-    fn new(declared: &'a [Declared], mistakes: &mut Vec<BoxError>) -> Self {
+    fn new(declared: &'a [Declared], elsewhere: &'a [Declared], mistakes: &mut Vec<BoxError>) -> Self {
         let mut by_name = HashMap::with_capacity(declared.len());
         let mut by_type: HashMap<TypeId, Vec<usize>> = HashMap::with_capacity(declared.len());
         for (service, Declared { spec, type_id, place, .. }) in declared.iter().enumerate() {
@@ -146,7 +176,16 @@ impl<'a> Index<'a> {
                 );
             }
         }
-        Self { by_name, by_type }
+        Self { by_name, by_type, elsewhere }
+    }
+
+    /// What runs elsewhere, and is there already.
+    fn elsewhere(&self, target: &Target) -> Option<&Spec> {
+        let is_it = |service: &&Declared| match target {
+            Target::Type(id, _) => service.type_id == *id,
+            Target::Name(name) => service.spec.name == *name,
+        };
+        self.elsewhere.iter().find(is_it).map(|service| &service.spec)
     }
 
     fn find(&self, target: &Target) -> &[usize] {
@@ -165,7 +204,9 @@ fn edges(declared: &[Declared], index: &Index<'_>, provided: &[Provided], mistak
         for Edge { target, optional } in &spec.edges {
             let found = index.find(target);
             edges.extend(found.iter().map(|&to| lifecycle::Edge { from: service, to, required: !optional }));
-            if found.is_empty() && *optional {
+            if found.is_empty() && index.elsewhere(target).is_some() {
+                tracing::debug!(target: "group", service = name, "`{name}` starts after {target}, which runs elsewhere");
+            } else if found.is_empty() && *optional {
                 tracing::warn!(target: "group", service = name, "`{name}` would start after {target}, which is not in this group");
             } else if found.is_empty() {
                 let hint = hint(target, index);
@@ -177,15 +218,45 @@ fn edges(declared: &[Declared], index: &Index<'_>, provided: &[Provided], mistak
             let target = Target::Type(id, type_name);
             let found = index.find(&target);
             edges.extend(found.iter().map(|&to| lifecycle::Edge { from: service, to, required: true }));
-            if found.is_empty() && !provided.iter().any(|provided| provided.type_id == id) {
+            if let (true, Some(other)) = (found.is_empty(), index.elsewhere(&target)) {
+                let other = &other.name;
+                mistakes.push(
+                    format!("`{name}` ({place}) needs an `Arc<{type_name}>`, but `{other}` runs elsewhere: call it through a `Channel<{type_name}>`").into(),
+                );
+            } else if found.is_empty() && !provided.iter().any(|provided| provided.type_id == id) {
                 let instead = instead(type_name, index, provided);
                 mistakes.push(
                     format!("`{name}` ({place}) needs an `Arc<{type_name}>`, which is neither a service in this group nor provided to it: {instead}").into(),
                 );
             }
         }
+        #[cfg(feature = "grpc")]
+        edges_of_calls(service, &declared[service], index, &mut edges, mistakes);
     }
     edges
+}
+
+/// Who is called comes first, unless it runs elsewhere.
+#[cfg(feature = "grpc")]
+fn edges_of_calls(
+    service: usize,
+    Declared { spec, place, .. }: &Declared,
+    index: &Index<'_>,
+    edges: &mut Edges,
+    mistakes: &mut Vec<BoxError>,
+) {
+    let name = spec.get_name();
+    for called in spec.start_needs.all_called().iter().chain(spec.build_needs.all_called()) {
+        let target = Target::Type(called.type_id, called.type_name);
+        let found = index.find(&target);
+        edges.extend(found.iter().map(|&to| lifecycle::Edge { from: service, to, required: true }));
+        if found.is_empty() && index.elsewhere(&target).is_none() {
+            let (type_name, variable) = (called.type_name, crate::settings::variable_of(&(called.name)(), "remote"));
+            mistakes.push(
+                format!("`{name}` ({place}) calls `{type_name}`, which is not in this group: add it, or say where it runs, as in `{variable}=http://host:50051`").into(),
+            );
+        }
+    }
 }
 
 /// Who is mounted on whom.

@@ -12,6 +12,8 @@ use crate::Spec;
 #[cfg(feature = "http")]
 use crate::http::Mount;
 use crate::lifecycle::Id;
+#[cfg(feature = "grpc")]
+use crate::lock::lock;
 use crate::member::Member;
 use crate::panic::caught;
 #[cfg(feature = "http")]
@@ -89,6 +91,12 @@ impl Context {
         self.member().spec.http.as_deref()
     }
 
+    /// The address on which this service is to serve gRPC, if it has one for that: [`Spec::grpc`](crate::Spec::grpc).
+    #[must_use]
+    pub fn grpc(&self) -> Option<&str> {
+        self.member().spec.grpc.as_deref()
+    }
+
     /// Makes known where this service listens: the log, the report and
     /// [`Running::local_addr`](crate::Running::local_addr) show it. Only the first call counts.
     pub fn publish_addr(&self, addr: SocketAddr) {
@@ -128,6 +136,25 @@ impl Context {
     #[cfg(feature = "testing")]
     pub(crate) fn group_ready(&self) -> impl Future<Output = ()> + Send + use<> {
         self.shared.ready.clone().cancelled_owned()
+    }
+
+    /// What another service of this type sees.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn of<S: 'static>(&self) -> Option<Self> {
+        let id = *self.shared.by_type.get(&TypeId::of::<S>())?;
+        Some(Self::new(Arc::clone(&self.shared), id))
+    }
+
+    /// Where a service of this type runs, if not here.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn remote<S: 'static>(&self) -> Option<&tonic::transport::Endpoint> {
+        self.shared.remotes.get(&TypeId::of::<S>())
+    }
+
+    /// What the service does, at this moment.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn state(&self) -> crate::State {
+        lock(&self.shared.journal).state(self.id)
     }
 
     pub(crate) fn member(&self) -> &Member {
@@ -250,12 +277,25 @@ pub struct Needs {
     values: Vec<(TypeId, &'static str)>,
     #[cfg(feature = "config")]
     configs: Vec<crate::config::Check>,
+    #[cfg(feature = "grpc")]
+    called: Vec<crate::grpc::Called>,
 }
 
 impl Needs {
     /// A `T` is needed: a service, which then comes first, or a value that was provided.
     pub fn value<T: 'static>(&mut self) {
         self.values.push((TypeId::of::<T>(), type_name::<T>()));
+    }
+
+    #[cfg(feature = "grpc")]
+    pub(crate) fn called(&mut self, service: crate::grpc::Called) {
+        self.called.push(service);
+    }
+
+    /// The services that are called, here or elsewhere.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn all_called(&self) -> &[crate::grpc::Called] {
+        &self.called
     }
 
     #[cfg(feature = "config")]

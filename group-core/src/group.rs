@@ -1,6 +1,8 @@
 //! The builder: services go in, a running group comes out.
 
 use std::any::TypeId;
+#[cfg(feature = "grpc")]
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write as _;
 use std::panic::Location;
@@ -15,6 +17,8 @@ use crate::assemble::{Assembly, Declared, Place, assemble};
 use crate::config;
 use crate::driver::Driver;
 use crate::function::Function;
+#[cfg(feature = "grpc")]
+use crate::grpc::{Called, Serve, endpoint};
 use crate::journal::Journal;
 use crate::lifecycle::{self, Budget, Lifecycle, Plan, Rules};
 use crate::member::Member;
@@ -85,6 +89,9 @@ pub struct Group {
     pub(crate) stop_timeout: Option<Duration>,
     pub(crate) drain_delay: Duration,
     on_free_ports: bool,
+    /// What was said to run elsewhere, and where.
+    #[cfg(feature = "grpc")]
+    pub(crate) remotes: Vec<(Called, Cow<'static, str>)>,
     #[cfg(feature = "config")]
     pub(crate) config: config::File,
     /// The variables that begin with `GROUP_`, if the environment was looked at.
@@ -150,7 +157,49 @@ impl Group {
     fn declare<S: Service>(&mut self, spec: Spec, factory: Factory) -> &mut Self {
         let caller = Location::caller();
         let place = Place { file: caller.file(), line: caller.line() };
-        self.services.push(Declared { spec, type_id: TypeId::of::<S>(), place, factory });
+        self.services.push(Declared { spec, type_id: TypeId::of::<S>(), place, factory, only_called: false });
+        self
+    }
+
+    /// `S` runs elsewhere, at this URL: it is left out of the group if it is there, and every
+    /// [`Channel`](crate::grpc::Channel) to it goes over the network. `http://host:port` and `unix:/path` are
+    /// understood. What the configuration says of it, comes over this.
+    ///
+    /// ```
+    /// use group::grpc::{Channel, Routes, Serve};
+    /// use group::{BoxError, Context, Group, Service, Shutdown};
+    /// use std::sync::Arc;
+    ///
+    /// struct Inventory;
+    ///
+    /// impl Service for Inventory {
+    ///     async fn start(self: Arc<Self>, _: Context) -> Result<(), BoxError> {
+    ///         Err("it runs elsewhere".into())
+    ///     }
+    /// }
+    ///
+    /// impl Serve for Inventory {
+    ///     fn grpc(self: Arc<Self>, services: Routes) -> Routes {
+    ///         services
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let running = Group::new()
+    ///     .add_fn("gateway", |inventory: Channel<Inventory>, shutdown: Shutdown| async move {
+    ///         println!("{inventory:?}");
+    ///         shutdown.requested().await;
+    ///     })
+    ///     .remote::<Inventory>("http://10.0.0.7:50051")
+    ///     .start()
+    ///     .await
+    ///     .unwrap();
+    /// assert!(running.stop().await.is_clean());
+    /// # }
+    /// ```
+    #[cfg(feature = "grpc")]
+    pub fn remote<S: Serve>(&mut self, url: impl Into<Cow<'static, str>>) -> &mut Self {
+        self.remotes.push((Called::of::<S>(), url.into()));
         self
     }
 
@@ -419,6 +468,8 @@ impl Group {
         let assembly = assembled(services, &provided, schedule, mistakes)?;
         #[cfg(feature = "http")]
         let mounts = assembly.mounts.iter().copied().map(crate::http::Mount::new).collect();
+        #[cfg(feature = "grpc")]
+        let remotes = remotes(&assembly.elsewhere);
         let Assembly { plan, specs, factories, by_type, .. } = assembly;
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
         let budget = Budget::new(stop_timeout, drain_delay, plan.chain());
@@ -431,6 +482,8 @@ impl Group {
             by_type,
             #[cfg(feature = "http")]
             mounts,
+            #[cfg(feature = "grpc")]
+            remotes,
             provided: Mutex::new(provided),
             inbox: sender,
             ready: CancellationToken::new(),
@@ -449,6 +502,17 @@ impl Group {
         let driver = tokio::spawn(driver.run(early));
         Ok((Running::new(Handle::new(shared), driver), started))
     }
+}
+
+/// Where to call those that run elsewhere.
+#[cfg(feature = "grpc")]
+fn remotes(elsewhere: &[Declared]) -> crate::grpc::Remotes {
+    let place = |Declared { spec, type_id, .. }: &Declared| {
+        let (name, url) = (&*spec.name, spec.remote.as_deref()?);
+        tracing::info!(target: "group", service = name, remote = url, "{name} runs elsewhere: {url}");
+        Some((*type_id, endpoint(url).ok()?))
+    };
+    elsewhere.iter().filter_map(place).collect()
 }
 
 /// Prints on stdout; what cannot be printed has not been told.

@@ -156,14 +156,12 @@ impl Journal {
             let (on, prefix) = (on.name(), spec.prefix.as_deref().unwrap_or("/"));
             return tracing::info!(target: "group", service = name, http_on = &*on, prefix, took = %took, "{name} is ready on {on}, under {prefix} ({took})");
         }
-        match (member.addr(), &spec.http) {
-            (Some(addr), Some(_)) => {
-                tracing::info!(target: "group", service = name, %addr, took = %took, "{name} is ready on http://{addr} ({took})");
+        match member.addr() {
+            Some(addr) => {
+                let scheme = spec.scheme();
+                tracing::info!(target: "group", service = name, %addr, took = %took, "{name} is ready on {scheme}{addr} ({took})");
             }
-            (Some(addr), None) => {
-                tracing::info!(target: "group", service = name, %addr, took = %took, "{name} is ready on {addr} ({took})");
-            }
-            (None, _) => tracing::info!(target: "group", service = name, took = %took, "{name} is ready ({took})"),
+            None => tracing::info!(target: "group", service = name, took = %took, "{name} is ready ({took})"),
         }
     }
 

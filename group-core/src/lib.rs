@@ -23,6 +23,8 @@ mod error;
 mod failures;
 mod function;
 mod group;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 mod health;
 mod heartbeat;
 #[cfg(feature = "http")]
@@ -60,6 +62,8 @@ pub mod __private;
 
 #[cfg(feature = "http")]
 pub use axum;
+#[cfg(feature = "grpc")]
+pub use tonic;
 
 #[cfg(feature = "config")]
 pub use self::config::Config;

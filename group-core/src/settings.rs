@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
+#[cfg(feature = "grpc")]
+use crate::assemble::Declared;
 #[cfg(feature = "config")]
 use crate::config::Configuration;
 use crate::group::STOP_TIMEOUT;
@@ -16,6 +18,12 @@ const SETTINGS: &[&str] = &["drain_delay", "schedule", "stop_timeout"];
 
 /// The environment variable that has the order told instead of walked.
 pub(crate) const ORDER_VARIABLE: &str = "GROUP_ORDER";
+
+/// The variable that sets a key of a service: `GROUP_MAILER__PORT`.
+#[cfg(feature = "grpc")]
+pub(crate) fn variable_of(service: &str, key: &str) -> String {
+    format!("GROUP_{service}__{key}").replace('-', "_").to_uppercase()
+}
 
 /// The variables that begin with `GROUP_`.
 pub(crate) type Environment = BTreeMap<String, OsString>;
@@ -46,8 +54,12 @@ impl Group {
     /// Lays over what the code says what a file says, and over that what the environment does.
     pub(crate) fn apply_settings(&mut self) {
         let environment = self.environment.take();
+        #[cfg(feature = "grpc")]
+        self.place_remotes();
         #[cfg(feature = "config")]
         self.apply_config(environment.as_ref());
+        #[cfg(feature = "grpc")]
+        self.find_remotes(environment.as_ref());
         for key in SETTINGS {
             let name = format!("GROUP_{}", key.to_uppercase());
             let Some(value) = environment.as_ref().and_then(|environment| environment.get(&name)) else { continue };
@@ -68,6 +80,43 @@ impl Group {
                     .into(),
             );
         }
+    }
+
+    /// Has each service that others call, and tells those of which the code says where they run.
+    #[cfg(feature = "grpc")]
+    fn place_remotes(&mut self) {
+        let said: Vec<_> = std::mem::take(&mut self.remotes);
+        let needs = self.services.iter().flat_map(|service| [&service.spec.build_needs, &service.spec.start_needs]);
+        let called = needs.flat_map(|needs| needs.all_called().iter().copied());
+        for called in called.chain(said.iter().map(|(called, _)| *called)).collect::<Vec<_>>() {
+            if !self.services.iter().any(|service| service.type_id == called.type_id) {
+                self.services.push(Declared::only_called(called));
+            }
+        }
+        for (called, url) in said {
+            for service in self.services.iter_mut().filter(|service| service.type_id == called.type_id) {
+                service.spec.remote = Some(url.clone());
+                service.spec.serves_grpc = true;
+            }
+        }
+    }
+
+    /// Hears where services run, and forgets those of which nobody says it.
+    #[cfg(feature = "grpc")]
+    fn find_remotes(&mut self, environment: Option<&Environment>) {
+        // What else the environment says of services, it says to the feature `config`.
+        #[cfg(not(feature = "config"))]
+        for (variable, url) in environment.into_iter().flatten().filter(|(name, _)| name.ends_with("__REMOTE")) {
+            let url = url.to_string_lossy().into_owned();
+            let is_it = |service: &&mut Declared| variable_of(service.spec.get_name(), "remote") == *variable;
+            match self.services.iter_mut().find(is_it) {
+                Some(service) => service.spec.remote = Some(url.into()),
+                None => self.mistakes.push(format!("{variable} is for a service that is not in this group").into()),
+            }
+        }
+        #[cfg(feature = "config")]
+        let _ = environment;
+        self.services.retain(|service| !service.only_called || service.spec.remote.is_some());
     }
 
     #[cfg(feature = "config")]

@@ -70,6 +70,9 @@ pub(crate) struct Shared {
     pub(crate) by_type: HashMap<TypeId, Id>,
     #[cfg(feature = "http")]
     pub(crate) mounts: Box<[crate::http::Mount]>,
+    /// Those that run elsewhere.
+    #[cfg(feature = "grpc")]
+    pub(crate) remotes: crate::grpc::Remotes,
     pub(crate) provided: Mutex<Vec<Provided>>,
     pub(crate) inbox: mpsc::UnboundedSender<Message>,
     /// Cancelled when every service is ready.

@@ -72,6 +72,10 @@ pub struct Spec {
     pub(crate) prefix: Option<Box<str>>,
     /// Whether it has no routes but those that are mounted on it.
     pub(crate) serves_others: bool,
+    pub(crate) grpc: Option<Cow<'static, str>>,
+    pub(crate) serves_grpc: bool,
+    /// Where it runs, if not here.
+    pub(crate) remote: Option<Cow<'static, str>>,
     pub(crate) routes: Vec<Route>,
     /// When it ticks, and where that is said.
     #[cfg(feature = "cron")]
@@ -137,6 +141,9 @@ impl Spec {
             http_on: None,
             prefix: None,
             serves_others: false,
+            grpc: None,
+            serves_grpc: false,
+            remote: None,
             routes: Vec::new(),
             #[cfg(feature = "cron")]
             crons: Vec::new(),
@@ -282,6 +289,23 @@ impl Spec {
         self
     }
 
+    /// Serves gRPC on this address, as [`http`](Self::http) does HTTP. A service with both serves them on
+    /// the one address that `http` says: it [`serves_grpc`](Self::serves_grpc) there.
+    #[must_use]
+    pub fn grpc(mut self, address: impl Into<Cow<'static, str>>) -> Self {
+        self.grpc = Some(address.into());
+        self.serves_grpc()
+    }
+
+    /// Serves gRPC without an address for that: beside its routes if these have [an address](Self::http), and
+    /// else only for this group, through `group::grpc::Channel`.
+    #[must_use]
+    pub fn serves_grpc(mut self) -> Self {
+        self.serves_grpc = true;
+        self.rules.role = lifecycle::Role::Daemon;
+        self
+    }
+
     /// The path, such as `/api`, under which its routes are mounted on another service: see
     /// [`http_on`](Self::http_on). None by default. Handlers see the path without it, as under axum's
     /// [`Router::nest`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.nest).
@@ -291,11 +315,30 @@ impl Spec {
         self
     }
 
+    /// It runs elsewhere, and serves gRPC there: `http://host:port`, or `unix:/path`. It is left out of the
+    /// group, and whoever calls it through a `group::grpc::Channel` calls it there.
+    #[cfg(feature = "grpc")]
+    #[must_use]
+    pub fn remote(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.remote = Some(url.into());
+        self
+    }
+
     /// Serves on another address, if it serves.
     pub(crate) fn take_free_port(&mut self) {
         // One that is no address is still a mistake.
-        if let Some(address) = self.http.as_mut().filter(|address| is_address(address)) {
+        let addresses = self.http.iter_mut().chain(&mut self.grpc);
+        for address in addresses.filter(|address| is_address(address)) {
             *address = FREE_PORT.into();
+        }
+    }
+
+    /// What stands before its address, as people write it.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match (&self.http, &self.grpc) {
+            (Some(_), _) => "http://",
+            (None, Some(_)) => "grpc://",
+            (None, None) => "",
         }
     }
 
@@ -387,13 +430,28 @@ impl Spec {
         }
         #[cfg(feature = "cron")]
         self.check_crons()?;
-        match &self.http {
-            Some(address) if !is_address(address) => {
-                Err(format!("`{name}` cannot listen on `{address}`: expected `host:port`, as in `127.0.0.1:8080`")
-                    .into())
-            }
-            _ => Ok(()),
+        if let Some(address) = self.http.iter().chain(&self.grpc).find(|address| !is_address(address)) {
+            return Err(
+                format!("`{name}` cannot listen on `{address}`: expected `host:port`, as in `127.0.0.1:8080`").into()
+            );
         }
+        self.check_grpc()
+    }
+
+    fn check_grpc(&self) -> Result<(), BoxError> {
+        let name = &self.name;
+        if self.grpc.is_some() && (self.http.is_some() || self.http_on.is_some()) {
+            return Err(format!("`{name}` has both `http` and `grpc`: one address serves both, so keep `http`").into());
+        }
+        #[cfg(feature = "grpc")]
+        if let Some(url) = &self.remote {
+            if !self.serves_grpc {
+                return Err(format!("`{name}` cannot run elsewhere: it serves no gRPC, so nobody could call it").into());
+            }
+            crate::grpc::endpoint(url)
+                .map_err(|expected| format!("`{name}` cannot run at `{url}`: expected {expected}"))?;
+        }
+        Ok(())
     }
 
     fn check_prefix(&self) -> Result<(), BoxError> {
@@ -445,11 +503,23 @@ impl fmt::Display for Spec {
         if let Some(prefix) = &self.prefix {
             write!(f, ", prefix {prefix}")?;
         }
+        match &self.grpc {
+            Some(address) => write!(f, ", grpc {address}")?,
+            None if self.serves_grpc => f.write_str(", grpc")?,
+            None => {}
+        }
+        if let Some(url) = &self.remote {
+            write!(f, ", remote {url}")?;
+        }
         for Edge { target, optional } in &self.edges {
             write!(f, ", after {target}{}", if *optional { " (optional)" } else { "" })?;
         }
         for (_, type_name) in self.build_needs.values().iter().chain(self.start_needs.values()) {
             write!(f, ", needs `{type_name}`")?;
+        }
+        #[cfg(feature = "grpc")]
+        for called in self.build_needs.all_called().iter().chain(self.start_needs.all_called()) {
+            write!(f, ", calls `{}`", called.type_name)?;
         }
         if !self.rules.critical {
             f.write_str(", not critical")?;

@@ -130,6 +130,14 @@ impl Arg {
         syn::parse2(tokens.clone()).ok().filter(|ty| matches!(ty, Type::Path(_) | Type::Macro(_)))
     }
 
+    /// `key = "text"`, or `key` alone.
+    pub(crate) fn string_or_alone(&self, example: &str) -> syn::Result<Option<LitStr>> {
+        match self.value {
+            Value::None => Ok(None),
+            _ => self.string(example).map(Some),
+        }
+    }
+
     /// `key = "10s"`.
     pub(crate) fn duration(&self) -> syn::Result<Duration> {
         let expected = "expected a duration, as in `\"10s\"` or `\"1m 30s\"`";

@@ -78,7 +78,10 @@ impl Configuration {
             settings.tell(spec, &mut mistakes);
             let needs = [&spec.build_needs, &spec.start_needs];
             let checks: Vec<Check> = needs.into_iter().flat_map(Needs::configs).copied().collect();
-            settings.check(&checks, &mut mistakes);
+            // What runs elsewhere has its settings there; it may share a file with this group.
+            if spec.remote.is_none() {
+                settings.check(&checks, &mut mistakes);
+            }
             spec.settings = settings;
         }
         mistakes

@@ -38,6 +38,12 @@ impl Settings {
         if spec.http.is_some() {
             own.push("http");
         }
+        if spec.grpc.is_some() {
+            own.push("grpc");
+        }
+        if cfg!(feature = "grpc") && spec.serves_grpc {
+            own.push("remote");
+        }
         Self { name: spec.get_name().to_owned(), table, own, origin: origin.clone() }
     }
 
@@ -157,6 +163,17 @@ fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), &'static str> {
                 return Err("`host:port`, as in `127.0.0.1:8080`");
             }
             spec.http = Some(text.to_owned().into());
+        }
+        "grpc" => {
+            if !crate::spec::is_address(text) {
+                return Err("`host:port`, as in `127.0.0.1:50051`");
+            }
+            spec.grpc = Some(text.to_owned().into());
+        }
+        #[cfg(feature = "grpc")]
+        "remote" => {
+            crate::grpc::endpoint(text)?;
+            spec.remote = Some(text.to_owned().into());
         }
         "start_timeout" => spec.start_timeout = duration(text)?,
         "stop_timeout" => spec.stop_timeout = Some(duration(text)?),

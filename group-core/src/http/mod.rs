@@ -100,6 +100,8 @@ pub async fn serve(cx: &Context, address: &str, routes: Router) -> Result<(), Bo
 #[must_use = "a server does nothing until it serves"]
 pub struct Server {
     routes: Router,
+    #[cfg(feature = "grpc")]
+    grpc: Option<crate::grpc::Routes>,
     limits: Limits,
 }
 
@@ -127,7 +129,37 @@ impl Default for Limits {
 impl Server {
     /// A server of these routes.
     pub fn new(routes: Router) -> Self {
-        Self { routes, limits: Limits::default() }
+        Self {
+            routes,
+            #[cfg(feature = "grpc")]
+            grpc: None,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Serves gRPC, too, on the same address: what is none of these services is for the other routes.
+    ///
+    /// ```
+    /// use group::axum::{Router, routing::get};
+    /// use group::{BoxError, Context, grpc, http};
+    ///
+    /// async fn serve(cx: &Context, services: grpc::Routes) -> Result<(), BoxError> {
+    ///     let routes = Router::new().route("/", get(|| async { "hello" }));
+    ///     http::Server::new(routes).grpc(services).serve(cx, "127.0.0.1:8080").await
+    /// }
+    /// ```
+    #[cfg(feature = "grpc")]
+    pub fn grpc(mut self, services: crate::grpc::Routes) -> Self {
+        self.grpc = Some(services);
+        self
+    }
+
+    #[cfg(feature = "grpc")]
+    fn with_services(mut self, cx: &Context) -> Result<Self, BoxError> {
+        if let Some(services) = self.grpc.take() {
+            self.routes = services.beside(cx, self.routes)?;
+        }
+        Ok(self)
     }
 
     /// How long a client may take to send the head of a request, counted from when it connected or
@@ -182,6 +214,10 @@ impl Server {
     pub async fn serve(self, cx: &Context, address: &str) -> Result<(), BoxError> {
         let (ready, shutdown) = (cx.ready(), cx.shutdown());
         mount::check_taken(cx)?;
+        #[cfg(feature = "grpc")]
+        let server = self.with_services(cx)?;
+        #[cfg(not(feature = "grpc"))]
+        let server = self;
         let cannot_listen = |reason| CannotListen { address: address.to_owned(), reason };
         let listener = Listener::bind(address).await.map_err(cannot_listen)?;
         if let Some(addr) = listener.local_addr().map_err(cannot_listen)? {
@@ -189,12 +225,12 @@ impl Server {
         }
         cx.serves();
         ready.fire();
-        self.serve_on(listener, cx, shutdown).await;
+        server.serve_on(listener, cx, shutdown).await;
         Ok(())
     }
 
     async fn serve_on(self, listener: Listener, cx: &Context, shutdown: Shutdown) {
-        let Self { routes, limits } = self;
+        let Self { routes, limits, .. } = self;
         let mut connections = Connections::new(cx, Serving { routes, limits, shutdown: shutdown.clone() });
         let traffic = Arc::clone(&connections.traffic);
         tokio::select! {
@@ -316,10 +352,16 @@ impl Drop for Draining<'_> {
     }
 }
 
-/// Serves routes where the service's spec says: on its own address, or on another service's.
+/// Serves routes where the service's spec says: on its own address, on another service's, or, with
+/// nothing but gRPC, for its group alone.
 pub(crate) async fn run(cx: &Context, routes: Router) -> Result<(), BoxError> {
-    match cx.http() {
+    match cx.http().or(cx.grpc()) {
         Some(address) => serve(cx, address, routes).await,
+        #[cfg(feature = "grpc")]
+        None if cx.mount().is_none() => {
+            crate::grpc::serve_in_process(cx).await;
+            Ok(())
+        }
         None => mount(cx, routes).await,
     }
 }

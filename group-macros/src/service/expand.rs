@@ -6,7 +6,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Attribute, Expr, Type};
+use syn::{Attribute, Expr, ReceiverKind, Type};
 
 use super::model::{Model, Restart, Route, cfgs, docs, mentions_impl, takes_arc};
 use super::ticker::Ticker;
@@ -16,7 +16,7 @@ use crate::duration;
 impl Model<'_> {
     pub(super) fn expand(&self, facade: &TokenStream) -> TokenStream {
         let (spec, build, start, hooks) = (self.spec(), self.build(), self.start(), self.expand_hooks());
-        let register = self.register();
+        let (serve, register) = (self.serve(called_grpc), self.register());
         let (after, read) = self.after().unzip();
         let read = read.filter(|_| !self.is_generic());
         self.wrap(
@@ -28,7 +28,7 @@ impl Model<'_> {
                 #start
                 #hooks
             },
-            &quote!(#read #register),
+            &quote!(#read #serve #register),
         )
     }
 
@@ -39,7 +39,7 @@ impl Model<'_> {
                 __g::core::unreachable!()
             }
         };
-        self.wrap(facade, &start, &TokenStream::new())
+        self.wrap(facade, &start, &self.serve(|_| quote!(__g::core::unreachable!())))
     }
 
     fn wrap(&self, facade: &TokenStream, methods: &TokenStream, register: &TokenStream) -> TokenStream {
@@ -91,6 +91,11 @@ impl Model<'_> {
         }
         if let Some(prefix) = &spec.prefix {
             calls.extend(quote!(.prefix(#prefix)));
+        }
+        match &spec.grpc {
+            Some(grpc) => calls.extend(quote!(.grpc(#grpc))),
+            None if !self.grpc.is_empty() => calls.extend(quote!(.serves_grpc())),
+            None => {}
         }
         if let Some(role) = &spec.role {
             let role = format_ident!("{}", capitalised(role));
@@ -171,7 +176,7 @@ impl Model<'_> {
     }
 
     fn start(&self) -> TokenStream {
-        if self.spec.http.is_some() || self.spec.http_on.is_some() {
+        if self.spec.http.is_some() || self.spec.http_on.is_some() || !self.grpc.is_empty() {
             return self.start_http();
         }
         let head = quote!(fn start(self: __g::Arc<Self>, cx: __g::Context));
@@ -211,6 +216,10 @@ impl Model<'_> {
                 };
             }
         });
+        let services = self.grpc.iter().map(|method| {
+            let cfgs = cfgs(&method.attrs);
+            quote!(#(#cfgs)* let routes = __g::grpc::beside(&cx, &self, routes)?;)
+        });
         let starts = self.start.iter().map(|method| {
             let cfgs = cfgs(&method.attrs);
             let call = call_start(method);
@@ -242,6 +251,7 @@ impl Model<'_> {
                 let routes = __g::http::mounted(&cx, routes)?;
                 #(#wrappers)*
                 #layers
+                #(#services)*
                 #(#starts)*
                 #nothing
                 let beside = __g::None::<__g::http::Nothing>;
@@ -250,6 +260,30 @@ impl Model<'_> {
             },
         );
         quote!(fn start(self: __g::Arc<Self>, cx: __g::Context) #future)
+    }
+
+    /// What makes it a service that answers gRPC calls.
+    fn serve(&self, body: impl Fn(&Method) -> TokenStream) -> TokenStream {
+        let Some(first) = self.grpc.first() else { return TokenStream::new() };
+        let (impl_generics, _, where_clause) = self.block.generics.split_for_impl();
+        let self_ty = &self.block.self_ty;
+        let condition = if_any(&self.grpc);
+        let variants = self.grpc.iter().map(|method| {
+            let (cfgs, body) = (cfgs(&method.attrs), body(method));
+            quote! {
+                #(#cfgs)*
+                fn grpc(self: __g::Arc<Self>, services: __g::grpc::Routes) -> __g::grpc::Routes { #body }
+            }
+        });
+        let code = quote! {
+            #condition
+            #[automatically_derived]
+            impl #impl_generics __g::grpc::Serve for #self_ty #where_clause {
+                #(#variants)*
+            }
+        };
+        // Without the feature, what rustc has to say it says of the user's method.
+        quote_spanned!(first.sig.ident.span()=> __g::__grpc! { #code })
     }
 
     /// `stop`, `health`, `reload`.
@@ -323,6 +357,20 @@ fn call_start(method: &Method) -> TokenStream {
     quote! {
         #(let #names = #params;)*
         __g::on_thread(&cx, move || #outcome(Self::#name(#this, #(#names),*))).await
+    }
+}
+
+/// Calls the user's `grpc`. It expects `self` and `services`.
+fn called_grpc(method: &Method) -> TokenStream {
+    let name = &method.sig.ident;
+    let param = method.params().next();
+    let output = output(method);
+    let is_shared = method.sig.receiver().is_some_and(|receiver| matches!(receiver.kind, ReceiverKind::Reference(..)));
+    let this = if is_shared { quote!(&self) } else { quote!(self) };
+    quote! {
+        <#output as __g::grpc::Services>::into(
+            Self::#name(#this, <#param as __g::grpc::Services>::from(services))
+        )
     }
 }
 
@@ -443,11 +491,22 @@ fn unless_any(methods: &[&Method]) -> TokenStream {
     if methods.is_empty() {
         return TokenStream::new();
     }
+    let any = any(methods);
+    quote!(#[cfg(not(#any))])
+}
+
+/// The condition under which one of these methods is there.
+fn if_any(methods: &[&Method]) -> TokenStream {
+    let any = any(methods);
+    quote!(#[cfg(#any)])
+}
+
+fn any(methods: &[&Method]) -> TokenStream {
     let conditions = methods.iter().map(|method| {
         let all = cfgs(&method.attrs).map(condition);
         quote!(all(#(#all),*))
     });
-    quote!(#[cfg(not(any(#(#conditions),*)))])
+    quote!(any(#(#conditions),*))
 }
 
 /// What stands between the parentheses of `#[cfg(…)]`.

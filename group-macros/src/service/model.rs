@@ -23,6 +23,7 @@ pub(super) const ARGUMENTS: &[&str] = &[
     "after",
     "http",
     "prefix",
+    "grpc",
     "role",
     "restart",
     "critical",
@@ -62,6 +63,7 @@ pub(super) struct Model<'a> {
     pub(super) health: Vec<&'a Method>,
     pub(super) reload: Vec<&'a Method>,
     pub(super) router: Vec<&'a Method>,
+    pub(super) grpc: Vec<&'a Method>,
     pub(super) routes: Vec<Route<'a>>,
     /// What is put around all of them.
     pub(super) layers: Vec<Expr>,
@@ -78,6 +80,7 @@ pub(super) struct Spec {
     /// The service on which it is mounted, instead of an address.
     pub(super) http_on: Option<Type>,
     pub(super) prefix: Option<LitStr>,
+    pub(super) grpc: Option<LitStr>,
     pub(super) role: Option<String>,
     pub(super) restart: Option<Restart>,
     pub(super) critical: Option<bool>,
@@ -117,6 +120,7 @@ impl<'a> Model<'a> {
             health: named(block, "health"),
             reload: named(block, "reload"),
             router: named(block, "router"),
+            grpc: grpc_methods(block),
             routes: Vec::new(),
             layers: read_layers(&block.attrs, errors),
             tickers: ticker::read(block, errors),
@@ -149,6 +153,7 @@ impl<'a> Model<'a> {
                     None => self.spec.http = errors.keep(arg.string("127.0.0.1:8080").and_then(check_address)),
                 },
                 "prefix" => self.spec.prefix = errors.keep(arg.string("/api").and_then(check_prefix)),
+                "grpc" => self.spec.grpc = read_grpc(arg, errors),
                 "role" => self.spec.role = errors.keep(arg.word(ROLES)),
                 "restart" => self.spec.restart = read_restart(arg, errors),
                 "critical" => self.spec.critical = errors.keep(arg.bool()),
@@ -258,9 +263,22 @@ impl<'a> Model<'a> {
                 errors.at(param, format!("`{}` takes nothing but `&self`", method.sig.ident));
             }
         }
-        for method in self.router.iter().filter(|method| !is_router(method)) {
+        for method in self.router.iter().filter(|method| !passes_on(method)) {
             let message = "`router` takes the routes and returns them: `fn router(&self, routes: Router) -> Router`";
             errors.at(&method.sig.ident, message);
+        }
+        self.check_grpc_methods(errors);
+    }
+
+    fn check_grpc_methods(&self, errors: &mut Errors) {
+        for method in &self.grpc {
+            check_receiver_of_grpc(method, errors);
+            check_callable(method, errors);
+            if !passes_on(method) {
+                let message = "`grpc` takes the services and returns them: \
+                               `fn grpc(self: Arc<Self>, services: Routes) -> Routes`";
+                errors.at(&method.sig.ident, message);
+            }
         }
     }
 
@@ -333,11 +351,16 @@ impl<'a> Model<'a> {
     fn check_purpose(&self, args: &[Arg], errors: &mut Errors) {
         let (first_route, serves) = (self.first_route(), self.serves());
         let http = args.iter().find(|arg| arg.key == "http");
+        let grpc = args.iter().find(|arg| arg.key == "grpc");
+        self.check_purpose_of_grpc(http, grpc, errors);
         match (first_route, http) {
+            (Some(route), None) if grpc.is_some() => {
+                errors.at(route, "routes need `http`: write it in place of `grpc`, for one address serves both");
+            }
             (Some(route), None) => {
                 errors.at(route, "routes need an address: `#[service(http = \"127.0.0.1:8080\")]`");
             }
-            (None, Some(http)) if !serves && !self.serves_others() => {
+            (None, Some(http)) if !serves && !self.serves_others() && self.grpc.is_empty() => {
                 errors.at(&http.key, "nothing is served here: add a method with `#[get(\"/path\")]`");
             }
             (None, None) if serves => {
@@ -345,8 +368,36 @@ impl<'a> Model<'a> {
                 errors.at(ident, "`router` needs an address: `#[service(http = \"127.0.0.1:8080\")]`");
             }
             // Mistakes elsewhere may be all that hides it.
-            (None, None) if self.start.is_empty() && self.tickers.is_empty() && errors.is_empty() => {
+            (None, None) if self.does_nothing() && errors.is_empty() => {
                 self.say_that_start_is_missing(errors);
+            }
+            _ => {}
+        }
+    }
+
+    fn does_nothing(&self) -> bool {
+        self.start.is_empty() && self.tickers.is_empty() && self.grpc.is_empty()
+    }
+
+    fn check_purpose_of_grpc(&self, http: Option<&Arg>, grpc: Option<&Arg>, errors: &mut Errors) {
+        let is_mounted = self.spec.http_on.is_some();
+        match (self.grpc.first(), grpc) {
+            (_, Some(grpc)) if http.is_some() && !(is_mounted && self.spec.grpc.is_none()) => {
+                errors.at(&grpc.key, "one address serves both: remove `grpc`, and its services are where `http` is");
+            }
+            (None, Some(grpc)) => {
+                let message = "no gRPC is served here: add `fn grpc(self: Arc<Self>, services: Routes) -> Routes`";
+                errors.at(&grpc.key, message);
+            }
+            (Some(method), None) if is_mounted => {
+                let message = "gRPC is not mounted on another service: \
+                               add `grpc` to the arguments to serve this group alone";
+                errors.at(&method.sig.ident, message);
+            }
+            (Some(method), None) if http.is_none() => {
+                let message = "`grpc` needs an address: `#[service(grpc = \"127.0.0.1:50051\")]`, \
+                               or `#[service(grpc)]` to serve this group alone";
+                errors.at(&method.sig.ident, message);
             }
             _ => {}
         }
@@ -383,6 +434,12 @@ fn named<'a>(block: &'a Block, name: &str) -> Vec<&'a Method> {
     let mut always = false;
     let counts = |method: &&Method| cfgs(&method.attrs).next().is_some() || !std::mem::replace(&mut always, true);
     block.methods().filter(|method| method.sig.ident.unraw() == name).filter(counts).collect()
+}
+
+/// A route may have this name, too.
+fn grpc_methods(block: &Block) -> Vec<&Method> {
+    let is_route = |method: &Method| method.attrs.iter().any(|attr| route_method(attr).is_some());
+    named(block, "grpc").into_iter().filter(|method| !is_route(method)).collect()
 }
 
 /// Generic parameters, with their brackets.
@@ -479,6 +536,16 @@ pub(super) fn takes_arc(method: &Method) -> bool {
     last.is_some_and(|last| last == "Arc < Self >")
 }
 
+/// tonic's services want to own what they serve.
+fn check_receiver_of_grpc(method: &Method, errors: &mut Errors) {
+    let message = "`grpc` must take `self: Arc<Self>`: the group owns the service and shares it";
+    match method.sig.receiver() {
+        Some(receiver) if takes_arc(method) || matches!(receiver.kind, ReceiverKind::Reference(_, _, None)) => {}
+        Some(receiver) => errors.at(receiver, message),
+        None => errors.at(&method.sig.ident, message),
+    }
+}
+
 /// A route may do without the service.
 fn check_receiver_of_route(method: &Method, errors: &mut Errors) {
     if matches!(method.sig.inputs.first(), Some(FnArg::Receiver(_))) {
@@ -512,7 +579,7 @@ pub(super) fn check_result(method: &Method, expected: &str, errors: &mut Errors)
 }
 
 /// Whether it is `fn(…, routes) -> …`.
-fn is_router(method: &Method) -> bool {
+fn passes_on(method: &Method) -> bool {
     !method.is_async() && method.params().count() == 1 && method.output().is_some_and(|ty| !mentions_impl(ty))
 }
 
@@ -528,6 +595,12 @@ fn check_name(name: LitStr) -> syn::Result<LitStr> {
         return Err(syn::Error::new(name.span(), "a service's name is lower-case letters, digits, - and _"));
     }
     Ok(name)
+}
+
+/// `grpc = "127.0.0.1:50051"`, or `grpc` alone.
+fn read_grpc(arg: &Arg, errors: &mut Errors) -> Option<LitStr> {
+    let address = errors.keep(arg.string_or_alone("127.0.0.1:50051"))??;
+    errors.keep(check_address(address))
 }
 
 fn check_address(address: LitStr) -> syn::Result<LitStr> {

@@ -19,7 +19,7 @@ const EVERY: &str = "expected a duration, as in `#[every(\"30s\")]` or `#[every(
 const CRON: &str = "expected a cron expression, as in `#[cron(\"0 3 * * *\")]`";
 
 /// The methods that the group calls by their names.
-const CALLED: &[&str] = &["new", "start", "stop", "health", "reload", "router"];
+const CALLED: &[&str] = &["new", "start", "stop", "health", "reload", "router", "grpc"];
 
 /// A method that is done again and again.
 pub(super) struct Ticker<'a> {

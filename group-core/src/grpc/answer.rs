@@ -1,0 +1,151 @@
+//! How one call is answered, whichever way it came: in time, and with a status whatever happens.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Uri};
+use axum::middleware::Next;
+use axum::response::Response;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tonic::Status;
+
+use crate::BoxError;
+use crate::panic::{caught, caught_now};
+
+/// Answers one call of a service. A panic and a deadline that has passed have a status, too.
+pub(super) async fn answer(State(service): State<Arc<str>>, request: Request, next: Next) -> Response {
+    let deadline = deadline(request.headers());
+    let call = Call { service, uri: request.uri().clone() };
+    let answering = caught(next.run(request));
+    let answered = match deadline {
+        None => answering.await,
+        Some(at) => match timeout_at(at, answering).await {
+            Ok(answered) => answered,
+            Err(_) => return too_late().into_http(),
+        },
+    };
+    match answered {
+        Ok(response) => response.map(|body| {
+            let deadline = deadline.map(|at| Box::pin(sleep_until(at)));
+            Body::new(Answer { body: Some(body), call, deadline })
+        }),
+        Err(panicked) => call.panicked(&*panicked).into_http(),
+    }
+}
+
+/// The call, for those who read of it.
+#[derive(Debug)]
+struct Call {
+    service: Arc<str>,
+    uri: Uri,
+}
+
+impl Call {
+    fn panicked(&self, panicked: &(dyn std::error::Error + Send + Sync)) -> Status {
+        let Self { service, uri } = self;
+        let path = uri.path();
+        tracing::error!(target: "group", service = &**service, path, "`{service}` {panicked} (on {path})");
+        Status::internal("the handler panicked")
+    }
+}
+
+pub(super) fn too_late() -> Status {
+    Status::deadline_exceeded("the deadline that the client set has passed")
+}
+
+/// When the client wants no answer any more.
+fn deadline(headers: &HeaderMap) -> Option<Instant> {
+    let limit = headers.get("grpc-timeout").and_then(|value| timeout(value.to_str().ok()?))?;
+    Instant::now().checked_add(limit)
+}
+
+/// Reads `grpc-timeout`: up to eight digits, and a unit.
+fn timeout(value: &str) -> Option<Duration> {
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    if digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(amount * 60 * 60),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
+/// The body of an answer. What is wrong with it is said in its trailers.
+#[derive(Debug)]
+struct Answer {
+    /// `None` when all was said.
+    body: Option<Body>,
+    call: Call,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Answer {
+    fn end_with(&mut self, status: &Status) -> Option<Result<Frame<Bytes>, BoxError>> {
+        self.body = None;
+        let mut trailers = HeaderMap::new();
+        Some(status.add_header(&mut trailers).map(|()| Frame::trailers(trailers)).map_err(BoxError::from))
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Self { body: Some(body), deadline, .. } = &mut *self else { return Poll::Ready(None) };
+        if deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(task).is_ready()) {
+            return Poll::Ready(self.end_with(&too_late()));
+        }
+        match caught_now(|| Pin::new(body).poll_frame(task)) {
+            Ok(polled) => polled.map_err(BoxError::from),
+            Err(panicked) => {
+                let status = self.call.panicked(&*panicked);
+                Poll::Ready(self.end_with(&status))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::timeout;
+
+    #[test]
+    fn a_timeout_is_digits_and_a_unit() {
+        for (value, limit) in [
+            ("1H", Duration::from_secs(3600)),
+            ("2M", Duration::from_secs(120)),
+            ("99999999S", Duration::from_secs(99_999_999)),
+            ("100m", Duration::from_millis(100)),
+            ("7u", Duration::from_micros(7)),
+            ("1n", Duration::from_nanos(1)),
+        ] {
+            assert_eq!(timeout(value), Some(limit), "{value}");
+        }
+        for wrong in ["", "S", "100", "123456789S", "-1S", "1 S", "1s", "1é"] {
+            assert_eq!(timeout(wrong), None, "{wrong}");
+        }
+    }
+}

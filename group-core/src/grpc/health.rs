@@ -1,0 +1,99 @@
+//! `grpc.health.v1`: what the group's state means to a client.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tonic::{Request, Response, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_server};
+
+use crate::{Context, Events, Handle, Shutdown, State};
+
+/// Says how the group and the service of one server are.
+#[derive(Clone, Debug)]
+pub(super) struct Health {
+    group: Handle,
+    /// The service that serves.
+    service: Arc<str>,
+    /// What it serves.
+    names: Arc<[&'static str]>,
+    shutdown: Shutdown,
+}
+
+impl Health {
+    pub(super) fn new(cx: &Context, names: &[&'static str]) -> Self {
+        let shutdown = Shutdown::new(cx.clone());
+        Self { group: cx.handle(), service: cx.name().into(), names: names.into(), shutdown }
+    }
+
+    /// `ServiceUnknown` of what is not served here.
+    fn of(&self, name: &str) -> ServingStatus {
+        let group = self.group.status();
+        let is_ready = match name {
+            "" => group.is_ready(),
+            name if self.names.contains(&name) => {
+                let service = group.service(&self.service);
+                group.is_ready() && service.is_some_and(|service| service.state() == State::Ready)
+            }
+            _ => return ServingStatus::ServiceUnknown,
+        };
+        if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing }
+    }
+}
+
+/// One client that watches.
+struct Watching {
+    health: Health,
+    name: String,
+    events: Events,
+    told: Option<ServingStatus>,
+}
+
+impl Watching {
+    /// The next change; `None` once the server stops and has said so.
+    async fn next(&mut self) -> Option<ServingStatus> {
+        loop {
+            let now = self.health.of(&self.name);
+            if self.told.replace(now) != Some(now) {
+                return Some(now);
+            }
+            if self.health.shutdown.is_requested() {
+                return None;
+            }
+            tokio::select! {
+                () = self.health.shutdown.requested() => {}
+                event = self.events.recv() => drop(event?),
+            }
+        }
+    }
+}
+
+fn response(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse { status: status.into() }
+}
+
+#[tonic::async_trait]
+impl health_server::Health for Health {
+    async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+        let name = request.into_inner().service;
+        match self.of(&name) {
+            ServingStatus::ServiceUnknown => Err(Status::not_found(format!("`{name}` is not served here"))),
+            status => Ok(Response::new(response(status))),
+        }
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+
+    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let name = request.into_inner().service;
+        // From here on, so that nothing is missed between the first look and the first event.
+        let watching = Watching { health: self.clone(), name, events: self.group.events(), told: None };
+        let changes = unfold(watching, |mut watching| async {
+            let status = watching.next().await?;
+            Some((Ok(response(status)), watching))
+        });
+        Ok(Response::new(Box::pin(changes)))
+    }
+}

@@ -1,0 +1,63 @@
+//! Services that run elsewhere.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+
+use tonic::transport::Endpoint;
+
+/// The services that this group is to call elsewhere, by their types.
+pub(crate) type Remotes = HashMap<TypeId, Endpoint>;
+
+/// Reads where a service runs.
+///
+/// # Errors
+///
+/// What was expected.
+pub(crate) fn endpoint(url: &str) -> Result<Endpoint, &'static str> {
+    const EXPECTED: &str = "`http://host:port`, as in `http://10.0.0.7:50051`, or `unix:/path`";
+    if let Some(path) = url.strip_prefix("unix:") {
+        return if path.starts_with('/') {
+            Endpoint::from_shared(url.to_owned()).map_err(|_| EXPECTED)
+        } else {
+            Err(EXPECTED)
+        };
+    }
+    let uri: axum::http::Uri = url.parse().map_err(|_| EXPECTED)?;
+    let is_bare = matches!(uri.path_and_query().map_or("/", |rest| rest.as_str()), "/");
+    if uri.scheme_str() != Some("http") || !is_bare || uri.host().is_none_or(str::is_empty) {
+        return Err(EXPECTED);
+    }
+    Endpoint::from_shared(url.to_owned()).map_err(|_| EXPECTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::endpoint;
+
+    #[test]
+    fn a_remote_service_has_a_url() {
+        for good in [
+            "http://localhost:50051",
+            "http://10.0.0.7:50051/",
+            "http://[::1]:1",
+            "http://inventory",
+            "unix:/run/inventory.sock",
+        ] {
+            assert!(endpoint(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "localhost:50051",
+            "10.0.0.7",
+            "https://localhost:50051",
+            "http://",
+            "http://:1",
+            "http://a:b",
+            "http://a/b",
+            "unix:a",
+            "ftp://a:1",
+        ] {
+            assert!(endpoint(bad).is_err(), "{bad}");
+        }
+    }
+}
