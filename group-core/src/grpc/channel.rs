@@ -11,7 +11,7 @@ use std::task::{self, Poll};
 
 use axum::http::{Request, Response};
 use tonic::body::Body;
-use tonic::transport;
+use tonic::{Status, transport};
 use tower_service::Service;
 
 use super::answer::too_late;
@@ -122,12 +122,16 @@ impl Called {
     }
 }
 
-/// tonic calls a deadline that its client saw pass a cancellation; a server says what it is.
-fn in_time(error: transport::Error) -> BoxError {
+/// What tonic calls a cancellation, though nobody has cancelled anything: a deadline that has passed, and a
+/// connection that was closed before the call was sent on it.
+fn said_better(error: transport::Error) -> BoxError {
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.is::<tonic::TimeoutExpired>() {
             return too_late().into();
+        }
+        if error.downcast_ref().is_some_and(hyper::Error::is_canceled) {
+            return Status::unavailable("the connection was closed before the call was sent").into();
         }
         cause = error.source();
     }
@@ -167,7 +171,7 @@ impl<S> Service<Request<Body>> for Channel<S> {
             Way::Memory(local) => Box::pin(local.clone().call(request)),
             Way::Network(channel) => {
                 let answer = channel.call(request);
-                Box::pin(async { answer.await.map_err(in_time) })
+                Box::pin(async { answer.await.map_err(said_better) })
             }
         }
     }

@@ -295,7 +295,7 @@ async fn health_is_not_serving_while_a_service_restarts() {
     fail.notify_one();
     assert_eq!(watch.message().await.expect("comes").expect("is one").status(), ServingStatus::NotServing);
     assert_eq!(health(&mut client, "shop.Inventory").await, Ok(ServingStatus::NotServing));
-    running.stop().await;
+    assert!(!running.stop().await.services().is_empty());
 }
 
 #[tokio::test]

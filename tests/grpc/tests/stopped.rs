@@ -1,0 +1,99 @@
+//! A process that is told to stop in the midst of calls.
+
+use grpc_tests::item;
+use grpc_tests::proto::inventory_client::InventoryClient;
+use programs::Program;
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+
+const SHOP: &str = env!("CARGO_BIN_EXE_shop");
+
+fn address_of(shop: &mut Program) -> String {
+    let line = shop.logs("inventory is ready on grpc://");
+    let (_, rest) = line.split_once("grpc://").expect("has an address");
+    rest.split(' ').next().expect("is not empty").to_owned()
+}
+
+async fn client(address: &str) -> InventoryClient<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("is a URL");
+    InventoryClient::new(endpoint.connect().await.expect("it listens"))
+}
+
+async fn get(address: &str, path: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("it listens");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("is sent");
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.expect("is answered");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_in_mid_stream_cuts_nothing_off() {
+    let mut shop = Program::start(SHOP, &[], &[]);
+    let address = address_of(&mut shop);
+    shop.logs("2 services are ready");
+    let mut client = client(&address).await;
+    let mut counts = client.watch(item("nuts", 0)).await.expect("begins").into_inner();
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let mut echo =
+        client.echo(tokio_stream::wrappers::ReceiverStream::new(receiver)).await.expect("begins").into_inner();
+    sender.send(item("a", 1)).await.expect("is taken");
+    assert_eq!(echo.message().await.expect("comes"), Some(item("a", 1)));
+    assert_eq!(counts.message().await.expect("comes"), Some(item("nuts", 1)));
+
+    shop.signal("TERM");
+
+    // The stream of the server ends by itself, whole: each number once.
+    let mut last = 1;
+    while let Some(next) = counts.message().await.expect("is not cut") {
+        assert_eq!(next.count, last + 1);
+        last = next.count;
+    }
+    // That of the client goes on as long as it wants.
+    for count in 2..10 {
+        sender.send(item("a", count)).await.expect("is taken");
+        assert_eq!(echo.message().await.expect("comes"), Some(item("a", count)));
+    }
+    let refused = client.stock(item("nuts", 0)).await.expect_err("nothing new is taken");
+    assert!(matches!(refused.code(), Code::Unavailable | Code::Cancelled), "{refused:?}");
+    drop(sender);
+    assert_eq!(echo.message().await.expect("is not cut"), None);
+    let ended = shop.end();
+    assert_eq!(ended.code, Some(0), "{:#?}", ended.logged);
+    assert_eq!(ended.logged_with("drained 1 connection").len(), 1, "{:#?}", ended.logged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_calls_wherever_it_runs() {
+    let mut inventory = Program::start(SHOP, &[], &[]);
+    let address = address_of(&mut inventory);
+    let gateway = inventory.address_of("gateway");
+    assert!(get(&gateway, "/nuts").await.ends_with("\r\n\r\n3"));
+
+    let remote = format!("http://{address}");
+    let mut other = Program::start(SHOP, &[], &[("GROUP_INVENTORY__REMOTE", &remote)]);
+    other.logs(&format!("inventory runs elsewhere: {remote}"));
+    let gateway = other.address_of("gateway");
+    assert!(get(&gateway, "/nuts").await.ends_with("\r\n\r\n3"));
+    inventory.signal("TERM");
+    assert_eq!(inventory.end().code, Some(0));
+    assert!(get(&gateway, "/nuts").await.starts_with("HTTP/1.1 502"));
+    other.signal("TERM");
+    assert_eq!(other.end().code, Some(0));
+}
+
+#[test]
+fn a_wrong_remote_starts_nothing() {
+    for (variable, url, said) in [
+        ("GROUP_INVENTORY__REMOTE", "nowhere", "GROUP_INVENTORY__REMOTE is `nowhere`: expected `http://host:port`"),
+        ("GROUP_INVENTRY__REMOTE", "http://a:1", "GROUP_INVENTRY__REMOTE is for a service that is not in this group"),
+        ("GROUP_GATEWAY__REMOTE", "http://a:1", "GROUP_GATEWAY__REMOTE"),
+    ] {
+        let ended = Program::start(SHOP, &[], &[(variable, url)]).end();
+        assert_eq!(ended.code, Some(78), "{:#?}", ended.logged);
+        assert!(ended.logged.iter().any(|line| line.contains(said)), "{said}: {:#?}", ended.logged);
+    }
+}
