@@ -31,11 +31,11 @@ impl Declared {
     #[cfg(feature = "grpc")]
     #[track_caller]
     pub(crate) fn only_called(called: crate::grpc::Called) -> Self {
-        let caller = std::panic::Location::caller();
+        let here = std::panic::Location::caller();
         Self {
             spec: Spec::new((called.name)()).serves_grpc(),
             type_id: called.type_id,
-            place: Place { file: caller.file(), line: caller.line() },
+            place: Place { file: here.file(), line: here.line() },
             factory: (called.factory)(),
             only_called: true,
         }

@@ -156,12 +156,11 @@ impl Journal {
             let (on, prefix) = (on.name(), spec.prefix.as_deref().unwrap_or("/"));
             return tracing::info!(target: "group", service = name, http_on = &*on, prefix, took = %took, "{name} is ready on {on}, under {prefix} ({took})");
         }
-        match member.addr() {
-            Some(addr) => {
-                let scheme = spec.scheme();
-                tracing::info!(target: "group", service = name, %addr, took = %took, "{name} is ready on {scheme}{addr} ({took})");
-            }
-            None => tracing::info!(target: "group", service = name, took = %took, "{name} is ready ({took})"),
+        if let Some(addr) = member.addr() {
+            let scheme = spec.scheme();
+            tracing::info!(target: "group", service = name, %addr, took = %took, "{name} is ready on {scheme}{addr} ({took})");
+        } else {
+            tracing::info!(target: "group", service = name, took = %took, "{name} is ready ({took})");
         }
     }
 

@@ -92,10 +92,10 @@ struct Answer {
 }
 
 impl Answer {
-    fn end_with(&mut self, status: &Status) -> Option<Result<Frame<Bytes>, BoxError>> {
+    fn end_with(&mut self, status: &Status) -> Result<Frame<Bytes>, BoxError> {
         self.body = None;
         let mut trailers = HeaderMap::new();
-        Some(status.add_header(&mut trailers).map(|()| Frame::trailers(trailers)).map_err(BoxError::from))
+        status.add_header(&mut trailers).map(|()| Frame::trailers(trailers)).map_err(BoxError::from)
     }
 }
 
@@ -106,13 +106,13 @@ impl HttpBody for Answer {
     fn poll_frame(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Self { body: Some(body), deadline, .. } = &mut *self else { return Poll::Ready(None) };
         if deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(task).is_ready()) {
-            return Poll::Ready(self.end_with(&too_late()));
+            return Poll::Ready(Some(self.end_with(&too_late())));
         }
         match caught_now(|| Pin::new(body).poll_frame(task)) {
             Ok(polled) => polled.map_err(BoxError::from),
             Err(panicked) => {
                 let status = self.call.panicked(&*panicked);
-                Poll::Ready(self.end_with(&status))
+                Poll::Ready(Some(self.end_with(&status)))
             }
         }
     }

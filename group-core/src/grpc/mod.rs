@@ -94,7 +94,6 @@ pub async fn serve_in_process(cx: &Context) {
 pub trait Serve: crate::Service {
     /// Adds its gRPC services. It is called for its server, and again for each [`Channel`]: what calls
     /// share belongs into `self`.
-    #[must_use]
     fn grpc(self: Arc<Self>, services: Routes) -> Routes;
 }
 

@@ -56,8 +56,8 @@ impl Routes {
 
     /// Adds a service: what tonic calls `InventoryServer`.
     ///
-    /// Health knows it by its name, `shop.Inventory`: SERVING while the group and the service of the
-    /// group that serves it are ready. The empty name is the group as a whole. Both are NOT_SERVING
+    /// Health knows it by its name, `shop.Inventory`: `SERVING` while the group and the service of the
+    /// group that serves it are ready. The empty name is the group as a whole. Both are `NOT_SERVING`
     /// from the moment when a stop is asked for, and streams of `Watch` end when the server stops. If
     /// you add a health service of your own, it takes the place of ours.
     pub fn add_service<S>(mut self, service: S) -> Self
