@@ -23,6 +23,7 @@ pub(crate) struct Declared {
     pub(crate) place: Place,
     pub(crate) factory: Factory,
     /// Whether it is here only because others call it: then it is no member, wherever it runs.
+    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only gRPC is called elsewhere"))]
     pub(crate) only_called: bool,
 }
 
@@ -72,6 +73,7 @@ pub(crate) struct Assembly {
     /// What was declared; the plan may add to it.
     pub(crate) edges: Edges,
     /// Those that run elsewhere, in any order.
+    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only gRPC is called elsewhere"))]
     pub(crate) elsewhere: Vec<Declared>,
 }
 

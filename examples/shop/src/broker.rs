@@ -1,0 +1,82 @@
+//! The broker: one in this process, or the one at `BROKER_URL`.
+
+use std::net::{SocketAddr, TcpListener};
+
+use anyhow::Context as _;
+use group::{Context, Ready, Shutdown, service};
+use rumqttc::{AsyncClient, EventLoop};
+use rumqttd::protocol::v4::V4;
+use rumqttd::{ConnectionSettings, LinkType, Router, RouterConfig, Server, ServerSettings};
+
+use crate::mqtt::options;
+
+pub(crate) struct Broker {
+    url: String,
+    /// Where ours listens, if it is ours.
+    own: Option<SocketAddr>,
+}
+
+/// Whoever takes an `Arc<Broker>` starts after it, and has stopped before it is asked to.
+#[service(role = "daemon")]
+impl Broker {
+    fn new() -> anyhow::Result<Self> {
+        if let Ok(url) = std::env::var("BROKER_URL") {
+            options(&url, "shop").context("BROKER_URL")?;
+            return Ok(Self { url, own: None });
+        }
+        // `rumqttd` binds by itself, and would not say which port it got: so find a free one for it.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        Ok(Self { url: format!("mqtt://{address}"), own: Some(address) })
+    }
+
+    async fn start(&self, cx: Context, shutdown: Shutdown, ready: Ready) -> anyhow::Result<()> {
+        let Some(address) = self.own else {
+            ready.fire();
+            shutdown.requested().await;
+            return Ok(());
+        };
+        // A `rumqttd::Broker` cannot be stopped. Its parts can: the server, by dropping its future; the
+        // router only waits, on a thread of its own, and ends with the process.
+        let router = Router::new(0, router_config()).spawn();
+        let mut server = Server::new(server_settings(address), router, V4);
+        tokio::select! {
+            // In this order, for the server has bound when it was polled once.
+            biased;
+            ended = server.start(LinkType::Remote) => ended.context("the broker ended"),
+            () = async {
+                cx.publish_addr(address);
+                ready.fire();
+                shutdown.requested().await;
+            } => Ok(()),
+        }
+    }
+}
+
+impl Broker {
+    /// A client, which connects when the event loop is polled.
+    pub(crate) fn client(&self, name: &str) -> anyhow::Result<(AsyncClient, EventLoop)> {
+        Ok(AsyncClient::new(options(&self.url, name)?, 100))
+    }
+}
+
+fn router_config() -> RouterConfig {
+    RouterConfig {
+        max_connections: 10,
+        max_outgoing_packet_count: 200,
+        max_segment_size: 1024 * 1024,
+        max_segment_count: 10,
+        ..RouterConfig::default()
+    }
+}
+
+fn server_settings(listen: SocketAddr) -> ServerSettings {
+    let connections = ConnectionSettings {
+        connection_timeout_ms: 5_000,
+        max_payload_size: 16 * 1024,
+        max_inflight_count: 100,
+        auth: None,
+        external_auth: None,
+        dynamic_filters: true,
+    };
+    ServerSettings { name: "broker".to_owned(), listen, tls: None, next_connection_delay_ms: 1, connections }
+}

@@ -1,0 +1,97 @@
+//! The front door, over HTTP.
+
+use std::sync::Arc;
+
+use group::axum::Json;
+use group::axum::extract::Path;
+use group::axum::http::StatusCode;
+use group::grpc::Channel;
+use group::service;
+use group::tonic::{Code, Status};
+use rusqlite::OptionalExtension as _;
+use rusqlite::params;
+use serde::{Deserialize, Serialize};
+
+use crate::database::Database;
+use crate::inventory::Inventory;
+use crate::outbox::Outbox;
+use crate::proto::QuoteRequest;
+use crate::proto::inventory_client::InventoryClient;
+
+/// What is asked for.
+#[derive(Deserialize)]
+struct Wanted {
+    item: String,
+    pieces: u32,
+}
+
+/// What goes through the broker.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) id: String,
+    pub(crate) item: String,
+    pub(crate) pieces: u32,
+    pub(crate) price: i64,
+}
+
+type Refused = (StatusCode, String);
+
+pub(crate) struct Gateway {
+    database: Arc<Database>,
+    inventory: InventoryClient<Channel<Inventory>>,
+}
+
+/// After the outbox, so that this stops before it: what was answered here can still leave.
+#[service(http = "127.0.0.1:8080", after(Outbox))]
+impl Gateway {
+    fn new(database: Arc<Database>, inventory: Channel<Inventory>) -> Self {
+        Self { database, inventory: InventoryClient::new(inventory) }
+    }
+
+    /// The client chooses the id. So it can ask again when it got no answer, and has ordered once.
+    #[put("/orders/{id}")]
+    async fn order(&self, Path(id): Path<String>, Json(wanted): Json<Wanted>) -> Result<(StatusCode, String), Refused> {
+        let Wanted { item, pieces } = wanted;
+        let mut inventory = self.inventory.clone();
+        let quote = inventory.quote(QuoteRequest { item: item.clone(), pieces }).await.map_err(refused)?;
+        let price = quote.into_inner().price;
+        let order = Order { id, item, pieces, price };
+        let message = serde_json::to_string(&order).map_err(|error| internal(error.into()))?;
+        // On the disk, before it is promised.
+        let accepted = self.database.write(move |database| {
+            let accept = "INSERT INTO outbox (id, message) SELECT ?1, ?2
+                WHERE NOT EXISTS (SELECT * FROM orders WHERE id = ?1) ON CONFLICT DO NOTHING";
+            database.execute(accept, params![order.id, message])
+        });
+        accepted.await.map_err(internal)?;
+        Ok((StatusCode::ACCEPTED, format!("that will be {price} cents\n")))
+    }
+
+    #[get("/orders/{id}")]
+    async fn state(&self, Path(id): Path<String>) -> Result<&'static str, Refused> {
+        let found = self.database.read(move |database| {
+            let ask = "SELECT 'packed\n' FROM orders WHERE id = ?1
+                UNION SELECT 'accepted\n' FROM outbox WHERE id = ?1";
+            database.query_row(ask, [id], |row| row.get::<_, String>(0)).optional()
+        });
+        match found.await.map_err(internal)?.as_deref() {
+            Some("packed\n") => Ok("packed\n"),
+            Some(_) => Ok("accepted\n"),
+            None => Err((StatusCode::NOT_FOUND, "there is no such order\n".to_owned())),
+        }
+    }
+}
+
+fn refused(status: Status) -> Refused {
+    let code = match status.code() {
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::FailedPrecondition => StatusCode::CONFLICT,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    (code, format!("{}\n", status.message()))
+}
+
+fn internal(error: anyhow::Error) -> Refused {
+    tracing::error!("{error:#}");
+    (StatusCode::INTERNAL_SERVER_ERROR, "this went wrong, and is in the log\n".to_owned())
+}

@@ -1,0 +1,21 @@
+//! A small shop in one process: HTTP, gRPC, a queue, a ticker, and a database behind it all. The
+//! README.md beside it says how to try it, and what happens to an order.
+
+mod broker;
+mod database;
+mod gateway;
+mod inventory;
+mod mqtt;
+mod outbox;
+mod report;
+mod warehouse;
+
+/// What is generated from `proto/shop.proto`.
+mod proto {
+    #![allow(clippy::pedantic, missing_docs, unreachable_pub)]
+    tonic::include_proto!("shop");
+    pub(crate) const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("shop");
+}
+
+#[group::main]
+async fn main() {}

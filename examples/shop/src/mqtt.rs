@@ -1,0 +1,44 @@
+//! The clients' side of the broker.
+
+use std::time::Duration;
+
+use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet};
+use tokio::time::{sleep, timeout};
+
+/// Where the orders go.
+pub(crate) const ORDERS: &str = "orders";
+
+/// Reads `mqtt://host:port`.
+pub(crate) fn options(url: &str, name: &str) -> anyhow::Result<MqttOptions> {
+    let Some(address) = url.strip_prefix("mqtt://") else {
+        anyhow::bail!("`{url}` is no address of a broker: expected `mqtt://host:port`");
+    };
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, "1883"));
+    let mut options = MqttOptions::new(name, host, port.parse()?);
+    // What the broker has for this name it keeps until it is acknowledged, also while we are away.
+    options.set_clean_session(false).set_manual_acks(true);
+    Ok(options)
+}
+
+/// What the broker says next. A connection that was lost is made again.
+pub(crate) async fn next(events: &mut EventLoop) -> Packet {
+    loop {
+        match events.poll().await {
+            Ok(Event::Incoming(packet)) => return packet,
+            Ok(Event::Outgoing(_)) => {}
+            Err(error) => {
+                tracing::warn!("no broker: {error}");
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Sends what the client has still to say, acknowledgements for one, and leaves.
+pub(crate) async fn leave(client: AsyncClient, mut events: EventLoop) {
+    let leaving = async { while !matches!(events.poll().await, Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)) {} };
+    // A broker that does not listen must not hold the stop up: what it did not hear comes again.
+    if client.try_disconnect().is_err() || timeout(Duration::from_secs(2), leaving).await.is_err() {
+        tracing::warn!("left without a word: the broker does not listen");
+    }
+}

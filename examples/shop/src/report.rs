@@ -1,0 +1,30 @@
+//! Says now and then how the shop is doing.
+
+use std::sync::Arc;
+
+use group::service;
+
+use crate::database::Database;
+
+pub(crate) struct Report {
+    database: Arc<Database>,
+}
+
+#[service]
+impl Report {
+    fn new(database: Arc<Database>) -> Self {
+        Self { database }
+    }
+
+    /// It never overlaps itself, and the stop waits for it to end.
+    #[every("10s")]
+    async fn report(&self) -> anyhow::Result<()> {
+        let report = self.database.read(|database| {
+            let ask = "SELECT format('%d orders packed for %.2f, %d on their way',
+                count(*), coalesce(sum(price), 0) / 100.0, (SELECT count(*) FROM outbox)) FROM orders";
+            database.query_row(ask, [], |row| row.get::<_, String>(0))
+        });
+        println!("{}", report.await?);
+        Ok(())
+    }
+}

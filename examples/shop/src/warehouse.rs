@@ -1,0 +1,71 @@
+//! Takes the orders from the broker, and packs them.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use futures_util::stream;
+use group::{Ready, Shutdown, service};
+use rumqttc::{AsyncClient, Packet, Publish, QoS};
+use rusqlite::params;
+
+use crate::broker::Broker;
+use crate::database::Database;
+use crate::gateway::Order;
+use crate::mqtt::{ORDERS, leave, next};
+
+pub(crate) struct Warehouse {
+    database: Arc<Database>,
+    broker: Arc<Broker>,
+}
+
+#[service(role = "daemon")]
+impl Warehouse {
+    fn new(database: Arc<Database>, broker: Arc<Broker>) -> Self {
+        Self { database, broker }
+    }
+
+    /// At the stop no more is taken, and the order in hand is finished.
+    async fn start(&self, shutdown: Shutdown, ready: Ready) -> anyhow::Result<()> {
+        let (client, mut events) = self.broker.client("warehouse")?;
+        let messages = stream::unfold(&mut events, |events| async {
+            loop {
+                match next(events).await {
+                    Packet::Publish(message) => return Some((message, events)),
+                    Packet::SubAck(_) => ready.fire(),
+                    // Also when the broker has forgotten us.
+                    Packet::ConnAck(_) => client.try_subscribe(ORDERS, QoS::AtLeastOnce).ok()?,
+                    _ => {}
+                }
+            }
+        });
+        let packed = shutdown.drain(messages, 1, |message| self.take(&client, message)).retry(3).await;
+        leave(client, events).await;
+        packed?;
+        Ok(())
+    }
+}
+
+impl Warehouse {
+    /// Acknowledges a message when all is done: if the process ends before, it comes again.
+    async fn take(&self, client: &AsyncClient, message: Publish) -> anyhow::Result<()> {
+        match serde_json::from_slice(&message.payload) {
+            Ok(order) => self.pack(order).await?,
+            // It would be no order the next time, either.
+            Err(error) => tracing::error!("what came from the broker is no order: {error}"),
+        }
+        client.ack(&message).await.context("cannot acknowledge an order")
+    }
+
+    /// An order that came before changes nothing.
+    async fn pack(&self, Order { id, item, pieces, price }: Order) -> anyhow::Result<()> {
+        let packed = self.database.write(move |database| {
+            let pack = "INSERT INTO orders VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+            if database.execute(pack, params![id, item, pieces, price])? == 1 {
+                database.execute("UPDATE stock SET pieces = pieces - ?1 WHERE item = ?2", params![pieces, item])?;
+            }
+            database.execute("DELETE FROM outbox WHERE id = ?1", [id])?;
+            Ok(())
+        });
+        packed.await
+    }
+}

@@ -1,0 +1,138 @@
+//! The shop as its customers see it, and a broker that is not ours.
+
+#![allow(dead_code, missing_docs, reason = "each test uses a part of it")]
+
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use programs::Program;
+use reqwest::StatusCode;
+use rusqlite::{Connection, OpenFlags};
+
+/// Starts the shop on its database in this folder. `BROKER_URL` says where the broker is, if it is not
+/// the shop's own.
+pub fn shop(folder: &Path, env: &[(&str, &str)]) -> Shop {
+    let mut all = vec![
+        ("GROUP_GATEWAY__HTTP", "127.0.0.1:0"),
+        ("GROUP_INVENTORY__GRPC", "127.0.0.1:0"),
+        // It tells of each connection.
+        ("RUST_LOG", "info,rumqttd=off"),
+    ];
+    all.extend(env);
+    let folder = folder.to_str().expect("is text");
+    Shop { program: Program::start_in(folder, env!("CARGO_BIN_EXE_shop"), &[], &all) }
+}
+
+pub struct Shop {
+    pub program: Program,
+}
+
+impl Shop {
+    /// Waits until it is open, and returns its address.
+    pub fn opens(&mut self) -> String {
+        let address = self.program.address_of("gateway");
+        self.program.logs("services are ready");
+        format!("http://{address}")
+    }
+}
+
+/// Sends an order.
+pub async fn order(client: &reqwest::Client, shop: &str, id: &str, what: &str) -> reqwest::Result<StatusCode> {
+    let request = client.put(format!("{shop}/orders/{id}")).header("content-type", "application/json");
+    let response = request.body(what.to_owned()).send().await?;
+    let status = response.status();
+    // The answer is there when all of it is.
+    response.bytes().await?;
+    Ok(status)
+}
+
+/// The shop's database in this folder, to look at.
+pub fn database(folder: &Path) -> Connection {
+    Connection::open_with_flags(folder.join("shop.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("it is there")
+}
+
+pub fn ask(database: &Connection, question: &str) -> i64 {
+    database.query_row(question, [], |row| row.get(0)).expect("is a number")
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(50), "not within 50 s: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// mosquitto, on a port of its own, with what it keeps in a folder of its own.
+pub struct Mosquitto {
+    process: Child,
+    folder: tempfile::TempDir,
+    port: u16,
+}
+
+impl Mosquitto {
+    /// `None`, and loudly so, where it is not installed; in CI that is a failure.
+    pub fn start() -> Option<Self> {
+        let folder = tempfile::tempdir().expect("there is room");
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port is free").port();
+        let settings = format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n\
+             persistence true\npersistence_location {}/\n",
+            folder.path().display()
+        );
+        std::fs::write(folder.path().join("mosquitto.conf"), settings).expect("there is room");
+        match spawn(folder.path()) {
+            Ok(process) => {
+                let mosquitto = Self { process, folder, port };
+                mosquitto.listens();
+                Some(mosquitto)
+            }
+            Err(error) if std::env::var_os("CI").is_some() => panic!("mosquitto: {error}"),
+            Err(error) => {
+                eprintln!("SKIPPED, for there is no mosquitto: {error}. On Debian: apt-get install mosquitto");
+                None
+            }
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it, and starts it again.
+    pub fn again(&mut self) {
+        self.end();
+        self.process = spawn(self.folder.path()).expect("it was there before");
+        self.listens();
+    }
+
+    fn listens(&self) {
+        until("mosquitto listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+    }
+
+    fn end(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn spawn(folder: &Path) -> std::io::Result<Child> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    Command::new("mosquitto")
+        .arg("-c")
+        .arg(folder.join("mosquitto.conf"))
+        // Where Debian has it, which is not on everybody's path.
+        .env("PATH", format!("{path}:/usr/sbin"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+}
