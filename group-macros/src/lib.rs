@@ -38,4 +38,6 @@ fn duration(duration: std::time::Duration) -> proc_macro2::TokenStream {
 }
 
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! SQLite. What was written stays written, also when the process is killed in the next moment, or the
+//! `SQLite`. What was written stays written, also when the process is killed in the next moment, or the
 //! power fails.
 
 use std::path::PathBuf;
@@ -81,7 +81,7 @@ impl Database {
         self.written.subscribe()
     }
 
-    /// SQLite blocks, so it gets a thread that may be blocked.
+    /// `SQLite` blocks, so it gets a thread that may be blocked.
     async fn call<T, F>(&self, call: F) -> anyhow::Result<T>
     where
         T: Send + 'static,

@@ -82,6 +82,7 @@ impl Gateway {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 fn refused(status: Status) -> Refused {
     let code = match status.code() {
         Code::NotFound => StatusCode::NOT_FOUND,
@@ -91,6 +92,7 @@ fn refused(status: Status) -> Refused {
     (code, format!("{}\n", status.message()))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 fn internal(error: anyhow::Error) -> Refused {
     tracing::error!("{error:#}");
     (StatusCode::INTERNAL_SERVER_ERROR, "this went wrong, and is in the log\n".to_owned())

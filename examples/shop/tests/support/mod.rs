@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 
 /// Starts the shop on its database in this folder. `BROKER_URL` says where the broker is, if it is not
 /// the shop's own.
-pub fn shop(folder: &Path, env: &[(&str, &str)]) -> Shop {
+pub(crate) fn shop(folder: &Path, env: &[(&str, &str)]) -> Shop {
     let mut all = vec![
         ("GROUP_GATEWAY__HTTP", "127.0.0.1:0"),
         ("GROUP_INVENTORY__GRPC", "127.0.0.1:0"),
@@ -25,13 +25,13 @@ pub fn shop(folder: &Path, env: &[(&str, &str)]) -> Shop {
     Shop { program: Program::start_in(folder, env!("CARGO_BIN_EXE_shop"), &[], &all) }
 }
 
-pub struct Shop {
-    pub program: Program,
+pub(crate) struct Shop {
+    pub(crate) program: Program,
 }
 
 impl Shop {
     /// Waits until it is open, and returns its address.
-    pub fn opens(&mut self) -> String {
+    pub(crate) fn opens(&mut self) -> String {
         let address = self.program.address_of("gateway");
         self.program.logs("services are ready");
         format!("http://{address}")
@@ -39,7 +39,7 @@ impl Shop {
 }
 
 /// Sends an order.
-pub async fn order(client: &reqwest::Client, shop: &str, id: &str, what: &str) -> reqwest::Result<StatusCode> {
+pub(crate) async fn order(client: &reqwest::Client, shop: &str, id: &str, what: &str) -> reqwest::Result<StatusCode> {
     let request = client.put(format!("{shop}/orders/{id}")).header("content-type", "application/json");
     let response = request.body(what.to_owned()).send().await?;
     let status = response.status();
@@ -49,16 +49,16 @@ pub async fn order(client: &reqwest::Client, shop: &str, id: &str, what: &str) -
 }
 
 /// The shop's database in this folder, to look at.
-pub fn database(folder: &Path) -> Connection {
+pub(crate) fn database(folder: &Path) -> Connection {
     Connection::open_with_flags(folder.join("shop.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("it is there")
 }
 
-pub fn ask(database: &Connection, question: &str) -> i64 {
+pub(crate) fn ask(database: &Connection, question: &str) -> i64 {
     database.query_row(question, [], |row| row.get(0)).expect("is a number")
 }
 
 /// Waits until something is so.
-pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < Duration::from_secs(50), "not within 50 s: {what}");
@@ -67,7 +67,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// mosquitto, on a port of its own, with what it keeps in a folder of its own.
-pub struct Mosquitto {
+pub(crate) struct Mosquitto {
     process: Child,
     folder: tempfile::TempDir,
     port: u16,
@@ -75,7 +75,7 @@ pub struct Mosquitto {
 
 impl Mosquitto {
     /// `None`, and loudly so, where it is not installed; in CI that is a failure.
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let folder = tempfile::tempdir().expect("there is room");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port is free").port();
         let settings = format!(
@@ -98,12 +98,12 @@ impl Mosquitto {
         }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
 
     /// Kills it, and starts it again.
-    pub fn again(&mut self) {
+    pub(crate) fn again(&mut self) {
         self.end();
         self.process = spawn(self.folder.path()).expect("it was there before");
         self.listens();
