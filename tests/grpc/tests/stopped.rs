@@ -6,7 +6,7 @@ use programs::Program;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
-const SHOP: &str = env!("CARGO_BIN_EXE_shop");
+const SHOP: &str = env!("CARGO_BIN_EXE_calls");
 
 fn address_of(shop: &mut Program) -> String {
     let line = shop.logs("inventory is ready on grpc://");
