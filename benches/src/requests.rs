@@ -1,0 +1,174 @@
+//! The way of a request: `group` and plain axum under the same load, in turn.
+//!
+//! The server has the first processor to itself, the client the last one. As many requests as there are connections
+//! (over HTTP/2: streams) are in flight at any time, so a server that is slower also lets them wait longer.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::page::{Goal, Table};
+use crate::process::{GROUP, PLAIN, Server, free_address};
+use crate::sample::{Result, Taken, run, undisturbed};
+use crate::statistics::Spread;
+
+/// How the client asks, and what that is called.
+pub const WAYS: &[(&str, &str)] = &[
+    ("http1", "HTTP/1.1, keep-alive"),
+    ("connections", "HTTP/1.1, a connection per request"),
+    ("http2", "HTTP/2 without TLS"),
+];
+
+/// How long the client asks, in milliseconds: once to warm up, and once that counts.
+const WARM_UP: u64 = 300;
+const LONG: u64 = 2000;
+
+/// A client that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// What the client says.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Answered {
+    /// So many requests were answered.
+    pub answers: u64,
+    /// In so many seconds.
+    pub seconds: f64,
+    /// The median of how long a request took, in microseconds.
+    pub p50: f64,
+    /// All but a hundredth took no longer, in microseconds.
+    pub p99: f64,
+}
+
+/// What was measured of one server.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Load {
+    answered: Answered,
+    /// How long the server's threads have run meanwhile, in seconds.
+    worked: f64,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    program: String,
+    way: String,
+    round: usize,
+    taken: Taken<Load>,
+}
+
+/// Loads both servers so often in each way; who is first changes.
+///
+/// # Errors
+///
+/// When a request is not answered.
+pub fn measure(programs: &Path, rounds: usize, tries: u32) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for round in 0..rounds {
+        eprintln!("round {} of {rounds}: requests", round + 1);
+        for &(way, _) in WAYS {
+            let both = if round.is_multiple_of(2) { [PLAIN, GROUP] } else { [GROUP, PLAIN] };
+            for program in both {
+                let taken = undisturbed(tries, || load(programs, program, way), |_| 0.0)?;
+                rows.push(Row { program: program.to_owned(), way: way.to_owned(), round, taken });
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn load(programs: &Path, program: &str, way: &str) -> Result<Load> {
+    let addresses = [free_address()?, free_address()?];
+    let processors = thread::available_parallelism()?.get();
+    let mut command = pinned(0, &programs.join(format!("serve_{program}")));
+    let server = Server::start(&mut command, addresses)?;
+    let ask = |milliseconds: u64| -> Result<Answered> {
+        let mut client = pinned(processors - 1, &programs.join("client"));
+        client.args([addresses[0].to_string(), way.to_owned(), milliseconds.to_string()]);
+        run(&mut client, LIMIT)?.ok_or_else(|| format!("the client of serve_{program} hangs, {way}").into())
+    };
+    ask(WARM_UP)?;
+    let before = worked(server.child.id())?;
+    let answered = ask(LONG)?;
+    Ok(Load { answered, worked: worked(server.child.id())? - before })
+}
+
+/// On this processor alone. A runtime asks how many it has, and starts as many workers.
+fn pinned(processor: usize, program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.arg("--cpu-list").arg(processor.to_string()).arg(program);
+    command
+}
+
+/// How long the threads of this process have run, in seconds.
+fn worked(process: u32) -> Result<f64> {
+    let mut total = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        // A thread may end between being listed and being read.
+        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+        let ran = text.split(' ').next().ok_or("an empty schedstat")?;
+        total += Duration::from_nanos(ran.parse()?);
+    }
+    Ok(total.as_secs_f64())
+}
+
+/// The rows, to be asked.
+#[derive(Debug)]
+pub struct Results<'a>(pub &'a [Row]);
+
+type Figure = fn(&Load) -> f64;
+
+#[expect(clippy::cast_precision_loss, reason = "nobody reads so many digits")]
+const FIGURES: [(&str, Figure); 4] = [
+    ("answers per second", |load| load.answered.answers as f64 / load.answered.seconds),
+    ("p50", |load| load.answered.p50),
+    ("p99", |load| load.answered.p99),
+    ("server's processor time per answer", |load| load.worked / load.answered.answers as f64),
+];
+
+impl Results<'_> {
+    /// How many times plain axum's figure of the same round it is.
+    fn ratio(&self, way: &str, figure: Figure) -> Option<Spread> {
+        let of = |program| self.0.iter().filter(move |row| row.way == way && row.program == program);
+        let pairs = of(GROUP).filter_map(|own| Some((own, of(PLAIN).find(|plain| plain.round == own.round)?)));
+        Spread::of(pairs.map(|(own, plain)| figure(&own.taken.value) / figure(&plain.taken.value)))
+    }
+
+    /// `group` as a multiple of plain axum.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let head = [String::new()].into_iter().chain(FIGURES.map(|(what, _)| what.to_owned())).collect();
+        let mut table = Table::new(head);
+        for (way, called) in WAYS {
+            let cell =
+                |(_, figure)| self.ratio(way, figure).map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.3}"));
+            table.push([(*called).to_owned()].into_iter().chain(FIGURES.map(cell)).collect());
+        }
+        table
+    }
+
+    /// What `group` is to reach.
+    #[must_use]
+    pub fn goals(&self) -> Vec<Goal> {
+        let [(_, answers), _, (_, p99), _] = FIGURES;
+        let mut goals = Vec::new();
+        for (way, called) in WAYS {
+            goals.push(Goal::at_least(
+                format!("{called}: answers per second, × plain axum"),
+                0.98,
+                self.ratio(way, answers),
+            ));
+            goals.push(Goal::at_most(format!("{called}: p99, × plain axum"), 1.05, self.ratio(way, p99)));
+        }
+        goals
+    }
+
+    /// How many of the samples were disturbed even so, and how many there are.
+    #[must_use]
+    pub fn disturbed(&self) -> (usize, usize) {
+        (self.0.iter().filter(|row| row.taken.is_disturbed()).count(), self.0.len())
+    }
+}
