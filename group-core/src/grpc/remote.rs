@@ -24,7 +24,10 @@ pub(crate) fn endpoint(url: &str) -> Result<Endpoint, &'static str> {
     }
     let uri: axum::http::Uri = url.parse().map_err(|_| EXPECTED)?;
     let is_bare = matches!(uri.path_and_query().map_or("/", |rest| rest.as_str()), "/");
-    if uri.scheme_str() != Some("http") || !is_bare || uri.host().is_none_or(str::is_empty) {
+    let host = uri.host().unwrap_or_default();
+    // What follows the host is a port, or nothing.
+    let is_host = uri.authority().is_some_and(|authority| uri.port().is_some() || authority.as_str() == host);
+    if uri.scheme_str() != Some("http") || !is_bare || !is_host || host.is_empty() {
         return Err(EXPECTED);
     }
     Endpoint::from_shared(url.to_owned()).map_err(|_| EXPECTED)
