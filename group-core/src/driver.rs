@@ -30,6 +30,8 @@ pub(crate) struct Driver {
     /// Timers that were put off after they were armed.
     put_off: HashMap<Timer, Instant>,
     started: Option<oneshot::Sender<()>>,
+    /// When the event came that is being dealt with.
+    now: Instant,
 }
 
 struct Slot {
@@ -63,6 +65,7 @@ impl Driver {
             timers: BinaryHeap::new(),
             put_off: HashMap::new(),
             started: Some(started),
+            now: Instant::now(),
             shared,
             lifecycle,
             budget,
@@ -78,6 +81,7 @@ impl Driver {
         while let Ok(message) = self.inbox.try_recv() {
             self.receive(message);
         }
+        self.now = Instant::now();
         self.feed(Event::Begin, None);
         let mut sleep = pin!(sleep_until(Instant::now()));
         while !self.lifecycle.is_over() {
@@ -92,6 +96,7 @@ impl Driver {
     }
 
     fn receive(&mut self, message: Message) {
+        self.now = Instant::now();
         match message {
             Message::Stop => self.feed(Event::Stop, None),
             Message::Exit(code) => {
@@ -142,9 +147,11 @@ impl Driver {
 
     /// `error` is what the event is about, for the journal.
     fn feed(&mut self, event: Event, mut error: Option<BoxError>) {
-        for action in self.lifecycle.handle(event) {
+        let mut actions = self.lifecycle.handle(event);
+        for action in actions.drain(..) {
             self.carry_out(action, &mut error);
         }
+        self.lifecycle.reuse(actions);
     }
 
     fn carry_out(&mut self, action: Action, error: &mut Option<BoxError>) {
@@ -224,7 +231,7 @@ impl Driver {
             Timer::Deadline => self.budget.deadline(),
             Timer::LastGrace => self.budget.last_grace(),
         };
-        self.timers.push(Reverse((Instant::now() + lasts.min(FOREVER), timer)));
+        self.timers.push(Reverse((self.now + lasts.min(FOREVER), timer)));
     }
 
     /// How long a service may take to stop from now on, if it would like this long.
@@ -240,7 +247,7 @@ impl Driver {
             Some(timer) => (timer, by),
             None => return,
         };
-        let until = Instant::now() + by.min(FOREVER);
+        let until = self.now + by.min(FOREVER);
         self.put_off.entry(timer).and_modify(|at| *at = until.max(*at)).or_insert(until);
     }
 
@@ -248,6 +255,8 @@ impl Driver {
     fn put_off_until(&mut self, timer: Timer) -> Option<Instant> {
         match timer {
             Timer::Quiet => Some(self.shared.lame_duck.last_came() + self.budget.quiet()),
+            // Hardly ever is any.
+            _ if self.put_off.is_empty() => None,
             _ => self.put_off.remove(&timer),
         }
     }
@@ -272,6 +281,7 @@ impl Driver {
 
     fn elapse(&mut self) {
         let Some(Reverse((at, timer))) = self.timers.pop() else { return };
+        self.now = Instant::now();
         // Who comes to a lame duck does not wake the driver for that.
         match self.put_off_until(timer) {
             Some(later) if later > at => self.timers.push(Reverse((later, timer))),
@@ -310,6 +320,8 @@ impl Driver {
     }
 
     fn journal(&self, write: impl FnOnce(&mut Journal)) {
-        write(&mut lock(&self.shared.journal));
+        let mut journal = lock(&self.shared.journal);
+        journal.at(self.now);
+        write(&mut journal);
     }
 }

@@ -24,6 +24,8 @@ const RESTARTS: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Journal {
     begun: Instant,
+    /// When that happened which is being written down: one moment for all that an event leads to.
+    moment: Duration,
     budget: Budget,
     phase: Phase,
     /// Whether every service was ready once.
@@ -56,6 +58,7 @@ impl Journal {
     pub(crate) fn new(services: usize, budget: Budget) -> Self {
         Self {
             begun: Instant::now(),
+            moment: Duration::ZERO,
             budget,
             phase: Phase::Starting,
             came_up: false,
@@ -72,9 +75,14 @@ impl Journal {
         self.begun.elapsed()
     }
 
+    /// What is written down from now on has happened at this moment.
+    pub(crate) fn at(&mut self, moment: Instant) {
+        self.moment = moment.saturating_duration_since(self.begun);
+    }
+
     /// The time since the request to stop.
     pub(crate) fn stopping_for(&self) -> Duration {
-        self.stopping.as_ref().map_or(Duration::ZERO, |(asked, _)| self.now().saturating_sub(*asked))
+        self.stopping.as_ref().map_or(Duration::ZERO, |(asked, _)| self.moment.saturating_sub(*asked))
     }
 
     /// How long a service has been ready.
@@ -125,13 +133,13 @@ impl Journal {
     }
 
     pub(crate) fn launched(&mut self, id: Id, member: &Member) {
-        self.services[id].launched = Some(self.now());
+        self.services[id].launched = Some(self.moment);
         self.enter(id, member, State::Building);
         tracing::debug!(target: "group", service = name(member), "{} is being built", name(member));
     }
 
     pub(crate) fn built(&mut self, id: Id, member: &Member) {
-        let now = self.now();
+        let now = self.moment;
         let entry = &mut self.services[id];
         entry.built = Some(now);
         if entry.ending == Ending::NeverBuilt {
@@ -143,7 +151,7 @@ impl Journal {
     }
 
     pub(crate) fn ready(&mut self, id: Id, member: &Member) {
-        let now = self.now();
+        let now = self.moment;
         let entry = &mut self.services[id];
         let started = entry.last_restarts.back().copied().or(entry.launched);
         entry.ready = Some(now);
@@ -165,14 +173,14 @@ impl Journal {
     }
 
     pub(crate) fn backing_off(&mut self, id: Id, member: &Member, wait: Duration, nth: u32) {
-        self.services[id].starts_again = Some(self.now() + wait);
+        self.services[id].starts_again = Some(self.moment + wait);
         self.enter(id, member, State::Restarting);
         let (name, wait, max) = (name(member), Took(wait), member.spec.restart.policy.max);
         tracing::warn!(target: "group", service = name, wait = %wait, "{name} is started again in {wait} (restart {nth}, at most {max} in {})", Took(member.spec.restart.policy.within));
     }
 
     pub(crate) fn restarted(&mut self, id: Id, member: &Member) {
-        let now = self.now();
+        let now = self.moment;
         let entry = &mut self.services[id];
         entry.restarts += 1;
         if entry.last_restarts.len() == RESTARTS {
@@ -207,7 +215,7 @@ impl Journal {
         self.phase = Phase::Running;
         self.came_up = true;
         self.tell(|| Event::GroupReady);
-        let took = Took(self.now());
+        let took = Took(self.moment);
         match self.services.len() {
             0 => tracing::warn!(target: "group", "there are no services in this group"),
             1 => {}
@@ -264,14 +272,14 @@ impl Journal {
         };
         let why = cause.to_string();
         if self.stopping.is_none() {
-            self.stopping = Some((self.now(), cause.clone()));
+            self.stopping = Some((self.moment, cause.clone()));
             self.tell(|| Event::GroupStopping(cause));
         }
         why
     }
 
     pub(crate) fn stop_asked(&mut self, id: Id, member: &Member) {
-        self.services[id].stop_asked = Some(self.now());
+        self.services[id].stop_asked = Some(self.moment);
         self.enter(id, member, State::Stopping);
         tracing::debug!(target: "group", service = name(member), "{} is asked to stop", name(member));
     }
@@ -281,7 +289,7 @@ impl Journal {
     }
 
     pub(crate) fn gone(&mut self, id: Id, member: &Member) {
-        let now = self.now();
+        let now = self.moment;
         let entry = &mut self.services[id];
         entry.gone = Some(now);
         let (ending, asked) = (entry.ending, entry.stop_asked);

@@ -105,6 +105,8 @@ pub(crate) struct Lifecycle {
     signalled: bool,
     outcome: Outcome,
     actions: Vec<Action>,
+    /// Kept, so that no event costs an allocation.
+    open: Vec<Id>,
 }
 
 impl Lifecycle {
@@ -134,6 +136,7 @@ impl Lifecycle {
             signalled: false,
             outcome: Outcome::Clean,
             actions: Vec::new(),
+            open: Vec::new(),
             plan,
             services,
         }
@@ -156,6 +159,12 @@ impl Lifecycle {
             Event::Elapsed(_) => {}
         }
         std::mem::take(&mut self.actions)
+    }
+
+    /// Takes back what [`handle`](Self::handle) has returned, for the next event.
+    pub(crate) fn reuse(&mut self, mut actions: Vec<Action>) {
+        actions.clear();
+        self.actions = actions;
     }
 
     /// Whether a timer that was armed still means anything.
@@ -324,7 +333,8 @@ impl Lifecycle {
     /// Nobody need wait for it any longer: it is ready, or never will be. In that case, what needs
     /// it never will be either.
     fn settle(&mut self, id: Id) {
-        let mut open = vec![id];
+        let mut open = std::mem::take(&mut self.open);
+        open.push(id);
         while let Some(id) = open.pop() {
             if std::mem::replace(&mut self.services[id].settled, true) {
                 continue;
@@ -347,6 +357,7 @@ impl Lifecycle {
                 }
             }
         }
+        self.open = open;
         self.check_started();
     }
 
@@ -464,7 +475,8 @@ impl Lifecycle {
     /// A service that is gone lets go of what it comes after, once nothing holds it either: so what
     /// it came after is still stopped after all that came after it, whenever and however it went.
     fn release(&mut self, id: Id) {
-        let mut open = vec![id];
+        let mut open = std::mem::take(&mut self.open);
+        open.push(id);
         while let Some(id) = open.pop() {
             let service = &mut self.services[id];
             if service.released || service.state != State::Gone || service.held_by > 0 {
@@ -480,6 +492,7 @@ impl Lifecycle {
                 open.push(need);
             }
         }
+        self.open = open;
     }
 
     /// A service is stopped only when all that need it have finished stopping.
