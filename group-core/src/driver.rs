@@ -236,7 +236,7 @@ impl Driver {
 
     /// How long a service may take to stop from now on, if it would like this long.
     fn turn(&self, id: Id, limit: Duration) -> Duration {
-        let spent = lock(&self.shared.journal).stopping_for();
+        let spent = self.journal(|journal| journal.stopping_for());
         self.budget.turn(limit, spent, self.lifecycle.behind(id))
     }
 
@@ -319,9 +319,9 @@ impl Driver {
         }
     }
 
-    fn journal(&self, write: impl FnOnce(&mut Journal)) {
+    fn journal<T>(&self, write: impl FnOnce(&mut Journal) -> T) -> T {
         let mut journal = lock(&self.shared.journal);
         journal.at(self.now);
-        write(&mut journal);
+        write(&mut journal)
     }
 }
