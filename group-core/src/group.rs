@@ -300,7 +300,7 @@ impl Group {
     /// }
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let running = Group::registered().on_free_ports().start().await.unwrap();
+    /// let running = Group::new().add(Morning).on_free_ports().start().await.unwrap();
     /// let address = running.local_addr("morning").unwrap();
     /// assert!(address.ip().is_loopback());
     /// assert_ne!(address.port(), 80);
