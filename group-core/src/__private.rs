@@ -22,6 +22,7 @@ use std::pin::Pin;
 
 use tokio::sync::oneshot;
 
+use crate::member::Remains;
 use crate::panic::caught_now;
 use crate::ticker;
 use crate::{BoxError, FromContext, Running};
@@ -329,7 +330,7 @@ pub async fn on_thread(cx: &Context, start: impl FnOnce() -> Result + Send + 'st
     let alone = cx.member().own_thread().await;
     let (sender, ended) = oneshot::channel();
     // Abort does not reach a thread: the service is gone only when it is.
-    let remains = cx.member().remains();
+    let remains = Remains::of(cx);
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new().name(cx.name().to_owned()).spawn(move || {
         let (_remains, _alone) = (remains, alone);

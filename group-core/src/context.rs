@@ -59,7 +59,7 @@ impl Context {
         F: Future<Output: ServiceResult> + Send + 'static,
     {
         let task = caught(self.clone().noting_polls(async { task.await.into_result() }));
-        self.member().spawn(async { task.await.and_then(|result| result) });
+        self.spawn_child(async { task.await.and_then(|result| result) });
     }
 
     /// Holds the service's readiness back until it is fired. It counts when it is taken in `new`,

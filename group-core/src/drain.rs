@@ -332,7 +332,7 @@ impl Drop for Tally<'_> {
         let (name, messages) = (self.cx.name(), self.messages);
         if messages.abandoned > 0 {
             tracing::warn!(target: "group", service = name, "{name}: {messages}");
-        } else if self.cx.member().stop_asked().is_cancelled() {
+        } else if self.cx.member().stop.has_come() {
             tracing::info!(target: "group", service = name, "{name}: {messages}");
         }
     }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::lock::lock;
 use crate::words::Took;
-use crate::{BoxError, Context};
+use crate::{BoxError, Context, Shutdown};
 
 /// A sign of life that a service owes its group: taken from [`Context::heartbeat`].
 ///
@@ -67,7 +67,7 @@ impl Context {
         let (beats, mut heard) = watch::channel(());
         let failure = Arc::new(Mutex::new(None));
         let failed = Arc::clone(&failure);
-        let stop = self.member().stop_asked().clone();
+        let shutdown = Shutdown::new(self.clone());
         let listen = async move {
             loop {
                 let beat = timeout(at_least_every, heard.changed()).await;
@@ -83,7 +83,13 @@ impl Context {
                 }
             }
         };
-        self.spawn(async move { stop.run_until_cancelled(listen).await.unwrap_or(Ok::<(), BoxError>(())) });
+        self.spawn(async move {
+            tokio::select! {
+                biased;
+                () = shutdown.requested() => Ok(()),
+                result = listen => result,
+            }
+        });
         Heartbeat { beats, failure }
     }
 }

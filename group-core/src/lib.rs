@@ -51,6 +51,7 @@ mod shared;
 mod shutdown;
 mod spec;
 mod status;
+mod stop_request;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod ticker;

@@ -1,11 +1,13 @@
 //! One service, as its group and its own task see it.
 
-use std::any::Any;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Poll, Waker};
 
-use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
+use futures_util::task::AtomicWaker;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,31 +15,38 @@ use tokio_util::task::TaskTracker;
 use crate::lock::lock;
 use crate::ready::{Holds, Ready};
 use crate::service::DynService;
-use crate::{BoxError, Drain, Messages, Spec};
+use crate::stop_request::StopRequest;
+use crate::{BoxError, Context, Drain, Messages, Spec};
 
 /// One service, as the others see it.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) spec: Spec,
-    /// Cancelled when the service is asked to stop.
-    stop: CancellationToken,
-    /// Whether anybody took a [`Shutdown`]: if so, `start` will hear of it.
+    pub(crate) stop: StopRequest,
+    /// Whether anybody took a [`Shutdown`](crate::Shutdown): if so, `start` will hear of the request.
     hears: AtomicBool,
-    /// Notified when `start` is to run again.
-    again: Notify,
-    holds: Mutex<Vec<oneshot::Receiver<()>>>,
+    /// Whether `start` is to run again.
+    again: AtomicBool,
+    /// Its own task, which looks here whenever it is woken.
+    task: AtomicWaker,
     instance: Mutex<Option<Arc<dyn DynService>>>,
-    /// What this run of it has spawned, if it has.
-    children: Mutex<Option<Arc<Children>>>,
-    child_failed: Arc<Notify>,
     /// How many of its tasks are being polled right now: who blocks a thread never leaves.
     polled: AtomicUsize,
-    /// Held by the thread of a blocking `start`.
-    thread: OnceLock<Arc<tokio::sync::Mutex<()>>>,
+    /// How much is left of it: it is gone when nothing is.
+    remains: AtomicUsize,
     /// When its `start` and its `stop` had returned.
     stopped: OnceLock<Instant>,
-    /// The service is gone when all of this is.
-    remains: Mutex<Option<Weak<Remains>>>,
+    /// What most services never need.
+    more: OnceLock<Box<More>>,
+}
+
+#[derive(Debug, Default)]
+struct More {
+    holds: Mutex<Vec<oneshot::Receiver<()>>>,
+    /// What this run of it has spawned, if it has.
+    children: Mutex<Option<Arc<Children>>>,
+    /// Held by the thread of a blocking `start`.
+    thread: Arc<tokio::sync::Mutex<()>>,
     addr: OnceLock<SocketAddr>,
     /// What came of the messages that it took, if it took any.
     messages: Mutex<Option<Messages>>,
@@ -53,8 +62,43 @@ impl Drop for Polls<'_> {
     }
 }
 
-/// What is left of a service holds this; when the last holder is gone, so is the service.
-pub(crate) type Remains = dyn Any + Send + Sync;
+/// Held by all that is left of a service: its task, what it spawned, its connections, the thread of a blocking
+/// `start`. When the last of them lets go, the service is gone.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    cx: Context,
+}
+
+impl Remains {
+    /// Of a service that begins.
+    pub(crate) fn first(cx: Context) -> Self {
+        cx.member().remains.store(1, Ordering::Relaxed);
+        Self { cx }
+    }
+
+    /// One more, unless the service is gone.
+    pub(crate) fn of(cx: &Context) -> Option<Self> {
+        let one_more = |left: usize| (left > 0).then(|| left + 1);
+        let left = cx.member().remains.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        left.is_ok().then(|| Self { cx: cx.clone() })
+    }
+}
+
+impl Clone for Remains {
+    fn clone(&self) -> Self {
+        self.cx.member().remains.fetch_add(1, Ordering::Relaxed);
+        Self { cx: self.cx.clone() }
+    }
+}
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        // As with an `Arc`: what the others did has been done when the last lets go.
+        if self.cx.member().remains.fetch_sub(1, Ordering::AcqRel) == 1 {
+            crate::runner::gone(&self.cx);
+        }
+    }
+}
 
 /// The tasks that a service spawned.
 #[derive(Debug, Default)]
@@ -94,38 +138,49 @@ impl Member {
     pub(crate) fn new(spec: Spec) -> Self {
         Self {
             spec,
-            stop: CancellationToken::new(),
+            stop: StopRequest::default(),
             hears: AtomicBool::new(false),
-            again: Notify::new(),
-            holds: Mutex::new(Vec::new()),
+            again: AtomicBool::new(false),
+            task: AtomicWaker::new(),
             instance: Mutex::new(None),
-            children: Mutex::new(None),
-            child_failed: Arc::default(),
             polled: AtomicUsize::new(0),
-            thread: OnceLock::new(),
+            remains: AtomicUsize::new(0),
             stopped: OnceLock::new(),
-            remains: Mutex::new(None),
-            addr: OnceLock::new(),
-            messages: Mutex::new(None),
-            drain: Mutex::new(None),
+            more: OnceLock::new(),
         }
     }
 
-    pub(crate) fn ask_to_stop(&self) {
-        self.stop.cancel();
+    fn more(&self) -> &More {
+        self.more.get_or_init(Box::default)
     }
 
-    pub(crate) fn stop_asked(&self) -> &CancellationToken {
-        &self.stop
+    /// Its task is to be woken by this.
+    pub(crate) fn wakes(&self, waker: &Waker) {
+        self.task.register(waker);
+    }
+
+    pub(crate) fn ask_to_stop(&self) {
+        self.stop.send();
+        self.task.wake();
     }
 
     pub(crate) fn start_again(&self) {
-        self.again.notify_one();
+        self.again.store(true, Ordering::Release);
+        self.task.wake();
     }
 
-    /// Waits until `start` is to run again.
-    pub(crate) async fn again(&self) {
-        self.again.notified().await;
+    /// Waits, in its own task, until a stop is asked for, which is `false`, or `start` is to run again.
+    pub(crate) async fn again(&self) -> bool {
+        poll_fn(|_| {
+            if self.stop.has_come() {
+                Poll::Ready(false)
+            } else if self.again.swap(false, Ordering::Acquire) {
+                Poll::Ready(true)
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
     }
 
     /// From now on, `start` will hear of a request to stop.
@@ -144,62 +199,29 @@ impl Member {
 
     pub(crate) fn ready(&self) -> Ready {
         let (ready, hold) = Ready::new();
-        lock(&self.holds).push(hold);
+        lock(&self.more().holds).push(hold);
         ready
     }
 
     pub(crate) fn take_holds(&self) -> Holds {
-        Holds(std::mem::take(&mut *lock(&self.holds)))
+        Holds(self.more.get().map(|more| std::mem::take(&mut *lock(&more.holds))).unwrap_or_default())
     }
 
     pub(crate) fn instance(&self) -> Option<Arc<dyn DynService>> {
         lock(&self.instance).clone()
     }
 
-    /// Spawns a task that lives and dies with the service. Its failure is the service's.
-    pub(crate) fn spawn(&self, task: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
-        let children = Arc::clone(lock(&self.children).get_or_insert_default());
-        let child_failed = Arc::clone(&self.child_failed);
-        // Nothing is left of the service only when nothing is left of what it spawned.
-        let remains = self.remains();
-        children.tasks.spawn({
-            let children = Arc::clone(&children);
-            async move {
-                let _remains = remains;
-                if let Some(Err(error)) = children.aborted.run_until_cancelled(task).await {
-                    lock(&children.failures).push(error);
-                    child_failed.notify_one();
-                }
-            }
-        });
-    }
-
-    /// The same, for a task that ends by itself once the service is asked to stop.
-    pub(crate) fn spawn_ticker(&self, ticker: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
-        let ticking = lock(&self.children).get_or_insert_default().tickers.token();
-        self.spawn(async move {
-            let _ticking = ticking;
-            ticker.await
-        });
-    }
-
     pub(crate) fn children(&self) -> Option<Arc<Children>> {
-        lock(&self.children).clone()
+        lock(&self.more.get()?.children).clone()
     }
 
     pub(crate) fn take_children(&self) -> Option<Arc<Children>> {
-        lock(&self.children).take()
+        lock(&self.more.get()?.children).take()
     }
 
-    /// Waits until something that it spawned has failed.
-    pub(crate) async fn child_failed(&self) {
-        loop {
-            self.child_failed.notified().await;
-            // Word of an earlier run may have been left over.
-            if self.children().is_some_and(|children| !lock(&children.failures).is_empty()) {
-                return;
-            }
-        }
+    /// Whether something that it spawned has failed, and nobody has told that yet.
+    pub(crate) fn has_failed_children(&self) -> bool {
+        self.children().is_some_and(|children| !lock(&children.failures).is_empty())
     }
 
     /// Notes that a task of the service is being polled, until what is returned is dropped.
@@ -215,7 +237,7 @@ impl Member {
 
     /// Waits until no thread runs its `start` any more: one that was dropped runs on.
     pub(crate) async fn own_thread(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(self.thread.get_or_init(Arc::default)).lock_owned().await
+        Arc::clone(&self.more().thread).lock_owned().await
     }
 
     pub(crate) fn set_stopped(&self) {
@@ -227,14 +249,6 @@ impl Member {
         self.stopped.get().copied()
     }
 
-    pub(crate) fn remains(&self) -> Option<Arc<Remains>> {
-        lock(&self.remains).as_ref()?.upgrade()
-    }
-
-    pub(crate) fn set_remains(&self, remains: &Arc<Remains>) {
-        *lock(&self.remains) = Some(Arc::downgrade(remains));
-    }
-
     pub(crate) fn set_instance(&self, instance: Option<Arc<dyn DynService>>) {
         // The old one is dropped after the lock is released: its destructor may look here.
         let _old = std::mem::replace(&mut *lock(&self.instance), instance);
@@ -242,25 +256,25 @@ impl Member {
 
     pub(crate) fn set_addr(&self, addr: SocketAddr) {
         // A service with several listeners is known by its first.
-        let _ = self.addr.set(addr);
+        let _ = self.more().addr.set(addr);
     }
 
     pub(crate) fn addr(&self) -> Option<SocketAddr> {
-        self.addr.get().copied()
+        self.more.get()?.addr.get().copied()
     }
 
     pub(crate) fn count_messages(&self, change: impl FnOnce(&mut Messages)) {
-        change(lock(&self.messages).get_or_insert_default());
+        change(lock(&self.more().messages).get_or_insert_default());
     }
 
     pub(crate) fn messages(&self) -> Option<Messages> {
-        *lock(&self.messages)
+        *lock(&self.more.get()?.messages)
     }
 
     /// One of its servers has stopped.
     #[cfg(feature = "http")]
     pub(crate) fn add_drain(&self, more: Drain) {
-        let mut drain = lock(&self.drain);
+        let mut drain = lock(&self.more().drain);
         let so_far = drain.unwrap_or_default();
         *drain = Some(Drain {
             drained: so_far.drained + more.drained,
@@ -271,6 +285,35 @@ impl Member {
     }
 
     pub(crate) fn drain(&self) -> Option<Drain> {
-        *lock(&self.drain)
+        *lock(&self.more.get()?.drain)
+    }
+}
+
+/// What a service spawns lives and dies with it.
+impl Context {
+    /// Spawns a task of the service. Its failure is the service's.
+    pub(crate) fn spawn_child(&self, task: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
+        let children = Arc::clone(lock(&self.member().more().children).get_or_insert_default());
+        // Nothing is left of the service only when nothing is left of what it spawned.
+        let (remains, cx) = (Remains::of(self), self.clone());
+        children.tasks.spawn({
+            let children = Arc::clone(&children);
+            async move {
+                let _remains = remains;
+                if let Some(Err(error)) = children.aborted.run_until_cancelled(task).await {
+                    lock(&children.failures).push(error);
+                    cx.member().task.wake();
+                }
+            }
+        });
+    }
+
+    /// The same, for a task that ends by itself once the service is asked to stop.
+    pub(crate) fn spawn_ticker(&self, ticker: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
+        let ticking = lock(&self.member().more().children).get_or_insert_default().tickers.token();
+        self.spawn_child(async move {
+            let _ticking = ticking;
+            ticker.await
+        });
     }
 }

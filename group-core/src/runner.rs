@@ -1,38 +1,51 @@
 //! One service's life, in one task: built, started, told to stop, dropped.
 //!
-//! What happens is decided elsewhere: this carries it out and tells the driver what came of it.
+//! What happens is decided elsewhere: this carries it out and tells the driver what came of it. Whoever has
+//! something to say to the task says it to the [`Member`](crate::member::Member), and wakes the task, which looks there.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll};
 
-use crate::member::Remains;
+use pin_project_lite::pin_project;
+
+use crate::member::{Children, Remains};
 use crate::panic::{caught, caught_now};
 use crate::ready::Unfired;
-use crate::service::{BoxFuture, DynService, Factory};
+use crate::service::{DynService, Factory};
 use crate::shared::News;
 use crate::{BoxError, Context};
 
 /// Runs a service from `new` to its drop. However it ends, even aborted before it ever ran, the
 /// driver hears of every panic and that it is gone, and nothing of it is left by then.
 pub(crate) fn run(factory: Factory, cx: Context) -> impl Future<Output = ()> + Send {
-    let remains: Arc<Remains> = Arc::new(Gone(cx.clone()));
-    cx.member().set_remains(&remains);
-    Life { future: Some(Box::pin(live(factory, cx.clone()))), cx, _remains: remains }
+    let remains = Remains::first(cx.clone());
+    Life { live: Some(live(factory, cx.clone())), cx, remains }
 }
 
-/// A service's task. Destructors run in here, too, and may panic: also when it is aborted, which is
-/// to be dropped. The fields are dropped in this order.
-struct Life {
-    future: Option<BoxFuture<()>>,
-    cx: Context,
-    _remains: Arc<Remains>,
+pin_project! {
+    /// A service's task. Destructors run in here, too, and may panic: also when it is aborted, which is
+    /// to be dropped. The fields are dropped in this order.
+    struct Life<F> {
+        #[pin]
+        live: Option<F>,
+        cx: Context,
+        remains: Remains,
+    }
+
+    impl<F> PinnedDrop for Life<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            let _polls = this.cx.member().polls();
+            drop_life(this.live, this.cx);
+        }
+    }
 }
 
 /// Drops what a service runs, and aborts what it spawned.
-fn drop_life(future: Option<BoxFuture<()>>, cx: &Context) {
-    if let Err(panicked) = caught_now(|| drop(future)) {
+fn drop_life<F>(mut live: Pin<&mut Option<F>>, cx: &Context) {
+    if let Err(panicked) = caught_now(|| live.set(None)) {
         cx.tell(News::Failed(panicked));
     }
     if let Some(children) = cx.member().take_children() {
@@ -40,100 +53,118 @@ fn drop_life(future: Option<BoxFuture<()>>, cx: &Context) {
     }
 }
 
-impl Future for Life {
+impl<F: Future<Output = ()>> Future for Life<F> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
-        let Self { future, cx, .. } = &mut *self;
-        let Some(running) = future else { return Poll::Ready(()) };
-        let _polls = cx.member().polls();
-        match caught_now(|| running.as_mut().poll(task)) {
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let Some(live) = this.live.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        let member = this.cx.member();
+        let _polls = member.polls();
+        // Before it looks, so that it is woken by what comes after.
+        member.wakes(task.waker());
+        match caught_now(|| live.poll(task)) {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(())) => cx.member().set_stopped(),
-            Err(panicked) => cx.tell(News::Failed(panicked)),
+            Ok(Poll::Ready(())) => member.set_stopped(),
+            Err(panicked) => this.cx.tell(News::Failed(panicked)),
         }
-        drop_life(future.take(), cx);
+        drop_life(this.live, this.cx);
         Poll::Ready(())
     }
 }
 
-impl Drop for Life {
-    fn drop(&mut self) {
-        let _polls = self.cx.member().polls();
-        drop_life(self.future.take(), &self.cx);
+/// Nothing is left of a service but itself.
+pub(crate) fn gone(cx: &Context) {
+    if let Err(panicked) = caught_now(|| cx.member().set_instance(None)) {
+        cx.tell(News::Failed(panicked));
     }
-}
-
-/// Held by all that is left of a service: its task, what it spawned, the thread of a blocking
-/// `start`. When the last of them lets go, the service is gone.
-#[derive(Debug)]
-struct Gone(Context);
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        if let Err(panicked) = caught_now(|| self.0.member().set_instance(None)) {
-            self.0.tell(News::Failed(panicked));
-        }
-        self.0.tell(News::Gone);
-    }
+    cx.tell(News::Gone);
 }
 
 async fn live(factory: Factory, cx: Context) {
     let Some(service) = build(factory, &cx).await else { return };
-    let heard = cx.member().hears();
+    let member = cx.member();
+    let heard = member.hears();
     loop {
         // What an earlier run of `start` took is gone with it.
-        cx.member().set_hears(heard);
-        let work = work(Arc::clone(&service), cx.clone());
-        let mut start: BoxFuture<_> = Box::pin(caught(work));
-        if let Some(result) = until_ended_or_stop(&mut start, &cx).await {
-            drop(start);
-            tell_ended(result, &cx);
-            tokio::select! {
-                biased;
-                () = cx.member().stop_asked().cancelled() => {}
-                () = cx.member().again() => continue,
+        member.set_hears(heard);
+        match start(&service, &cx).await {
+            Left::Ended(result) => {
+                tell_ended(result, &cx);
+                if member.again().await {
+                    continue;
+                }
+                run_stop(&service, &cx).await;
             }
-            run_stop(&service, &cx).await;
-        } else if cx.member().spec.is_dropped_at_once() {
-            drop(start);
-        } else if cx.member().hears() {
-            tell_failed(flatten(start.await), &cx);
-            run_stop(&service, &cx).await;
-        } else {
-            stop_deaf(start, &service, &cx).await;
+            Left::ToRelease => run_stop(&service, &cx).await,
+            Left::Tickers => finish_tickers(&cx).await,
+            Left::Nothing => {}
         }
         return;
+    }
+}
+
+/// What is left to do when a `start` is over.
+enum Left {
+    /// It has ended by itself, like this.
+    Ended(Result<(), BoxError>),
+    /// It has stopped, and its `stop` has yet to run.
+    ToRelease,
+    /// It was dropped, and its tickers finish what they do.
+    Tickers,
+    Nothing,
+}
+
+/// Runs `start` until it ends or has stopped. It is dropped by then.
+async fn start(service: &Arc<dyn DynService>, cx: &Context) -> Left {
+    let mut start = pin!(caught(work(Arc::clone(service), cx.clone())));
+    if let Some(result) = until_ended_or_stop(start.as_mut(), cx).await {
+        Left::Ended(result)
+    } else if cx.member().spec.is_dropped_at_once() {
+        Left::Nothing
+    } else if cx.member().hears() {
+        tell_failed(flatten(start.await), cx);
+        Left::ToRelease
+    } else {
+        stop_deaf(start, service, cx).await
     }
 }
 
 /// Runs `start` and what it spawns: the service has ended when all of it has, and it has failed
 /// when any of it has.
 async fn work(service: Arc<dyn DynService>, cx: Context) -> Result<(), BoxError> {
-    let member = cx.member();
     let mut start = service.start(cx.clone());
-    let mut result = tokio::select! {
-        biased;
-        result = &mut start => result,
+    let result = poll_fn(|task| {
+        let ended = start.as_mut().poll(task);
         // Once it is asked to stop, what has not failed may still finish.
-        () = member.child_failed() => if member.stop_asked().is_cancelled() { start.await } else { drop(start); Ok(()) },
-    };
-    let Some(children) = member.children() else { return result };
+        let gives_up = ended.is_pending() && cx.member().has_failed_children() && !cx.member().stop.has_come();
+        if gives_up { Poll::Ready(Ok(())) } else { ended }
+    })
+    .await;
+    drop(start);
+    match cx.member().children() {
+        // Apart, because few services spawn, and all would have to have room for it.
+        Some(children) => Box::pin(wind_up(children, result, cx)).await,
+        None => result,
+    }
+}
+
+/// Waits for what a service has spawned, once its `start` is over.
+async fn wind_up(children: Arc<Children>, mut result: Result<(), BoxError>, cx: Context) -> Result<(), BoxError> {
+    let member = cx.member();
     let mut failures = children.take_failures();
-    if !(result.is_ok() && failures.is_empty() || member.stop_asked().is_cancelled()) {
+    if !(result.is_ok() && failures.is_empty() || member.stop.has_come()) {
         children.abort();
     }
-    tokio::select! {
-        biased;
-        () = children.ended() => {}
-        // The others would go on without it.
-        () = member.child_failed() => {
-            if !member.stop_asked().is_cancelled() {
-                children.abort();
-            }
-            children.ended().await;
+    let mut ended = pin!(children.ended());
+    poll_fn(|task| {
+        // The others would go on without one that has failed.
+        if member.has_failed_children() && !member.stop.has_come() {
+            children.abort();
         }
-    }
+        ended.as_mut().poll(task)
+    })
+    .await;
     // Another run of it spawns anew.
     member.take_children();
     failures.extend(children.take_failures());
@@ -148,11 +179,16 @@ async fn work(service: Arc<dyn DynService>, cx: Context) -> Result<(), BoxError>
 
 /// Runs `new`, unless a stop is asked for meanwhile.
 async fn build(factory: Factory, cx: &Context) -> Option<Arc<dyn DynService>> {
-    let making = caught(async { factory(cx.clone()).await });
-    let made = tokio::select! {
-        biased;
-        () = cx.member().stop_asked().cancelled() => return None,
-        made = making => flatten(made),
+    let made = match factory {
+        _ if cx.member().stop.has_come() => return None,
+        Factory::Made(service) => Ok(service),
+        Factory::Make(make) => {
+            let mut making = pin!(caught(async { make(cx.clone()).await }));
+            let unless_stopped = poll_fn(|task| {
+                if cx.member().stop.has_come() { Poll::Ready(None) } else { making.as_mut().poll(task).map(Some) }
+            });
+            flatten(unless_stopped.await?)
+        }
     };
     match made {
         Ok(service) => {
@@ -173,14 +209,16 @@ type Started = Result<Result<(), BoxError>, BoxError>;
 /// failed, and every [`Ready`](crate::Ready) that it took by then has fired.
 ///
 /// Returns what `start` returned, or `None` when a stop is asked for first.
-async fn until_ended_or_stop(start: &mut BoxFuture<Started>, cx: &Context) -> Option<Result<(), BoxError>> {
-    let mut stop = pin!(cx.member().stop_asked().cancelled());
+async fn until_ended_or_stop(
+    mut start: Pin<&mut impl Future<Output = Started>>,
+    cx: &Context,
+) -> Option<Result<(), BoxError>> {
     let mut holds = None;
     let mut settled = false;
     poll_fn(|task| {
         let ended = start.as_mut().poll(task).map(flatten);
         // Once it is asked to stop, it need not become ready any more.
-        if ended.is_pending() && stop.as_mut().poll(task).is_ready() {
+        if ended.is_pending() && cx.member().stop.has_come() {
             return Poll::Ready(None);
         }
         if !settled {
@@ -202,8 +240,12 @@ async fn until_ended_or_stop(start: &mut BoxFuture<Started>, cx: &Context) -> Op
 }
 
 /// Stops a service whose `start` took no `Shutdown`: its `stop` makes `start` return; without one,
-/// nothing can tell it, so `start` is dropped. Its tickers finish what they do.
-async fn stop_deaf(mut start: BoxFuture<Started>, service: &Arc<dyn DynService>, cx: &Context) {
+/// nothing can tell it, so `start` is dropped.
+async fn stop_deaf(
+    mut start: Pin<&mut impl Future<Output = Started>>,
+    service: &Arc<dyn DynService>,
+    cx: &Context,
+) -> Left {
     let mut stop = pin!(caught(Arc::clone(service).stop()));
     let mut ended = false;
     // Both are polled: `stop` may wait for something that only `start` does. What goes wrong is told
@@ -219,12 +261,7 @@ async fn stop_deaf(mut start: BoxFuture<Started>, service: &Arc<dyn DynService>,
         }
     };
     match stopped {
-        Ok(None) => {
-            drop(start);
-            let Some(children) = cx.member().children() else { return };
-            children.tickers_ended().await;
-            children.take_failures().into_iter().for_each(|error| cx.tell(News::Failed(error)));
-        }
+        Ok(None) => return Left::Tickers,
         Ok(Some(result)) => {
             tell_failed(result, cx);
             if !ended {
@@ -233,6 +270,13 @@ async fn stop_deaf(mut start: BoxFuture<Started>, service: &Arc<dyn DynService>,
         }
         Err(panicked) => cx.tell(News::Failed(panicked)),
     }
+    Left::Nothing
+}
+
+async fn finish_tickers(cx: &Context) {
+    let Some(children) = cx.member().children() else { return };
+    children.tickers_ended().await;
+    children.take_failures().into_iter().for_each(|error| cx.tell(News::Failed(error)));
 }
 
 async fn run_stop(service: &Arc<dyn DynService>, cx: &Context) {

@@ -170,15 +170,21 @@ fn unless_absent(result: Result<(), BoxError>) -> Option<Result<(), BoxError>> {
     }
 }
 
-/// Makes a service once it is its turn.
-pub(crate) type Factory = Box<dyn FnOnce(Context) -> BoxFuture<Result<Arc<dyn DynService>, BoxError>> + Send>;
+/// How a service comes to be once it is its turn.
+pub(crate) enum Factory {
+    /// It is there already.
+    Made(Arc<dyn DynService>),
+    Make(Make),
+}
+
+pub(crate) type Make = Box<dyn FnOnce(Context) -> BoxFuture<Result<Arc<dyn DynService>, BoxError>> + Send>;
 
 /// For a service that is there already.
 pub(crate) fn made<S: Service>(service: S) -> Factory {
-    Box::new(move |_| Box::pin(async move { Ok(Arc::new(service) as Arc<dyn DynService>) }))
+    Factory::Made(Arc::new(service))
 }
 
 /// For a service that its own `build` makes.
 pub(crate) fn built<S: Service>() -> Factory {
-    Box::new(|cx| Box::pin(async move { Ok(Arc::new(S::build(cx).await?) as Arc<dyn DynService>) }))
+    Factory::Make(Box::new(|cx| Box::pin(async move { Ok(Arc::new(S::build(cx).await?) as Arc<dyn DynService>) })))
 }

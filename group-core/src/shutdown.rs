@@ -34,24 +34,23 @@ use crate::Context;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Shutdown {
-    token: CancellationToken,
     pub(crate) cx: Context,
 }
 
 impl Shutdown {
     pub(crate) fn new(cx: Context) -> Self {
-        Self { token: cx.member().stop_asked().clone(), cx }
+        Self { cx }
     }
 
     /// Waits until the service is asked to stop. Safe to drop and call again, as in `select!`.
     pub async fn requested(&self) {
-        self.token.cancelled().await;
+        self.cx.member().stop.comes().await;
     }
 
     /// Whether the service has been asked to stop.
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        self.token.is_cancelled()
+        self.cx.member().stop.has_come()
     }
 
     /// Blocks the thread until the service is asked to stop: for a `start` that is no `async fn`,
@@ -77,7 +76,7 @@ impl Shutdown {
     /// A token that is cancelled at the same moment, for libraries that take one.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
-        self.token.child_token()
+        self.cx.member().stop.token().child_token()
     }
 }
 

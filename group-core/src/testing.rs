@@ -204,21 +204,24 @@ fn inject(group: &mut Group, injection: &Injection) -> Trap {
     if let Some(service) = group.services.iter_mut().find(named) {
         let factory = std::mem::replace(&mut service.factory, nothing());
         let trap = trap.clone();
-        service.factory = Box::new(move |cx| {
+        service.factory = Factory::Make(Box::new(move |cx| {
             Box::pin(async move {
                 if trap.point == Point::New {
                     trap.spring().await?;
                 }
-                let inner = factory(cx).await?;
+                let inner = match factory {
+                    Factory::Made(service) => service,
+                    Factory::Make(make) => make(cx).await?,
+                };
                 Ok(Arc::new(Faulty { inner, trap }) as Arc<dyn DynService>)
             })
-        });
+        }));
     }
     trap
 }
 
 fn nothing() -> Factory {
-    Box::new(|_| Box::pin(async { Err("it was taken out".into()) }))
+    Factory::Make(Box::new(|_| Box::pin(async { Err("it was taken out".into()) })))
 }
 
 /// A fault that waits for its moment.

@@ -70,7 +70,7 @@ where
 {
     // Not taken by `start`: whether that hears of the stop is another matter.
     let ticker = caught(ticker(Shutdown::new(cx.clone())));
-    cx.member().spawn_ticker(async move {
+    cx.spawn_ticker(async move {
         let result = ticker.await.and_then(|result| result);
         result.map_err(|error| InMethod { method, error }.into())
     });

@@ -49,7 +49,7 @@ impl Local {
         let (head, answered) = oneshot::channel();
         let (sender, body) = mpsc::channel(ON_THE_WAY);
         let cx = self.cx.clone();
-        cx.clone().member().spawn(async move {
+        cx.clone().spawn_child(async move {
             cx.noting_polls(self.answer(request, head, sender)).await;
             Ok(())
         });
@@ -59,7 +59,7 @@ impl Local {
 
     fn check_running(&self) -> Result<(), Status> {
         let (name, state) = (self.cx.name(), self.cx.state());
-        let stops = self.cx.member().stop_asked().is_cancelled();
+        let stops = self.cx.member().stop.has_come();
         if matches!(state, State::Ready | State::Stopping) && !stops {
             return Ok(());
         }
@@ -82,7 +82,7 @@ impl Local {
             let _ = head.send(parts);
             send(body, pieces.clone()).await;
         });
-        let mut stop = pin!(cx.member().stop_asked().cancelled());
+        let mut stop = pin!(cx.member().stop.comes());
         loop {
             tokio::select! {
                 biased;
@@ -184,7 +184,7 @@ impl InHand {
 impl Drop for InHand {
     fn drop(&mut self) {
         let took = self.drains_since.map(|since| since.elapsed());
-        if took.is_none() && !self.cx.member().stop_asked().is_cancelled() {
+        if took.is_none() && !self.cx.member().stop.has_come() {
             return;
         }
         self.cx.member().add_drain(Drain {

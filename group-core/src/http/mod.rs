@@ -252,7 +252,7 @@ struct Connections {
     /// When the last one was accepted.
     last: Option<Instant>,
     /// The service is not gone before its connections are.
-    remains: Option<Arc<Remains>>,
+    remains: Option<Remains>,
 }
 
 impl Connections {
@@ -264,7 +264,7 @@ impl Connections {
             traffic: Traffic::new(cx.name(), limits.linger, Arc::clone(cx.lame_duck())),
             room: Arc::new(Semaphore::new(limits.max_connections)),
             last: None,
-            remains: cx.member().remains(),
+            remains: Remains::of(cx),
         }
     }
 
