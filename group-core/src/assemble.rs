@@ -13,6 +13,7 @@ use crate::lifecycle::{self, Plan, Schedule, start_order};
 use crate::service::Factory;
 use crate::shared::Provided;
 use crate::spec::{Edge, Target, kebab_case};
+use crate::type_map::TypeMap;
 use crate::words::nearest;
 use crate::{BoxError, Spec};
 
@@ -43,7 +44,7 @@ impl Declared {
     }
 
     fn runs_elsewhere(&self) -> bool {
-        self.spec.remote.is_some()
+        self.spec.more().remote.is_some()
     }
 }
 
@@ -66,7 +67,7 @@ pub(crate) struct Assembly {
     /// In start order, as everything below.
     pub(crate) specs: Vec<Spec>,
     pub(crate) factories: Vec<Factory>,
-    pub(crate) by_type: HashMap<TypeId, usize>,
+    pub(crate) by_type: TypeMap<usize>,
     /// Which service is mounted on which.
     #[cfg(feature = "http")]
     pub(crate) mounts: Mounts,
@@ -89,12 +90,12 @@ type Mounts = Vec<(usize, usize)>;
 ///
 /// Every mistake, not only the first.
 pub(crate) fn assemble(
-    declared: Vec<Declared>,
+    mut declared: Vec<Declared>,
     schedule: Schedule,
     provided: &[Provided],
 ) -> Result<Assembly, Vec<BoxError>> {
     let mut mistakes: Vec<BoxError> = declared.iter().filter_map(|service| service.spec.check().err()).collect();
-    let (elsewhere, declared): (Vec<_>, Vec<_>) = declared.into_iter().partition(Declared::runs_elsewhere);
+    let elsewhere: Vec<Declared> = declared.extract_if(.., |service| service.runs_elsewhere()).collect();
     let index = Index::new(&declared, &elsewhere, &mut mistakes);
     let mut edges = edges(&declared, &index, provided, &mut mistakes);
     let mounts = mounts(&declared, &index, &mut mistakes);
@@ -132,14 +133,15 @@ fn in_order(
     }
     for (service, host) in &mut mounts {
         let name = declared[*host].spec.name.clone();
-        declared[*service].spec.http_on = Some(Box::new(Target::Name(name)));
+        declared[*service].spec.more_mut().http_on = Some(Target::Name(name));
         (*service, *host) = (place[*service], place[*host]);
     }
     let plan = Plan::new(schedule, order.len(), &edges);
     let mut declared: Vec<Option<Declared>> = declared.into_iter().map(Some).collect();
     let mut specs = Vec::with_capacity(order.len());
     let mut factories = Vec::with_capacity(order.len());
-    let mut by_type = HashMap::with_capacity(order.len());
+    let mut by_type = TypeMap::default();
+    by_type.reserve(order.len());
     for service in order.iter().filter_map(|&service| declared[service].take()) {
         by_type.entry(service.type_id).or_insert(specs.len());
         specs.push(service.spec);
@@ -160,14 +162,15 @@ fn in_order(
 /// The declared services, by name and by type.
 struct Index<'a> {
     by_name: HashMap<&'a str, usize>,
-    by_type: HashMap<TypeId, Vec<usize>>,
+    by_type: TypeMap<Vec<usize>>,
     elsewhere: &'a [Declared],
 }
 
 impl<'a> Index<'a> {
     fn new(declared: &'a [Declared], elsewhere: &'a [Declared], mistakes: &mut Vec<BoxError>) -> Self {
         let mut by_name = HashMap::with_capacity(declared.len());
-        let mut by_type: HashMap<TypeId, Vec<usize>> = HashMap::with_capacity(declared.len());
+        let mut by_type = TypeMap::<Vec<usize>>::default();
+        by_type.reserve(declared.len());
         for (service, Declared { spec, type_id, place, .. }) in declared.iter().enumerate() {
             by_type.entry(*type_id).or_default().push(service);
             let first = *by_name.entry(spec.get_name()).or_insert(service);
@@ -203,7 +206,7 @@ fn edges(declared: &[Declared], index: &Index<'_>, provided: &[Provided], mistak
     let mut edges = Vec::new();
     for (service, Declared { spec, place, .. }) in declared.iter().enumerate() {
         let name = spec.get_name();
-        for Edge { target, optional } in &spec.edges {
+        for Edge { target, optional } in &spec.more().edges {
             let found = index.find(target);
             edges.extend(found.iter().map(|&to| lifecycle::Edge { from: service, to, required: !optional }));
             if found.is_empty() && index.elsewhere(target).is_some() {
@@ -216,7 +219,7 @@ fn edges(declared: &[Declared], index: &Index<'_>, provided: &[Provided], mistak
                     .push(format!("`{name}` ({place}) starts after {target}, which is not in this group{hint}").into());
             }
         }
-        for &(id, type_name) in spec.start_needs.values().iter().chain(spec.build_needs.values()) {
+        for &(id, type_name) in spec.more().start_needs.values().iter().chain(spec.more().build_needs.values()) {
             let target = Target::Type(id, type_name);
             let found = index.find(&target);
             edges.extend(found.iter().map(|&to| lifecycle::Edge { from: service, to, required: true }));
@@ -248,7 +251,7 @@ fn edges_of_calls(
     mistakes: &mut Vec<BoxError>,
 ) {
     let name = spec.get_name();
-    for called in spec.start_needs.all_called().iter().chain(spec.build_needs.all_called()) {
+    for called in spec.more().start_needs.all_called().iter().chain(spec.more().build_needs.all_called()) {
         let target = Target::Type(called.type_id, called.type_name);
         let found = index.find(&target);
         edges.extend(found.iter().map(|&to| lifecycle::Edge { from: service, to, required: true }));
@@ -265,7 +268,7 @@ fn edges_of_calls(
 fn mounts(declared: &[Declared], index: &Index<'_>, mistakes: &mut Vec<BoxError>) -> Mounts {
     let mut mounts = Vec::new();
     for (service, Declared { spec, place, .. }) in declared.iter().enumerate() {
-        let Some(target) = &spec.http_on else { continue };
+        let Some(target) = &spec.more().http_on else { continue };
         match host(declared, service, index.find(target)) {
             Ok(host) => mounts.push((service, host)),
             Err(why) => {
@@ -276,7 +279,7 @@ fn mounts(declared: &[Declared], index: &Index<'_>, mistakes: &mut Vec<BoxError>
         }
     }
     let serves_nothing = |&(service, declared): &(usize, &Declared)| {
-        declared.spec.serves_others && !mounts.iter().any(|&(_, host)| host == service)
+        declared.spec.more().serves_others && !mounts.iter().any(|&(_, host)| host == service)
     };
     for (_, Declared { spec, place, .. }) in declared.iter().enumerate().filter(serves_nothing) {
         let name = spec.get_name();
@@ -301,9 +304,9 @@ fn host(declared: &[Declared], service: usize, found: &[usize]) -> Result<usize,
         });
     };
     let Declared { spec, place, .. } = &declared[host];
-    match &spec.http_on {
+    match &spec.more().http_on {
         _ if host == service => Err("which is itself: give it an address".to_owned()),
-        _ if spec.http.is_some() => Ok(host),
+        _ if spec.more().http.is_some() => Ok(host),
         Some(on) => {
             Err(format!("which is mounted on {on} ({place}) and has no address of its own: mount it there, too"))
         }
@@ -315,16 +318,18 @@ fn host(declared: &[Declared], service: usize, found: &[usize]) -> Result<usize,
 #[cfg(feature = "http")]
 fn clashes(declared: &[Declared], mounts: &Mounts) -> Vec<BoxError> {
     let mut hosts: BTreeMap<usize, Vec<Served<'_>>> = BTreeMap::new();
-    for (service, Declared { spec, .. }) in declared.iter().enumerate().filter(|(_, one)| !one.spec.routes.is_empty()) {
+    for (service, Declared { spec, .. }) in
+        declared.iter().enumerate().filter(|(_, one)| !one.spec.more().routes.is_empty())
+    {
         // They are in the order of the services.
         let host = match mounts.binary_search_by_key(&service, |&(mounted, _)| mounted) {
             Ok(at) => mounts[at].1,
-            Err(_) if spec.http.is_some() => service,
+            Err(_) if spec.more().http.is_some() => service,
             Err(_) => continue,
         };
-        let prefix = spec.prefix.as_deref().unwrap_or_default();
+        let prefix = spec.more().prefix.as_deref().unwrap_or_default();
         let served = |route| Served { service: spec.get_name(), prefix, route };
-        hosts.entry(host).or_default().extend(spec.routes.iter().map(served));
+        hosts.entry(host).or_default().extend(spec.more().routes.iter().map(served));
     }
     hosts.values().flat_map(|served| clash::find(served)).collect()
 }

@@ -88,13 +88,13 @@ impl Context {
     /// [`Spec::http`](crate::Spec::http).
     #[must_use]
     pub fn http(&self) -> Option<&str> {
-        self.member().spec.http.as_deref()
+        self.member().spec.more().http.as_deref()
     }
 
     /// The address on which this service is to serve gRPC, if it has one for that: [`Spec::grpc`](crate::Spec::grpc).
     #[must_use]
     pub fn grpc(&self) -> Option<&str> {
-        self.member().spec.grpc.as_deref()
+        self.member().spec.more().grpc.as_deref()
     }
 
     /// Makes known where this service listens: the log, the report and
@@ -306,6 +306,26 @@ impl Needs {
     #[cfg(feature = "config")]
     pub(crate) fn configs(&self) -> &[crate::config::Check] {
         &self.configs
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        #[cfg(feature = "config")]
+        if !self.configs.is_empty() {
+            return false;
+        }
+        #[cfg(feature = "grpc")]
+        if !self.called.is_empty() {
+            return false;
+        }
+        self.values.is_empty()
+    }
+
+    pub(crate) fn append(&mut self, mut more: Self) {
+        self.values.append(&mut more.values);
+        #[cfg(feature = "config")]
+        self.configs.append(&mut more.configs);
+        #[cfg(feature = "grpc")]
+        self.called.append(&mut more.called);
     }
 
     pub(crate) fn values(&self) -> &[(TypeId, &'static str)] {

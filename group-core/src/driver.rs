@@ -40,8 +40,12 @@ struct Slot {
     /// From then on.
     task: Option<AbortHandle>,
     /// If it may be started again at all.
-    restarts: Option<Box<Restarts>>,
-    /// How long to wait before that.
+    again: Option<Box<Again>>,
+}
+
+struct Again {
+    restarts: Restarts,
+    /// How long to wait before the next.
     wait: Duration,
 }
 
@@ -56,9 +60,9 @@ impl Driver {
         started: oneshot::Sender<()>,
     ) -> Self {
         let slot = |(id, factory): (Id, Factory)| {
-            let policy = shared.members[id].spec.restart.policy;
-            let restarts = (policy.when != When::Never).then(|| Box::new(Restarts::new(policy)));
-            Slot { factory: Some(factory), task: None, restarts, wait: Duration::ZERO }
+            let policy = shared.members[id].spec.more().restart.policy;
+            let again = || Box::new(Again { restarts: Restarts::new(policy), wait: Duration::ZERO });
+            Slot { factory: Some(factory), task: None, again: (policy.when != When::Never).then(again) }
         };
         Self {
             services: factories.into_iter().enumerate().map(slot).collect(),
@@ -135,13 +139,13 @@ impl Driver {
 
     /// Whether the service may be started again. Notes how long to wait before.
     fn again(&mut self, id: Id, failed: bool) -> bool {
-        let Some(restarts) = &mut self.services[id].restarts else { return false };
+        let Some(again) = &mut self.services[id].again else { return false };
         let (now, stable) = {
             let journal = lock(&self.shared.journal);
             (journal.now(), journal.ready_for(id))
         };
-        let wait = restarts.next(failed, now, stable, chance());
-        self.services[id].wait = wait.unwrap_or_default();
+        let wait = again.restarts.next(failed, now.into(), stable, chance());
+        again.wait = wait.unwrap_or_default();
         wait.is_some()
     }
 
@@ -213,16 +217,16 @@ impl Driver {
     }
 
     fn tell_backoff(&self, id: Id) {
-        let Slot { restarts, wait, .. } = &self.services[id];
-        let nth = restarts.as_ref().map_or(0, |restarts| restarts.in_a_row());
-        self.journal(|journal| journal.backing_off(id, &self.shared.members[id], *wait, nth));
+        let Some(again) = &self.services[id].again else { return };
+        let nth = again.restarts.in_a_row();
+        self.journal(|journal| journal.backing_off(id, &self.shared.members[id], again.wait, nth));
     }
 
     fn arm(&mut self, timer: Timer) {
         let spec = |id: Id| &self.shared.members[id].spec;
         let lasts = match timer {
             Timer::Start(id, _) => spec(id).start_timeout,
-            Timer::Backoff(id) => self.services[id].wait,
+            Timer::Backoff(id) => self.services[id].again.as_ref().map_or(Duration::ZERO, |again| again.wait),
             Timer::Stop(id) if spec(id).is_dropped_at_once() => self.budget.abort(),
             Timer::Stop(id) => self.turn(id, spec(id).stop_limit()),
             Timer::Abort(_) => self.budget.abort(),

@@ -124,13 +124,13 @@ impl Group {
     /// [`Spec`]s say otherwise.
     #[track_caller]
     pub fn add<S: Service>(&mut self, service: S) -> &mut Self {
-        self.declare::<S>(without_build_needs(S::spec()), made(service))
+        self.declare::<S>(S::spec().without_build_needs(), made(service))
     }
 
     /// Adds a service under another name than its own, as for a second one of the same type.
     #[track_caller]
     pub fn add_as<S: Service>(&mut self, name: impl Into<String>, service: S) -> &mut Self {
-        self.declare::<S>(without_build_needs(S::spec()).name(name.into()), made(service))
+        self.declare::<S>(S::spec().without_build_needs().name(name.into()), made(service))
     }
 
     /// Adds a service that the group makes when it is its turn, with [`Service::build`].
@@ -508,7 +508,7 @@ impl Group {
 #[cfg(feature = "grpc")]
 fn remotes(elsewhere: &[Declared]) -> crate::grpc::Remotes {
     let place = |Declared { spec, type_id, .. }: &Declared| {
-        let (name, url) = (&*spec.name, spec.remote.as_deref()?);
+        let (name, url) = (&*spec.name, spec.more().remote.as_deref()?);
         tracing::info!(target: "group", service = name, remote = url, "{name} runs elsewhere: {url}");
         Some((*type_id, endpoint(url).ok()?))
     };
@@ -551,10 +551,4 @@ fn warn_of_limits(plan: &Plan, specs: &[Spec], budget: &Budget) {
              but the group leaves them {turns}: who comes last may be cut short"
         );
     }
-}
-
-/// A service that was given as a value is not built, so nothing that `new` takes is needed.
-fn without_build_needs(mut spec: Spec) -> Spec {
-    spec.build_needs = crate::Needs::default();
-    spec
 }

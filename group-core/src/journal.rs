@@ -12,6 +12,7 @@ use crate::error::{Chain, Failure};
 use crate::failures::Failures;
 use crate::lifecycle::{Budget, Fault, FaultKind, Id, Outcome, Plan, Reason, Stage};
 use crate::member::Member;
+use crate::moment::Moment;
 use crate::report::{Cause, Ending, Report, ServiceReport};
 use crate::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status};
 use crate::words::{Took, count, signal_name};
@@ -25,40 +26,58 @@ const RESTARTS: usize = 32;
 pub(crate) struct Journal {
     begun: Instant,
     /// When that happened which is being written down: one moment for all that an event leads to.
-    moment: Duration,
+    moment: Moment,
     budget: Budget,
     phase: Phase,
     /// Whether every service was ready once.
     came_up: bool,
     services: Vec<Entry>,
-    stopping: Option<(Duration, Cause)>,
+    stopping: Option<(Moment, Cause)>,
     exit_code: Option<u8>,
     failures: Failures,
     events: broadcast::Sender<Event>,
 }
 
-/// One service's times, since the group began.
+/// One service's times.
 #[derive(Clone, Debug, Default)]
 struct Entry {
     state: State,
-    launched: Option<Duration>,
-    built: Option<Duration>,
-    first_ready: Option<Duration>,
-    ready: Option<Duration>,
-    restarts: u64,
-    last_restarts: VecDeque<Duration>,
-    /// While it waits for that.
-    starts_again: Option<Duration>,
-    stop_asked: Option<Duration>,
-    gone: Option<Duration>,
     ending: Ending,
+    launched: Option<Moment>,
+    built: Option<Moment>,
+    first_ready: Option<Moment>,
+    ready: Option<Moment>,
+    stop_asked: Option<Moment>,
+    gone: Option<Moment>,
+    restarts: Option<Box<Restarts>>,
+}
+
+/// Those of a service that failed.
+#[derive(Clone, Debug, Default)]
+struct Restarts {
+    count: u64,
+    last: VecDeque<Moment>,
+    /// While it waits for that.
+    next: Option<Moment>,
+}
+
+impl Entry {
+    /// When its `start` ran last.
+    fn started(&self) -> Option<Moment> {
+        let restarted = self.restarts.as_ref().and_then(|restarts| restarts.last.back().copied());
+        restarted.or(self.launched)
+    }
+
+    fn restart_count(&self) -> u64 {
+        self.restarts.as_ref().map_or(0, |restarts| restarts.count)
+    }
 }
 
 impl Journal {
     pub(crate) fn new(services: usize, budget: Budget) -> Self {
         Self {
             begun: Instant::now(),
-            moment: Duration::ZERO,
+            moment: Moment::FIRST,
             budget,
             phase: Phase::Starting,
             came_up: false,
@@ -70,19 +89,18 @@ impl Journal {
         }
     }
 
-    /// The time since the group began.
-    pub(crate) fn now(&self) -> Duration {
-        self.begun.elapsed()
+    pub(crate) fn now(&self) -> Moment {
+        Moment::FIRST.after(self.begun.elapsed())
     }
 
     /// What is written down from now on has happened at this moment.
     pub(crate) fn at(&mut self, moment: Instant) {
-        self.moment = moment.saturating_duration_since(self.begun);
+        self.moment = Moment::FIRST.after(moment.saturating_duration_since(self.begun));
     }
 
     /// The time since the request to stop.
     pub(crate) fn stopping_for(&self) -> Duration {
-        self.stopping.as_ref().map_or(Duration::ZERO, |(asked, _)| self.moment.saturating_sub(*asked))
+        self.stopping.as_ref().map_or(Duration::ZERO, |(asked, _)| self.moment.since(*asked))
     }
 
     /// How long a service has been ready.
@@ -102,8 +120,8 @@ impl Journal {
             name: name(member).to_owned(),
             state: entry.state,
             critical: member.spec.rules.critical,
-            restarts: entry.restarts,
-            starts_again_in: entry.starts_again.map(|at| at.saturating_sub(now)),
+            restarts: entry.restart_count(),
+            starts_again_in: entry.restarts.as_ref().and_then(|restarts| Some(restarts.next?.since(now))),
         });
         Status { phase: self.phase, came_up: self.came_up, services: services.collect() }
     }
@@ -128,7 +146,9 @@ impl Journal {
         if std::mem::replace(&mut entry.state, state) == state {
             return;
         }
-        entry.starts_again = entry.starts_again.filter(|_| state == State::Restarting);
+        if let (Some(restarts), true) = (&mut entry.restarts, state != State::Restarting) {
+            restarts.next = None;
+        }
         self.tell(|| Event::Service { name: name(member).to_owned(), state });
     }
 
@@ -153,15 +173,15 @@ impl Journal {
     pub(crate) fn ready(&mut self, id: Id, member: &Member) {
         let now = self.moment;
         let entry = &mut self.services[id];
-        let started = entry.last_restarts.back().copied().or(entry.launched);
+        let started = entry.started();
         entry.ready = Some(now);
         entry.first_ready.get_or_insert(now);
         self.enter(id, member, State::Ready);
         let took = Took(since(started, now));
         let name = name(member);
         let spec = &member.spec;
-        if let Some(on) = &spec.http_on {
-            let (on, prefix) = (on.name(), spec.prefix.as_deref().unwrap_or("/"));
+        if let Some(on) = &spec.more().http_on {
+            let (on, prefix) = (on.name(), spec.more().prefix.as_deref().unwrap_or("/"));
             return tracing::info!(target: "group", service = name, http_on = &*on, prefix, took = %took, "{name} is ready on {on}, under {prefix} ({took})");
         }
         if let Some(addr) = member.addr() {
@@ -173,20 +193,21 @@ impl Journal {
     }
 
     pub(crate) fn backing_off(&mut self, id: Id, member: &Member, wait: Duration, nth: u32) {
-        self.services[id].starts_again = Some(self.moment + wait);
+        self.services[id].restarts.get_or_insert_default().next = Some(self.moment.after(wait));
         self.enter(id, member, State::Restarting);
-        let (name, wait, max) = (name(member), Took(wait), member.spec.restart.policy.max);
-        tracing::warn!(target: "group", service = name, wait = %wait, "{name} is started again in {wait} (restart {nth}, at most {max} in {})", Took(member.spec.restart.policy.within));
+        let (name, wait, max) = (name(member), Took(wait), member.spec.more().restart.policy.max);
+        tracing::warn!(target: "group", service = name, wait = %wait, "{name} is started again in {wait} (restart {nth}, at most {max} in {})", Took(member.spec.more().restart.policy.within));
     }
 
     pub(crate) fn restarted(&mut self, id: Id, member: &Member) {
         let now = self.moment;
         let entry = &mut self.services[id];
-        entry.restarts += 1;
-        if entry.last_restarts.len() == RESTARTS {
-            entry.last_restarts.pop_front();
+        let restarts = entry.restarts.get_or_insert_default();
+        restarts.count += 1;
+        if restarts.last.len() == RESTARTS {
+            restarts.last.pop_front();
         }
-        entry.last_restarts.push_back(now);
+        restarts.last.push_back(now);
         entry.ending = Ending::Stopped;
         self.enter(id, member, State::Starting);
     }
@@ -215,7 +236,7 @@ impl Journal {
         self.phase = Phase::Running;
         self.came_up = true;
         self.tell(|| Event::GroupReady);
-        let took = Took(self.moment);
+        let took = Took(self.moment.into());
         match self.services.len() {
             0 => tracing::warn!(target: "group", "there are no services in this group"),
             1 => {}
@@ -362,8 +383,8 @@ impl Journal {
     /// The group's own words for what a service has no error for.
     fn explain(&self, fault: Fault, members: &[Member]) -> String {
         let entry = fault.id.map(|id| &self.services[id]);
-        let since = |moment: Option<Duration>| Took(since(moment, self.now()));
-        let launched = since(entry.and_then(|entry| entry.last_restarts.back().copied().or(entry.launched)));
+        let since = |moment: Option<Moment>| Took(since(moment, self.now()));
+        let launched = since(entry.and_then(Entry::started));
         let asked = since(entry.and_then(|entry| entry.stop_asked));
         match fault.kind {
             FaultKind::Error => "it failed without an error".to_owned(),
@@ -422,28 +443,13 @@ impl Journal {
             Outcome::Clean if self.failures.kept().iter().any(Failure::is_fatal) => Outcome::RunFailed,
             outcome => outcome,
         };
-        let services = self.services.iter().zip(members).map(|(entry, member)| ServiceReport {
-            name: name(member).to_owned(),
-            addr: member.addr(),
-            launched: entry.launched,
-            built: entry.built,
-            first_ready: entry.first_ready,
-            ready: entry.ready,
-            restarts: entry.restarts,
-            last_restarts: entry.last_restarts.iter().copied().collect(),
-            stop_asked: entry.stop_asked,
-            stopped: member.stopped().map(|at| at.saturating_duration_since(self.begun)),
-            gone: entry.gone,
-            ending: entry.ending,
-            messages: member.messages(),
-            drain: member.drain(),
-        });
+        let services = self.services.iter().zip(members).map(|(entry, member)| self.service_report(entry, member));
         let report = Report::new(
             outcome.into(),
             services.collect(),
             self.failures.clone(),
-            self.now(),
-            self.stopping.clone(),
+            self.now().into(),
+            self.stopping.as_ref().map(|(asked, cause)| ((*asked).into(), cause.clone())),
             self.exit_code,
             Arc::clone(plan),
         );
@@ -456,14 +462,35 @@ impl Journal {
         }
         report
     }
+
+    fn service_report(&self, entry: &Entry, member: &Member) -> ServiceReport {
+        let time = |moment: Option<Moment>| moment.map(Duration::from);
+        let last_restarts = entry.restarts.iter().flat_map(|restarts| &restarts.last);
+        ServiceReport {
+            name: name(member).to_owned(),
+            addr: member.addr(),
+            launched: time(entry.launched),
+            built: time(entry.built),
+            first_ready: time(entry.first_ready),
+            ready: time(entry.ready),
+            restarts: entry.restart_count(),
+            last_restarts: last_restarts.map(|&restarted| restarted.into()).collect(),
+            stop_asked: time(entry.stop_asked),
+            stopped: member.stopped().map(|at| at.saturating_duration_since(self.begun)),
+            gone: time(entry.gone),
+            ending: entry.ending,
+            messages: member.messages(),
+            drain: member.drain(),
+        }
+    }
 }
 
 fn name(member: &Member) -> &str {
     member.spec.get_name()
 }
 
-fn since(moment: Option<Duration>, now: Duration) -> Duration {
-    moment.map_or(Duration::ZERO, |moment| now.saturating_sub(moment))
+fn since(moment: Option<Moment>, now: Moment) -> Duration {
+    moment.map_or(Duration::ZERO, |moment| now.since(moment))
 }
 
 impl std::fmt::Display for Cause {

@@ -32,6 +32,7 @@ pub mod http;
 mod journal;
 mod lock;
 mod member;
+mod moment;
 mod order;
 mod outcome;
 mod panic;
@@ -55,6 +56,7 @@ mod stop_request;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod ticker;
+mod type_map;
 mod watch;
 mod words;
 

@@ -4,9 +4,11 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Once;
-use std::task::Poll;
+use std::task::{self, Poll};
+
+use pin_project_lite::pin_project;
 
 use crate::BoxError;
 
@@ -36,14 +38,27 @@ impl fmt::Display for Panicked {
 impl std::error::Error for Panicked {}
 
 /// Runs a future; a panic in it becomes an error.
-pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, BoxError> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|task| match caught_now(|| future.as_mut().poll(task)) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-        Err(panicked) => Poll::Ready(Err(panicked)),
-    })
-    .await
+pub(crate) fn caught<F: Future>(future: F) -> Caught<F> {
+    Caught { future }
+}
+
+pin_project! {
+    /// Not an `async fn`, which would have room for the future twice.
+    pub(crate) struct Caught<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Caught<F> {
+    type Output = Result<F::Output, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
+        match caught_now(|| self.project().future.poll(task)) {
+            Ok(polled) => polled.map(Ok),
+            Err(panicked) => Poll::Ready(Err(panicked)),
+        }
+    }
 }
 
 /// Runs a function; a panic in it becomes an error.

@@ -86,7 +86,10 @@ impl Group {
     #[cfg(feature = "grpc")]
     fn place_remotes(&mut self) {
         let said: Vec<_> = std::mem::take(&mut self.remotes);
-        let needs = self.services.iter().flat_map(|service| [&service.spec.build_needs, &service.spec.start_needs]);
+        let needs = self
+            .services
+            .iter()
+            .flat_map(|service| [&service.spec.more().build_needs, &service.spec.more().start_needs]);
         let called = needs.flat_map(|needs| needs.all_called().iter().copied());
         for called in called.chain(said.iter().map(|(called, _)| *called)).collect::<Vec<_>>() {
             if !self.services.iter().any(|service| service.type_id == called.type_id) {
@@ -95,8 +98,8 @@ impl Group {
         }
         for (called, url) in said {
             for service in self.services.iter_mut().filter(|service| service.type_id == called.type_id) {
-                service.spec.remote = Some(url.clone());
-                service.spec.serves_grpc = true;
+                service.spec.more_mut().remote = Some(url.clone());
+                service.spec.more_mut().serves_grpc = true;
             }
         }
     }
@@ -110,13 +113,13 @@ impl Group {
             let url = url.to_string_lossy().into_owned();
             let is_it = |service: &&mut Declared| variable_of(service.spec.get_name(), "remote") == *variable;
             match self.services.iter_mut().find(is_it) {
-                Some(service) => service.spec.remote = Some(url.into()),
+                Some(service) => service.spec.more_mut().remote = Some(url.into()),
                 None => self.mistakes.push(format!("{variable} is for a service that is not in this group").into()),
             }
         }
         #[cfg(feature = "config")]
         let _ = environment;
-        self.services.retain(|service| !service.only_called || service.spec.remote.is_some());
+        self.services.retain(|service| !service.only_called || service.spec.more().remote.is_some());
     }
 
     #[cfg(feature = "config")]

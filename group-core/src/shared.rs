@@ -1,7 +1,6 @@
 //! What everything in one group can see.
 
 use std::any::{Any, TypeId, type_name};
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::lifecycle::{Id, Plan};
 use crate::lock::lock;
 use crate::member::Member;
 use crate::service::DynService;
+use crate::type_map::TypeMap;
 use crate::{BoxError, Report};
 
 /// Longer than anything takes, and still a moment that can be counted to.
@@ -67,7 +67,7 @@ impl Provided {
 pub(crate) struct Shared {
     /// In start order.
     pub(crate) members: Box<[Member]>,
-    pub(crate) by_type: HashMap<TypeId, Id>,
+    pub(crate) by_type: TypeMap<Id>,
     #[cfg(feature = "http")]
     pub(crate) mounts: Box<[crate::http::Mount]>,
     /// Those that run elsewhere.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 #[cfg(feature = "cron")]
 use std::panic::Location;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 #[cfg(feature = "cron")]
@@ -62,14 +63,25 @@ const FREE_PORT: &str = "127.0.0.1:0";
 #[derive(Clone, Debug)]
 pub struct Spec {
     pub(crate) name: Cow<'static, str>,
+    pub(crate) rules: lifecycle::Rules,
+    pub(crate) start_timeout: Duration,
+    /// Where it was set.
+    pub(crate) stop_timeout: Option<Duration>,
+    /// Apart, because of many services nothing of it is said, and each would have to have room for it.
+    more: Option<Box<More>>,
+}
+
+/// What can be said of a service besides.
+#[derive(Clone, Debug)]
+pub(crate) struct More {
     pub(crate) edges: Vec<Edge>,
     /// What `start` takes, and what `new` takes.
     pub(crate) start_needs: Needs,
     pub(crate) build_needs: Needs,
     pub(crate) http: Option<Cow<'static, str>>,
     /// The service on which it is mounted, instead of an address of its own.
-    pub(crate) http_on: Option<Box<Target>>,
-    pub(crate) prefix: Option<Box<str>>,
+    pub(crate) http_on: Option<Target>,
+    pub(crate) prefix: Option<Cow<'static, str>>,
     /// Whether it has no routes but those that are mounted on it.
     pub(crate) serves_others: bool,
     pub(crate) grpc: Option<Cow<'static, str>>,
@@ -80,14 +92,30 @@ pub struct Spec {
     /// When it ticks, and where that is said.
     #[cfg(feature = "cron")]
     crons: Vec<(Cron, &'static Location<'static>)>,
-    pub(crate) rules: lifecycle::Rules,
     pub(crate) restart: Restart,
-    pub(crate) start_timeout: Duration,
-    /// Where it was set.
-    pub(crate) stop_timeout: Option<Duration>,
     #[cfg(feature = "config")]
     pub(crate) settings: crate::config::Settings,
 }
+
+/// What is so when nothing is said.
+static NO_MORE: LazyLock<More> = LazyLock::new(|| More {
+    edges: Vec::new(),
+    start_needs: Needs::default(),
+    build_needs: Needs::default(),
+    http: None,
+    http_on: None,
+    prefix: None,
+    serves_others: false,
+    grpc: None,
+    serves_grpc: false,
+    remote: None,
+    routes: Vec::new(),
+    #[cfg(feature = "cron")]
+    crons: Vec::new(),
+    restart: Restart::never(),
+    #[cfg(feature = "config")]
+    settings: crate::config::Settings::default(),
+});
 
 /// What it means when a service's `start` returns `Ok` by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,26 +162,19 @@ impl Spec {
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name: name.into(),
-            edges: Vec::new(),
-            start_needs: Needs::default(),
-            build_needs: Needs::default(),
-            http: None,
-            http_on: None,
-            prefix: None,
-            serves_others: false,
-            grpc: None,
-            serves_grpc: false,
-            remote: None,
-            routes: Vec::new(),
-            #[cfg(feature = "cron")]
-            crons: Vec::new(),
             rules: lifecycle::Rules { role: lifecycle::Role::Task, critical: true },
-            restart: Restart::never(),
             start_timeout: START_TIMEOUT,
             stop_timeout: None,
-            #[cfg(feature = "config")]
-            settings: crate::config::Settings::default(),
+            more: None,
         }
+    }
+
+    pub(crate) fn more(&self) -> &More {
+        self.more.as_deref().unwrap_or_else(|| &NO_MORE)
+    }
+
+    pub(crate) fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_with(|| Box::new(NO_MORE.clone()))
     }
 
     /// A service named like its type, in kebab-case: `OrderQueue` is `order-queue`.
@@ -200,21 +221,28 @@ impl Spec {
     }
 
     fn edge(mut self, target: Target, optional: bool) -> Self {
-        self.edges.push(Edge { target, optional });
+        self.more_mut().edges.push(Edge { target, optional });
         self
     }
 
     /// Its `new` takes a `P`: whatever provides it must be there, and ready first.
     #[must_use]
-    pub fn builds_with<P: FromContext>(mut self) -> Self {
-        P::needs(&mut self.build_needs);
-        self
+    pub fn builds_with<P: FromContext>(self) -> Self {
+        self.needs::<P>(|more| &mut more.build_needs)
     }
 
     /// Its `start` takes a `P`: whatever provides it must be there, and ready first.
     #[must_use]
-    pub fn starts_with<P: FromContext>(mut self) -> Self {
-        P::needs(&mut self.start_needs);
+    pub fn starts_with<P: FromContext>(self) -> Self {
+        self.needs::<P>(|more| &mut more.start_needs)
+    }
+
+    fn needs<P: FromContext>(mut self, of: impl FnOnce(&mut More) -> &mut Needs) -> Self {
+        let mut needs = Needs::default();
+        P::needs(&mut needs);
+        if !needs.is_empty() {
+            of(self.more_mut()).append(needs);
+        }
         self
     }
 
@@ -222,8 +250,8 @@ impl Spec {
     /// until it is stopped: if it ends earlier, it has failed.
     #[must_use]
     pub fn http(mut self, address: impl Into<Cow<'static, str>>) -> Self {
-        self.http = Some(address.into());
-        self.http_on = None;
+        let more = self.more_mut();
+        (more.http, more.http_on) = (Some(address.into()), None);
         self.rules.role = lifecycle::Role::Daemon;
         self
     }
@@ -283,8 +311,8 @@ impl Spec {
     }
 
     fn mounted_on(mut self, target: Target) -> Self {
-        self.http_on = Some(Box::new(target));
-        self.http = None;
+        let more = self.more_mut();
+        (more.http, more.http_on) = (None, Some(target));
         self.rules.role = lifecycle::Role::Daemon;
         self
     }
@@ -293,7 +321,7 @@ impl Spec {
     /// the one address that `http` says: it [`serves_grpc`](Self::serves_grpc) there.
     #[must_use]
     pub fn grpc(mut self, address: impl Into<Cow<'static, str>>) -> Self {
-        self.grpc = Some(address.into());
+        self.more_mut().grpc = Some(address.into());
         self.serves_grpc()
     }
 
@@ -301,7 +329,7 @@ impl Spec {
     /// else only for this group, through `group::grpc::Channel`.
     #[must_use]
     pub fn serves_grpc(mut self) -> Self {
-        self.serves_grpc = true;
+        self.more_mut().serves_grpc = true;
         self.rules.role = lifecycle::Role::Daemon;
         self
     }
@@ -311,7 +339,7 @@ impl Spec {
     /// [`Router::nest`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.nest).
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<Cow<'static, str>>) -> Self {
-        self.prefix = Some(prefix.into().into());
+        self.more_mut().prefix = Some(prefix.into());
         self
     }
 
@@ -320,14 +348,15 @@ impl Spec {
     #[cfg(feature = "grpc")]
     #[must_use]
     pub fn remote(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.remote = Some(url.into());
+        self.more_mut().remote = Some(url.into());
         self
     }
 
     /// Serves on another address, if it serves.
     pub(crate) fn take_free_port(&mut self) {
         // One that is no address is still a mistake.
-        let addresses = self.http.iter_mut().chain(&mut self.grpc);
+        let Some(more) = &mut self.more else { return };
+        let addresses = more.http.iter_mut().chain(&mut more.grpc);
         for address in addresses.filter(|address| is_address(address)) {
             *address = FREE_PORT.into();
         }
@@ -335,7 +364,8 @@ impl Spec {
 
     /// What stands before its address, as people write it.
     pub(crate) fn scheme(&self) -> &'static str {
-        match (&self.http, &self.grpc) {
+        let More { http, grpc, .. } = self.more();
+        match (http, grpc) {
             (Some(_), _) => "http://",
             (None, Some(_)) => "grpc://",
             (None, None) => "",
@@ -345,14 +375,14 @@ impl Spec {
     /// Notes that it serves this route. To serve it is another matter: see [`Route`].
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
-        self.routes.push(route);
+        self.more_mut().routes.push(route);
         self
     }
 
     /// The routes that it is known to serve.
     #[must_use]
     pub fn routes(&self) -> &[Route] {
-        &self.routes
+        &self.more().routes
     }
 
     /// It will tick when this expression says so: a mistake in that is one of the group, and is told
@@ -361,7 +391,7 @@ impl Spec {
     #[must_use]
     #[track_caller]
     pub fn cron(mut self, cron: impl Into<Cron>) -> Self {
-        self.crons.push((cron.into(), Location::caller()));
+        self.more_mut().crons.push((cron.into(), Location::caller()));
         self
     }
 
@@ -383,7 +413,7 @@ impl Spec {
     /// Whether its `start` is run again after it ended. [`Restart::never`] by default.
     #[must_use]
     pub fn restart(mut self, restart: Restart) -> Self {
-        self.restart = restart;
+        self.more_mut().restart = restart;
         self
     }
 
@@ -413,6 +443,14 @@ impl Spec {
         self.stop_timeout == Some(Duration::ZERO)
     }
 
+    /// A service that was given as a value is not built, so nothing that `new` takes is needed.
+    pub(crate) fn without_build_needs(mut self) -> Self {
+        if let Some(more) = &mut self.more {
+            more.build_needs = Needs::default();
+        }
+        self
+    }
+
     /// What is wrong with it, whatever the rest of the group looks like.
     pub(crate) fn check(&self) -> Result<(), BoxError> {
         let name = &self.name;
@@ -424,13 +462,13 @@ impl Spec {
         }
         self.check_restart()?;
         self.check_prefix()?;
-        if self.http.is_some() && self.rules.role == lifecycle::Role::Once {
+        if self.more().http.is_some() && self.rules.role == lifecycle::Role::Once {
             let ready = "a `once` service is ready when it is done, and a server never is";
             return Err(format!("`{name}` cannot serve: {ready}").into());
         }
         #[cfg(feature = "cron")]
         self.check_crons()?;
-        if let Some(address) = self.http.iter().chain(&self.grpc).find(|address| !is_address(address)) {
+        if let Some(address) = self.more().http.iter().chain(&self.more().grpc).find(|address| !is_address(address)) {
             return Err(
                 format!("`{name}` cannot listen on `{address}`: expected `host:port`, as in `127.0.0.1:8080`").into()
             );
@@ -440,12 +478,13 @@ impl Spec {
 
     fn check_grpc(&self) -> Result<(), BoxError> {
         let name = &self.name;
-        if self.grpc.is_some() && (self.http.is_some() || self.http_on.is_some()) {
+        let more = self.more();
+        if more.grpc.is_some() && (more.http.is_some() || more.http_on.is_some()) {
             return Err(format!("`{name}` has both `http` and `grpc`: one address serves both, so keep `http`").into());
         }
         #[cfg(feature = "grpc")]
-        if let Some(url) = &self.remote {
-            if !self.serves_grpc {
+        if let Some(url) = &more.remote {
+            if !more.serves_grpc {
                 return Err(format!("`{name}` cannot run elsewhere: it serves no gRPC, so nobody could call it").into());
             }
             crate::grpc::endpoint(url)
@@ -455,8 +494,8 @@ impl Spec {
     }
 
     fn check_prefix(&self) -> Result<(), BoxError> {
-        let (name, Some(prefix)) = (&self.name, &self.prefix) else { return Ok(()) };
-        if self.http_on.is_none() {
+        let (name, Some(prefix)) = (&self.name, &self.more().prefix) else { return Ok(()) };
+        if self.more().http_on.is_none() {
             return Err(format!(
                 "`{name}` has the prefix `{prefix}` and is mounted on no service: a prefix needs `http_on`"
             )
@@ -470,7 +509,7 @@ impl Spec {
 
     #[cfg(feature = "cron")]
     fn check_crons(&self) -> Result<(), BoxError> {
-        for (cron, place) in &self.crons {
+        for (cron, place) in &self.more().crons {
             let (name, file, line) = (&self.name, place.file(), place.line());
             cron.check().map_err(|reason| format!("`{name}` cannot tick ({file}:{line}): {reason}"))?;
         }
@@ -480,7 +519,7 @@ impl Spec {
     /// What is started again whenever it has ended can neither be done nor end the group.
     fn check_restart(&self) -> Result<(), BoxError> {
         let role = match self.rules.role {
-            _ if self.restart.policy.when != When::Always => return Ok(()),
+            _ if self.more().restart.policy.when != When::Always => return Ok(()),
             lifecycle::Role::Once => "once",
             lifecycle::Role::Main => "main",
             lifecycle::Role::Task | lifecycle::Role::Daemon => return Ok(()),
@@ -493,39 +532,40 @@ impl Spec {
 /// One line with everything that was said or is so by default.
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = self.more();
         write!(f, "{}: {}", self.name, self.rules.role)?;
-        if let Some(address) = &self.http {
+        if let Some(address) = &more.http {
             write!(f, ", http {address}")?;
         }
-        if let Some(on) = &self.http_on {
+        if let Some(on) = &more.http_on {
             write!(f, ", http on {on}")?;
         }
-        if let Some(prefix) = &self.prefix {
+        if let Some(prefix) = &more.prefix {
             write!(f, ", prefix {prefix}")?;
         }
-        match &self.grpc {
+        match &more.grpc {
             Some(address) => write!(f, ", grpc {address}")?,
-            None if self.serves_grpc => f.write_str(", grpc")?,
+            None if more.serves_grpc => f.write_str(", grpc")?,
             None => {}
         }
-        if let Some(url) = &self.remote {
+        if let Some(url) = &more.remote {
             write!(f, ", remote {url}")?;
         }
-        for Edge { target, optional } in &self.edges {
+        for Edge { target, optional } in &more.edges {
             write!(f, ", after {target}{}", if *optional { " (optional)" } else { "" })?;
         }
-        for (_, type_name) in self.build_needs.values().iter().chain(self.start_needs.values()) {
+        for (_, type_name) in more.build_needs.values().iter().chain(more.start_needs.values()) {
             write!(f, ", needs `{type_name}`")?;
         }
         #[cfg(feature = "grpc")]
-        for called in self.build_needs.all_called().iter().chain(self.start_needs.all_called()) {
+        for called in more.build_needs.all_called().iter().chain(more.start_needs.all_called()) {
             write!(f, ", calls `{}`", called.type_name)?;
         }
         if !self.rules.critical {
             f.write_str(", not critical")?;
         }
         let (start, stop) = (Limit(self.start_timeout), Limit(self.stop_limit()));
-        write!(f, ", restart {}, start_timeout {start}, stop_timeout {stop}", self.restart)
+        write!(f, ", restart {}, start_timeout {start}, stop_timeout {stop}", more.restart)
     }
 }
 
@@ -559,7 +599,7 @@ fn is_prefix(prefix: &str) -> bool {
 pub(crate) fn kebab_case(type_name: &str) -> String {
     // Braces are part of a path: `{{closure}}::Morning` is declared in an async function.
     let words = type_name.split(|c: char| !c.is_alphanumeric() && !"_:{}".contains(c));
-    let last_segments = words.filter_map(|path| path.rsplit("::").next()).filter(|word| !word.is_empty());
+    let last_segments = words.filter_map(|path| path.rsplit(':').next()).filter(|word| !word.is_empty());
     let mut name = String::new();
     for word in last_segments {
         if !name.is_empty() {
@@ -571,16 +611,20 @@ pub(crate) fn kebab_case(type_name: &str) -> String {
 }
 
 fn push_kebab(name: &mut String, word: &str) {
-    let letters: Vec<char> = word.chars().collect();
-    for (at, &letter) in letters.iter().enumerate() {
-        if letter.is_uppercase() && at > 0 {
-            let after_lower = !letters[at - 1].is_uppercase() && letters[at - 1] != '_';
-            let before_lower = letters.get(at + 1).is_some_and(|next| next.is_lowercase());
-            if after_lower || (before_lower && letters[at - 1] != '_') {
+    let mut letters = word.chars().peekable();
+    let mut last = None;
+    while let Some(letter) = letters.next() {
+        if let Some(last) = last.filter(|&last| letter.is_uppercase() && last != '_') {
+            let before_lower = letters.peek().is_some_and(|next| next.is_lowercase());
+            if !char::is_uppercase(last) || before_lower {
                 name.push('-');
             }
         }
-        name.extend(letter.to_lowercase());
+        match letter {
+            'a'..='z' | '0'..='9' => name.push(letter),
+            _ => name.extend(letter.to_lowercase()),
+        }
+        last = Some(letter);
     }
 }
 

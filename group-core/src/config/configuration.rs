@@ -76,13 +76,13 @@ impl Configuration {
             let table = tables.remove(spec.get_name()).unwrap_or_default();
             let settings = Settings::new(spec, table, &self.origin);
             settings.tell(spec, &mut mistakes);
-            let needs = [&spec.build_needs, &spec.start_needs];
+            let needs = [&spec.more().build_needs, &spec.more().start_needs];
             let checks: Vec<Check> = needs.into_iter().flat_map(Needs::configs).copied().collect();
             // What runs elsewhere has its settings there; it may share a file with this group.
-            if spec.remote.is_none() {
+            if spec.more().remote.is_none() {
                 settings.check(&checks, &mut mistakes);
             }
-            spec.settings = settings;
+            spec.more_mut().settings = settings;
         }
         mistakes
     }

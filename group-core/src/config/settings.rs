@@ -35,13 +35,13 @@ pub(crate) struct Origin {
 impl Settings {
     pub(crate) fn new(spec: &Spec, table: Value, origin: &Origin) -> Self {
         let mut own = vec!["start_timeout", "stop_timeout", "critical", "restart"];
-        if spec.http.is_some() {
+        if spec.more().http.is_some() {
             own.push("http");
         }
-        if spec.grpc.is_some() {
+        if spec.more().grpc.is_some() {
             own.push("grpc");
         }
-        if cfg!(feature = "grpc") && spec.serves_grpc {
+        if cfg!(feature = "grpc") && spec.more().serves_grpc {
             own.push("remote");
         }
         Self { name: spec.get_name().to_owned(), table, own, origin: origin.clone() }
@@ -162,24 +162,24 @@ fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), &'static str> {
             if !crate::spec::is_address(text) {
                 return Err("`host:port`, as in `127.0.0.1:8080`");
             }
-            spec.http = Some(text.to_owned().into());
+            spec.more_mut().http = Some(text.to_owned().into());
         }
         "grpc" => {
             if !crate::spec::is_address(text) {
                 return Err("`host:port`, as in `127.0.0.1:50051`");
             }
-            spec.grpc = Some(text.to_owned().into());
+            spec.more_mut().grpc = Some(text.to_owned().into());
         }
         #[cfg(feature = "grpc")]
         "remote" => {
             crate::grpc::endpoint(text)?;
-            spec.remote = Some(text.to_owned().into());
+            spec.more_mut().remote = Some(text.to_owned().into());
         }
         "start_timeout" => spec.start_timeout = duration(text)?,
         "stop_timeout" => spec.stop_timeout = Some(duration(text)?),
         "critical" => spec.rules.critical = text.parse().map_err(|_| "`true` or `false`")?,
         "restart" => {
-            spec.restart.policy.when = match text {
+            spec.more_mut().restart.policy.when = match text {
                 "never" => When::Never,
                 "on-failure" => When::OnFailure,
                 "always" => When::Always,

@@ -101,7 +101,7 @@ fn unavailable(spec: &Spec) -> Router {
             .and_then(|method| MethodFilter::try_from(method).ok())
             .map_or_else(|| any(refuse), |method| on(method, refuse))
     };
-    spec.routes.iter().fold(Router::new(), |routes, one| routes.route(one.path(), route(one.method())))
+    spec.more().routes.iter().fold(Router::new(), |routes, one| routes.route(one.path(), route(one.method())))
 }
 
 /// Hands the routes of a service over to the one that it is [mounted on](Spec::http_on), and returns when
@@ -136,7 +136,7 @@ pub fn mounted(cx: &Context, routes: Router) -> Result<Router, BoxError> {
     let mut parts: Vec<(&str, Router)> = Vec::new();
     for (mount, spec) in cx.mounts() {
         let under = |prefix: &str| quietly(|| Router::new().nest(prefix, mount.take(spec)));
-        let routes = spec.prefix.as_deref().map_or_else(|| Ok(mount.take(spec)), under);
+        let routes = spec.more().prefix.as_deref().map_or_else(|| Ok(mount.take(spec)), under);
         let cannot = |why| format!("the routes of `{}` cannot be served: {why}", spec.get_name());
         parts.push((spec.get_name(), routes.map_err(cannot)?));
     }
