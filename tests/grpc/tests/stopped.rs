@@ -8,12 +8,6 @@ use tonic::transport::{Channel, Endpoint};
 
 const SHOP: &str = env!("CARGO_BIN_EXE_calls");
 
-fn address_of(shop: &mut Program) -> String {
-    let line = shop.logs("inventory is ready on grpc://");
-    let (_, rest) = line.split_once("grpc://").expect("has an address");
-    rest.split(' ').next().expect("is not empty").to_owned()
-}
-
 async fn client(address: &str) -> InventoryClient<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("is a URL");
     InventoryClient::new(endpoint.connect().await.expect("it listens"))
@@ -33,7 +27,7 @@ async fn get(address: &str, path: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_in_mid_stream_cuts_nothing_off() {
     let mut shop = Program::start(SHOP, &[], &[]);
-    let address = address_of(&mut shop);
+    let address = shop.address_of("inventory");
     shop.logs("2 services are ready");
     let mut client = client(&address).await;
     let mut counts = client.watch(item("nuts", 0)).await.expect("begins").into_inner();
@@ -69,7 +63,7 @@ async fn a_signal_in_mid_stream_cuts_nothing_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gateway_calls_wherever_it_runs() {
     let mut inventory = Program::start(SHOP, &[], &[]);
-    let address = address_of(&mut inventory);
+    let address = inventory.address_of("inventory");
     let gateway = inventory.address_of("gateway");
     assert!(get(&gateway, "/nuts").await.ends_with("\r\n\r\n3"));
 

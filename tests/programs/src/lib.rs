@@ -102,14 +102,14 @@ impl Program {
         read_until(&mut self.stderr, &mut self.logged, text)
     }
 
-    /// Waits until the HTTP service of this name is ready, and returns its address.
+    /// Waits until the service of this name is ready, and returns the address on which it serves.
     ///
     /// # Panics
     ///
     /// When the program ends before.
     pub fn address_of(&mut self, service: &str) -> String {
-        let line = self.logs(&format!("{service} is ready on http://"));
-        let (_, rest) = line.split_once("http://").expect("has an address");
+        let line = self.logs(&format!("{service} is ready on "));
+        let (_, rest) = line.split_once("://").expect("has an address");
         rest.split(' ').next().expect("is not empty").to_owned()
     }
 

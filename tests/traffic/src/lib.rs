@@ -1,4 +1,6 @@
-//! What the two servers have in common.
+//! What the servers have in common.
+
+pub mod calls;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,6 +13,9 @@ use axum::routing::get;
 /// As many bytes as take several segments.
 pub const LONG: usize = 64 * 1024;
 
+/// How long the long answer takes.
+const A_WHILE: Duration = Duration::from_millis(5);
+
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
 /// How many requests have reached a handler.
@@ -18,14 +23,18 @@ pub fn taken() -> usize {
     TAKEN.load(Ordering::Relaxed)
 }
 
+fn take() {
+    TAKEN.fetch_add(1, Ordering::Relaxed);
+}
+
 /// A short answer at once, and a long one after a while.
 pub fn routes() -> Router {
     let later = get(|| async {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(A_WHILE).await;
         "x".repeat(LONG)
     });
     let count = from_fn(|request: Request, next: Next| {
-        TAKEN.fetch_add(1, Ordering::Relaxed);
+        take();
         next.run(request)
     });
     Router::new().route("/short", get(|| async { "short" })).route("/long", later).layer(count)

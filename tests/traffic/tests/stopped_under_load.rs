@@ -1,6 +1,6 @@
 //! A server is stopped by SIGTERM while a client asks as fast as it can: not one request that was accepted
-//! may be lost. `RUNS=300` tries it more often, and `plain_axum` shows what the same client says of plain
-//! axum:
+//! may be lost. `RUNS=300` tries it more often, and `plain` shows what the same client says of plain axum and
+//! plain tonic:
 //!
 //!     RUNS=300 cargo test --release -p traffic -- --nocapture --include-ignored --test-threads 1
 
@@ -8,7 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use programs::Program;
 
-const WAYS: [&str; 3] = ["keep-alive", "new", "http2"];
+/// HTTP, and gRPC: of each, the server in a group, the plain one, and the ways to ask it.
+const SERVERS: [(&str, &str, &[&str]); 2] = [
+    (env!("CARGO_BIN_EXE_grouped"), env!("CARGO_BIN_EXE_plain"), &["keep-alive", "new", "http2"]),
+    (env!("CARGO_BIN_EXE_grouped_calls"), env!("CARGO_BIN_EXE_plain_calls"), &["grpc", "grpc-streams"]),
+];
 
 /// What a client said at its end, over all runs.
 #[derive(Debug, Default)]
@@ -76,21 +80,25 @@ impl Total {
 
 #[test]
 fn no_request_that_was_accepted_is_lost() {
-    for way in WAYS {
-        let total = stopped_under_load(env!("CARGO_BIN_EXE_grouped"), way);
-        assert!(total.lost.is_empty(), "{way}: {:#?}", total.lost);
-        // What the server has had is answered. Over HTTP/2 it may have had what the client gave up.
-        let may_be_missing = if way == "http2" { total.given_up } else { 0 };
-        assert!(total.taken >= total.answered, "{way}: {total:#?}");
-        assert!(total.taken - total.answered <= may_be_missing, "{way}: {total:#?}");
-        assert!(total.answered > 100 * total.runs, "{way}: there was no load: {}", total.answered);
+    for (grouped, _, ways) in SERVERS {
+        for way in ways {
+            let total = stopped_under_load(grouped, way);
+            assert!(total.lost.is_empty(), "{way}: {:#?}", total.lost);
+            // What the server has had is answered. Over HTTP/2 it may have had what the client gave up.
+            let may_be_missing = if matches!(*way, "keep-alive" | "new") { 0 } else { total.given_up };
+            assert!(total.taken >= total.answered, "{way}: {total:#?}");
+            assert!(total.taken - total.answered <= may_be_missing, "{way}: {total:#?}");
+            assert!(total.answered > 100 * total.runs, "{way}: there was no load: {}", total.answered);
+        }
     }
 }
 
 #[test]
 #[ignore = "for comparison"]
-fn plain_axum() {
-    for way in WAYS {
-        stopped_under_load(env!("CARGO_BIN_EXE_plain"), way);
+fn plain() {
+    for (_, plain, ways) in SERVERS {
+        for way in ways {
+            stopped_under_load(plain, way);
+        }
     }
 }

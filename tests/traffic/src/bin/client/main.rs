@@ -1,7 +1,9 @@
 //! Asks a server again and again, until it refuses connections; counts what was answered, and what was
 //! lost: a request that was sent on an open connection and did not get its whole answer.
 //!
-//!     client 127.0.0.1:8080 keep-alive|new|http2
+//!     client 127.0.0.1:8080 keep-alive|new|http2|grpc|grpc-streams
+
+mod calls;
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -10,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::http::StatusCode;
 use http_body_util::{BodyExt, Empty};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{self, Bytes, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -47,7 +49,7 @@ enum Asked {
 async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     let [_, addr, way] = args.as_slice() else {
-        eprintln!("expected an address, and keep-alive, new or http2");
+        eprintln!("expected an address, and keep-alive, new, http2, grpc or grpc-streams");
         return ExitCode::from(2);
     };
     let counts = Counts::default();
@@ -57,8 +59,11 @@ async fn main() -> ExitCode {
         match way.as_str() {
             "keep-alive" => drop(workers.spawn(over_http1(addr, counts, worker, true))),
             "new" => drop(workers.spawn(over_http1(addr, counts, worker, false))),
-            _ if worker < CONNECTIONS => drop(workers.spawn(over_http2(addr, counts))),
-            _ => {}
+            _ if worker >= CONNECTIONS => {}
+            "http2" => drop(workers.spawn(over_http2(addr, counts, streams_of))),
+            "grpc" => drop(workers.spawn(over_http2(addr, counts, calls::of_one_answer))),
+            "grpc-streams" => drop(workers.spawn(over_http2(addr, counts, calls::of_streams))),
+            way => panic!("{way} is no way to ask"),
         }
     }
     println!("asking");
@@ -72,6 +77,26 @@ async fn main() -> ExitCode {
 }
 
 impl Count {
+    fn answer(&mut self) -> Asked {
+        self.answered += 1;
+        Asked::Answered
+    }
+
+    /// A request failed, and what hyper says of it, if that is the cause.
+    fn fail(&mut self, error: &(dyn Error + 'static), cause: Option<&hyper::Error>) -> Asked {
+        match cause {
+            Some(cause) if cause.is_canceled() => {
+                self.given_up += 1;
+                Asked::GivenUp
+            }
+            Some(cause) if was_not_taken(cause) => Asked::NotTaken,
+            _ => {
+                self.lose("asking", error);
+                Asked::Lost
+            }
+        }
+    }
+
     fn lose(&mut self, what: &str, error: &dyn Error) {
         let mut text = format!("{what}: {error}");
         let mut cause = error.source();
@@ -123,7 +148,12 @@ async fn over_http1(addr: String, counts: Counts, mut number: usize, keep_alive:
     }
 }
 
-async fn over_http2(addr: String, counts: Counts) {
+/// Asks with `ask`, so many times at once, on one connection after the other.
+async fn over_http2<B, Fut>(addr: String, counts: Counts, ask: fn(http2::SendRequest<B>, usize, String, Counts) -> Fut)
+where
+    B: body::Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
     while let Some(io) = connect(&addr, &counts).await {
         let (sender, connection) = match http2::handshake(TokioExecutor::new(), io).await {
             Ok(both) => both,
@@ -135,7 +165,7 @@ async fn over_http2(addr: String, counts: Counts) {
         let connection = tokio::spawn(connection);
         let mut streams = JoinSet::new();
         for first in 0..WORKERS {
-            streams.spawn(streams_of(sender.clone(), first, addr.clone(), Arc::clone(&counts)));
+            streams.spawn(ask(sender.clone(), first, addr.clone(), Arc::clone(&counts)));
         }
         drop(sender);
         streams.join_all().await;
@@ -163,19 +193,13 @@ async fn settle(answer: hyper::Result<Response<Incoming>>, counts: &Counts) -> A
     let whole = whole.await;
     let mut count = counts.lock().expect("nobody panics");
     match whole {
-        Ok((StatusCode::OK, 5 | traffic::LONG)) => {
-            count.answered += 1;
-            return Asked::Answered;
+        Ok((StatusCode::OK, 5 | traffic::LONG)) => count.answer(),
+        Ok((status, bytes)) => {
+            count.lost.push(format!("{status} with {bytes} bytes"));
+            Asked::Lost
         }
-        Ok((status, bytes)) => count.lost.push(format!("{status} with {bytes} bytes")),
-        Err(error) if error.is_canceled() => {
-            count.given_up += 1;
-            return Asked::GivenUp;
-        }
-        Err(error) if was_not_taken(&error) => return Asked::NotTaken,
-        Err(error) => count.lose("asking", &error),
+        Err(error) => count.fail(&error, Some(&error)),
     }
-    Asked::Lost
 }
 
 /// The server has said, over HTTP/2, that it has not begun with it and will not: a GOAWAY without an error,
