@@ -23,8 +23,11 @@ pub fn taken() -> usize {
     TAKEN.load(Ordering::Relaxed)
 }
 
+/// Counts a request, and says so when it is the first.
 fn take() {
-    TAKEN.fetch_add(1, Ordering::Relaxed);
+    if TAKEN.fetch_add(1, Ordering::Relaxed) == 0 {
+        println!("asked");
+    }
 }
 
 /// A short answer at once, and a long one after a while.

@@ -4,8 +4,9 @@
 //!
 //!     RUNS=300 cargo test --release -p traffic -- --nocapture --include-ignored --test-threads 1
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod common;
 
+use common::{a_while, runs, taken_by};
 use programs::Program;
 
 /// HTTP, and gRPC: of each, the server in a group, the plain one, and the ways to ask it.
@@ -27,16 +28,6 @@ struct Total {
     lost: Vec<String>,
 }
 
-fn runs() -> usize {
-    std::env::var("RUNS").map_or(5, |runs| runs.parse().expect("RUNS is a number"))
-}
-
-/// Some time in which the load is on, never the same.
-fn a_while() -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later");
-    Duration::from_millis(60) + Duration::from_micros(u64::from(now.subsec_nanos()) / 1000 % 40_000)
-}
-
 fn stopped_under_load(server: &str, way: &str) -> Total {
     let mut total = Total::default();
     for _ in 0..runs() {
@@ -49,7 +40,7 @@ fn stopped_under_load(server: &str, way: &str) -> Total {
         let (server, client) = (server.end(), client.end());
         assert_eq!(server.code, Some(0), "{server:#?}");
         assert_eq!(client.code, Some(0), "{client:#?}");
-        total.add(&server.printed, &client.printed);
+        total.add(taken_by(&server), &client.printed);
     }
     let Total { runs, runs_that_lost, taken, answered, lost, .. } = &total;
     println!("| {way} | {runs} | {taken} | {answered} | {} | {runs_that_lost} |", lost.len());
@@ -61,9 +52,8 @@ fn stopped_under_load(server: &str, way: &str) -> Total {
 }
 
 impl Total {
-    fn add(&mut self, server: &[String], client: &[String]) {
-        let taken = server.iter().find_map(|line| line.strip_prefix("taken "));
-        self.taken += taken.expect("the server has counted").parse::<usize>().expect("is a number");
+    fn add(&mut self, taken: usize, client: &[String]) {
+        self.taken += taken;
         let counts = client.iter().find_map(|line| {
             let (answered, rest) = line.strip_prefix("answered ")?.split_once(" given up ")?;
             let (given_up, lost) = rest.split_once(" lost ")?;

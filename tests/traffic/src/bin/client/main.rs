@@ -111,6 +111,8 @@ impl Count {
 /// `None` when the server refuses connections.
 async fn connect(addr: &str, counts: &Counts) -> Option<TokioIo<TcpStream>> {
     match TcpStream::connect(addr).await {
+        // Where nobody listens any more, the system may take that very port for the client's own end.
+        Ok(stream) if stream.local_addr().is_ok_and(|own| own.to_string() == addr) => None,
         Ok(stream) => {
             stream.set_nodelay(true).expect("it is open");
             Some(TokioIo::new(stream))
