@@ -39,6 +39,9 @@ impl Threads {
     /// The handlers stand before the body runs. If a signal comes while it does, the body is
     /// dropped at its next await, and nothing is started.
     pub fn main(self, mut group: Group, body: impl AsyncFnOnce(&mut Group) -> Result<(), BoxError>) -> ExitCode {
+        // While nothing else reads the environment, and before there are children that would have them.
+        #[cfg(feature = "listenfd")]
+        crate::http::receive();
         let (watch, mut inbox) = match Watch::install(group.stop_limit()) {
             Ok(watch) => watch,
             Err(error) => return refuse(format!("cannot listen for signals: {error}")),

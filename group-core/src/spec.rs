@@ -246,8 +246,9 @@ impl Spec {
         self
     }
 
-    /// Serves HTTP on this address, `host:port` or `unix:/path`. Port 0 takes a free one. An HTTP service runs
-    /// until it is stopped: if it ends earlier, it has failed.
+    /// Serves HTTP on this address, `host:port` or `unix:/path`, or, with the feature `listenfd`, on a listener
+    /// that was handed over, `fd:name` or `fd:0`. Port 0 takes a free one. An HTTP service runs until it is
+    /// stopped: if it ends earlier, it has failed.
     #[must_use]
     pub fn http(mut self, address: impl Into<Cow<'static, str>>) -> Self {
         let more = self.more_mut();
@@ -469,9 +470,12 @@ impl Spec {
         #[cfg(feature = "cron")]
         self.check_crons()?;
         if let Some(address) = self.more().http.iter().chain(&self.more().grpc).find(|address| !is_address(address)) {
-            return Err(
-                format!("`{name}` cannot listen on `{address}`: expected `host:port`, as in `127.0.0.1:8080`").into()
-            );
+            let expected = if address.starts_with("fd:") && !cfg!(feature = "listenfd") {
+                "a listener that is handed over needs the feature `listenfd`"
+            } else {
+                "expected `host:port`, as in `127.0.0.1:8080`"
+            };
+            return Err(format!("`{name}` cannot listen on `{address}`: {expected}").into());
         }
         self.check_grpc()
     }
@@ -578,8 +582,11 @@ impl fmt::Display for Limit {
     }
 }
 
-/// `host:port`, or `unix:/path`.
+/// `host:port`, `unix:/path`, or `fd:name`.
 pub(crate) fn is_address(address: &str) -> bool {
+    if let Some(which) = address.strip_prefix("fd:") {
+        return cfg!(feature = "listenfd") && !which.is_empty();
+    }
     if let Some(path) = address.strip_prefix("unix:") {
         return path.starts_with('/');
     }

@@ -20,62 +20,65 @@ const HANDSHAKE: Duration = Duration::from_millis(5);
 
 /// A bound address.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(super) struct Listener {
+    pub(super) socket: Socket,
+    /// It was handed over to this process, and others will listen on it.
+    #[cfg(feature = "listenfd")]
+    pub(super) lent: Option<super::handed::Lent>,
+}
+
+#[derive(Debug)]
+pub(super) enum Socket {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(UnixListener, SocketFile),
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 impl Listener {
-    /// Binds `host:port`, or `unix:/path`.
+    /// Binds `host:port`, or `unix:/path`; or takes the listener that was handed over for it, or as `fd:name`.
     pub(super) async fn bind(address: &str) -> io::Result<Self> {
-        match address.strip_prefix("unix:") {
-            Some(path) => Self::bind_unix(path).await,
-            None => TcpListener::bind(address).await.map(Self::Tcp),
+        #[cfg(feature = "listenfd")]
+        if let Some(listener) = super::handed::take(address).await? {
+            return Ok(listener);
         }
-    }
-
-    #[cfg(unix)]
-    async fn bind_unix(path: &str) -> io::Result<Self> {
-        let path = Path::new(path);
-        let bound = match UnixListener::bind(path) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(path).await => {
-                std::fs::remove_file(path)?;
-                UnixListener::bind(path)
-            }
-            bound => bound,
+        let socket = match address.strip_prefix("unix:") {
+            Some(path) => bind_unix(path).await?,
+            None => Socket::Tcp(TcpListener::bind(address).await?),
         };
-        Ok(Self::Unix(bound?, SocketFile::new(path)?))
-    }
-
-    #[cfg(not(unix))]
-    async fn bind_unix(_: &str) -> io::Result<Self> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "there are no unix sockets here"))
+        Ok(Self {
+            socket,
+            #[cfg(feature = "listenfd")]
+            lent: None,
+        })
     }
 
     /// Where it listens, if that has an address.
     pub(super) fn local_addr(&self) -> io::Result<Option<SocketAddr>> {
-        match self {
-            Self::Tcp(listener) => listener.local_addr().map(Some),
+        match &self.socket {
+            Socket::Tcp(listener) => listener.local_addr().map(Some),
             #[cfg(unix)]
-            Self::Unix(..) => Ok(None),
+            Socket::Unix(..) => Ok(None),
         }
     }
 
     pub(super) async fn accept(&self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::tcp(stream)),
+        match &self.socket {
+            Socket::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::tcp(stream)),
             #[cfg(unix)]
-            Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
+            Socket::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
         }
     }
 
     /// Stops listening. Connections that the system has made already are accepted, because to their
     /// clients they are open, and something may have been asked on them. Where it is in use, those that
-    /// are being made are waited for.
+    /// are being made are waited for. On what was handed over, they are the next process's.
     pub(super) async fn close(self, in_use: bool) -> io::Result<Vec<Stream>> {
-        match self {
-            Self::Tcp(listener) => {
+        #[cfg(feature = "listenfd")]
+        if self.lent.is_some() {
+            return Ok(Vec::new());
+        }
+        match self.socket {
+            Socket::Tcp(listener) => {
                 let listener = listener.into_std()?;
                 if in_use && take_no_more(&listener) {
                     sleep(HANDSHAKE).await;
@@ -83,7 +86,7 @@ impl Listener {
                 left(|| listener.accept()).map(|(stream, _)| Stream::from_tcp(stream)).collect()
             }
             #[cfg(unix)]
-            Self::Unix(listener, _file) => {
+            Socket::Unix(listener, _file) => {
                 let listener = listener.into_std()?;
                 // Whoever connects from now on is refused, as if it were closed already.
                 socket2::SockRef::from(&listener).shutdown(std::net::Shutdown::Read)?;
@@ -91,6 +94,24 @@ impl Listener {
             }
         }
     }
+}
+
+#[cfg(unix)]
+async fn bind_unix(path: &str) -> io::Result<Socket> {
+    let path = Path::new(path);
+    let bound = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(path).await => {
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    };
+    Ok(Socket::Unix(bound?, Some(SocketFile::new(path)?)))
+}
+
+#[cfg(not(unix))]
+async fn bind_unix(_: &str) -> io::Result<Socket> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "there are no unix sockets here"))
 }
 
 /// What can be accepted at once.

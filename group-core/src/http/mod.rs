@@ -1,6 +1,8 @@
 //! The HTTP server: axum on hyper, with a stop that cuts nothing off.
 
 mod connection;
+#[cfg(feature = "listenfd")]
+mod handed;
 mod io;
 mod listen;
 mod mount;
@@ -24,6 +26,8 @@ use self::io::Io;
 use self::listen::{Listener, Stream};
 use self::traffic::{Activity, Traffic};
 
+#[cfg(feature = "listenfd")]
+pub(crate) use self::handed::receive;
 pub(crate) use self::mount::Mount;
 pub use self::mount::{mount, mounted};
 
@@ -207,10 +211,16 @@ impl Server {
     /// port. The service is ready when the address is bound, and the bound address is
     /// [published](Context::publish_addr).
     ///
+    /// With the feature `listenfd`, a listener that was handed over to this process for that very address,
+    /// by systemd or by `systemfd`, is taken instead (`LISTEN_FDS`). `fd:name` takes one by its name
+    /// (`LISTEN_FDNAMES`; `FileDescriptorName=` in a systemd socket), and `fd:0` by its number, counted
+    /// from 0. It goes on listening when the server has stopped: whoever connects then is answered by the
+    /// process that is given it next.
+    ///
     /// # Errors
     ///
-    /// When the address cannot be bound, or when another service is mounted on this one and its routes
-    /// were not [added](mounted).
+    /// When the address cannot be bound or was not handed over, or when another service is mounted on this
+    /// one and its routes were not [added](mounted).
     pub async fn serve(self, cx: &Context, address: &str) -> Result<(), BoxError> {
         let (ready, shutdown) = (cx.ready(), cx.shutdown());
         mount::check_taken(cx)?;

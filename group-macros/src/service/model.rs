@@ -605,7 +605,7 @@ fn read_grpc(arg: &Arg, errors: &mut Errors) -> Option<LitStr> {
 
 fn check_address(address: LitStr) -> syn::Result<LitStr> {
     let text = address.value();
-    if text.starts_with("unix:/") {
+    if text.starts_with("unix:/") || text.strip_prefix("fd:").is_some_and(|which| !which.is_empty()) {
         return Ok(address);
     }
     match text.rsplit_once(':') {

@@ -1,0 +1,203 @@
+//! Listeners that were handed over to this process: by systemd, by `systemfd`, by whoever ran it.
+//!
+//! They are the process's own and nobody's else: what gave them away goes on listening when the process has
+//! ended, and a connection that was not accepted here is accepted by the next process. So they are never
+//! closed, shut down or unlinked here, and a server that stops leaves in them what it has not accepted.
+
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use listenfd::ListenFd;
+use tokio::net::lookup_host;
+
+use super::listen::{Listener, Socket};
+
+/// A process is given them once, so they are kept here: a service that is started again takes its own again.
+static HANDED: OnceLock<Vec<Handed>> = OnceLock::new();
+
+#[derive(Debug)]
+struct Handed {
+    name: Option<String>,
+    given: Given,
+    lent: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Given {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+    /// Nothing on which a server could listen.
+    Other,
+}
+
+/// A server has it, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Lent(&'static Handed);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.0.lent.store(false, Relaxed);
+    }
+}
+
+/// Takes them over: what the environment says of them is gone then, and no child of this process has them.
+pub(crate) fn receive() {
+    handed();
+}
+
+fn handed() -> &'static [Handed] {
+    HANDED.get_or_init(|| {
+        // Only those that are for this process: LISTEN_PID.
+        let mut fds = ListenFd::from_env();
+        let all = 0..fds.len();
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let names = names.split(':').map(Some).chain(std::iter::repeat(None));
+        let take = |(at, name): (usize, Option<&str>)| Handed {
+            name: name.filter(|name| !name.is_empty()).map(str::to_owned),
+            given: Given::take(&mut fds, at),
+            lent: AtomicBool::new(false),
+        };
+        all.zip(names).map(take).collect()
+    })
+}
+
+impl Given {
+    fn take(fds: &mut ListenFd, at: usize) -> Self {
+        if let Ok(Some(listener)) = fds.take_tcp_listener(at) {
+            return if listens(&listener) { Self::Tcp(listener) } else { Self::Other };
+        }
+        #[cfg(unix)]
+        if let Ok(Some(listener)) = fds.take_unix_listener(at) {
+            return if listens(&listener) { Self::Unix(listener) } else { Self::Other };
+        }
+        Self::Other
+    }
+}
+
+/// Whether it is no connection, where the system tells.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn listens(socket: &impl std::os::fd::AsFd) -> bool {
+    socket2::SockRef::from(socket).is_listener().unwrap_or(true)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn listens<T>(_: &T) -> bool {
+    true
+}
+
+/// The listener that was handed over as `fd:name` or `fd:0`, or for an address, if one was.
+///
+/// # Errors
+///
+/// When there is no such `fd:`.
+pub(super) async fn take(address: &str) -> io::Result<Option<Listener>> {
+    let all = handed();
+    if let Some(which) = address.strip_prefix("fd:") {
+        return find(all, which)?.lend().map(Some);
+    }
+    for one in all {
+        if !one.lent.load(Relaxed) && one.is_at(address).await {
+            return one.lend().map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// By its number, counted from 0, or by its name: of several, the first that no other server has.
+fn find(all: &'static [Handed], which: &str) -> io::Result<&'static Handed> {
+    if let Some(one) = which.parse().ok().and_then(|at: usize| all.get(at)) {
+        return Ok(one);
+    }
+    let named = || all.iter().filter(|one| one.name.as_deref() == Some(which));
+    let found = named().find(|one| !one.lent.load(Relaxed)).or_else(|| named().next());
+    found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, instead(all)))
+}
+
+impl Handed {
+    async fn is_at(&self, address: &str) -> bool {
+        match &self.given {
+            Given::Tcp(listener) => {
+                let Ok(own) = listener.local_addr() else { return false };
+                lookup_host(address).await.is_ok_and(|mut all| all.any(|one| one == own))
+            }
+            #[cfg(unix)]
+            Given::Unix(listener) => {
+                let own = listener.local_addr().ok();
+                let path = own.as_ref().and_then(|own| own.as_pathname());
+                address.strip_prefix("unix:").is_some_and(|address| path == Some(address.as_ref()))
+            }
+            Given::Other => false,
+        }
+    }
+
+    fn lend(&'static self) -> io::Result<Listener> {
+        if matches!(self.given, Given::Other) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("what was handed over, {self}, does not listen"),
+            ));
+        }
+        if self.lent.swap(true, Relaxed) {
+            return Err(io::Error::new(
+                io::ErrorKind::AddrInUse,
+                format!("another service listens on what was handed over, {self}"),
+            ));
+        }
+        let lent = Lent(self);
+        Ok(Listener { socket: self.given.socket()?, lent: Some(lent) })
+    }
+}
+
+impl Given {
+    fn socket(&self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                tokio::net::TcpListener::from_std(listener.try_clone()?).map(Socket::Tcp)
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                let listener = tokio::net::UnixListener::from_std(listener.try_clone()?)?;
+                // Its file belongs to who has bound it.
+                Ok(Socket::Unix(listener, None))
+            }
+            Self::Other => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+}
+
+/// As in `` `web` on 127.0.0.1:8080 ``.
+impl fmt::Display for Handed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "`{name}`")?,
+            None => f.write_str("without a name")?,
+        }
+        match &self.given {
+            Given::Tcp(listener) => listener.local_addr().map_or(Ok(()), |own| write!(f, " on {own}")),
+            #[cfg(unix)]
+            Given::Unix(listener) => {
+                let own = listener.local_addr().ok();
+                let path = own.as_ref().and_then(|own| own.as_pathname());
+                path.map_or(Ok(()), |path| write!(f, " on unix:{}", path.display()))
+            }
+            Given::Other => Ok(()),
+        }
+    }
+}
+
+/// What there is instead.
+fn instead(all: &[Handed]) -> String {
+    let all: Vec<String> = all.iter().enumerate().map(|(at, one)| format!("{at}: {one}")).collect();
+    match &all[..] {
+        [] => "nothing was handed over to this process (LISTEN_FDS)".to_owned(),
+        all => format!("it was not handed over; there is {}", all.join(", ")),
+    }
+}
