@@ -64,7 +64,8 @@ impl Program {
     /// When it cannot be started.
     #[must_use]
     pub fn start_in(directory: &str, path: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(path)
+        let mut command = Command::new(path);
+        command
             .current_dir(directory)
             .args(args)
             .env_remove("RUST_LOG")
@@ -72,12 +73,19 @@ impl Program {
             .env_remove("GROUP_SCHEDULE")
             .env_remove("GROUP_STOP_TIMEOUT")
             .env_remove("GROUP_DRAIN_DELAY")
-            .envs(env.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {path}: {error}"));
+            .envs(env.iter().copied());
+        Self::of(command)
+    }
+
+    /// Starts a command as it is.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn of(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let stdout = BufReader::new(child.stdout.take().expect("is piped"));
         let stderr = BufReader::new(child.stderr.take().expect("is piped"));
         let patience = Some(kill_after(PATIENCE, child.id()));
@@ -111,6 +119,12 @@ impl Program {
         let line = self.logs(&format!("{service} is ready on "));
         let (_, rest) = line.split_once("://").expect("has an address");
         rest.split(' ').next().expect("is not empty").to_owned()
+    }
+
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.child.id().to_string()
     }
 
     /// Sends it a signal, by name: `TERM`.
