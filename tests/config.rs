@@ -131,10 +131,10 @@ schedule = 'fast'
         [
             "config_str:17: `group.scheduel` means nothing here: did you mean `schedule`?",
             "config_str:18: `group.schedule` is `fast`: expected `strict` or `graph`",
-            "config_str:16: `group.stop_timeout` is `25`: expected a duration, as in `10s` or `1m 30s`",
+            "config_str:16: `group.stop_timeout` is `25`: expected a duration, as in `10s` or `1m 30s`; `25` has no unit",
             "config_str:19: `servics` means nothing here: did you mean `services`?",
             "config_str:11: `services.tickr` is for a service that is not in this group; did you mean `ticker`?",
-            "config_str:6: `services.mailer.start_timeout` is `3`: expected a duration, as in `10s` or `1m 30s`",
+            "config_str:6: `services.mailer.start_timeout` is `3`: expected a duration, as in `10s` or `1m 30s`; `3` has no unit",
             "config_str:7: `services.mailer.critical` is `perhaps`: expected `true` or `false`",
             "config_str:3: `services.mailer.hosts` is `\"localhost\"`: expected a sequence",
             "config_str:5: `services.mailer.mode` is `\"fats\"`: expected `fast`, perhaps, or another of `fast`, `slow`",

@@ -29,6 +29,7 @@ mod health;
 mod heartbeat;
 #[cfg(feature = "http")]
 pub mod http;
+mod human;
 mod journal;
 mod lock;
 mod member;

@@ -141,7 +141,7 @@ impl Group {
     /// # Errors
     ///
     /// What was expected.
-    fn set(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "drain_delay" => self.drain_delay = duration(value)?,
             "stop_timeout" => self.stop_timeout = Some(duration(value)?),
@@ -149,7 +149,7 @@ impl Group {
                 self.schedule = match value {
                     "strict" => Schedule::Strict,
                     "graph" => Schedule::Graph,
-                    _ => return Err("`strict` or `graph`"),
+                    _ => return Err("`strict` or `graph`".to_owned()),
                 }
             }
             _ => {}

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::human;
+pub(crate) use crate::human::nearest;
+
 /// A duration, as exact as a person wants it: `0.4 ms`, `12 ms`, `1.5 s`, `2m 5s`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Took(pub(crate) Duration);
@@ -19,9 +22,21 @@ impl fmt::Display for Took {
             let seconds = format!("{:.1}", took.as_secs_f64());
             write!(f, "{} s", seconds.trim_end_matches(".0"))
         } else {
-            write!(f, "{}", humantime::format_duration(Duration::from_secs(took.as_secs())))
+            write!(f, "{}", in_units(took.as_secs()))
         }
     }
+}
+
+/// `2m 5s`: as it is written in settings.
+fn in_units(mut seconds: u64) -> String {
+    let mut parts = Vec::new();
+    for (unit, length) in [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)] {
+        if seconds >= length {
+            parts.push(format!("{}{unit}", seconds / length));
+            seconds %= length;
+        }
+    }
+    parts.join(" ")
 }
 
 /// `1 service`, `2 services`.
@@ -35,8 +50,8 @@ pub(crate) fn count(number: usize, what: &str) -> String {
 /// # Errors
 ///
 /// What was expected.
-pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
-    humantime::parse_duration(text).map_err(|_| "a duration, as in `10s` or `1m 30s`")
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    human::duration(text).map_err(|wrong| format!("a duration, as in `10s` or `1m 30s`; {wrong}"))
 }
 
 /// `SIGTERM` for 15.
@@ -50,17 +65,16 @@ pub(crate) fn signal_name(signal: i32) -> String {
     }
 }
 
-/// The candidate that looks most like `name`, if any looks like it at all.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = candidates.map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
-    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (best.0 > 0.8).then_some(best.1)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Took, nearest};
     use std::time::Duration;
+
+    use fastrand::Rng;
+
+    use super::Took;
+    use crate::{human, human::nearest};
+
+    const RANDOM: usize = 200_000;
 
     #[test]
     fn durations_read_well() {
@@ -72,15 +86,95 @@ mod tests {
             (1_500_000, "1.5 s"),
             (25_000_000, "25 s"),
             (125_000_000, "2m 5s"),
+            (86_400_000_000, "1d"),
+            (93_784_000_000, "1d 2h 3m 4s"),
         ] {
             assert_eq!(Took(Duration::from_micros(micros)).to_string(), text);
         }
     }
 
+    const NUMBERS: &[&str] =
+        &["0", "1", "7", "10", "90", "365", "18446744073709551615", ".", ".5", ".25", ".000", " ", " ", "  ", "\t"];
+
+    const UNITS: &[&str] = &[
+        "ns", "nsec", "nanos", "us", "µs", "usec", "ms", "msec", "millis", "s", "sec", "secs", "second", "seconds",
+        "m", "min", "mins", "minute", "minutes", "h", "hr", "hrs", "hour", "hours", "d", "day", "days", "w", "wk",
+        "wks", "week", "weeks", "M", "month", "months", "y", "yr", "yrs", "year", "years", "x", "S", "é", "-", "+",
+        ",", "_",
+    ];
+
+    fn random_text(rng: &mut Rng, pieces: &[&str]) -> String {
+        (0..rng.usize(1..9)).map(|_| pieces[rng.usize(..pieces.len())]).collect()
+    }
+
+    fn random_span(rng: &mut Rng) -> String {
+        format!("{}{} ", rng.u16(..), UNITS[rng.usize(..UNITS.len())])
+    }
+
+    /// What it takes and we do not, is a number with a space in it; what we take and it does not, is exact
+    /// where it was not.
+    #[test]
+    fn durations_are_read_as_humantime_does() {
+        let rng = &mut Rng::with_seed(11);
+        let (mut read, mut refused) = (0, 0);
+        for _ in 0..RANDOM {
+            let spans = |rng: &mut Rng| (0..rng.usize(1..4)).map(|_| random_span(rng)).collect();
+            let text: String = if rng.bool() { random_text(rng, &[NUMBERS, UNITS].concat()) } else { spans(rng) };
+            match (human::duration(&text), humantime::parse_duration(text.trim())) {
+                (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{text:?}"),
+                (Ok(_), Err(theirs)) => assert_eq!(theirs, humantime::DurationError::NumberOverflow, "{text:?}"),
+                (Err(ours), Ok(_)) => assert!(has_spaced_number(&text), "{text:?}: {ours}"),
+                (Err(_), Err(_)) => {}
+            }
+            if human::duration(&text).is_ok() { read += 1 } else { refused += 1 }
+        }
+        assert!(read > 10_000 && refused > 10_000, "{read} {refused}");
+    }
+
+    fn has_spaced_number(text: &str) -> bool {
+        let is_of_number = |letter: char| letter.is_ascii_digit() || letter == '.';
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words.windows(2).any(|pair| pair[0].ends_with(is_of_number) && pair[1].starts_with(is_of_number))
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_duration_is_said() {
+        for (text, wrong) in [
+            ("", "nothing is there"),
+            ("10", "`10` has no unit"),
+            ("5m 30", "`30` has no unit"),
+            ("ten", "`ten` does not begin with a number"),
+            ("-1s", "`-1s` does not begin with a number"),
+            ("1m, 30s", "`, 30s` does not begin with a number"),
+            ("5 parsecs", "`parsecs` is none of the units `ns`, `us`, `ms`, `s`, `m`, `h`, `d`, `w`, `M`, `y`"),
+            ("1.2.3s", "`1.2.3` is no number, or has too many digits"),
+            ("0.5ns", "`0.5ns` is not a whole number of nanoseconds"),
+            ("18446744073709551615y", "`18446744073709551615y` is too long"),
+            ("18446744073709551615s 1s", "`18446744073709551615s 1s` is too long"),
+        ] {
+            assert_eq!(human::duration(text), Err(wrong.to_owned()));
+        }
+    }
+
+    #[test]
+    fn names_are_as_near_as_strsim_says() {
+        const PIECES: &[&str] = &["a", "b", "c", "é", "_", "stop", "start", "time", "out"];
+        let rng = &mut Rng::with_seed(13);
+        let mut found = 0;
+        for _ in 0..RANDOM {
+            let [name, one, other] = [(); 3].map(|()| random_text(rng, PIECES));
+            let scored = [&*one, &*other].map(|known| (strsim::jaro_winkler(&name, known), known));
+            let best = scored.into_iter().max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(score, _)| *score > 0.8);
+            assert_eq!(nearest(&name, [&*one, &*other]), best.map(|(_, known)| known), "{name} {one} {other}");
+            found += usize::from(best.is_some());
+        }
+        assert!(found > 10_000, "{found}");
+    }
+
     #[test]
     fn the_nearest_name_is_found() {
         let names = ["database", "cache", "api"];
-        assert_eq!(nearest("databse", names.into_iter()), Some("database"));
-        assert_eq!(nearest("zookeeper", names.into_iter()), None);
+        assert_eq!(nearest("databse", names), Some("database"));
+        assert_eq!(nearest("zookeeper", names), None);
     }
 }

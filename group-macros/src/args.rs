@@ -8,7 +8,8 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Lit, LitBool, LitInt, LitStr, Path, Type};
 
-use crate::errors::{Errors, nearest, suggestion};
+use crate::errors::{Errors, suggestion};
+use crate::human::{self, nearest};
 
 /// One argument.
 pub(crate) struct Arg {
@@ -142,7 +143,7 @@ impl Arg {
     pub(crate) fn duration(&self) -> syn::Result<Duration> {
         let expected = "expected a duration, as in `\"10s\"` or `\"1m 30s\"`";
         let text: LitStr = self.value(expected)?;
-        humantime::parse_duration(&text.value()).map_err(|_| syn::Error::new(text.span(), expected))
+        human::duration(&text.value()).map_err(|wrong| syn::Error::new(text.span(), format!("{expected}; {wrong}")))
     }
 
     /// `key = "100ms..30s"`.
@@ -150,9 +151,9 @@ impl Arg {
         let expected = "expected the shortest and the longest wait, as in `\"100ms..30s\"`";
         let text: LitStr = self.value(expected)?;
         let value = text.value();
-        let ends = value.split_once("..").and_then(|(shortest, longest)| {
-            Some((humantime::parse_duration(shortest).ok()?, humantime::parse_duration(longest).ok()?))
-        });
+        let ends = value
+            .split_once("..")
+            .and_then(|(shortest, longest)| Some((human::duration(shortest).ok()?, human::duration(longest).ok()?)));
         ends.filter(|(shortest, longest)| shortest <= longest).ok_or_else(|| syn::Error::new(text.span(), expected))
     }
 
@@ -265,7 +266,7 @@ fn with_underscores(key: &Ident, input: ParseStream, known: &[&str]) -> syn::Err
         words = format!("{words}_{word}");
         tokens.extend(quote!(#minus #word));
     }
-    let meant = nearest(&words, known).map_or(words.clone(), str::to_owned);
+    let meant = nearest(&words, known.iter().copied()).map_or(words.clone(), str::to_owned);
     syn::Error::new_spanned(tokens, format!("write `{meant}`: an argument's words are joined by `_`"))
 }
 

@@ -3,6 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
+use crate::human::nearest;
+
 /// Gathers mistakes, so that all of them are reported at once.
 #[derive(Default)]
 pub(crate) struct Errors {
@@ -39,15 +41,8 @@ impl Errors {
 
 /// ``; did you mean `name`?``, or `` `: expected one of … ``.
 pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
-    match nearest(word, known) {
+    match nearest(word, known.iter().copied()) {
         Some(near) => format!("; did you mean `{near}`?"),
         None => format!("; expected one of `{}`", known.join("`, `")),
     }
-}
-
-/// The known word that looks most like this one, if any looks like it at all.
-pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let scored = known.iter().map(|&candidate| (strsim::jaro_winkler(word, candidate), candidate));
-    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (best.0 > 0.8).then_some(best.1)
 }

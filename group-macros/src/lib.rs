@@ -11,6 +11,7 @@ mod args;
 mod block;
 mod entry;
 mod errors;
+mod human;
 mod service;
 
 /// Turns an `impl` block into a service. See `group::service`.

@@ -63,7 +63,7 @@ impl Configuration {
         mut self,
         services: &mut [Declared],
         keys: &[&str],
-        set: impl FnMut(&str, &str) -> Result<(), &'static str>,
+        set: impl FnMut(&str, &str) -> Result<(), String>,
     ) -> Vec<String> {
         let mut mistakes = Vec::new();
         tell_group(self.table("group", &mut mistakes), keys, set, &mut mistakes);
@@ -128,7 +128,7 @@ impl Configuration {
 fn tell_group(
     table: Table,
     keys: &[&str],
-    mut set: impl FnMut(&str, &str) -> Result<(), &'static str>,
+    mut set: impl FnMut(&str, &str) -> Result<(), String>,
     mistakes: &mut Vec<String>,
 ) {
     for (key, value) in table {
@@ -136,7 +136,7 @@ fn tell_group(
         if !keys.contains(&&*key) {
             mistakes.push(value.source.means_nothing(&full, &key, keys));
         } else if let Err(expected) = set(&key, &value.word().unwrap_or_default()) {
-            mistakes.push(value.is_not(&full, expected));
+            mistakes.push(value.is_not(&full, &expected));
         }
     }
 }

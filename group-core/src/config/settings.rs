@@ -74,7 +74,7 @@ impl Settings {
             let Some(value) = table.get(key) else { continue };
             if let Err(expected) = set(spec, key, value.word().as_deref().unwrap_or_default()) {
                 let key = self.key(&[key.to_owned()]);
-                mistakes.push(value.is_not(&key, expected));
+                mistakes.push(value.is_not(&key, &expected));
             }
         }
     }
@@ -156,17 +156,17 @@ pub(crate) fn variable_of(key: &str) -> String {
 /// # Errors
 ///
 /// What was expected.
-fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), &'static str> {
+fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
     match key {
         "http" => {
             if !crate::spec::is_address(text) {
-                return Err("`host:port`, as in `127.0.0.1:8080`");
+                return Err("`host:port`, as in `127.0.0.1:8080`".to_owned());
             }
             spec.more_mut().http = Some(text.to_owned().into());
         }
         "grpc" => {
             if !crate::spec::is_address(text) {
-                return Err("`host:port`, as in `127.0.0.1:50051`");
+                return Err("`host:port`, as in `127.0.0.1:50051`".to_owned());
             }
             spec.more_mut().grpc = Some(text.to_owned().into());
         }
@@ -183,7 +183,7 @@ fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), &'static str> {
                 "never" => When::Never,
                 "on-failure" => When::OnFailure,
                 "always" => When::Always,
-                _ => return Err("`never`, `on-failure` or `always`"),
+                _ => return Err("`never`, `on-failure` or `always`".to_owned()),
             }
         }
         _ => {}

@@ -15,7 +15,8 @@ use super::ticker::{self, Ticker};
 use super::{is_service, unwrapped};
 use crate::args::Arg;
 use crate::block::{Block, Item, Method};
-use crate::errors::{Errors, nearest};
+use crate::errors::Errors;
+use crate::human::nearest;
 
 /// The arguments of `#[service(…)]`.
 pub(super) const ARGUMENTS: &[&str] = &[
@@ -407,7 +408,7 @@ impl<'a> Model<'a> {
         let misspelt = self.block.methods().find(|method| {
             let name = method.sig.ident.to_string();
             let is_method = matches!(method.sig.inputs.first(), Some(FnArg::Receiver(_)));
-            is_method && name != "stop" && (ALSO_START.contains(&name.as_str()) || nearest(&name, &["start"]).is_some())
+            is_method && name != "stop" && (ALSO_START.contains(&name.as_str()) || nearest(&name, ["start"]).is_some())
         });
         if let Some(method) = misspelt {
             return errors.at(&method.sig.ident, "did you mean `start`?");

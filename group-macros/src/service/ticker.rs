@@ -13,6 +13,7 @@ use crate::args;
 use crate::block::{Block, Method};
 use crate::duration;
 use crate::errors::Errors;
+use crate::human;
 
 const EVERY: &str = "expected a duration, as in `#[every(\"30s\")]` or `#[every(\"1m 30s\")]`";
 
@@ -85,10 +86,10 @@ fn period(attr: &Attribute, errors: &mut Errors) -> Option<When> {
         errors.at(attr, EVERY);
         return None;
     };
-    match humantime::parse_duration(&text.value()) {
+    match human::duration(&text.value()) {
         Ok(period) if !period.is_zero() => return Some(When::Every(period)),
         Ok(_) => errors.at(&text, "a ticker needs a period that is longer than zero"),
-        Err(_) => errors.at(&text, EVERY),
+        Err(wrong) => errors.at(&text, format!("{EVERY}; {wrong}")),
     }
     None
 }

@@ -94,7 +94,7 @@ fn every_mistake_is_said_with_its_source() {
         refused(&directory, &env),
         [
             "GROUP_MAILQUEUE__PORT is for a service that is not in this group; did you mean `mail-queue`?",
-            "GROUP_MAIL_QUEUE__STOP_TIMEOUT is `9`: expected a duration, as in `10s` or `1m 30s`",
+            "GROUP_MAIL_QUEUE__STOP_TIMEOUT is `9`: expected a duration, as in `10s` or `1m 30s`; `9` has no unit",
             "GROUP_MAIL_QUEUE__LIMITS__MANY is `\"many\"`: expected u8",
             "group.toml:2: `services.mail-queue.port` is `\"many\"`: expected u16",
             "GROUP_MAIL_QUEUE__LIMITS__SLO means nothing here: did you mean `slow`?",
