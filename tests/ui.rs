@@ -50,6 +50,8 @@ fn mistakes_in_tests() {
         ("tests.rs:29:34", "`Plain` doesn't implement `Debug`"),
         ("tests.rs:33:24", "`Plain` is not a service"),
         ("tests.rs:36:15", "`paused` needs the feature `testing` of `service-group`"),
+        ("tests.rs:44:12", "`#[cron]` needs the feature `cron` of `service-group`"),
+        ("tests.rs:53:8", "`grpc` needs the feature `grpc` of `service-group`"),
     ];
     assert_eq!(said.len(), wanted.len(), "{text}");
     for (place, message) in wanted {

@@ -3,7 +3,7 @@
 pub use core;
 pub use std::clone::Clone;
 pub use std::future::{Future, ready};
-pub use std::marker::Send;
+pub use std::marker::{Send, Sync};
 pub use std::option::Option::{None, Some};
 pub use std::sync::Arc;
 pub use std::time::Duration;
@@ -366,6 +366,33 @@ pub fn cron(cx: &Context, method: &'static str, cron: crate::Cron, tick: impl Fn
     ticker::spawn(cx, method, |shutdown| async move { shutdown.cron(cron, tick).await });
 }
 
+#[cfg(not(feature = "cron"))]
+pub use self::no_cron::{Cron, cron};
+
+#[cfg(not(feature = "cron"))]
+mod no_cron {
+    //! What is left of it, so that [`__cron`](crate::__cron) alone says that there is none.
+
+    use crate::Context;
+
+    #[derive(Clone, Copy, Debug)]
+    pub struct Cron;
+
+    impl Cron {
+        #[must_use]
+        pub fn new(_: &str) -> Self {
+            Self
+        }
+
+        #[must_use]
+        pub fn tz(self, _: &str) -> Self {
+            self
+        }
+    }
+
+    pub fn cron(_: &Context, _: &'static str, _: Cron, _: impl FnMut() -> super::Ticking + Send + 'static) {}
+}
+
 /// The `start` of a service that only ticks.
 ///
 /// # Errors
@@ -651,4 +678,26 @@ macro_rules! __grpc {
     };
 }
 
-pub use crate::__grpc;
+/// Adds a time to what a service says of itself.
+#[cfg(feature = "cron")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cron {
+    ($spec:expr) => {
+        $spec
+    };
+}
+
+/// Says that it cannot be had.
+#[cfg(not(feature = "cron"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cron {
+    ($spec:expr) => {
+        ::core::compile_error! {
+            "`#[cron]` needs the feature `cron` of `service-group`: add `features = [\"cron\"]` to it"
+        }
+    };
+}
+
+pub use crate::{__cron, __grpc};

@@ -81,8 +81,13 @@ fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
 impl Arg {
     fn parse(input: ParseStream, known: &[&str]) -> syn::Result<Self> {
         if let Ok(text) = input.fork().parse::<LitStr>() {
-            let meant = known.iter().find(|&&key| key == "name" || known.len() == 1);
-            let hint = meant.map_or_else(String::new, |key| format!(": write `{key} = {}`", text.token()));
+            let word = text.value().replace('-', "_");
+            let hint = if known.contains(&word.as_str()) {
+                format!(": write `{word}`")
+            } else {
+                let meant = known.iter().find(|&&key| key == "name" || known.len() == 1);
+                meant.map_or_else(String::new, |key| format!(": write `{key} = {}`", text.token()))
+            };
             let message = format!("a bare string means nothing here{hint}");
             return Err(syn::Error::new(text.span(), message));
         }

@@ -27,8 +27,10 @@ pub(crate) enum Item {
     Method(Box<Method>),
     /// A macro invocation, which may make anything.
     Macro(TokenStream),
-    /// A constant, a type, or what does not parse: rustc's concern.
-    Other(TokenStream),
+    /// A constant or a type.
+    Other(Vec<Attribute>, TokenStream),
+    /// What does not parse: rustc's concern.
+    Unknown(TokenStream),
 }
 
 /// A function in the block.
@@ -65,6 +67,8 @@ impl Parse for Block {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
         let start = input.cursor();
+        // A mistake, which rustc reports.
+        input.parse::<Visibility>()?;
         input.parse::<Option<Token![unsafe]>>()?;
         let impl_token: Token![impl] = input.parse()?;
         let mut generics: Generics = input.parse()?;
@@ -91,7 +95,7 @@ impl Block {
     pub(crate) fn methods(&self) -> impl Iterator<Item = &Method> {
         self.items.iter().filter_map(|item| match item {
             Item::Method(method) => Some(&**method),
-            Item::Macro(_) | Item::Other(_) => None,
+            _ => None,
         })
     }
 
@@ -104,7 +108,11 @@ impl Block {
                     body.append_all(method.attrs.iter().filter(|attr| !own(attr)));
                     method.tokens.to_tokens(&mut body);
                 }
-                Item::Macro(tokens) | Item::Other(tokens) => tokens.to_tokens(&mut body),
+                Item::Other(attrs, tokens) => {
+                    body.append_all(attrs.iter().filter(|attr| !own(attr)));
+                    tokens.to_tokens(&mut body);
+                }
+                Item::Macro(tokens) | Item::Unknown(tokens) => tokens.to_tokens(&mut body),
             }
         }
         let mut braces = Group::new(Delimiter::Brace, body);
@@ -124,7 +132,7 @@ fn parse_items(input: ParseStream) -> syn::Result<Vec<Item>> {
         && !inner.is_empty()
     {
         input.advance_to(&ahead);
-        items.push(Item::Other(inner.iter().map(ToTokens::to_token_stream).collect()));
+        items.push(Item::Unknown(inner.iter().map(ToTokens::to_token_stream).collect()));
     }
     while !input.is_empty() {
         items.push(parse_item(input)?);
@@ -137,10 +145,21 @@ fn parse_item(input: ParseStream) -> syn::Result<Item> {
         return Ok(Item::Method(Box::new(method)));
     }
     let ahead = input.fork();
-    let is_macro =
-        Attribute::parse_outer(&ahead).is_ok() && Path::parse_mod_style(&ahead).is_ok() && ahead.peek(Token![!]);
+    let attrs = Attribute::parse_outer(&ahead);
+    if let Ok(attrs) = attrs
+        && is_constant_or_type(&ahead.fork())
+    {
+        input.advance_to(&ahead);
+        return Ok(Item::Other(attrs, rest_of_item(input)?));
+    }
+    let is_macro = Path::parse_mod_style(&ahead).is_ok() && ahead.peek(Token![!]);
     let tokens = rest_of_item(input)?;
-    Ok(if is_macro { Item::Macro(tokens) } else { Item::Other(tokens) })
+    Ok(if is_macro { Item::Macro(tokens) } else { Item::Unknown(tokens) })
+}
+
+fn is_constant_or_type(input: ParseStream) -> bool {
+    let is_const = |input: ParseStream| input.peek(Token![const]) && !input.peek2(Token![fn]);
+    input.parse::<Visibility>().is_ok() && (is_const(input) || input.peek(Token![type]))
 }
 
 /// Leaves the input where it was if there is no method.

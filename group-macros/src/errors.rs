@@ -39,9 +39,17 @@ impl Errors {
     }
 }
 
+/// What else a key may have been called.
+const ALSO: &[(&str, &[&str])] = &[
+    ("after", &["depends_on", "needs", "requires"]),
+    ("http", &["addr", "address", "bind", "listen", "port"]),
+    ("stop_timeout", &["timeout"]),
+];
+
 /// ``; did you mean `name`?``, or `` `: expected one of … ``.
 pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
-    match nearest(word, known.iter().copied()) {
+    let also = ALSO.iter().find(|(key, words)| known.contains(key) && words.contains(&word));
+    match also.map(|(key, _)| *key).or_else(|| nearest(word, known.iter().copied())) {
         Some(near) => format!("; did you mean `{near}`?"),
         None => format!("; expected one of `{}`", known.join("`, `")),
     }

@@ -44,8 +44,8 @@ impl Model<'_> {
 
     fn wrap(&self, facade: &TokenStream, methods: &TokenStream, register: &TokenStream) -> TokenStream {
         let cfgs = cfgs(&self.block.attrs);
-        let (impl_generics, _, where_clause) = self.block.generics.split_for_impl();
-        let self_ty = &self.block.self_ty;
+        let (impl_generics, _, _) = self.block.generics.split_for_impl();
+        let (self_ty, where_clause) = (&self.block.self_ty, self.where_clause());
         quote! {
             #(#cfgs)*
             #[allow(deprecated, unreachable_code)]
@@ -74,6 +74,17 @@ impl Model<'_> {
             quote!(#word __AFTER: #unit = { #(let () = <#types as __g::Mentioned>::AFTER;)* } #end),
             quote!(#word _: #unit = <#self_ty as __g::Service>::__AFTER #end),
         ))
+    }
+
+    /// What a generic type needs of its parameters is for those to have who name them.
+    fn where_clause(&self) -> TokenStream {
+        let predicates = self.block.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+        let shared = if self.is_generic() {
+            quote!(Self: __g::Send + __g::Sync + 'static)
+        } else {
+            quote!(for<'shared> Self: __g::Send + __g::Sync)
+        };
+        quote!(where #(#predicates,)* #shared,)
     }
 
     fn is_generic(&self) -> bool {
@@ -265,8 +276,8 @@ impl Model<'_> {
     /// What makes it a service that answers gRPC calls.
     fn serve(&self, body: impl Fn(&Method) -> TokenStream) -> TokenStream {
         let Some(first) = self.grpc.first() else { return TokenStream::new() };
-        let (impl_generics, _, where_clause) = self.block.generics.split_for_impl();
-        let self_ty = &self.block.self_ty;
+        let (impl_generics, _, _) = self.block.generics.split_for_impl();
+        let (self_ty, where_clause) = (&self.block.self_ty, self.where_clause());
         let condition = if_any(&self.grpc);
         let variants = self.grpc.iter().map(|method| {
             let (cfgs, body) = (cfgs(&method.attrs), body(method));

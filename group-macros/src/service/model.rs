@@ -12,7 +12,7 @@ use syn::{
 
 use super::path::Path;
 use super::ticker::{self, Ticker};
-use super::{is_service, unwrapped};
+use super::{is_own, is_service, unwrapped};
 use crate::args::Arg;
 use crate::block::{Block, Item, Method};
 use crate::errors::Errors;
@@ -111,6 +111,7 @@ impl<'a> Model<'a> {
     /// Checks everything. `None` when not even the type can be a service.
     pub(super) fn check(block: &'a Block, args: &[Arg], errors: &mut Errors) -> Option<Self> {
         check_type(block, errors)?;
+        check_other_items(block, errors);
         let mut model = Self {
             block,
             spec: Spec::default(),
@@ -167,8 +168,11 @@ impl<'a> Model<'a> {
     }
 
     fn check_mount(&self, args: &[Arg], errors: &mut Errors) {
-        match (&self.spec.http_on, args.iter().find(|arg| arg.key == "prefix")) {
-            (None, Some(prefix)) => {
+        let given = |key: &str| args.iter().find(|arg| arg.key == key);
+        // It may be mounted where `http` is misread.
+        let has_address = self.spec.http.is_some() || given("http").is_none();
+        match (&self.spec.http_on, given("prefix")) {
+            (None, Some(prefix)) if has_address => {
                 let message = "`prefix` is for routes that are mounted on another service, as in `http = Gateway`";
                 errors.at(&prefix.key, message);
             }
@@ -291,6 +295,7 @@ impl<'a> Model<'a> {
                 let Some(verb) = route_method(attr) else { continue };
                 check_receiver_of_route(method, errors);
                 check_callable(method, errors);
+                check_name_of_route(method, errors);
                 let Some(path) = errors.keep(route_path(attr)) else { continue };
                 match self.clash(&verb, &path, method) {
                     Some(message) => errors.at(&path.literal, message),
@@ -344,7 +349,7 @@ impl<'a> Model<'a> {
             && self.block.items.iter().all(|item| match item {
                 Item::Method(method) => is_plain(method),
                 Item::Macro(_) => false,
-                Item::Other(_) => true,
+                Item::Other(..) | Item::Unknown(_) => true,
             })
     }
 
@@ -482,6 +487,17 @@ fn check_type(block: &Block, errors: &mut Errors) -> Option<()> {
     lifetimes.is_empty().then_some(())
 }
 
+/// What the macro's own attributes cannot be on.
+fn check_other_items(block: &Block, errors: &mut Errors) {
+    for item in &block.items {
+        let Item::Other(attrs, _) = item else { continue };
+        for attr in attrs.iter().filter(|attr| is_own(attr)) {
+            let word = attr.path().to_token_stream();
+            errors.at(attr, format!("`#[{word}]` goes on a method"));
+        }
+    }
+}
+
 /// Every `'_`.
 fn anonymous_lifetimes(ty: &Type) -> Vec<Lifetime> {
     let tokens = flat(ty.to_token_stream());
@@ -515,7 +531,7 @@ fn check_reference(method: &Method, errors: &mut Errors) {
     let lends = format!("`{name}` must take `&self`: the group owns the service and lends it");
     match method.sig.inputs.first() {
         Some(FnArg::Receiver(receiver)) => match &receiver.kind {
-            ReceiverKind::Reference(_, _, None) => {}
+            ReceiverKind::Reference(_, lifetime, None) if lifetime.as_ref().is_none_or(|it| it.ident != "static") => {}
             ReceiverKind::Reference(_, _, Some(_)) => errors.at(
                 receiver,
                 format!(
@@ -551,6 +567,15 @@ fn check_receiver_of_grpc(method: &Method, errors: &mut Errors) {
 fn check_receiver_of_route(method: &Method, errors: &mut Errors) {
     if matches!(method.sig.inputs.first(), Some(FnArg::Receiver(_))) {
         check_receiver(method, errors);
+    }
+}
+
+/// What the group calls as well would answer requests, and run at its own time, too.
+fn check_name_of_route(method: &Method, errors: &mut Errors) {
+    let name = &method.sig.ident;
+    // `grpc` is the one that a route may be called.
+    if name.unraw() != "grpc" && ticker::CALLED.contains(&name.unraw().to_string().as_str()) {
+        errors.at(name, format!("`{name}` is called by the group: a route needs another name"));
     }
 }
 
@@ -701,6 +726,7 @@ fn read_restart(arg: &Arg, errors: &mut Errors) -> Option<Restart> {
         restart.when = errors.keep(arg.word(RESTARTS))?.replace('-', "_");
         return Some(restart);
     };
+    let mut chosen = false;
     for arg in list {
         match arg.key.to_string().as_str() {
             "max" => restart.max = errors.keep(arg.count()),
@@ -708,6 +734,9 @@ fn read_restart(arg: &Arg, errors: &mut Errors) -> Option<Restart> {
             "backoff" => restart.backoff = errors.keep(arg.duration_range()),
             when => {
                 errors.keep(arg.alone());
+                if std::mem::replace(&mut chosen, true) {
+                    errors.at(&arg.key, "choose one of `never`, `on_failure` and `always`");
+                }
                 when.clone_into(&mut restart.when);
             }
         }

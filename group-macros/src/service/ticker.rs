@@ -20,7 +20,7 @@ const EVERY: &str = "expected a duration, as in `#[every(\"30s\")]` or `#[every(
 const CRON: &str = "expected a cron expression, as in `#[cron(\"0 3 * * *\")]`";
 
 /// The methods that the group calls by their names.
-const CALLED: &[&str] = &["new", "start", "stop", "health", "reload", "router", "grpc"];
+pub(super) const CALLED: &[&str] = &["new", "start", "stop", "health", "reload", "router", "grpc"];
 
 /// A method that is done again and again.
 pub(super) struct Ticker<'a> {
@@ -121,7 +121,10 @@ impl Ticker<'_> {
         let cfgs = cfgs(&self.method.attrs);
         let value = cron.value();
         // A mistake in it is told with the place of this call: that of the expression.
-        let call = quote_spanned!(cron.expression.span()=> spec.cron(#value));
+        let at = cron.expression.span();
+        let call = quote_spanned!(at=> spec.cron(#value));
+        // Without the feature, what rustc has to say it says of the expression.
+        let call = quote_spanned!(at=> __g::__cron!(#call));
         Some(quote!(#(#cfgs)* let spec = #call;))
     }
 

@@ -308,3 +308,37 @@ impl NoComma {
     #[get("/")]
     async fn index(&self) {}
 }
+
+#[derive(Default)]
+struct OtherWords;
+
+#[service(port = 8080, depends_on(Waits), timeout = "3s")]
+impl OtherWords {
+    #[get("/")]
+    async fn index(&self) {}
+}
+
+#[derive(Default)]
+struct TwoMinds;
+
+#[service(restart(always, never, max = 3, max = 4), role = Role::Once, after[Waits], after(Migration), critical)]
+impl TwoMinds {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct Capital;
+
+#[service(name = "Capital", restart("always"), start_timeout = "1h30", stop_timeout = "2 fortnights")]
+impl Capital {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct Addresses;
+
+#[service(http = 127.0.0.1:8080, grpc = ":50051", prefix = api)]
+impl Addresses {
+    #[get("/")]
+    async fn index(&self) {}
+}

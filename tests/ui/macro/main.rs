@@ -116,6 +116,11 @@ mod no_list_of_crates {
     async fn main() {}
 }
 
+mod array {
+    #[group::main(services = [A], schedule = "parallel", stop_timeout = "25")]
+    async fn main() {}
+}
+
 mod listed_and_named {
     use super::A;
 

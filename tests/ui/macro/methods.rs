@@ -113,6 +113,15 @@ impl StopTakes {
     async fn stop(&self, _shutdown: group::Shutdown, _limit: u8) {}
 }
 
+#[derive(Default)]
+struct Static;
+
+#[service]
+impl Static {
+    async fn start(&'static self) {}
+    async fn stop(&'static self) {}
+}
+
 fn uses() {
     group::Group::new()
         .add_type::<NoReceiver>()
@@ -125,7 +134,8 @@ fn uses() {
         .add_type::<NewOfNothing>()
         .add_type::<Hidden>()
         .add_type::<Unsafe>()
-        .add_type::<StopTakes>();
+        .add_type::<StopTakes>()
+        .add_type::<Static>();
 }
 
 fn main() {}

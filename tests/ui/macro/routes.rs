@@ -185,6 +185,41 @@ impl Alike {
     async fn rest(&self) {}
 }
 
+#[derive(Default)]
+struct Called;
+
+#[service(http = "127.0.0.1:0")]
+impl Called {
+    #[get("/start")]
+    async fn start(&self) {}
+
+    #[post("/stop")]
+    async fn stop(&self) {}
+
+    #[get("/health")]
+    async fn health(&self) -> &'static str {
+        "well"
+    }
+
+    #[get("/new")]
+    fn new() -> Self {
+        Called
+    }
+}
+
+#[derive(Default)]
+struct NoMethods;
+
+#[service(http = "127.0.0.1:0")]
+impl NoMethods {
+    #[get("/limit")]
+    #[doc(hidden)]
+    pub const LIMIT: u8 = 3;
+
+    #[every("1s")]
+    const PERIOD: u8 = 3;
+}
+
 fn uses() {
     group::Group::new()
         .add_type::<NoAddress>()
@@ -194,7 +229,10 @@ fn uses() {
         .add_type::<Paths>()
         .add_type::<Twice>()
         .add_type::<Methods>()
-        .add_type::<Routers>();
+        .add_type::<Routers>()
+        .add_type::<Called>()
+        .add_type::<NoMethods>();
+    let _ = (NoMethods::LIMIT, NoMethods::PERIOD);
 }
 
 fn main() {}

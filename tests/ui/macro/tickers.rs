@@ -19,6 +19,18 @@ impl Clock {
     #[every("soon")]
     async fn word(&self) {}
 
+    #[every("30 parsecs")]
+    async fn unit(&self) {}
+
+    #[every(30s)]
+    async fn unquoted(&self) {}
+
+    #[every(seconds = 30)]
+    async fn named(&self) {}
+
+    #[every("30s", "1m")]
+    async fn two(&self) {}
+
     #[every("0s")]
     async fn zero(&self) {}
 

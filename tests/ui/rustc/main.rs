@@ -20,6 +20,20 @@ mod parameter {
     }
 }
 
+mod owned {
+    #[group::main]
+    async fn main(group: group::Group) {
+        drop(group);
+    }
+}
+
+mod wrong_error {
+    #[group::main]
+    async fn main() -> Result<u8, String> {
+        Ok(3)
+    }
+}
+
 mod shared {
     #[group::main]
     async fn main(group: &group::Group) {

@@ -1,7 +1,9 @@
-//! A service that threads cannot share.
+//! A service that threads cannot share is one mistake, whatever it does; one that they cannot have, either,
+//! is two to rustc.
 
 use group::service;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 #[derive(Default)]
 struct Morning(Cell<u8>);
@@ -13,6 +15,50 @@ impl Morning {
     }
 }
 
+#[derive(Default)]
+struct Noon(RefCell<u8>);
+
+#[service(http = "127.0.0.1:0")]
+impl Noon {
+    #[get("/")]
+    async fn index(&self) -> String {
+        self.0.borrow().to_string()
+    }
+
+    #[post("/")]
+    fn set(&self) {
+        self.0.replace(3);
+    }
+
+    #[every("1s")]
+    async fn tick(&self) {
+        self.0.replace(3);
+    }
+
+    async fn start(&self) {}
+
+    async fn stop(&self) {}
+}
+
+#[derive(Default)]
+struct Evening(Option<Rc<u8>>);
+
+#[service]
+impl Evening {
+    fn start(&self) {
+        let _ = &self.0;
+    }
+}
+
+struct Cache<T>(T);
+
+#[service(register = false)]
+impl<T> Cache<T> {
+    async fn start(&self) {
+        let _ = &self.0;
+    }
+}
+
 fn main() {
-    group::Group::new().add_type::<Morning>();
+    group::Group::new().add(Cache(Cell::new(3)));
 }

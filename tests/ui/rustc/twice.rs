@@ -22,6 +22,14 @@ struct Evening;
 impl Evening {
     async fn start(&self) {}
     async fn start(&self) {}
+    fn new() -> Self {
+        Evening
+    }
+    async fn new() -> Self {
+        Evening
+    }
+    async fn stop(&self) {}
+    async fn stop(&self) {}
 }
 
 fn main() {
