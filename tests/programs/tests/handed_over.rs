@@ -170,7 +170,8 @@ fn what_was_not_handed_over_is_said() {
         format!("cannot listen on fd:web: it was not handed over; there is 0: `api` on {address}, 1: without a name");
     let not_listening = "cannot listen on fd:web: what was handed over, `web`, does not listen".to_owned();
     let twice = format!("cannot listen on fd:0: another service listens on what was handed over, `web` on {address}");
-    let cases: [(Vec<OwnedFd>, &[(&str, &str)], String); 5] = [
+    type Env<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Vec<OwnedFd>, Env<'_>, String); 5] = [
         (vec![], &[], nothing.clone()),
         (vec![copy(&listener)], &[("LISTEN_FDNAMES", "web"), other_process], nothing),
         (vec![copy(&listener), connection()], &[("LISTEN_FDNAMES", "api")], wrong_name),
