@@ -20,14 +20,31 @@ use crate::lock::lock;
 ///
 /// `#[group::main]` calls it after the body of `main`.
 pub fn install() {
+    install_with("info");
+}
+
+/// The same, with a word of the program's own on what is shown where `RUST_LOG` says nothing: in the form
+/// that `RUST_LOG` has.
+///
+/// In the body of `main` it comes before the one that `#[group::main]` would install:
+///
+/// ```no_run
+/// #[group::main]
+/// async fn main() {
+///     group::log_to_stderr_with("info,hyper=warn");
+/// }
+/// ```
+pub fn install_with(default: &str) {
     if tracing::dispatcher::has_been_set() {
         return;
     }
-    let (filter, unreadable) = Filter::from_environment();
+    let environment = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
+    let (filter, unreadable) = Filter::parse(environment.as_deref().unwrap_or(default));
     // Somebody else may have been faster, and then speaks instead.
     let _ = tracing::subscriber::set_global_default(Console { filter, begun: Instant::now(), line: Mutex::default() });
     for directive in unreadable {
-        tracing::warn!(target: "group", "RUST_LOG: cannot read {directive:?}: expected a level, or target=level");
+        let from = if environment.is_some() { "RUST_LOG" } else { "log_to_stderr_with" };
+        tracing::warn!(target: "group", "{from}: cannot read {directive:?}: expected a level, or target=level");
     }
 }
 
@@ -93,13 +110,6 @@ struct Filter {
 }
 
 impl Filter {
-    fn from_environment() -> (Self, Vec<String>) {
-        match std::env::var("RUST_LOG") {
-            Ok(text) if !text.trim().is_empty() => Self::parse(&text),
-            _ => Self::parse("info"),
-        }
-    }
-
     /// Reads `level` and `target=level`, separated by commas; what it cannot read comes back.
     fn parse(text: &str) -> (Self, Vec<String>) {
         let mut levels = vec![(String::new(), LevelFilter::OFF)];

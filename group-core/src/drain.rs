@@ -20,6 +20,10 @@ impl Shutdown {
     /// Handles the messages of a stream, so many at a time at most, until the service is asked to stop
     /// or the stream ends: then no more are taken, and those in hand are finished.
     ///
+    /// The stream is asked for a message only when there is room for one: while as many as may be are in
+    /// hand, and from the request to stop on, nobody polls it. One that must be polled to stay connected,
+    /// as to send heartbeats to its broker, belongs into a task of its own, with a channel in between.
+    ///
     /// What is still in hand when the service is aborted at its limit is counted as abandoned, and is
     /// in the report: [`ServiceReport::messages`](crate::ServiceReport::messages).
     ///

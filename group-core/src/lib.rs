@@ -71,7 +71,7 @@ pub use tonic;
 
 #[cfg(feature = "config")]
 pub use self::config::Config;
-pub use self::console::install as log_to_stderr;
+pub use self::console::{install as log_to_stderr, install_with as log_to_stderr_with};
 pub use self::context::{Context, FromContext, Needs};
 #[cfg(feature = "cron")]
 pub use self::cron::Cron;

@@ -34,7 +34,7 @@ impl Running {
     /// Where the service of this name listens, if it does. The way to find a server on port 0.
     #[must_use]
     pub fn local_addr(&self, service: &str) -> Option<SocketAddr> {
-        self.handle.shared.member(service)?.addr()
+        self.handle.local_addr(service)
     }
 
     /// The service of this type, or the value of this type that was provided.
@@ -96,6 +96,13 @@ impl Handle {
     #[must_use]
     pub fn status(&self) -> Status {
         lock(&self.shared.journal).status(&self.shared.members)
+    }
+
+    /// Where the service of this name listens, if it does yet: for one that comes [after](crate::Spec::after)
+    /// it, in its `new` or `start`.
+    #[must_use]
+    pub fn local_addr(&self, service: &str) -> Option<SocketAddr> {
+        self.shared.member(service)?.addr()
     }
 
     /// What happens from now on. A reader that falls more than 1024 events behind misses the oldest,

@@ -658,10 +658,21 @@ mod tests {
 
     #[test]
     fn an_address_is_a_host_and_a_port() {
-        for good in ["127.0.0.1:8080", "localhost:0", "[::1]:80", "0.0.0.0:65535"] {
+        for good in ["unix:/run/app.sock", "127.0.0.1:8080", "localhost:0", "[::1]:80", "0.0.0.0:65535"] {
             assert!(is_address(good), "{good}");
         }
-        for bad in ["8080", "localhost", ":8080", "localhost:", "localhost:http", "127.0.0.1:65536", ""] {
+        assert_eq!(is_address("fd:web"), cfg!(feature = "listenfd"));
+        for bad in [
+            "fd:",
+            "unix:app.sock",
+            "8080",
+            "localhost",
+            ":8080",
+            "localhost:",
+            "localhost:http",
+            "127.0.0.1:65536",
+            "",
+        ] {
             assert!(!is_address(bad), "{bad}");
         }
     }

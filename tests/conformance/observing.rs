@@ -22,6 +22,19 @@ fn live_and_ready(handle: &Handle) -> (bool, bool) {
     (status.is_live(), status.is_ready())
 }
 
+#[tokio::test]
+async fn a_service_asks_where_another_listens() {
+    let mut group = web(Router::new().route("/", get(|| async { "served" })));
+    group.add_fn("prober", |handle: Handle| async move {
+        let addr = handle.local_addr("web").expect("it is ready before");
+        assert_eq!(text_at(addr, "/").await, "served");
+        assert_eq!(handle.local_addr("prober"), None);
+        handle.stop();
+    });
+    let report = in_time(group.run()).await;
+    assert!(report.is_clean(), "{report}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn c149_a_group_is_live_from_its_start_to_its_end_and_ready_until_it_is_to_stop() {
     let journal = Journal::default();

@@ -291,6 +291,19 @@ fn the_log_is_silent_when_asked_to_be() {
 }
 
 #[test]
+fn a_program_says_itself_what_it_logs_unless_the_environment_does() {
+    let start = |env: &[(&str, &str)]| Program::start(env!("CARGO_BIN_EXE_quiet"), &[], env).end();
+    let unreadable = r#"cannot read "job=loud": expected a level, or target=level"#;
+    let quiet = start(&[]);
+    assert_eq!(quiet.code, Some(0), "{quiet:#?}");
+    assert_eq!(quiet.logged.len(), 1, "{quiet:#?}");
+    assert!(quiet.last_words().ends_with(&format!("log_to_stderr_with: {unreadable}")), "{quiet:#?}");
+    let told = start(&[("RUST_LOG", "info,job=loud")]);
+    assert_eq!(told.logged_with(&format!("RUST_LOG: {unreadable}")).len(), 1, "{told:#?}");
+    assert!(told.last_words().starts_with("completed: 1 service"), "{told:#?}");
+}
+
+#[test]
 fn c127_a_service_chooses_the_exit_code_of_a_clean_end() {
     let ended = start("exit").end();
     check(&ended, 42, "stopped cleanly: 2 services");

@@ -1,0 +1,16 @@
+//! Says itself what it logs, unless `RUST_LOG` does.
+
+use group::service;
+
+#[derive(Default)]
+struct Job;
+
+#[service]
+impl Job {
+    async fn start(&self) {}
+}
+
+#[group::main]
+async fn main() {
+    group::log_to_stderr_with("warn,job=loud");
+}
