@@ -101,6 +101,8 @@ fn copy(listener: &TcpListener) -> OwnedFd {
     listener.try_clone().expect("is open").into()
 }
 
+type Env<'a> = &'a [(&'a str, &'a str)];
+
 #[test]
 fn c179_a_listener_is_passed_on_by_its_name() {
     let listener = tcp();
@@ -170,7 +172,6 @@ fn what_was_not_handed_over_is_said() {
         format!("cannot listen on fd:web: it was not handed over; there is 0: `api` on {address}, 1: without a name");
     let not_listening = "cannot listen on fd:web: what was handed over, `web`, does not listen".to_owned();
     let twice = format!("cannot listen on fd:0: another service listens on what was handed over, `web` on {address}");
-    type Env<'a> = &'a [(&'a str, &'a str)];
     let cases: [(Vec<OwnedFd>, Env<'_>, String); 5] = [
         (vec![], &[], nothing.clone()),
         (vec![copy(&listener)], &[("LISTEN_FDNAMES", "web"), other_process], nothing),
