@@ -300,7 +300,7 @@ fn a_program_says_itself_what_it_logs_unless_the_environment_does() {
     assert!(quiet.last_words().ends_with(&format!("log_to_stderr_with: {unreadable}")), "{quiet:#?}");
     let told = start(&[("RUST_LOG", "info,job=loud")]);
     assert_eq!(told.logged_with(&format!("RUST_LOG: {unreadable}")).len(), 1, "{told:#?}");
-    assert!(told.last_words().starts_with("completed: 1 service"), "{told:#?}");
+    assert!(told.last_words().starts_with("stopped cleanly: 1 service"), "{told:#?}");
 }
 
 #[test]
