@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::Context;
+use crate::shared::LameDuck;
 
 /// After this long, what was in the socket when the stop was asked for has been read.
 const READ_FIRST: Duration = Duration::from_millis(5);
@@ -24,14 +24,14 @@ const STOPPING: u8 = 2;
 /// All connections of one server.
 #[derive(Debug)]
 pub(super) struct Traffic {
-    /// That of the service which serves.
-    cx: Context,
+    service: String,
     begun: Instant,
     linger: Duration,
     /// Cancelled when the server is asked to stop.
     stop: CancellationToken,
     /// How far it has come, for those who look at every request.
     stage: AtomicU8,
+    lame_duck: Arc<LameDuck>,
     /// Every connection until it is closed, also one that was upgraded.
     open: TaskTracker,
     /// Connections that the drain waits for.
@@ -43,13 +43,14 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn new(cx: &Context, linger: Duration) -> Arc<Self> {
+    pub(super) fn new(service: &str, linger: Duration, lame_duck: Arc<LameDuck>) -> Arc<Self> {
         Arc::new(Self {
-            cx: cx.clone(),
+            service: service.to_owned(),
             begun: Instant::now(),
             linger,
             stop: CancellationToken::new(),
             stage: AtomicU8::new(SERVING),
+            lame_duck,
             open: TaskTracker::new(),
             waited_for: AtomicUsize::new(0),
             drained: AtomicUsize::new(0),
@@ -58,13 +59,13 @@ impl Traffic {
     }
 
     pub(super) fn service(&self) -> &str {
-        self.cx.name()
+        &self.service
     }
 
     /// From when the group is a lame duck, every answer says that the connection closes: who asks again
     /// has to come anew, and then somebody else may be told to serve them. Never ends.
     pub(super) async fn leave_when_told(&self) {
-        self.cx.lame_duck().begun().await;
+        self.lame_duck.begun().await;
         self.stage.store(LEAVING, Relaxed);
         std::future::pending::<()>().await;
     }
@@ -72,7 +73,7 @@ impl Traffic {
     /// Somebody has come. A lame duck stops when nobody does any more.
     pub(super) fn note_arrival(&self) {
         if self.stage.load(Relaxed) == LEAVING {
-            self.cx.lame_duck().came();
+            self.lame_duck.came();
         }
     }
 
@@ -102,10 +103,9 @@ impl Traffic {
         self.streams.load(Relaxed)
     }
 
-    /// The time since it began. A word that threads can share, to the nanosecond, for 500 years.
+    /// The time since it began. A word that threads can share, to the millisecond.
     fn now(&self) -> u64 {
-        let elapsed = self.begun.elapsed();
-        elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos())
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -149,13 +149,13 @@ impl Activity {
         self.heard.store(false, Relaxed);
         match self.traffic.stage.load(Relaxed) {
             SERVING => {}
-            LEAVING => self.traffic.cx.lame_duck().came(),
+            LEAVING => self.traffic.lame_duck.came(),
             _ => self.wait_for(),
         }
         InHand { activity: Arc::clone(self), answering: false }
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
+    fn is_stopping(&self) -> bool {
         self.traffic.stage.load(Relaxed) == STOPPING
     }
 
@@ -216,18 +216,8 @@ impl Activity {
         if self.in_hand.load(Relaxed) > 0 || self.heard.load(Relaxed) {
             return Some(linger.max(READ_FIRST));
         }
-        linger.checked_sub(self.silent_for()).filter(|wait| !wait.is_zero())
-    }
-
-    /// How long ago it was opened, or last answered.
-    fn silent_for(&self) -> Duration {
-        Duration::from_nanos(self.traffic.now().saturating_sub(self.silent_since.load(Relaxed)))
-    }
-
-    /// For how long the client might have asked something, and has not.
-    pub(super) fn asks_nothing_for(&self) -> Duration {
-        let is_busy = self.in_hand.load(Relaxed) > 0 || self.is_stream.load(Relaxed);
-        if is_busy { Duration::ZERO } else { self.silent_for() }
+        let silent = self.traffic.now().saturating_sub(self.silent_since.load(Relaxed));
+        linger.checked_sub(Duration::from_millis(silent)).filter(|wait| !wait.is_zero())
     }
 
     fn wait_for(&self) {
@@ -258,11 +248,6 @@ impl InHand {
 
     pub(super) fn service(&self) -> &str {
         self.activity.service()
-    }
-
-    /// Notes that its handler is being polled, until what is returned is dropped.
-    pub(super) fn polls(&self) -> impl Drop {
-        self.activity.traffic.cx.member().polls()
     }
 
     /// Its answer begins.
