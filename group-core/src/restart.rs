@@ -28,6 +28,12 @@ pub struct Restart {
     pub(crate) policy: Policy,
 }
 
+impl Default for Restart {
+    fn default() -> Self {
+        Self::never()
+    }
+}
+
 impl Restart {
     /// Never again. The default.
     #[must_use]

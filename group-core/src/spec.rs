@@ -72,7 +72,7 @@ pub struct Spec {
 }
 
 /// What can be said of a service besides.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct More {
     pub(crate) edges: Vec<Edge>,
     /// What `start` takes, and what `new` takes.
@@ -98,24 +98,7 @@ pub(crate) struct More {
 }
 
 /// What is so when nothing is said.
-static NO_MORE: LazyLock<More> = LazyLock::new(|| More {
-    edges: Vec::new(),
-    start_needs: Needs::default(),
-    build_needs: Needs::default(),
-    http: None,
-    http_on: None,
-    prefix: None,
-    serves_others: false,
-    grpc: None,
-    serves_grpc: false,
-    remote: None,
-    routes: Vec::new(),
-    #[cfg(feature = "cron")]
-    crons: Vec::new(),
-    restart: Restart::never(),
-    #[cfg(feature = "config")]
-    settings: crate::config::Settings::default(),
-});
+static NO_MORE: LazyLock<More> = LazyLock::new(More::default);
 
 /// What it means when a service's `start` returns `Ok` by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,7 +157,7 @@ impl Spec {
     }
 
     pub(crate) fn more_mut(&mut self) -> &mut More {
-        self.more.get_or_insert_with(|| Box::new(NO_MORE.clone()))
+        self.more.get_or_insert_default()
     }
 
     /// A service named like its type, in kebab-case: `OrderQueue` is `order-queue`.

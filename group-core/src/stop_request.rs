@@ -21,7 +21,9 @@ impl StopRequest {
     pub(crate) fn send(&self) {
         self.has_come.store(true, Ordering::Release);
         self.told.notify_waiters();
-        if let Some(token) = &*lock(&self.token) {
+        // Whom it wakes may look here at once, so it is not cancelled under the lock.
+        let token = lock(&self.token).clone();
+        if let Some(token) = token {
             token.cancel();
         }
     }
@@ -40,12 +42,11 @@ impl StopRequest {
 
     /// Cancelled at the same moment.
     pub(crate) fn token(&self) -> CancellationToken {
-        let mut token = lock(&self.token);
-        let token = token.get_or_insert_default();
-        // Under the lock: who sends it has either left its mark by now, or will see the token.
+        let token = lock(&self.token).get_or_insert_default().clone();
+        // Who sends it has either left its mark by now, or will see the token.
         if self.has_come() {
             token.cancel();
         }
-        token.clone()
+        token
     }
 }

@@ -23,7 +23,8 @@ static HANDED: OnceLock<Vec<Handed>> = OnceLock::new();
 #[derive(Debug)]
 struct Handed {
     name: Option<String>,
-    given: Given,
+    /// `None` if it is nothing on which a server could listen.
+    given: Option<Given>,
     lent: AtomicBool,
 }
 
@@ -32,8 +33,6 @@ enum Given {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(UnixListener),
-    /// Nothing on which a server could listen.
-    Other,
 }
 
 /// A server has it, until this is dropped.
@@ -68,15 +67,15 @@ fn handed() -> &'static [Handed] {
 }
 
 impl Given {
-    fn take(fds: &mut ListenFd, at: usize) -> Self {
+    fn take(fds: &mut ListenFd, at: usize) -> Option<Self> {
         if let Ok(Some(listener)) = fds.take_tcp_listener(at) {
-            return if listens(&listener) { Self::Tcp(listener) } else { Self::Other };
+            return listens(&listener).then_some(Self::Tcp(listener));
         }
         #[cfg(unix)]
         if let Ok(Some(listener)) = fds.take_unix_listener(at) {
-            return if listens(&listener) { Self::Unix(listener) } else { Self::Other };
+            return listens(&listener).then_some(Self::Unix(listener));
         }
-        Self::Other
+        None
     }
 }
 
@@ -122,27 +121,27 @@ fn find(all: &'static [Handed], which: &str) -> io::Result<&'static Handed> {
 impl Handed {
     async fn is_at(&self, address: &str) -> bool {
         match &self.given {
-            Given::Tcp(listener) => {
+            Some(Given::Tcp(listener)) => {
                 let Ok(own) = listener.local_addr() else { return false };
                 lookup_host(address).await.is_ok_and(|mut all| all.any(|one| one == own))
             }
             #[cfg(unix)]
-            Given::Unix(listener) => {
+            Some(Given::Unix(listener)) => {
                 let own = listener.local_addr().ok();
                 let path = own.as_ref().and_then(|own| own.as_pathname());
                 address.strip_prefix("unix:").is_some_and(|address| path == Some(address.as_ref()))
             }
-            Given::Other => false,
+            None => false,
         }
     }
 
     fn lend(&'static self) -> io::Result<Listener> {
-        if matches!(self.given, Given::Other) {
+        let Some(given) = &self.given else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!("what was handed over, {self}, does not listen"),
             ));
-        }
+        };
         if self.lent.swap(true, Relaxed) {
             return Err(io::Error::new(
                 io::ErrorKind::AddrInUse,
@@ -150,7 +149,7 @@ impl Handed {
             ));
         }
         let lent = Lent(self);
-        Ok(Listener { socket: self.given.socket()?, lent: Some(lent) })
+        Ok(Listener { socket: given.socket()?, lent: Some(lent) })
     }
 }
 
@@ -168,7 +167,6 @@ impl Given {
                 // Its file belongs to who has bound it.
                 Ok(Socket::Unix(listener, None))
             }
-            Self::Other => Err(io::ErrorKind::InvalidInput.into()),
         }
     }
 }
@@ -181,14 +179,14 @@ impl fmt::Display for Handed {
             None => f.write_str("without a name")?,
         }
         match &self.given {
-            Given::Tcp(listener) => listener.local_addr().map_or(Ok(()), |own| write!(f, " on {own}")),
+            Some(Given::Tcp(listener)) => listener.local_addr().map_or(Ok(()), |own| write!(f, " on {own}")),
             #[cfg(unix)]
-            Given::Unix(listener) => {
+            Some(Given::Unix(listener)) => {
                 let own = listener.local_addr().ok();
                 let path = own.as_ref().and_then(|own| own.as_pathname());
                 path.map_or(Ok(()), |path| write!(f, " on unix:{}", path.display()))
             }
-            Given::Other => Ok(()),
+            None => Ok(()),
         }
     }
 }

@@ -78,7 +78,7 @@ fn no_request_that_was_accepted_is_lost() {
             let may_be_missing = if matches!(*way, "keep-alive" | "new") { 0 } else { total.given_up };
             assert!(total.taken >= total.answered, "{way}: {total:#?}");
             assert!(total.taken - total.answered <= may_be_missing, "{way}: {total:#?}");
-            assert!(total.answered >= 100 * total.runs, "{way}: there was no load: {}", total.answered);
+            assert!(total.answered > 100 * total.runs, "{way}: there was no load: {}", total.answered);
         }
     }
 }

@@ -16,7 +16,7 @@ use tonic::{Response, Status, Streaming};
 use tower::service_fn;
 use traffic::calls::{FEW, LAST};
 
-use crate::{Asked, Counts};
+use crate::Counts;
 
 /// Of the callers on a connection, how many have one that goes on until the server stops.
 const ONE_IN: usize = 4;
@@ -41,7 +41,7 @@ pub(super) async fn of_one_answer(sender: SendRequest<Body>, mut number: usize, 
             Ok(answer) => Called::Cut(format!("an answer with {} bytes", answer.get_ref().name.len())),
             Err(status) => Called::Failed(status),
         };
-        if !goes_on(called, &counts) {
+        if !is_answered(called, &counts) {
             return;
         }
     }
@@ -65,7 +65,7 @@ pub(super) async fn of_streams(sender: SendRequest<Body>, first: usize, addr: St
                 Err(status) => Called::Failed(status),
             },
         };
-        if !goes_on(called, &counts) {
+        if !is_answered(called, &counts) {
             return;
         }
     }
@@ -107,20 +107,21 @@ fn length(items: &[Item]) -> u64 {
     u64::try_from(items.len()).expect("fits")
 }
 
-fn goes_on(called: Called, counts: &Counts) -> bool {
+/// Whether it is. If not, what came instead is counted.
+fn is_answered(called: Called, counts: &Counts) -> bool {
     let mut count = counts.lock().expect("nobody panics");
-    let asked = match called {
-        Called::Answered => count.answer(),
-        Called::Cut(what) => {
-            count.lost.push(what);
-            Asked::Lost
+    match called {
+        Called::Answered => {
+            count.answer();
+            return true;
         }
+        Called::Cut(what) => count.lost.push(what),
         Called::Failed(status) => {
             let cause = status.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
-            count.fail(&status, cause)
+            count.fail(&status, cause);
         }
-    };
-    matches!(asked, Asked::Answered)
+    }
+    false
 }
 
 /// A client that calls on this connection.

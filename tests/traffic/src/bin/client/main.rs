@@ -24,29 +24,20 @@ const WORKERS: usize = 16;
 const CONNECTIONS: usize = 4;
 
 /// So many answers are a load, however fast the machine is: from then on the server may be stopped.
-const LOAD: usize = 100;
+const LOAD: usize = 101;
 
 type Body = Empty<Bytes>;
 
 #[derive(Default)]
 struct Count {
     answered: usize,
+    /// The connection was at its end, and the client gave these up by itself. Over HTTP/2 the server may have had
+    /// them: hyper's client forgets a request that it is about to send when it hears of a GOAWAY.
     given_up: usize,
     lost: Vec<String>,
 }
 
 type Counts = Arc<Mutex<Count>>;
-
-/// What came of one request.
-enum Asked {
-    Answered,
-    /// The server never had it, and has said so: it is safe to ask elsewhere.
-    NotTaken,
-    /// The connection was at its end, and the client gave it up by itself. Over HTTP/2 the server may
-    /// have had it: hyper's client forgets a request that it is about to send when it hears of a GOAWAY.
-    GivenUp,
-    Lost,
-}
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -79,26 +70,20 @@ async fn main() -> ExitCode {
 }
 
 impl Count {
-    fn answer(&mut self) -> Asked {
+    fn answer(&mut self) {
         self.answered += 1;
         if self.answered == LOAD {
             println!("asking");
         }
-        Asked::Answered
     }
 
     /// A request failed, and what hyper says of it, if that is the cause.
-    fn fail(&mut self, error: &(dyn Error + 'static), cause: Option<&hyper::Error>) -> Asked {
+    fn fail(&mut self, error: &(dyn Error + 'static), cause: Option<&hyper::Error>) {
         match cause {
-            Some(cause) if cause.is_canceled() => {
-                self.given_up += 1;
-                Asked::GivenUp
-            }
-            Some(cause) if was_not_taken(cause) => Asked::NotTaken,
-            _ => {
-                self.lose("asking", error);
-                Asked::Lost
-            }
+            Some(cause) if cause.is_canceled() => self.given_up += 1,
+            // It is safe to ask elsewhere.
+            Some(cause) if was_not_taken(cause) => {}
+            _ => self.lose("asking", error),
         }
     }
 
@@ -145,9 +130,8 @@ async fn over_http1(addr: String, counts: Counts, mut number: usize, keep_alive:
         while sender.ready().await.is_ok() {
             number += 1;
             let answer = sender.send_request(request(number, &addr, keep_alive)).await;
-            match settle(answer, &counts).await {
-                Asked::Answered => {}
-                Asked::NotTaken | Asked::GivenUp | Asked::Lost => break,
+            if !is_answered(answer, &counts).await {
+                break;
             }
         }
         drop(sender);
@@ -184,14 +168,14 @@ async fn streams_of(mut sender: http2::SendRequest<Body>, mut number: usize, add
     while sender.ready().await.is_ok() {
         number += 1;
         let answer = sender.send_request(request(number, &addr, true)).await;
-        match settle(answer, &counts).await {
-            Asked::Answered => {}
-            Asked::NotTaken | Asked::GivenUp | Asked::Lost => return,
+        if !is_answered(answer, &counts).await {
+            return;
         }
     }
 }
 
-async fn settle(answer: hyper::Result<Response<Incoming>>, counts: &Counts) -> Asked {
+/// Whether the whole answer has come. If not, what came instead is counted.
+async fn is_answered(answer: hyper::Result<Response<Incoming>>, counts: &Counts) -> bool {
     let whole = async {
         let answer = answer?;
         let status = answer.status();
@@ -200,13 +184,14 @@ async fn settle(answer: hyper::Result<Response<Incoming>>, counts: &Counts) -> A
     let whole = whole.await;
     let mut count = counts.lock().expect("nobody panics");
     match whole {
-        Ok((StatusCode::OK, 5 | traffic::LONG)) => count.answer(),
-        Ok((status, bytes)) => {
-            count.lost.push(format!("{status} with {bytes} bytes"));
-            Asked::Lost
+        Ok((StatusCode::OK, 5 | traffic::LONG)) => {
+            count.answer();
+            return true;
         }
+        Ok((status, bytes)) => count.lost.push(format!("{status} with {bytes} bytes")),
         Err(error) => count.fail(&error, Some(&error)),
     }
+    false
 }
 
 /// The server has said, over HTTP/2, that it has not begun with it and will not: a GOAWAY without an error,
