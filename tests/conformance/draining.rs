@@ -3,8 +3,13 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use group::axum::{Router, body::Body, routing::get};
+use group::axum::{
+    Router,
+    body::Body,
+    routing::{get, post},
+};
 use group::{Cause, Context, Ending, Group, Handle, Outcome, Phase, Report, Running, Shutdown, State, http};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -496,4 +501,105 @@ async fn a_unix_socket_is_served_and_its_file_removed() {
     assert!(text.ends_with("\r\n\r\nserved"), "{text}");
     assert_drained(&running.stop().await);
     assert!(!path.exists());
+}
+
+/// How long a client may take to ask, in the tests of that. Theirs is paused time.
+const TO_ASK: Duration = secs(10);
+
+/// A server that waits for so long: `/` answers at once, `/slow` with what was sent, after a longer time.
+async fn impatient() -> (Running, SocketAddr) {
+    let slow = post(|body: String| async {
+        sleep(TO_ASK * 3).await;
+        body
+    });
+    let routes = Router::new().route("/", get(|| async { "at once" })).route("/slow", slow);
+    let mut group = Group::new();
+    group.add_fn("web", |cx: Context| async move {
+        http::Server::new(routes).header_read_timeout(TO_ASK).serve(&cx, "127.0.0.1:0").await
+    });
+    let running = group.start().await.unwrap();
+    let addr = running.local_addr("web").unwrap();
+    (running, addr)
+}
+
+/// Sends a byte each second until the connection is closed, and returns how long that took.
+async fn dripped(stream: &mut TcpStream, bytes: &[u8]) -> Duration {
+    let begun = Instant::now();
+    for byte in bytes {
+        // Once it is closed, that may fail, too.
+        let sent = stream.write_all(&[*byte]).await;
+        match timeout(secs(1), stream.read(&mut [0; 1])).await {
+            Ok(Ok(0) | Err(_)) => return begun.elapsed(),
+            Ok(Ok(_)) => panic!("answered"),
+            Err(_) => sent.unwrap(),
+        }
+    }
+    panic!("still open after {:?}", begun.elapsed());
+}
+
+fn assert_in_time(took: Duration) {
+    assert!((secs(10)..=secs(11)).contains(&took), "{took:?}");
+}
+
+const ENDLESS_HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\nx-endless: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_its_head_byte_by_byte_has_no_longer_than_another() {
+    let (running, addr) = impatient().await;
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    assert_in_time(dripped(&mut stream, ENDLESS_HEAD).await);
+    assert_drained(&running.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_has_one_that_was_answered_before() {
+    let (running, addr) = impatient().await;
+    let mut stream = requested(addr, "/").await;
+    response(&mut stream, "at once").await;
+    sleep(TO_ASK / 2).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    response(&mut stream, "at once").await;
+    assert_in_time(dripped(&mut stream, ENDLESS_HEAD).await);
+    assert_drained(&running.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_has_one_that_seems_to_speak_http2() {
+    let (running, addr) = impatient().await;
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    assert_in_time(dripped(&mut stream, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await);
+    assert_drained(&running.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_on_which_nothing_is_asked_is_closed_whether_it_is_new_or_was_answered() {
+    let (running, addr) = impatient().await;
+    let begun = Instant::now();
+    is_closed(TcpStream::connect(addr).await.unwrap()).await;
+    assert_in_time(begun.elapsed());
+    let mut stream = requested(addr, "/").await;
+    response(&mut stream, "at once").await;
+    let answered = Instant::now();
+    is_closed(stream).await;
+    assert_in_time(answered.elapsed());
+    assert_drained(&running.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_and_an_answer_may_take_longer_than_a_head_and_the_next_head_has_its_time_again() {
+    let (running, addr) = impatient().await;
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.write_all(b"POST /slow HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\n").await.unwrap();
+    for byte in b"body" {
+        sleep(TO_ASK / 2).await;
+        stream.write_all(&[*byte]).await.unwrap();
+    }
+    response(&mut stream, "body").await;
+    sleep(TO_ASK / 2).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    response(&mut stream, "at once").await;
+    let answered = Instant::now();
+    is_closed(stream).await;
+    assert_in_time(answered.elapsed());
+    assert_drained(&running.stop().await);
 }

@@ -1,30 +1,35 @@
 //! One connection: its protocol, its requests, and how it is let go.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{self, Poll};
+use std::task::{self, Poll, Waker};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONNECTION, HeaderValue};
-use axum::http::{StatusCode, Version};
+use axum::http::uri::PathAndQuery;
+use axum::http::{Extensions, Method, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::future::RouteFuture;
 use hyper::Request;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1::{self, UpgradeableConnection};
 #[cfg(feature = "http2")]
 use hyper::server::conn::http2;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
 #[cfg(feature = "http2")]
 use hyper_util::rt::TokioExecutor;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use hyper_util::rt::TokioIo;
+#[cfg(feature = "http2")]
+use hyper_util::rt::TokioTimer;
+use tower_service::Service as _;
 
 use super::Limits;
 use super::io::Io;
 use super::traffic::{Activity, InHand};
-use crate::panic::{caught, caught_now};
+use crate::panic::caught_now;
 use crate::{BoxError, Shutdown};
 
 /// What all connections of a server share.
@@ -32,10 +37,15 @@ use crate::{BoxError, Shutdown};
 pub(super) struct Serving {
     pub(super) routes: Router,
     pub(super) limits: Limits,
-    pub(super) shutdown: Shutdown,
+    /// What every request has with it: the shutdown.
+    extensions: Extensions,
 }
 
 impl Serving {
+    pub(super) fn new(routes: Router, limits: Limits, shutdown: Shutdown) -> Self {
+        Self { routes: routes.with_state(()), limits, extensions: roomy(shutdown) }
+    }
+
     /// Serves one connection until it is closed or has become something else.
     pub(super) async fn connection(self: Arc<Self>, io: Io, activity: Arc<Activity>) {
         let served = self.serve(io, &activity).await;
@@ -56,84 +66,156 @@ impl Serving {
             biased;
             speaks = io.speaks_http2() => speaks?,
             () = activity.may_close() => return Ok(()),
-            () = tokio::time::sleep(self.limits.header_read_timeout) => return Err("nothing was asked".into()),
         };
-        if speaks_http2 { self.http2(io, activity).await } else { self.http1(io, activity).await }
+        // Of its own place: most connections do not need it, and each would have room for it.
+        if speaks_http2 { Box::pin(self.http2(io, activity)).await } else { self.http1(io, activity).await }
     }
 
     async fn http1(self: &Arc<Self>, io: Io, activity: &Arc<Activity>) -> Result<(), BoxError> {
-        let routes = TowerToHyperService::new(self.routes.clone());
-        let service = service_fn(|request| self.answer(&routes, request, activity));
+        let service = service_fn(|request| self.answer(request, activity));
         let mut http1 = http1::Builder::new();
-        http1.timer(TokioTimer::new());
-        http1.header_read_timeout(self.limits.header_read_timeout);
+        // `Io` keeps it: hyper sets a timer for every request.
+        http1.header_read_timeout(None);
         http1.max_header_size(self.limits.max_header_size);
-        let connection = http1.serve_connection(TokioIo::new(io), service).with_upgrades();
-        until_closed(connection, activity.may_close(), UpgradeableConnection::graceful_shutdown).await
+        let connection = pin!(http1.serve_connection(TokioIo::new(io), service).with_upgrades());
+        until_closed(connection, activity, activity.may_close(), UpgradeableConnection::graceful_shutdown).await
     }
 
     /// It need not be silent before it is told to go: HTTP/2 says which requests are still answered.
     #[cfg(feature = "http2")]
-    async fn http2(self: &Arc<Self>, io: Io, activity: &Arc<Activity>) -> Result<(), BoxError> {
-        let routes = TowerToHyperService::new(self.routes.clone());
-        let service = service_fn(|request| self.answer(&routes, request, activity));
+    async fn http2(self: &Arc<Self>, mut io: Io, activity: &Arc<Activity>) -> Result<(), BoxError> {
+        io.may_be_idle();
+        let service = service_fn(|request| self.answer(request, activity));
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2.timer(TokioTimer::new());
         http2.keep_alive_interval(self.limits.header_read_timeout);
         http2.max_header_list_size(u32::try_from(self.limits.max_header_size).unwrap_or(u32::MAX));
         // For a `WebSocket` over HTTP/2.
         http2.enable_connect_protocol();
-        let connection = http2.serve_connection(TokioIo::new(io), service);
-        until_closed(connection, activity.stop_asked(), http2::Connection::graceful_shutdown).await
+        let connection = pin!(http2.serve_connection(TokioIo::new(io), service));
+        until_closed(connection, activity, activity.stop_asked(), http2::Connection::graceful_shutdown).await
     }
 
-    /// Answers one request. A panic has an answer, too.
-    fn answer(
-        &self,
-        routes: &TowerToHyperService<Router>,
-        mut request: Request<Incoming>,
-        activity: &Arc<Activity>,
-    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<> {
-        let mut in_hand = activity.begin();
-        let (version, method, uri) = (request.version(), request.method().clone(), request.uri().clone());
-        request.extensions_mut().insert(self.shutdown.clone());
-        // A handler that blocks its thread is the service's doing.
-        let response = self.shutdown.cx.clone().noting_polls(routes.call(request));
-        async move {
-            let mut response = match caught(response).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(never)) => match never {},
-                Err(panicked) => {
-                    let service = in_hand.service();
-                    tracing::error!(target: "group", service, %method, path = uri.path(), "`{service}` {panicked} (on {method} {})", uri.path());
-                    StatusCode::INTERNAL_SERVER_ERROR.into_response()
-                }
-            };
-            let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-            if in_hand.is_last() && version <= Version::HTTP_11 && !is_upgrade {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            in_hand.answer();
-            Ok(response.map(|body| Answer { body, in_hand }))
-        }
+    /// Answers one request.
+    fn answer(&self, request: Request<Incoming>, activity: &Arc<Activity>) -> Answering {
+        let in_hand = activity.begin();
+        let version = request.version();
+        let asked = (request.method().clone(), request.uri().path_and_query().cloned());
+        // A request without a body needs no room for one.
+        let mut request = request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
+        // Before what axum adds: there is room for all of it, so that nothing grows.
+        let upgrade = std::mem::replace(request.extensions_mut(), self.extensions.clone());
+        request.extensions_mut().extend(upgrade);
+        let way = Way::Asked(self.routes.clone(), Some(request));
+        Answering { way, in_hand: Some(in_hand), version, asked }
     }
+}
+
+/// With room for what axum and a middleware or two add, because to make room for each request costs more.
+fn roomy(shutdown: Shutdown) -> Extensions {
+    let mut extensions = Extensions::new();
+    extensions.insert(shutdown);
+    extensions.insert(0_u8);
+    extensions.insert(0_u16);
+    extensions.insert(0_u32);
+    extensions.remove::<u8>();
+    extensions.remove::<u16>();
+    extensions.remove::<u32>();
+    extensions
+}
+
+/// What was asked, for the log.
+type Asked = (Method, Option<PathAndQuery>);
+
+/// How far a request has come. It is handed over when it is polled, so that all of that is caught.
+enum Way {
+    Asked(Router, Option<Request<Body>>),
+    Routed(RouteFuture<Infallible>),
+}
+
+impl Way {
+    fn poll(&mut self, task: &mut task::Context<'_>) -> Poll<Response> {
+        if let Self::Asked(routes, request) = self
+            && let Some(request) = request.take()
+        {
+            *self = Self::Routed(routes.call(request));
+        }
+        // Nobody polls it again after a panic.
+        let Self::Routed(response) = self else { return Poll::Pending };
+        Pin::new(response).poll(task).map(|response| response.unwrap_or_else(|never| match never {}))
+    }
+}
+
+/// An answer on its way. A panic has an answer, too.
+struct Answering {
+    way: Way,
+    /// Until it is answered.
+    in_hand: Option<InHand>,
+    version: Version,
+    asked: Asked,
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Answer>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let Self { way, in_hand, version, asked } = &mut *self;
+        let polled = {
+            // A handler that blocks its thread is the service's doing.
+            let _polls = in_hand.as_ref().map(InHand::polls);
+            caught_now(|| way.poll(task))
+        };
+        let mut response = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(response)) => response,
+            Err(panicked) => panicked_on(asked, in_hand.as_ref().map_or("", InHand::service), &panicked),
+        };
+        // Nobody polls it when it is answered.
+        let Some(mut in_hand) = in_hand.take() else { return Poll::Pending };
+        let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if in_hand.is_last() && *version <= Version::HTTP_11 && !is_upgrade {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        in_hand.answer();
+        Poll::Ready(Ok(response.map(|body| Answer { body, in_hand })))
+    }
+}
+
+fn panicked_on((method, path): &Asked, service: &str, panicked: &BoxError) -> Response {
+    let path = path.as_ref().map_or("", PathAndQuery::path);
+    tracing::error!(target: "group", service, %method, path, "`{service}` {panicked} (on {method} {path})");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
 /// Serves a connection until it is closed. Once `goodbye` is ready, it is told to end.
 async fn until_closed<C>(
-    connection: C,
+    mut connection: Pin<&mut C>,
+    activity: &Activity,
     goodbye: impl Future<Output = ()>,
     tell: impl FnOnce(Pin<&mut C>),
 ) -> Result<(), BoxError>
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut connection = pin!(connection);
-    tokio::select! {
-        biased;
-        served = connection.as_mut() => return Ok(served?),
-        () = goodbye => tell(connection.as_mut()),
+    let mut goodbye = pin!(goodbye);
+    // Whom `goodbye` wakes.
+    let mut wakes = Waker::noop().clone();
+    let served = poll_fn(|task| {
+        if let Poll::Ready(served) = connection.as_mut().poll(task) {
+            return Poll::Ready(Some(served));
+        }
+        // Before the stop, to poll it again would change nothing.
+        if !activity.is_stopping() && wakes.will_wake(task.waker()) {
+            return Poll::Pending;
+        }
+        wakes.clone_from(task.waker());
+        goodbye.as_mut().poll(task).map(|()| None)
+    })
+    .await;
+    if let Some(served) = served {
+        return Ok(served?);
     }
+    tell(connection.as_mut());
     Ok(connection.await?)
 }
 

@@ -1,15 +1,20 @@
 //! The bytes of one connection.
 
+#[cfg(feature = "http2")]
+use std::future::poll_fn;
 use std::io;
+#[cfg(feature = "http2")]
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
+use super::Limits;
 use super::listen::Stream;
 use super::traffic::Activity;
 
@@ -24,8 +29,13 @@ pub(super) struct Io {
     stream: Stream,
     /// What was read to learn the protocol, and is to be read again.
     #[cfg(feature = "http2")]
-    preface: Vec<u8>,
+    ahead: Vec<u8>,
     activity: Arc<Activity>,
+    /// How long the client may take to ask.
+    header_read_timeout: Option<Duration>,
+    /// Runs while nothing is asked. One for the connection, not one for each request: it may have been set
+    /// for an earlier one.
+    awaits: Option<Alarm>,
     write_timeout: Duration,
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -39,15 +49,17 @@ impl Io {
     pub(super) fn new(
         stream: Stream,
         activity: Arc<Activity>,
-        write_timeout: Duration,
+        limits: Limits,
         room: Option<OwnedSemaphorePermit>,
     ) -> Self {
         Self {
             stream,
             #[cfg(feature = "http2")]
-            preface: Vec::new(),
+            ahead: Vec::new(),
             activity,
-            write_timeout,
+            header_read_timeout: Some(limits.header_read_timeout),
+            awaits: None,
+            write_timeout: limits.write_timeout,
             stalled: None,
             lingers: None,
             _room: room,
@@ -57,19 +69,56 @@ impl Io {
     /// Reads as much as it takes to know.
     #[cfg(feature = "http2")]
     pub(super) async fn speaks_http2(&mut self) -> io::Result<bool> {
-        use tokio::io::AsyncReadExt as _;
-
-        let mut buffer = [0; PREFACE.len()];
-        while self.preface.len() < PREFACE.len() && PREFACE.starts_with(&self.preface) {
-            let read = self.stream.read(&mut buffer[self.preface.len()..]).await?;
-            if read == 0 {
+        while self.ahead.len() < PREFACE.len() && PREFACE.starts_with(&self.ahead) {
+            if poll_fn(|task| self.poll_ahead(task)).await? == 0 {
                 return Ok(false);
             }
-            self.activity.hear();
-            let so_far = self.preface.len();
-            self.preface.extend_from_slice(&buffer[so_far..so_far + read]);
         }
-        Ok(self.preface == PREFACE)
+        Ok(self.ahead.starts_with(PREFACE))
+    }
+
+    #[cfg(feature = "http2")]
+    fn poll_ahead(&mut self, task: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        // Enough for the head of most requests, so that it is not read in two pieces.
+        let mut buffer = [MaybeUninit::uninit(); 1024];
+        let mut buffer = ReadBuf::uninit(&mut buffer);
+        ready!(self.poll_stream(task, &mut buffer))?;
+        self.ahead.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// It may be silent for as long as it likes.
+    #[cfg(feature = "http2")]
+    pub(super) fn may_be_idle(&mut self) {
+        self.header_read_timeout = None;
+    }
+
+    fn poll_stream(&mut self, task: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(task, buffer) else {
+            return self.await_request(task);
+        };
+        if buffer.filled().len() > before {
+            self.activity.hear();
+        }
+        Poll::Ready(read)
+    }
+
+    /// A client that asks nothing for a while has gone, or wants to keep us busy. What it sends of a request
+    /// gives it no more time.
+    ///
+    /// The alarm is set also where something is in hand: hyper does not read again when that is answered.
+    fn await_request(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(limit) = self.header_read_timeout else { return Poll::Pending };
+        let awaits = self.awaits.get_or_insert_with(|| Alarm::after(limit));
+        loop {
+            ready!(awaits.poll(task));
+            let left = limit.saturating_sub(self.activity.asks_nothing_for());
+            if left.is_zero() {
+                return Poll::Ready(Err(timed_out("the client asks nothing (header_read_timeout)")));
+            }
+            awaits.ring_after(left);
+        }
     }
 
     /// A client that takes nothing for a while will not take the rest, either.
@@ -81,8 +130,40 @@ impl Io {
         let limit = self.write_timeout;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(stalled.as_mut().poll(task));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing (write_timeout)")))
+        Poll::Ready(Err(timed_out("the client takes nothing (write_timeout)")))
     }
+}
+
+/// A sleep that is polled often, and hardly ever over.
+#[derive(Debug)]
+struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    /// Whom it wakes.
+    wakes: Waker,
+}
+
+impl Alarm {
+    fn after(time: Duration) -> Self {
+        Self { sleep: Box::pin(sleep(time)), wakes: Waker::noop().clone() }
+    }
+
+    fn ring_after(&mut self, time: Duration) {
+        self.sleep.set(sleep(time));
+        self.wakes.clone_from(Waker::noop());
+    }
+
+    fn poll(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        // To register again would change nothing.
+        if self.wakes.will_wake(task.waker()) && !self.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.wakes.clone_from(task.waker());
+        self.sleep.as_mut().poll(task)
+    }
+}
+
+fn timed_out(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
 impl Drop for Io {
@@ -94,18 +175,17 @@ impl Drop for Io {
 impl AsyncRead for Io {
     fn poll_read(mut self: Pin<&mut Self>, task: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         #[cfg(feature = "http2")]
-        if !self.preface.is_empty() {
-            let read = self.preface.len().min(buffer.remaining());
-            buffer.put_slice(&self.preface[..read]);
-            self.preface.drain(..read);
+        if !self.ahead.is_empty() {
+            let read = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead[..read]);
+            self.ahead.drain(..read);
+            if self.ahead.is_empty() {
+                // Nothing of it is needed again, for as long as the connection is open.
+                self.ahead = Vec::new();
+            }
             return Poll::Ready(Ok(()));
         }
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(task, buffer))?;
-        if buffer.filled().len() > before {
-            self.activity.hear();
-        }
-        Poll::Ready(Ok(()))
+        self.poll_stream(task, buffer)
     }
 }
 

@@ -241,7 +241,7 @@ impl Server {
 
     async fn serve_on(self, listener: Listener, cx: &Context, shutdown: Shutdown) {
         let Self { routes, limits, .. } = self;
-        let mut connections = Connections::new(cx, Serving { routes, limits, shutdown: shutdown.clone() });
+        let mut connections = Connections::new(cx, Serving::new(routes, limits, shutdown.clone()));
         let traffic = Arc::clone(&connections.traffic);
         tokio::select! {
             biased;
@@ -271,7 +271,7 @@ impl Connections {
         Self {
             tasks: JoinSet::new(),
             serving: Arc::new(serving),
-            traffic: Traffic::new(cx.name(), limits.linger, Arc::clone(cx.lame_duck())),
+            traffic: Traffic::new(cx, limits.linger),
             room: Arc::new(Semaphore::new(limits.max_connections)),
             last: None,
             remains: Remains::of(cx),
@@ -308,7 +308,7 @@ impl Connections {
         self.last = Some(Instant::now());
         self.traffic.note_arrival();
         let activity = Activity::new(&self.traffic);
-        let io = Io::new(stream, Arc::clone(&activity), self.serving.limits.write_timeout, room);
+        let io = Io::new(stream, Arc::clone(&activity), self.serving.limits, room);
         let (serving, remains) = (Arc::clone(&self.serving), self.remains.clone());
         self.tasks.spawn(async move {
             let _remains = remains;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::shared::LameDuck;
+use crate::Context;
 
 /// After this long, what was in the socket when the stop was asked for has been read.
 const READ_FIRST: Duration = Duration::from_millis(5);
@@ -24,14 +24,14 @@ const STOPPING: u8 = 2;
 /// All connections of one server.
 #[derive(Debug)]
 pub(super) struct Traffic {
-    service: String,
+    /// That of the service which serves.
+    cx: Context,
     begun: Instant,
     linger: Duration,
     /// Cancelled when the server is asked to stop.
     stop: CancellationToken,
     /// How far it has come, for those who look at every request.
     stage: AtomicU8,
-    lame_duck: Arc<LameDuck>,
     /// Every connection until it is closed, also one that was upgraded.
     open: TaskTracker,
     /// Connections that the drain waits for.
@@ -43,14 +43,13 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn new(service: &str, linger: Duration, lame_duck: Arc<LameDuck>) -> Arc<Self> {
+    pub(super) fn new(cx: &Context, linger: Duration) -> Arc<Self> {
         Arc::new(Self {
-            service: service.to_owned(),
+            cx: cx.clone(),
             begun: Instant::now(),
             linger,
             stop: CancellationToken::new(),
             stage: AtomicU8::new(SERVING),
-            lame_duck,
             open: TaskTracker::new(),
             waited_for: AtomicUsize::new(0),
             drained: AtomicUsize::new(0),
@@ -59,13 +58,13 @@ impl Traffic {
     }
 
     pub(super) fn service(&self) -> &str {
-        &self.service
+        self.cx.name()
     }
 
     /// From when the group is a lame duck, every answer says that the connection closes: who asks again
     /// has to come anew, and then somebody else may be told to serve them. Never ends.
     pub(super) async fn leave_when_told(&self) {
-        self.lame_duck.begun().await;
+        self.cx.lame_duck().begun().await;
         self.stage.store(LEAVING, Relaxed);
         std::future::pending::<()>().await;
     }
@@ -73,7 +72,7 @@ impl Traffic {
     /// Somebody has come. A lame duck stops when nobody does any more.
     pub(super) fn note_arrival(&self) {
         if self.stage.load(Relaxed) == LEAVING {
-            self.lame_duck.came();
+            self.cx.lame_duck().came();
         }
     }
 
@@ -103,9 +102,10 @@ impl Traffic {
         self.streams.load(Relaxed)
     }
 
-    /// The time since it began. A word that threads can share, to the millisecond.
+    /// The time since it began. A word that threads can share, to the nanosecond, for 500 years.
     fn now(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+        let elapsed = self.begun.elapsed();
+        elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos())
     }
 }
 
@@ -149,13 +149,13 @@ impl Activity {
         self.heard.store(false, Relaxed);
         match self.traffic.stage.load(Relaxed) {
             SERVING => {}
-            LEAVING => self.traffic.lame_duck.came(),
+            LEAVING => self.traffic.cx.lame_duck().came(),
             _ => self.wait_for(),
         }
         InHand { activity: Arc::clone(self), answering: false }
     }
 
-    fn is_stopping(&self) -> bool {
+    pub(super) fn is_stopping(&self) -> bool {
         self.traffic.stage.load(Relaxed) == STOPPING
     }
 
@@ -216,8 +216,18 @@ impl Activity {
         if self.in_hand.load(Relaxed) > 0 || self.heard.load(Relaxed) {
             return Some(linger.max(READ_FIRST));
         }
-        let silent = self.traffic.now().saturating_sub(self.silent_since.load(Relaxed));
-        linger.checked_sub(Duration::from_millis(silent)).filter(|wait| !wait.is_zero())
+        linger.checked_sub(self.silent_for()).filter(|wait| !wait.is_zero())
+    }
+
+    /// How long ago it was opened, or last answered.
+    fn silent_for(&self) -> Duration {
+        Duration::from_nanos(self.traffic.now().saturating_sub(self.silent_since.load(Relaxed)))
+    }
+
+    /// For how long the client might have asked something, and has not.
+    pub(super) fn asks_nothing_for(&self) -> Duration {
+        let is_busy = self.in_hand.load(Relaxed) > 0 || self.is_stream.load(Relaxed);
+        if is_busy { Duration::ZERO } else { self.silent_for() }
     }
 
     fn wait_for(&self) {
@@ -248,6 +258,11 @@ impl InHand {
 
     pub(super) fn service(&self) -> &str {
         self.activity.service()
+    }
+
+    /// Notes that its handler is being polled, until what is returned is dropped.
+    pub(super) fn polls(&self) -> impl Drop {
+        self.activity.traffic.cx.member().polls()
     }
 
     /// Its answer begins.
