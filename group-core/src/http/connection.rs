@@ -84,7 +84,7 @@ impl Serving {
     /// It need not be silent before it is told to go: HTTP/2 says which requests are still answered.
     #[cfg(feature = "http2")]
     async fn http2(self: &Arc<Self>, mut io: Io, activity: &Arc<Activity>) -> Result<(), BoxError> {
-        io.may_be_idle();
+        io.is_http2();
         let service = service_fn(|request| self.answer(request, activity));
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2.timer(TokioTimer::new());
@@ -101,14 +101,23 @@ impl Serving {
         let in_hand = activity.begin();
         let version = request.version();
         let asked = (request.method().clone(), request.uri().path_and_query().cloned());
+        let is_whole = request.body().is_end_stream();
+        if is_whole && says_close(&request) {
+            activity.said_all();
+        }
         // A request without a body needs no room for one.
-        let mut request = request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
+        let mut request = request.map(|body| if is_whole { Body::empty() } else { Body::new(body) });
         // Before what axum adds: there is room for all of it, so that nothing grows.
         let upgrade = std::mem::replace(request.extensions_mut(), self.extensions.clone());
         request.extensions_mut().extend(upgrade);
         let way = Way::Asked(self.routes.clone(), Some(request));
         Answering { way, in_hand: Some(in_hand), version, asked }
     }
+}
+
+/// Whether it says that it is the last. One that says so in another way is waited for, which does no harm.
+fn says_close(request: &Request<Incoming>) -> bool {
+    request.headers().get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
 }
 
 /// With room for what axum and a middleware or two add, because to make room for each request costs more.

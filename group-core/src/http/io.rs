@@ -41,6 +41,9 @@ pub(super) struct Io {
     stalled: Option<Pin<Box<Sleep>>>,
     /// Runs while what comes after the last answer is thrown away.
     lingers: Option<Pin<Box<Sleep>>>,
+    /// Whether what is to be written waits for the answers that are about to be ready.
+    #[cfg(feature = "http2")]
+    gathers: Gathers,
     /// Makes room for another when it is closed.
     _room: Option<OwnedSemaphorePermit>,
 }
@@ -62,6 +65,8 @@ impl Io {
             write_timeout: limits.write_timeout,
             stalled: None,
             lingers: None,
+            #[cfg(feature = "http2")]
+            gathers: Gathers::Never,
             _room: room,
         }
     }
@@ -87,10 +92,11 @@ impl Io {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    /// It may be silent for as long as it likes.
+    /// It may be silent for as long as it likes, and has many answers at a time.
     #[cfg(feature = "http2")]
-    pub(super) fn may_be_idle(&mut self) {
+    pub(super) fn is_http2(&mut self) {
         self.header_read_timeout = None;
+        self.gathers = Gathers::First;
     }
 
     fn poll_stream(&mut self, task: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -121,6 +127,17 @@ impl Io {
         }
     }
 
+    /// Lets others go first, if there are any: those that have been woken run before this is polled again.
+    #[cfg(feature = "http2")]
+    fn gather(&mut self, task: &Context<'_>) -> Poll<()> {
+        if self.gathers != Gathers::First || !self.activity.is_in_hand() {
+            return Poll::Ready(());
+        }
+        self.gathers = Gathers::Done;
+        task.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     /// A client that takes nothing for a while will not take the rest, either.
     fn in_time<T>(&mut self, written: Poll<io::Result<T>>, task: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
@@ -132,6 +149,19 @@ impl Io {
         ready!(stalled.as_mut().poll(task));
         Poll::Ready(Err(timed_out("the client takes nothing (write_timeout)")))
     }
+}
+
+/// Over HTTP/2 every answer wakes the connection, which would write each for itself. But the tasks of others
+/// may be about to run: so before the connection writes, it lets them go first, once for each flush.
+#[cfg(feature = "http2")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gathers {
+    /// It has one answer at a time.
+    Never,
+    /// Before it writes.
+    First,
+    /// It has, and writes.
+    Done,
 }
 
 /// A sleep that is polled often, and hardly ever over.
@@ -191,6 +221,8 @@ impl AsyncRead for Io {
 
 impl AsyncWrite for Io {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        #[cfg(feature = "http2")]
+        ready!(self.gather(task));
         let written = Pin::new(&mut self.stream).poll_write(task, bytes);
         self.in_time(written, task)
     }
@@ -200,6 +232,8 @@ impl AsyncWrite for Io {
         task: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        #[cfg(feature = "http2")]
+        ready!(self.gather(task));
         let written = Pin::new(&mut self.stream).poll_write_vectored(task, slices);
         self.in_time(written, task)
     }
@@ -209,15 +243,20 @@ impl AsyncWrite for Io {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        #[cfg(feature = "http2")]
+        if self.gathers == Gathers::Done {
+            self.gathers = Gathers::First;
+        }
         Pin::new(&mut self.stream).poll_flush(task)
     }
 
     /// To close a socket in which there is something to read is to reset the connection, and then the
-    /// client may never see its answer. So it is read until the client closes, too, or is silent.
+    /// client may never see its answer. So it is read until the client closes, too, or is silent. One that has
+    /// said that it sends no more is not waited for.
     fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingers.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(task))?;
-            self.lingers = self.activity.linger().map(|wait| Box::pin(sleep(wait)));
+            self.lingers = self.activity.last_linger().map(|wait| Box::pin(sleep(wait)));
         }
         let Some(lingers) = &mut self.lingers else { return Poll::Ready(Ok(())) };
         if lingers.as_mut().poll(task).is_ready() {

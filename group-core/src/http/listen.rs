@@ -18,6 +18,9 @@ use tokio::time::sleep;
 /// back, nearby.
 const HANDSHAKE: Duration = Duration::from_millis(5);
 
+/// Whether the system hands the options of a listener on to what it accepts: a call less for each.
+const HANDS_ON: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// A bound address.
 #[derive(Debug)]
 pub(super) struct Listener {
@@ -58,6 +61,14 @@ impl Listener {
             Socket::Tcp(listener) => listener.local_addr().map(Some),
             #[cfg(unix)]
             Socket::Unix(..) => Ok(None),
+        }
+    }
+
+    /// What it accepts sends at once what is written: answers are written whole, and waiting for more would
+    /// only delay them. On Linux the connections have it from the listener.
+    pub(super) fn send_at_once(&self) {
+        if let (Socket::Tcp(listener), true) = (&self.socket, HANDS_ON) {
+            let _ = socket2::SockRef::from(listener).set_tcp_nodelay(true);
         }
     }
 
@@ -198,8 +209,9 @@ pub(super) enum Stream {
 
 impl Stream {
     fn tcp(stream: TcpStream) -> Self {
-        // Answers are written whole; waiting for more to send would only delay them.
-        let _ = stream.set_nodelay(true);
+        if !HANDS_ON {
+            let _ = stream.set_nodelay(true);
+        }
         Self::Tcp(stream)
     }
 
@@ -261,5 +273,19 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(self.writer()).poll_shutdown(task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_accepted_sends_at_once() {
+        let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+        listener.send_at_once();
+        let _client = TcpStream::connect(listener.local_addr().unwrap().unwrap()).await.unwrap();
+        let accepted = listener.accept().await.unwrap();
+        assert!(matches!(accepted, Stream::Tcp(stream) if stream.nodelay().unwrap()));
     }
 }

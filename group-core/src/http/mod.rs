@@ -243,6 +243,7 @@ impl Server {
         let Self { routes, limits, .. } = self;
         let mut connections = Connections::new(cx, Serving::new(routes, limits, shutdown.clone()));
         let traffic = Arc::clone(&connections.traffic);
+        listener.send_at_once();
         tokio::select! {
             biased;
             () = shutdown.requested() => {}

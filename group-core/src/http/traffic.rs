@@ -119,6 +119,8 @@ pub(super) struct Activity {
     answering: AtomicUsize,
     /// Whether something came that is no whole request yet.
     heard: AtomicBool,
+    /// Whether the client has said that it sends no more, and has sent no body that may be unread.
+    said_all: AtomicBool,
     /// When it was opened, or last answered.
     silent_since: AtomicU64,
     /// Whether the drain waits for it.
@@ -134,6 +136,7 @@ impl Activity {
             in_hand: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
             heard: AtomicBool::new(false),
+            said_all: AtomicBool::new(false),
             silent_since: AtomicU64::new(traffic.now()),
             waited_for: AtomicBool::new(false),
             is_stream: AtomicBool::new(false),
@@ -192,7 +195,7 @@ impl Activity {
     /// Waits until the server is asked to stop.
     pub(super) async fn stop_asked(&self) {
         self.traffic.stop.cancelled().await;
-        if self.in_hand.load(Relaxed) > 0 {
+        if self.is_in_hand() {
             self.wait_for();
         }
         if self.answering.load(Relaxed) > 0 {
@@ -210,10 +213,20 @@ impl Activity {
         }
     }
 
+    /// The client will send no more.
+    pub(super) fn said_all(&self) {
+        self.said_all.store(true, Relaxed);
+    }
+
+    /// How long to wait for the client to close the connection, too.
+    pub(super) fn last_linger(&self) -> Option<Duration> {
+        if self.said_all.load(Relaxed) { None } else { self.linger() }
+    }
+
     /// How long something may still be on its way from the client.
-    pub(super) fn linger(&self) -> Option<Duration> {
+    fn linger(&self) -> Option<Duration> {
         let linger = self.traffic.linger;
-        if self.in_hand.load(Relaxed) > 0 || self.heard.load(Relaxed) {
+        if self.is_in_hand() || self.heard.load(Relaxed) {
             return Some(linger.max(READ_FIRST));
         }
         linger.checked_sub(self.silent_for()).filter(|wait| !wait.is_zero())
@@ -224,9 +237,14 @@ impl Activity {
         Duration::from_nanos(self.traffic.now().saturating_sub(self.silent_since.load(Relaxed)))
     }
 
+    /// Whether something is to be answered.
+    pub(super) fn is_in_hand(&self) -> bool {
+        self.in_hand.load(Relaxed) > 0
+    }
+
     /// For how long the client might have asked something, and has not.
     pub(super) fn asks_nothing_for(&self) -> Duration {
-        let is_busy = self.in_hand.load(Relaxed) > 0 || self.is_stream.load(Relaxed);
+        let is_busy = self.is_in_hand() || self.is_stream.load(Relaxed);
         if is_busy { Duration::ZERO } else { self.silent_for() }
     }
 
