@@ -97,7 +97,6 @@ async fn live(factory: Factory, cx: Context) {
                 run_stop(&service, &cx).await;
             }
             Left::ToRelease => run_stop(&service, &cx).await,
-            Left::Tickers => finish_tickers(&cx).await,
             Left::Nothing => {}
         }
         return;
@@ -110,8 +109,6 @@ enum Left {
     Ended(Result<(), BoxError>),
     /// It has stopped, and its `stop` has yet to run.
     ToRelease,
-    /// It was dropped, and its tickers finish what they do.
-    Tickers,
     Nothing,
 }
 
@@ -246,7 +243,13 @@ async fn stop_deaf(
     service: &Arc<dyn DynService>,
     cx: &Context,
 ) -> Left {
-    let mut stop = pin!(caught(Arc::clone(service).stop()));
+    let mut stop = pin!(async {
+        if let Some(children) = cx.member().children() {
+            // Apart, because few services tick, and all would have to have room for it.
+            Box::pin(finish_tickers(children, cx)).await;
+        }
+        caught(Arc::clone(service).stop()).await
+    });
     let mut ended = false;
     // Both are polled: `stop` may wait for something that only `start` does. What goes wrong is told
     // at once, for an abort may cut the rest off.
@@ -261,7 +264,7 @@ async fn stop_deaf(
         }
     };
     match stopped {
-        Ok(None) => return Left::Tickers,
+        Ok(None) => {}
         Ok(Some(result)) => {
             tell_failed(result, cx);
             if !ended {
@@ -273,8 +276,8 @@ async fn stop_deaf(
     Left::Nothing
 }
 
-async fn finish_tickers(cx: &Context) {
-    let Some(children) = cx.member().children() else { return };
+/// Before `stop`, which may close what they use.
+async fn finish_tickers(children: Arc<Children>, cx: &Context) {
     children.tickers_ended().await;
     children.take_failures().into_iter().for_each(|error| cx.tell(News::Failed(error)));
 }

@@ -48,6 +48,8 @@ use crate::{Absent, BoxError, Context, Spec};
 /// | no  | no  | nothing can tell it, so `start` is dropped at its next await |
 ///
 /// All of it inside the service's [`stop_timeout`](Spec::stop_timeout), past which it is aborted.
+/// Tickers (`#[every]`, `#[cron]`) finish their last run before `stop` runs, which may close what they use: a
+/// run that waits for `stop` lasts until that limit.
 /// `stop` runs once for every service that was built, also when its `start` failed or panicked.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service",

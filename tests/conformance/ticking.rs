@@ -226,6 +226,7 @@ ticks_beside!(EndedByStop {
     }
 
     async fn stop(&self) {
+        self.0.note("stops");
         self.1.notify_one();
     }
 });
@@ -247,7 +248,8 @@ async fn beside_a_start_of_each_kind_the_last_run_is_finished() {
     assert_eq!(entries(Hears).await, [ticks[0], start_ends, ticks[1]]);
     assert_eq!(entries(Deaf).await, ticks);
     assert_eq!(entries(Ended).await, ["start ends at 0", ticks[0], ticks[1]]);
-    assert_eq!(entries(|diary| EndedByStop(diary, Notify::new())).await, [ticks[0], start_ends, ticks[1]]);
+    let all = [ticks[0], ticks[1], "stops at 15", "start ends at 15"];
+    assert_eq!(entries(|diary| EndedByStop(diary, Notify::new())).await, all, "`stop` may close what the run uses");
 }
 
 /// Real sockets, and so real time.
