@@ -15,10 +15,14 @@ use crate::lifecycle::{Action, Budget, Event, Id, Lifecycle, Restarts, Timer, Wh
 use crate::lock::lock;
 use crate::panic::caught_now;
 use crate::restart::{Permanent, chance};
+use crate::runner::Life;
 use crate::service::Factory;
 use crate::shared::{FOREVER, Message, News, Shared};
 use crate::watch::is_waited_for;
-use crate::{BoxError, Context, Handle, reload, runner};
+use crate::{BoxError, Context, Handle, reload};
+
+/// How many messages are read with one look at the clock.
+const AT_ONCE: usize = 16;
 
 pub(crate) struct Driver {
     shared: Arc<Shared>,
@@ -79,28 +83,41 @@ impl Driver {
 
     /// Runs the group to its end. `early` is what had already reached the inbox.
     pub(crate) async fn run(mut self, early: Vec<Message>) {
+        self.look_at_the_clock();
         for message in early {
             self.receive(message);
         }
         while let Ok(message) = self.inbox.try_recv() {
             self.receive(message);
         }
-        self.now = Instant::now();
         self.feed(Event::Begin, None);
         let mut sleep = pin!(sleep_until(Instant::now()));
+        let mut messages = Vec::with_capacity(AT_ONCE);
         while !self.lifecycle.is_over() {
             let timed = self.aim(sleep.as_mut());
             tokio::select! {
                 biased;
-                Some(message) = self.inbox.recv() => self.receive(message),
-                () = &mut sleep, if timed => self.elapse(),
+                _ = self.inbox.recv_many(&mut messages, AT_ONCE) => {}
+                () = &mut sleep, if timed => {}
+            }
+            self.look_at_the_clock();
+            if messages.is_empty() {
+                self.elapse();
+            }
+            for message in messages.drain(..) {
+                self.receive(message);
             }
         }
         self.finish();
     }
 
-    fn receive(&mut self, message: Message) {
+    /// All that comes at once has happened at one moment.
+    fn look_at_the_clock(&mut self) {
         self.now = Instant::now();
+        self.journal(|journal| journal.at(self.now));
+    }
+
+    fn receive(&mut self, message: Message) {
         match message {
             Message::Stop => self.feed(Event::Stop, None),
             Message::Exit(code) => {
@@ -205,7 +222,7 @@ impl Driver {
         let cx = Context::new(Arc::clone(&self.shared), id);
         let slot = &mut self.services[id];
         if let Some(factory) = slot.factory.take() {
-            slot.task = Some(tokio::spawn(runner::run(factory, cx)).abort_handle());
+            slot.task = Some(tokio::spawn(Life::new(factory, cx)).abort_handle());
         }
     }
 
@@ -265,7 +282,8 @@ impl Driver {
         }
     }
 
-    /// Aims the one sleep at the next timer that still means something, if there is any.
+    /// Aims the one sleep at the next timer that still means something, if there is any. A sleep that ends earlier
+    /// is left: to wake once for nothing costs less than to aim anew for every service.
     fn aim(&mut self, sleep: Pin<&mut Sleep>) -> bool {
         while let Some(&Reverse((at, timer))) = self.timers.peek() {
             if !self.lifecycle.awaits(timer) {
@@ -274,7 +292,7 @@ impl Driver {
                 self.timers.pop();
                 self.timers.push(Reverse((later, timer)));
             } else {
-                if sleep.deadline() != at {
+                if sleep.deadline() > at || sleep.is_elapsed() {
                     sleep.reset(at);
                 }
                 return true;
@@ -284,8 +302,11 @@ impl Driver {
     }
 
     fn elapse(&mut self) {
-        let Some(Reverse((at, timer))) = self.timers.pop() else { return };
-        self.now = Instant::now();
+        let Some(&Reverse((at, timer))) = self.timers.peek() else { return };
+        if at > self.now {
+            return;
+        }
+        self.timers.pop();
         // Who comes to a lame duck does not wake the driver for that.
         match self.put_off_until(timer) {
             Some(later) if later > at => self.timers.push(Reverse((later, timer))),
@@ -324,8 +345,6 @@ impl Driver {
     }
 
     fn journal<T>(&self, write: impl FnOnce(&mut Journal) -> T) -> T {
-        let mut journal = lock(&self.shared.journal);
-        journal.at(self.now);
-        write(&mut journal)
+        write(&mut lock(&self.shared.journal))
     }
 }

@@ -1,6 +1,5 @@
 //! One service, as its group and its own task see it.
 
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -74,6 +73,10 @@ impl Remains {
     pub(crate) fn first(cx: Context) -> Self {
         cx.member().remains.store(1, Ordering::Relaxed);
         Self { cx }
+    }
+
+    pub(crate) fn cx(&self) -> &Context {
+        &self.cx
     }
 
     /// One more, unless the service is gone.
@@ -169,18 +172,15 @@ impl Member {
         self.task.wake();
     }
 
-    /// Waits, in its own task, until a stop is asked for, which is `false`, or `start` is to run again.
-    pub(crate) async fn again(&self) -> bool {
-        poll_fn(|_| {
-            if self.stop.has_come() {
-                Poll::Ready(false)
-            } else if self.again.swap(false, Ordering::Acquire) {
-                Poll::Ready(true)
-            } else {
-                Poll::Pending
-            }
-        })
-        .await
+    /// Ready when a stop is asked for, which is `false`, or when `start` is to run again. Of its own task.
+    pub(crate) fn poll_again(&self) -> Poll<bool> {
+        if self.stop.has_come() {
+            Poll::Ready(false)
+        } else if self.again.swap(false, Ordering::Acquire) {
+            Poll::Ready(true)
+        } else {
+            Poll::Pending
+        }
     }
 
     /// From now on, `start` will hear of a request to stop.

@@ -54,10 +54,18 @@ impl<F: Future> Future for Caught<F> {
     type Output = Result<F::Output, BoxError>;
 
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
-        match caught_now(|| self.project().future.poll(task)) {
-            Ok(polled) => polled.map(Ok),
-            Err(panicked) => Poll::Ready(Err(panicked)),
-        }
+        poll_caught(self.project().future, task)
+    }
+}
+
+/// Polls a future once; a panic in it becomes an error.
+pub(crate) fn poll_caught<F: Future + ?Sized>(
+    future: Pin<&mut F>,
+    task: &mut task::Context<'_>,
+) -> Poll<Result<F::Output, BoxError>> {
+    match caught_now(|| future.poll(task)) {
+        Ok(polled) => polled.map(Ok),
+        Err(panicked) => Poll::Ready(Err(panicked)),
     }
 }
 

@@ -2,74 +2,59 @@
 //!
 //! What happens is decided elsewhere: this carries it out and tells the driver what came of it. Whoever has
 //! something to say to the task says it to the [`Member`](crate::member::Member), and wakes the task, which looks there.
+//!
+//! Steps and no `async fn`: that would be three times as large, for as long as the service runs.
 
-use std::future::poll_fn;
+use std::future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{self, Poll};
-
-use pin_project_lite::pin_project;
+use std::task::{self, Poll, ready};
 
 use crate::member::{Children, Remains};
-use crate::panic::{caught, caught_now};
-use crate::ready::Unfired;
-use crate::service::{DynService, Factory};
+use crate::panic::{caught_now, poll_caught};
+use crate::ready::{Holds, Unfired};
+use crate::service::{BoxFuture, DynService, Factory};
 use crate::shared::News;
 use crate::{BoxError, Context};
 
-/// Runs a service from `new` to its drop. However it ends, even aborted before it ever ran, the
+/// A service's task, from `new` to its drop. However it ends, even aborted before it ever ran, the
 /// driver hears of every panic and that it is gone, and nothing of it is left by then.
-pub(crate) fn run(factory: Factory, cx: Context) -> impl Future<Output = ()> + Send {
-    let remains = Remains::first(cx.clone());
-    Life { live: Some(live(factory, cx.clone())), cx, remains }
+pub(crate) struct Life {
+    run: Run,
+    remains: Remains,
 }
 
-pin_project! {
-    /// A service's task. Destructors run in here, too, and may panic: also when it is aborted, which is
-    /// to be dropped. The fields are dropped in this order.
-    struct Life<F> {
-        #[pin]
-        live: Option<F>,
-        cx: Context,
-        remains: Remains,
-    }
-
-    impl<F> PinnedDrop for Life<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            let _polls = this.cx.member().polls();
-            drop_life(this.live, this.cx);
-        }
+impl Life {
+    pub(crate) fn new(factory: Factory, cx: Context) -> Self {
+        let run = Run { step: Step::Unbuilt(Some(factory)), start: None, service: None, heard: false };
+        Self { run, remains: Remains::first(cx) }
     }
 }
 
-/// Drops what a service runs, and aborts what it spawned.
-fn drop_life<F>(mut live: Pin<&mut Option<F>>, cx: &Context) {
-    if let Err(panicked) = caught_now(|| live.set(None)) {
-        cx.tell(News::Failed(panicked));
-    }
-    if let Some(children) = cx.member().take_children() {
-        children.abort();
-    }
-}
-
-impl<F: Future<Output = ()>> Future for Life<F> {
+impl Future for Life {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        let Some(live) = this.live.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        let member = this.cx.member();
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
+        let Self { run, remains } = &mut *self;
+        let (cx, member) = (remains.cx(), remains.cx().member());
         let _polls = member.polls();
         // Before it looks, so that it is woken by what comes after.
         member.wakes(task.waker());
-        match caught_now(|| live.poll(task)) {
+        match caught_now(|| run.go_on(cx, task)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(())) => member.set_stopped(),
-            Err(panicked) => this.cx.tell(News::Failed(panicked)),
+            Err(panicked) => cx.tell(News::Failed(panicked)),
         }
-        drop_life(this.live, this.cx);
         Poll::Ready(())
+    }
+}
+
+/// Destructors run in here, too, and may panic. To be aborted is to be dropped, and so is to be over.
+impl Drop for Life {
+    fn drop(&mut self) {
+        let cx = self.remains.cx();
+        let _polls = cx.member().polls();
+        self.run.end(cx);
     }
 }
 
@@ -81,68 +66,266 @@ pub(crate) fn gone(cx: &Context) {
     cx.tell(News::Gone);
 }
 
-async fn live(factory: Factory, cx: Context) {
-    let Some(service) = build(factory, &cx).await else { return };
-    let member = cx.member();
-    let heard = member.hears();
-    loop {
-        // What an earlier run of `start` took is gone with it.
-        member.set_hears(heard);
-        match start(&service, &cx).await {
-            Left::Ended(result) => {
-                tell_ended(result, &cx);
-                if member.again().await {
-                    continue;
-                }
-                run_stop(&service, &cx).await;
-            }
-            Left::ToRelease => run_stop(&service, &cx).await,
-            Left::Nothing => {}
+/// What the task does.
+struct Run {
+    step: Step,
+    /// While it runs.
+    start: Option<Start>,
+    /// Once it is built.
+    service: Option<Arc<dyn DynService>>,
+    /// Whether anybody took a [`Shutdown`](crate::Shutdown) before `start` ran.
+    heard: bool,
+}
+
+enum Step {
+    Unbuilt(Option<Factory>),
+    Building(BoxFuture<Result<Arc<dyn DynService>, BoxError>>),
+    /// `start` runs, until it ends or a stop is asked for.
+    Starting,
+    /// `start` has ended by itself, and may run again, until a stop is asked for.
+    Ended,
+    /// `start` hears of the stop, and is waited for.
+    Finishing,
+    /// `stop` runs, beside a `start` that nothing else can tell.
+    Stopping(BoxFuture<Option<Result<(), BoxError>>>),
+    /// `stop` has told `start`, which is waited for.
+    Returning,
+    /// Nothing is left to do.
+    Over,
+}
+
+impl Run {
+    fn go_on(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<()> {
+        while !matches!(self.step, Step::Over) {
+            self.step = ready!(self.next(cx, task));
         }
-        return;
+        Poll::Ready(())
+    }
+
+    /// What follows, when this step is done.
+    fn next(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
+        match &mut self.step {
+            Step::Unbuilt(_) | Step::Building(_) if cx.member().stop.has_come() => Poll::Ready(Step::Over),
+            Step::Unbuilt(factory) => Poll::Ready(match factory.take() {
+                Some(Factory::Made(service)) => self.built(Ok(service), cx),
+                Some(Factory::Make(make)) => match caught_now(|| make(cx.clone())) {
+                    Ok(building) => Step::Building(building),
+                    Err(panicked) => self.built(Err(panicked), cx),
+                },
+                None => Step::Over,
+            }),
+            Step::Building(building) => {
+                let built = ready!(poll_caught(building.as_mut(), task));
+                Poll::Ready(self.built(flatten(built), cx))
+            }
+            Step::Starting => self.starting(cx, task),
+            Step::Ended => {
+                let again = ready!(cx.member().poll_again());
+                Poll::Ready(if again { self.begin(cx) } else { self.release(cx) })
+            }
+            Step::Finishing => {
+                ready!(self.poll_start(cx, task));
+                Poll::Ready(self.release(cx))
+            }
+            Step::Stopping(stop) => match poll_caught(stop.as_mut(), task) {
+                Poll::Ready(stopped) => Poll::Ready(after_stop(stopped, cx)),
+                Poll::Pending => {
+                    // `stop` may wait for something that only `start` does. What goes wrong is told at
+                    // once, for an abort may cut the rest off.
+                    let _ = self.poll_start(cx, task);
+                    Poll::Pending
+                }
+            },
+            Step::Returning => self.poll_start(cx, task).map(|()| Step::Over),
+            Step::Over => Poll::Pending,
+        }
+    }
+
+    fn built(&mut self, built: Result<Arc<dyn DynService>, BoxError>, cx: &Context) -> Step {
+        match built {
+            Ok(service) => {
+                cx.member().set_instance(Some(Arc::clone(&service)));
+                cx.tell(News::Built);
+                self.service = Some(service);
+                self.heard = cx.member().hears();
+                self.begin(cx)
+            }
+            Err(error) => {
+                cx.tell(News::Failed(error));
+                Step::Over
+            }
+        }
+    }
+
+    /// Runs `start`, for the first time or again.
+    fn begin(&mut self, cx: &Context) -> Step {
+        let Some(service) = &self.service else { return Step::Over };
+        // What an earlier run of it took is gone with it.
+        cx.member().set_hears(self.heard);
+        self.start = Some(Start::of(Arc::clone(service), cx));
+        Step::Starting
+    }
+
+    /// Tells when the service is ready: once its `start` has been polled and has not failed, and every
+    /// [`Ready`](crate::Ready) that it took by then has fired.
+    fn starting(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
+        let Some(start) = &mut self.start else { return Poll::Ready(Step::Ended) };
+        let mut ended = start.poll(cx, task);
+        // Once it is asked to stop, it need not become ready any more.
+        if ended.is_pending() && cx.member().stop.has_come() {
+            return self.told(cx);
+        }
+        match start.poll_ready(cx, task) {
+            Poll::Ready(Ok(())) if !matches!(ended, Poll::Ready(Err(_))) => cx.tell(News::Ready),
+            // What `start` returned, if it did, says more.
+            Poll::Ready(Err(Unfired)) if ended.is_pending() => {
+                ended = start.end(Err("its `Ready` was dropped before it was fired".into()), cx, task);
+            }
+            _ => {}
+        }
+        let result = ready!(ended);
+        self.start = None;
+        cx.tell(result.map_or_else(News::Failed, |()| News::Ended));
+        Poll::Ready(Step::Ended)
+    }
+
+    /// A stop was asked for.
+    fn told(&mut self, cx: &Context) -> Poll<Step> {
+        if cx.member().hears() && !cx.member().spec.is_dropped_at_once() {
+            // It has just been polled, and will be woken by what it waits for.
+            self.step = Step::Finishing;
+            return Poll::Pending;
+        }
+        Poll::Ready(self.release(cx))
+    }
+
+    /// Runs `stop`, if there is one. A `start` that hears of no stop returns for it, or else nothing can tell
+    /// it, and it is dropped.
+    fn release(&self, cx: &Context) -> Step {
+        match &self.service {
+            Some(service) if !cx.member().spec.is_dropped_at_once() => {
+                let service = Arc::clone(service);
+                Step::Stopping(match cx.member().children() {
+                    Some(children) => Box::pin(stop_after_tickers(children, service, cx.clone())),
+                    None => service.stop(),
+                })
+            }
+            _ => Step::Over,
+        }
+    }
+
+    /// Polls `start`, if it still runs, until it is over.
+    fn poll_start(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<()> {
+        let Some(start) = &mut self.start else { return Poll::Ready(()) };
+        let result = ready!(start.poll(cx, task));
+        self.start = None;
+        tell_failed(result, cx);
+        Poll::Ready(())
+    }
+
+    /// Drops what is left, and aborts what was spawned.
+    fn end(&mut self, cx: &Context) {
+        let dropped = caught_now(|| {
+            // In the reverse of this order, whatever panics.
+            let _service = self.service.take();
+            let _step = std::mem::replace(&mut self.step, Step::Over);
+            let _start = self.start.take();
+        });
+        tell_failed(dropped, cx);
+        if let Some(children) = cx.member().take_children() {
+            children.abort();
+        }
     }
 }
 
-/// What is left to do when a `start` is over.
-enum Left {
-    /// It has ended by itself, like this.
-    Ended(Result<(), BoxError>),
-    /// It has stopped, and its `stop` has yet to run.
-    ToRelease,
-    Nothing,
+/// `stop` may close what tickers use.
+async fn stop_after_tickers(
+    children: Arc<Children>,
+    service: Arc<dyn DynService>,
+    cx: Context,
+) -> Option<Result<(), BoxError>> {
+    children.tickers_ended().await;
+    children.take_failures().into_iter().for_each(|error| cx.tell(News::Failed(error)));
+    service.stop().await
 }
 
-/// Runs `start` until it ends or has stopped. It is dropped by then.
-async fn start(service: &Arc<dyn DynService>, cx: &Context) -> Left {
-    let mut start = pin!(caught(work(Arc::clone(service), cx.clone())));
-    if let Some(result) = until_ended_or_stop(start.as_mut(), cx).await {
-        Left::Ended(result)
-    } else if cx.member().spec.is_dropped_at_once() {
-        Left::Nothing
-    } else if cx.member().hears() {
-        tell_failed(flatten(start.await), cx);
-        Left::ToRelease
-    } else {
-        stop_deaf(start, service, cx).await
+fn after_stop(stopped: Result<Option<Result<(), BoxError>>, BoxError>, cx: &Context) -> Step {
+    match stopped {
+        Ok(None) => Step::Over,
+        Ok(Some(result)) => {
+            tell_failed(result, cx);
+            Step::Returning
+        }
+        Err(panicked) => {
+            cx.tell(News::Failed(panicked));
+            Step::Over
+        }
     }
 }
 
-/// Runs `start` and what it spawns: the service has ended when all of it has, and it has failed
+/// One run of `start` and of what it spawns: the service has ended when all of it has, and it has failed
 /// when any of it has.
-async fn work(service: Arc<dyn DynService>, cx: Context) -> Result<(), BoxError> {
-    let mut start = service.start(cx.clone());
-    let result = poll_fn(|task| {
-        let ended = start.as_mut().poll(task);
+struct Start {
+    /// `start`, and then what waits for the rest.
+    work: Option<BoxFuture<Result<(), BoxError>>>,
+    winds_up: bool,
+    readiness: Readiness,
+}
+
+enum Readiness {
+    /// `start` was not polled: that is when it takes its own.
+    Unknown,
+    Held(Holds),
+    Settled,
+}
+
+impl Start {
+    fn of(service: Arc<dyn DynService>, cx: &Context) -> Self {
+        let start = caught_now(|| service.start(cx.clone()));
+        let work = start.unwrap_or_else(|panicked| Box::pin(future::ready(Err(panicked))));
+        Self { work: Some(work), winds_up: false, readiness: Readiness::Unknown }
+    }
+
+    fn poll(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), BoxError>> {
+        let Some(work) = &mut self.work else { return Poll::Pending };
+        let polled = poll_caught(work.as_mut(), task).map(flatten);
+        if self.winds_up {
+            return polled;
+        }
         // Once it is asked to stop, what has not failed may still finish.
-        let gives_up = ended.is_pending() && cx.member().has_failed_children() && !cx.member().stop.has_come();
-        if gives_up { Poll::Ready(Ok(())) } else { ended }
-    })
-    .await;
-    drop(start);
-    match cx.member().children() {
-        // Apart, because few services spawn, and all would have to have room for it.
-        Some(children) => Box::pin(wind_up(children, result, cx)).await,
-        None => result,
+        let gives_up = || cx.member().has_failed_children() && !cx.member().stop.has_come();
+        match polled {
+            Poll::Ready(result) => self.end(result, cx, task),
+            Poll::Pending if gives_up() => self.end(Ok(()), cx, task),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Drops `start` with this result, and waits for what it has spawned.
+    fn end(
+        &mut self,
+        mut result: Result<(), BoxError>,
+        cx: &Context,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Result<(), BoxError>> {
+        if let Err(panicked) = caught_now(|| self.work = None) {
+            fail_too(&mut result, panicked, cx);
+        }
+        let Some(children) = cx.member().children() else { return Poll::Ready(result) };
+        self.work = Some(Box::pin(wind_up(children, result, cx.clone())));
+        self.winds_up = true;
+        self.poll(cx, task)
+    }
+
+    /// Ready once, when nothing holds it back any more.
+    fn poll_ready(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), Unfired>> {
+        if let Readiness::Unknown = self.readiness {
+            self.readiness = Readiness::Held(cx.member().take_holds());
+        }
+        let Readiness::Held(holds) = &mut self.readiness else { return Poll::Pending };
+        let ready = ready!(holds.poll(task));
+        self.readiness = Readiness::Settled;
+        Poll::Ready(ready)
     }
 }
 
@@ -154,7 +337,7 @@ async fn wind_up(children: Arc<Children>, mut result: Result<(), BoxError>, cx: 
         children.abort();
     }
     let mut ended = pin!(children.ended());
-    poll_fn(|task| {
+    future::poll_fn(|task| {
         // The others would go on without one that has failed.
         if member.has_failed_children() && !member.stop.has_come() {
             children.abort();
@@ -165,135 +348,16 @@ async fn wind_up(children: Arc<Children>, mut result: Result<(), BoxError>, cx: 
     // Another run of it spawns anew.
     member.take_children();
     failures.extend(children.take_failures());
-    for error in failures {
-        match result {
-            Ok(()) => result = Err(error),
-            Err(_) => cx.tell(News::AlsoFailed(error)),
-        }
-    }
+    failures.into_iter().for_each(|error| fail_too(&mut result, error, &cx));
     result
 }
 
-/// Runs `new`, unless a stop is asked for meanwhile.
-async fn build(factory: Factory, cx: &Context) -> Option<Arc<dyn DynService>> {
-    let made = match factory {
-        _ if cx.member().stop.has_come() => return None,
-        Factory::Made(service) => Ok(service),
-        Factory::Make(make) => {
-            let mut making = pin!(caught(async { make(cx.clone()).await }));
-            let unless_stopped = poll_fn(|task| {
-                if cx.member().stop.has_come() { Poll::Ready(None) } else { making.as_mut().poll(task).map(Some) }
-            });
-            flatten(unless_stopped.await?)
-        }
-    };
-    match made {
-        Ok(service) => {
-            cx.member().set_instance(Some(Arc::clone(&service)));
-            cx.tell(News::Built);
-            Some(service)
-        }
-        Err(error) => {
-            cx.tell(News::Failed(error));
-            None
-        }
+/// The first failure is the result, and the others are told besides.
+fn fail_too(result: &mut Result<(), BoxError>, error: BoxError, cx: &Context) {
+    match result {
+        Ok(()) => *result = Err(error),
+        Err(_) => cx.tell(News::AlsoFailed(error)),
     }
-}
-
-type Started = Result<Result<(), BoxError>, BoxError>;
-
-/// Runs `start`, and tells when the service is ready: once its `start` has been polled and has not
-/// failed, and every [`Ready`](crate::Ready) that it took by then has fired.
-///
-/// Returns what `start` returned, or `None` when a stop is asked for first.
-async fn until_ended_or_stop(
-    mut start: Pin<&mut impl Future<Output = Started>>,
-    cx: &Context,
-) -> Option<Result<(), BoxError>> {
-    let mut holds = None;
-    let mut settled = false;
-    poll_fn(|task| {
-        let ended = start.as_mut().poll(task).map(flatten);
-        // Once it is asked to stop, it need not become ready any more.
-        if ended.is_pending() && cx.member().stop.has_come() {
-            return Poll::Ready(None);
-        }
-        if !settled {
-            // Taken after the first poll, and not before: that is when `start` takes its own.
-            let ready = holds.get_or_insert_with(|| cx.member().take_holds()).poll(task);
-            settled = ready.is_ready();
-            match ready {
-                Poll::Ready(Ok(())) if !matches!(ended, Poll::Ready(Err(_))) => cx.tell(News::Ready),
-                // What `start` returned, if it did, says more.
-                Poll::Ready(Err(Unfired)) if ended.is_pending() => {
-                    return Poll::Ready(Some(Err("its `Ready` was dropped before it was fired".into())));
-                }
-                _ => {}
-            }
-        }
-        ended.map(Some)
-    })
-    .await
-}
-
-/// Stops a service whose `start` took no `Shutdown`: its `stop` makes `start` return; without one,
-/// nothing can tell it, so `start` is dropped.
-async fn stop_deaf(
-    mut start: Pin<&mut impl Future<Output = Started>>,
-    service: &Arc<dyn DynService>,
-    cx: &Context,
-) -> Left {
-    let mut stop = pin!(async {
-        if let Some(children) = cx.member().children() {
-            // Apart, because few services tick, and all would have to have room for it.
-            Box::pin(finish_tickers(children, cx)).await;
-        }
-        caught(Arc::clone(service).stop()).await
-    });
-    let mut ended = false;
-    // Both are polled: `stop` may wait for something that only `start` does. What goes wrong is told
-    // at once, for an abort may cut the rest off.
-    let stopped = loop {
-        tokio::select! {
-            biased;
-            stopped = &mut stop => break stopped,
-            result = &mut start, if !ended => {
-                ended = true;
-                tell_failed(flatten(result), cx);
-            }
-        }
-    };
-    match stopped {
-        Ok(None) => {}
-        Ok(Some(result)) => {
-            tell_failed(result, cx);
-            if !ended {
-                tell_failed(flatten(start.await), cx);
-            }
-        }
-        Err(panicked) => cx.tell(News::Failed(panicked)),
-    }
-    Left::Nothing
-}
-
-/// Before `stop`, which may close what they use.
-async fn finish_tickers(children: Arc<Children>, cx: &Context) {
-    children.tickers_ended().await;
-    children.take_failures().into_iter().for_each(|error| cx.tell(News::Failed(error)));
-}
-
-async fn run_stop(service: &Arc<dyn DynService>, cx: &Context) {
-    if cx.member().spec.is_dropped_at_once() {
-        return;
-    }
-    match caught(Arc::clone(service).stop()).await {
-        Ok(None | Some(Ok(()))) => {}
-        Ok(Some(Err(error))) | Err(error) => cx.tell(News::Failed(error)),
-    }
-}
-
-fn tell_ended(result: Result<(), BoxError>, cx: &Context) {
-    cx.tell(result.map_or_else(News::Failed, |()| News::Ended));
 }
 
 fn tell_failed(result: Result<(), BoxError>, cx: &Context) {
