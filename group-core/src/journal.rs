@@ -12,8 +12,8 @@ use crate::error::{Chain, Failure};
 use crate::failures::Failures;
 use crate::lifecycle::{Budget, Fault, FaultKind, Id, Outcome, Plan, Reason, Stage};
 use crate::member::Member;
-use crate::moment::Moment;
-use crate::report::{Cause, Ending, Report, ServiceReport};
+use crate::moment::{Moment, Times};
+use crate::report::{Cause, Ending, Report, Rest, ServiceReport};
 use crate::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status};
 use crate::words::{Took, count, signal_name};
 
@@ -38,17 +38,12 @@ pub(crate) struct Journal {
     events: broadcast::Sender<Event>,
 }
 
-/// One service's times.
+/// One service.
 #[derive(Clone, Debug, Default)]
 struct Entry {
     state: State,
     ending: Ending,
-    launched: Option<Moment>,
-    built: Option<Moment>,
-    first_ready: Option<Moment>,
-    ready: Option<Moment>,
-    stop_asked: Option<Moment>,
-    gone: Option<Moment>,
+    times: Times,
     restarts: Option<Box<Restarts>>,
 }
 
@@ -65,7 +60,7 @@ impl Entry {
     /// When its `start` ran last.
     fn started(&self) -> Option<Moment> {
         let restarted = self.restarts.as_ref().and_then(|restarts| restarts.last.back().copied());
-        restarted.or(self.launched)
+        restarted.or(self.times.launched)
     }
 
     fn restart_count(&self) -> u64 {
@@ -95,7 +90,11 @@ impl Journal {
 
     /// What is written down from now on has happened at this moment.
     pub(crate) fn at(&mut self, moment: Instant) {
-        self.moment = Moment::FIRST.after(moment.saturating_duration_since(self.begun));
+        self.moment = self.moment_of(moment);
+    }
+
+    fn moment_of(&self, at: Instant) -> Moment {
+        Moment::FIRST.after(at.saturating_duration_since(self.begun))
     }
 
     /// The time since the request to stop.
@@ -106,7 +105,7 @@ impl Journal {
     /// How long a service has been ready.
     pub(crate) fn ready_for(&self, id: Id) -> Duration {
         let entry = &self.services[id];
-        if entry.state == State::Ready { since(entry.ready, self.now()) } else { Duration::ZERO }
+        if entry.state == State::Ready { since(entry.times.ready, self.now()) } else { Duration::ZERO }
     }
 
     pub(crate) fn state(&self, id: Id) -> State {
@@ -153,7 +152,7 @@ impl Journal {
     }
 
     pub(crate) fn launched(&mut self, id: Id, member: &Member) {
-        self.services[id].launched = Some(self.moment);
+        self.services[id].times.launched = Some(self.moment);
         self.enter(id, member, State::Building);
         tracing::debug!(target: "group", service = name(member), "{} is being built", name(member));
     }
@@ -161,7 +160,7 @@ impl Journal {
     pub(crate) fn built(&mut self, id: Id, member: &Member) {
         let now = self.moment;
         let entry = &mut self.services[id];
-        entry.built = Some(now);
+        entry.times.built = Some(now);
         if entry.ending == Ending::NeverBuilt {
             entry.ending = Ending::Stopped;
         }
@@ -174,8 +173,8 @@ impl Journal {
         let now = self.moment;
         let entry = &mut self.services[id];
         let started = entry.started();
-        entry.ready = Some(now);
-        entry.first_ready.get_or_insert(now);
+        entry.times.ready = Some(now);
+        entry.times.first_ready.get_or_insert(now);
         self.enter(id, member, State::Ready);
         let took = Took(since(started, now));
         let name = name(member);
@@ -267,14 +266,15 @@ impl Journal {
         // Without what a delay has taken of it.
         let budget = Took(self.budget.total().saturating_sub(self.stopping_for()));
         let why = self.ask_to_stop(Phase::Stopping, reason, members);
-        let alive = self.services.iter().filter(|entry| entry.launched.is_some() && entry.gone.is_none()).count();
+        let alive =
+            self.services.iter().filter(|entry| entry.times.launched.is_some() && entry.times.gone.is_none()).count();
         let what = match alive {
             0 => "nothing to stop".to_owned(),
             n => format!("stopping {}, within {budget}", count(n, "service")),
         };
         tracing::info!(target: "group", cause = why, "{why}: {what}");
         for (id, member) in members.iter().enumerate().rev() {
-            if self.services[id].launched.is_none() {
+            if self.services[id].times.launched.is_none() {
                 self.enter(id, member, State::Gone);
             }
         }
@@ -300,7 +300,7 @@ impl Journal {
     }
 
     pub(crate) fn stop_asked(&mut self, id: Id, member: &Member) {
-        self.services[id].stop_asked = Some(self.moment);
+        self.services[id].times.stop_asked = Some(self.moment);
         self.enter(id, member, State::Stopping);
         tracing::debug!(target: "group", service = name(member), "{} is asked to stop", name(member));
     }
@@ -312,8 +312,8 @@ impl Journal {
     pub(crate) fn gone(&mut self, id: Id, member: &Member) {
         let now = self.moment;
         let entry = &mut self.services[id];
-        entry.gone = Some(now);
-        let (ending, asked) = (entry.ending, entry.stop_asked);
+        entry.times.gone = Some(now);
+        let (ending, asked) = (entry.ending, entry.times.stop_asked);
         self.enter(id, member, State::Gone);
         let name = name(member);
         let took = Took(since(asked, now));
@@ -342,7 +342,7 @@ impl Journal {
                 (FaultKind::StopTimeout, _) => Ending::Aborted,
                 // A destructor that panics does not change how it came to that.
                 _ if entry.ending == Ending::Aborted => Ending::Aborted,
-                _ if entry.built.is_none() => Ending::NeverBuilt,
+                _ if entry.times.built.is_none() => Ending::NeverBuilt,
                 _ => Ending::Failed,
             };
         }
@@ -385,7 +385,7 @@ impl Journal {
         let entry = fault.id.map(|id| &self.services[id]);
         let since = |moment: Option<Moment>| Took(since(moment, self.now()));
         let launched = since(entry.and_then(Entry::started));
-        let asked = since(entry.and_then(|entry| entry.stop_asked));
+        let asked = since(entry.and_then(|entry| entry.times.stop_asked));
         match fault.kind {
             FaultKind::Error => "it failed without an error".to_owned(),
             FaultKind::EndedBeforeReady => "it ended before it was ready".to_owned(),
@@ -411,7 +411,7 @@ impl Journal {
     pub(crate) fn blame_survivors(&mut self, members: &[Member]) {
         for (id, member) in members.iter().enumerate().rev() {
             let entry = &self.services[id];
-            if entry.launched.is_some() && entry.gone.is_none() {
+            if entry.times.launched.is_some() && entry.times.gone.is_none() {
                 let fault = Fault { id: Some(id), stage: Stage::Stop, kind: FaultKind::Abandoned, fatal: true };
                 let innocent = || "it could not be stopped: something else blocks every thread of the runtime".into();
                 self.blame(fault, (!member.is_polled()).then(innocent), members);
@@ -427,10 +427,12 @@ impl Journal {
             .iter()
             .zip(members)
             .rev()
-            .filter(|(entry, _)| entry.launched.is_some() && entry.gone.is_none());
+            .filter(|(entry, _)| entry.times.launched.is_some() && entry.times.gone.is_none());
         let named: Vec<String> = left
-            .map(|(entry, member)| match entry.stop_asked {
-                Some(_) => format!("`{}` stopping for {}", name(member), Took(since(entry.stop_asked, self.now()))),
+            .map(|(entry, member)| match entry.times.stop_asked {
+                Some(_) => {
+                    format!("`{}` stopping for {}", name(member), Took(since(entry.times.stop_asked, self.now())))
+                }
                 None => format!("`{}` not asked yet", name(member)),
             })
             .collect();
@@ -464,25 +466,30 @@ impl Journal {
     }
 
     fn service_report(&self, entry: &Entry, member: &Member) -> ServiceReport {
-        let time = |moment: Option<Moment>| moment.map(Duration::from);
-        let last_restarts = entry.restarts.iter().flat_map(|restarts| &restarts.last);
         ServiceReport {
-            name: name(member).to_owned(),
-            addr: member.addr(),
-            launched: time(entry.launched),
-            built: time(entry.built),
-            first_ready: time(entry.first_ready),
-            ready: time(entry.ready),
-            restarts: entry.restart_count(),
-            last_restarts: last_restarts.map(|&restarted| restarted.into()).collect(),
-            stop_asked: time(entry.stop_asked),
-            stopped: member.stopped().map(|at| at.saturating_duration_since(self.begun)),
-            gone: time(entry.gone),
+            name: member.spec.name.clone(),
+            times: entry.times,
+            stopped: member.stopped().map(|at| self.moment_of(at)),
             ending: entry.ending,
-            messages: member.messages(),
-            drain: member.drain(),
+            rest: rest(entry, member),
         }
     }
+}
+
+/// What there is to tell of a service besides its times.
+fn rest(entry: &Entry, member: &Member) -> Option<Box<Rest>> {
+    let (addr, messages, drain) = (member.addr(), member.messages(), member.drain());
+    if entry.restarts.is_none() && addr.is_none() && messages.is_none() && drain.is_none() {
+        return None;
+    }
+    let last_restarts = entry.restarts.iter().flat_map(|restarts| &restarts.last);
+    Some(Box::new(Rest {
+        addr,
+        restarts: entry.restart_count(),
+        last_restarts: last_restarts.map(|&restarted| restarted.into()).collect(),
+        messages,
+        drain,
+    }))
 }
 
 fn name(member: &Member) -> &str {

@@ -30,6 +30,17 @@ impl From<Moment> for Duration {
     }
 }
 
+/// One service's times, as the journal writes them and the report tells them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) launched: Option<Moment>,
+    pub(crate) built: Option<Moment>,
+    pub(crate) first_ready: Option<Moment>,
+    pub(crate) ready: Option<Moment>,
+    pub(crate) stop_asked: Option<Moment>,
+    pub(crate) gone: Option<Moment>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! How a group ended.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::process::{ExitCode, Termination};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use crate::error::{Chain, Failure, Stage};
 use crate::failures::Failures;
 use crate::lifecycle::{self, Plan};
+use crate::moment::{Moment, Times};
 use crate::words::{Took, count, signal_name};
 use crate::{BoxError, Messages};
 
@@ -190,18 +192,20 @@ impl fmt::Display for Drain {
 /// One service's part in a [`Report`]. All times are counted from when the group began to start.
 #[derive(Clone, Debug)]
 pub struct ServiceReport {
-    pub(crate) name: String,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) times: Times,
+    pub(crate) stopped: Option<Moment>,
+    pub(crate) ending: Ending,
+    /// Apart, because of most services nothing of it is to be told.
+    pub(crate) rest: Option<Box<Rest>>,
+}
+
+/// What is told of a service besides its times.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rest {
     pub(crate) addr: Option<SocketAddr>,
-    pub(crate) launched: Option<Duration>,
-    pub(crate) built: Option<Duration>,
-    pub(crate) first_ready: Option<Duration>,
-    pub(crate) ready: Option<Duration>,
     pub(crate) restarts: u64,
     pub(crate) last_restarts: Vec<Duration>,
-    pub(crate) stop_asked: Option<Duration>,
-    pub(crate) stopped: Option<Duration>,
-    pub(crate) gone: Option<Duration>,
-    pub(crate) ending: Ending,
     pub(crate) messages: Option<Messages>,
     pub(crate) drain: Option<Drain>,
 }
@@ -216,13 +220,13 @@ impl ServiceReport {
     /// Where it listened.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.addr
+        self.rest.as_ref()?.addr
     }
 
     /// How long it took to be ready the first time, from when all that it comes after was.
     #[must_use]
     pub fn took_to_start(&self) -> Option<Duration> {
-        Some(self.first_ready?.saturating_sub(self.launched?))
+        Some(self.times.first_ready?.since(self.times.launched?))
     }
 
     /// How it ended.
@@ -234,56 +238,60 @@ impl ServiceReport {
     /// What became of its connections when it stopped. `None` if it served none.
     #[must_use]
     pub fn drain(&self) -> Option<&Drain> {
-        self.drain.as_ref()
+        self.rest.as_ref()?.drain.as_ref()
     }
 
     /// When its `new` had returned.
     #[must_use]
     pub fn built(&self) -> Option<Duration> {
-        self.built
+        self.times.built.map(Duration::from)
     }
 
     /// How often it was started again.
     #[must_use]
     pub fn restarts(&self) -> u64 {
-        self.restarts
+        self.rest.as_ref().map_or(0, |rest| rest.restarts)
     }
 
     /// When it was started again, the last 32 times.
     #[must_use]
     pub fn last_restarts(&self) -> &[Duration] {
-        &self.last_restarts
+        self.rest.as_ref().map_or(&[], |rest| &rest.last_restarts)
     }
 
     /// When it was ready, the last time.
     #[must_use]
     pub fn ready(&self) -> Option<Duration> {
-        self.ready
+        self.times.ready.map(Duration::from)
     }
 
     /// When it was asked to stop.
     #[must_use]
     pub fn stop_asked(&self) -> Option<Duration> {
-        self.stop_asked.filter(|_| self.built.is_some())
+        self.unless_never_built(self.times.stop_asked)
     }
 
     /// When its `start` and its `stop` had returned. Not so for one that was aborted.
     #[must_use]
     pub fn stopped(&self) -> Option<Duration> {
-        self.stopped.filter(|_| self.built.is_some())
+        self.unless_never_built(self.stopped)
     }
 
     /// When it was dropped, or was given up.
     #[must_use]
     pub fn gone(&self) -> Option<Duration> {
-        self.gone.filter(|_| self.built.is_some())
+        self.unless_never_built(self.times.gone)
+    }
+
+    fn unless_never_built(&self, moment: Option<Moment>) -> Option<Duration> {
+        moment.filter(|_| self.times.built.is_some()).map(Duration::from)
     }
 
     /// What came of the messages that it took, if it took any:
     /// [`Shutdown::drain`](crate::Shutdown::drain).
     #[must_use]
     pub fn messages(&self) -> Option<Messages> {
-        self.messages
+        self.rest.as_ref()?.messages
     }
 }
 
@@ -416,7 +424,8 @@ impl Report {
         let services = self.services();
         // Of those that were ready at one moment, the one that came last in start order.
         let last_ready = |ids: &mut dyn Iterator<Item = usize>| {
-            ids.filter(|&id| services[id].first_ready.is_some()).max_by_key(|&id| services[id].first_ready)
+            let first_ready = |id: usize| services[id].times.first_ready;
+            ids.filter(|&id| first_ready(id).is_some()).max_by_key(|&id| first_ready(id))
         };
         let mut next = last_ready(&mut (0..services.len()));
         let mut chain = Vec::new();
@@ -430,7 +439,7 @@ impl Report {
     /// One line that sums it up.
     #[must_use]
     pub fn summary(&self) -> String {
-        let stopped = self.inner.services.iter().filter(|service| service.built.is_some()).count();
+        let stopped = self.inner.services.iter().filter(|service| service.times.built.is_some()).count();
         let stopped = match &self.inner.stopping {
             Some((asked, _)) if stopped > 0 => {
                 let took = Took(self.inner.ended.saturating_sub(*asked));
@@ -477,7 +486,7 @@ impl fmt::Display for Report {
 
 impl fmt::Display for ServiceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let between = |from: Option<Duration>, to: Option<Duration>| Some(Took(to?.saturating_sub(from?)));
+        let times = self.times;
         let ending = match self.ending {
             Ending::NeverBuilt => return f.write_str("never built"),
             Ending::Stopped => "stopped",
@@ -486,21 +495,22 @@ impl fmt::Display for ServiceReport {
             Ending::Aborted => "aborted",
             Ending::Abandoned => "abandoned",
         };
-        match between(self.last_restarts.last().copied().or(self.launched), self.ready) {
-            Some(took) => write!(f, "ready in {took}, ")?,
-            None => f.write_str("never ready, ")?,
+        let started = self.last_restarts().last().copied().or(times.launched.map(Duration::from));
+        match (started, self.ready()) {
+            (Some(started), Some(ready)) => write!(f, "ready in {}, ", Took(ready.saturating_sub(started)))?,
+            _ => f.write_str("never ready, ")?,
         }
-        if self.restarts > 0 {
-            write!(f, "{}, ", count(usize::try_from(self.restarts).unwrap_or(usize::MAX), "restart"))?;
+        if self.restarts() > 0 {
+            write!(f, "{}, ", count(usize::try_from(self.restarts()).unwrap_or(usize::MAX), "restart"))?;
         }
         f.write_str(ending)?;
-        if let Some(took) = between(self.stop_asked, self.gone) {
-            write!(f, " in {took}")?;
+        if let (Some(asked), Some(gone)) = (times.stop_asked, times.gone) {
+            write!(f, " in {}", Took(gone.since(asked)))?;
         }
-        if let Some(messages) = self.messages {
+        if let Some(messages) = self.messages() {
             write!(f, "; {messages}")?;
         }
-        match self.drain.filter(|drain| drain.drained + drain.cut > 0) {
+        match self.drain().filter(|drain| drain.drained + drain.cut > 0) {
             Some(drain) => write!(f, "; {drain}"),
             None => Ok(()),
         }
