@@ -135,7 +135,8 @@ impl Context {
     /// Waits until every service is ready.
     #[cfg(feature = "testing")]
     pub(crate) fn group_ready(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.shared.ready.clone().cancelled_owned()
+        let shared = Arc::clone(&self.shared);
+        async move { shared.ready.wait().await }
     }
 
     /// What another service of this type sees.

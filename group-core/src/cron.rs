@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use tokio_util::sync::CancellationToken;
 
+use crate::latch::Latch;
 use crate::outcome::Outcome;
 use crate::{BoxError, Shutdown};
 
@@ -123,7 +123,7 @@ impl Shutdown {
         Fut: Future<Output: Outcome>,
     {
         let times = cron.into().times()?;
-        keep(&times, &self.token(), Timestamp::now, tick).await
+        keep(&times, &self.cx.member().stop.latch, Timestamp::now, tick).await
     }
 }
 
@@ -140,12 +140,7 @@ impl Times {
     }
 }
 
-async fn keep<F, Fut>(
-    times: &Times,
-    stop: &CancellationToken,
-    clock: impl Fn() -> Timestamp,
-    mut tick: F,
-) -> Result<(), BoxError>
+async fn keep<F, Fut>(times: &Times, stop: &Latch, clock: impl Fn() -> Timestamp, mut tick: F) -> Result<(), BoxError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output: Outcome>,
@@ -158,13 +153,13 @@ where
             done = now;
         }
         let Some(next) = times.after(done) else {
-            stop.cancelled().await;
+            stop.wait().await;
             return Ok(());
         };
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(()),
+            () = stop.wait() => return Ok(()),
             () = tokio::time::sleep(wait.min(LOOK_AGAIN)) => {}
         }
         if clock() >= next {
@@ -214,7 +209,7 @@ mod tests {
     /// one, a day long. Returns when it ticked, in seconds; each run takes as long as said.
     async fn ticks(cron: &str, now: &str, takes: Duration, set: impl Fn(Duration) -> SignedDuration) -> Vec<u64> {
         let times = Cron::new(cron.to_owned()).times().unwrap();
-        let (begun, now, stop) = (Instant::now(), at(now), CancellationToken::new());
+        let (begun, now, stop) = (Instant::now(), at(now), Latch::default());
         let clock = || now + SignedDuration::try_from(begun.elapsed()).unwrap() + set(begun.elapsed());
         let mut ticks = Vec::new();
         let tick = || {
@@ -223,7 +218,7 @@ mod tests {
         };
         let a_day = async {
             sleep(Duration::from_secs(24 * 60 * 60)).await;
-            stop.cancel();
+            stop.set();
         };
         let (kept, ()) = tokio::join!(keep(&times, &stop, clock, tick), a_day);
         kept.unwrap();

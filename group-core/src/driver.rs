@@ -198,7 +198,7 @@ impl Driver {
             Action::TellGone(id) => self.journal(|journal| journal.gone(id, &members[id])),
             Action::TellGroupReady => {
                 self.journal(Journal::group_ready);
-                shared.ready.cancel();
+                shared.ready.set();
                 if let Some(started) = self.started.take() {
                     // Nobody waits for it when the group runs in the background.
                     let _ = started.send(());
@@ -207,11 +207,11 @@ impl Driver {
             Action::TellLameDuck(reason) => {
                 self.journal(|journal| journal.lame_duck(reason, members));
                 shared.lame_duck.begin();
-                shared.stopping.cancel();
+                shared.stopping.set();
             }
             Action::TellStopping(reason) => {
                 self.journal(|journal| journal.stopping(reason, members));
-                shared.stopping.cancel();
+                shared.stopping.set();
             }
             Action::TellGroupGone => {}
         }

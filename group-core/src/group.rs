@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
-use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{Assembly, Declared, Place, assemble};
 #[cfg(feature = "config")]
@@ -20,6 +19,7 @@ use crate::function::Function;
 #[cfg(feature = "grpc")]
 use crate::grpc::{Called, Serve, endpoint};
 use crate::journal::Journal;
+use crate::latch::Latch;
 use crate::lifecycle::{self, Budget, Lifecycle, Plan, Rules};
 use crate::member::Member;
 use crate::registry;
@@ -486,11 +486,11 @@ impl Group {
             remotes,
             provided: Mutex::new(provided),
             inbox: sender,
-            ready: CancellationToken::new(),
+            ready: Latch::default(),
             reloading: tokio::sync::Mutex::new(()),
             plan: Arc::clone(&plan),
             stop_timeout,
-            stopping: CancellationToken::new(),
+            stopping: Latch::default(),
             lame_duck: Arc::new(LameDuck::new()),
             journal: Mutex::new(Journal::new(rules.len(), budget)),
             report: watch::Sender::new(None),

@@ -31,6 +31,7 @@ mod heartbeat;
 pub mod http;
 mod human;
 mod journal;
+mod latch;
 mod lock;
 mod member;
 mod moment;

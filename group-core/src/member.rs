@@ -8,9 +8,8 @@ use std::task::{Poll, Waker};
 use futures_util::task::AtomicWaker;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use crate::latch::{Latch, Tally};
 use crate::lock::lock;
 use crate::ready::{Holds, Ready};
 use crate::service::DynService;
@@ -106,10 +105,10 @@ impl Drop for Remains {
 /// The tasks that a service spawned.
 #[derive(Debug, Default)]
 pub(crate) struct Children {
-    tasks: TaskTracker,
+    tasks: Tally,
     /// Those that end by themselves once the service is asked to stop.
-    tickers: TaskTracker,
-    aborted: CancellationToken,
+    tickers: Tally,
+    aborted: Latch,
     /// Every failure among them that was not told yet.
     failures: Mutex<Vec<BoxError>>,
 }
@@ -117,18 +116,16 @@ pub(crate) struct Children {
 impl Children {
     /// Waits until all have ended.
     pub(crate) async fn ended(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.tasks.none_left().await;
     }
 
     /// Waits until those have ended that do so by themselves once the service is asked to stop.
     pub(crate) async fn tickers_ended(&self) {
-        self.tickers.close();
-        self.tickers.wait().await;
+        self.tickers.none_left().await;
     }
 
     pub(crate) fn abort(&self) {
-        self.aborted.cancel();
+        self.aborted.set();
     }
 
     /// Every failure among them, once.
@@ -296,21 +293,25 @@ impl Context {
         let children = Arc::clone(lock(&self.member().more().children).get_or_insert_default());
         // Nothing is left of the service only when nothing is left of what it spawned.
         let (remains, cx) = (Remains::of(self), self.clone());
-        children.tasks.spawn({
-            let children = Arc::clone(&children);
-            async move {
-                let _remains = remains;
-                if let Some(Err(error)) = children.aborted.run_until_cancelled(task).await {
-                    lock(&children.failures).push(error);
-                    cx.member().task.wake();
-                }
+        let counted = children.tasks.count();
+        tokio::spawn(async move {
+            // Dropped when the task is, and in reverse.
+            let (_remains, _counted) = (remains, counted);
+            let result = tokio::select! {
+                biased;
+                () = children.aborted.wait() => return,
+                result = task => result,
+            };
+            if let Err(error) = result {
+                lock(&children.failures).push(error);
+                cx.member().task.wake();
             }
         });
     }
 
     /// The same, for a task that ends by itself once the service is asked to stop.
     pub(crate) fn spawn_ticker(&self, ticker: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
-        let ticking = lock(&self.member().more().children).get_or_insert_default().tickers.token();
+        let ticking = lock(&self.member().more().children).get_or_insert_default().tickers.count();
         self.spawn_child(async move {
             let _ticking = ticking;
             ticker.await

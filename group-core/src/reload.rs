@@ -58,7 +58,7 @@ impl Handle {
     }
 
     async fn reload_each(&self) -> Result<(), ReloadError> {
-        self.shared.ready.cancelled().await;
+        self.shared.ready.wait().await;
         let _one_at_a_time = self.shared.reloading.lock().await;
         let _reloading = Reloading::begin(self);
         let (mut reloaded, mut failed) = (0, Vec::new());

@@ -348,7 +348,9 @@ async fn wind_up(children: Arc<Children>, mut result: Result<(), BoxError>, cx: 
     // Another run of it spawns anew.
     member.take_children();
     failures.extend(children.take_failures());
-    failures.into_iter().for_each(|error| fail_too(&mut result, error, &cx));
+    for error in failures {
+        fail_too(&mut result, error, &cx);
+    }
     result
 }
 

@@ -116,13 +116,13 @@ impl Handle {
     /// Waits until the group is to stop: before the first service is asked to, and before a
     /// [`drain_delay`](crate::Group::drain_delay).
     pub async fn stopping(&self) {
-        self.shared.stopping.cancelled().await;
+        self.shared.stopping.wait().await;
     }
 
     /// Whether the group stops, or has stopped. It does from the request on.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.shared.stopping.is_cancelled()
+        self.shared.stopping.is_set()
     }
 
     /// For each service, in start order, the names of those that come after it.

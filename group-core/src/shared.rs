@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::journal::Journal;
+use crate::latch::Latch;
 use crate::lifecycle::{Id, Plan};
 use crate::lock::lock;
 use crate::member::Member;
@@ -75,16 +75,16 @@ pub(crate) struct Shared {
     pub(crate) remotes: crate::grpc::Remotes,
     pub(crate) provided: Mutex<Vec<Provided>>,
     pub(crate) inbox: mpsc::UnboundedSender<Message>,
-    /// Cancelled when every service is ready.
-    pub(crate) ready: CancellationToken,
+    /// Set when every service is ready.
+    pub(crate) ready: Latch,
     /// Held while services reload.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     /// Who waits for whom.
     pub(crate) plan: Arc<Plan>,
     /// How long the group may take to stop.
     pub(crate) stop_timeout: Duration,
-    /// Cancelled when a stop is asked for.
-    pub(crate) stopping: CancellationToken,
+    /// Set when a stop is asked for.
+    pub(crate) stopping: Latch,
     pub(crate) lame_duck: Arc<LameDuck>,
     pub(crate) journal: Mutex<Journal>,
     pub(crate) report: watch::Sender<Option<Report>>,
@@ -93,7 +93,7 @@ pub(crate) struct Shared {
 /// The time between the request to stop and the stop, for those who still come.
 #[derive(Debug)]
 pub(crate) struct LameDuck {
-    begun: CancellationToken,
+    begun: Latch,
     created: Instant,
     /// When somebody last came, since it was created: a word that threads can share, to the millisecond.
     last_came: AtomicU64,
@@ -101,17 +101,17 @@ pub(crate) struct LameDuck {
 
 impl LameDuck {
     pub(crate) fn new() -> Self {
-        Self { begun: CancellationToken::new(), created: Instant::now(), last_came: AtomicU64::new(0) }
+        Self { begun: Latch::default(), created: Instant::now(), last_came: AtomicU64::new(0) }
     }
 
     pub(crate) fn begin(&self) {
-        self.begun.cancel();
+        self.begun.set();
     }
 
     /// Waits until the group is a lame duck.
     #[cfg(feature = "http")]
     pub(crate) async fn begun(&self) {
-        self.begun.cancelled().await;
+        self.begun.wait().await;
     }
 
     /// Somebody has come: with a connection, or with a request.

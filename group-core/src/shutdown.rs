@@ -5,8 +5,6 @@ use std::task::{self, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
 use crate::Context;
 
 /// Fires when its service is asked to stop.
@@ -73,9 +71,10 @@ impl Shutdown {
         self.cx.extend(by);
     }
 
-    /// A token that is cancelled at the same moment, for libraries that take one.
+    /// A token that is cancelled at the same moment, for libraries that take one. With the feature `tokio-util`.
+    #[cfg(feature = "tokio-util")]
     #[must_use]
-    pub fn token(&self) -> CancellationToken {
+    pub fn token(&self) -> tokio_util::sync::CancellationToken {
         self.cx.member().stop.token().child_token()
     }
 }

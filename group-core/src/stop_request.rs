@@ -1,42 +1,46 @@
 //! The request to stop, as one service hears it.
 
+#[cfg(feature = "tokio-util")]
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Notify;
+#[cfg(feature = "tokio-util")]
 use tokio_util::sync::CancellationToken;
 
+use crate::latch::Latch;
+#[cfg(feature = "tokio-util")]
 use crate::lock::lock;
 
-/// Comes once. It is a flag and a list of who waits; a token, which is several times as large, is made only
-/// for those who want one.
+/// Comes once. A token is made only for those who want one.
 #[derive(Debug, Default)]
 pub(crate) struct StopRequest {
-    has_come: AtomicBool,
-    told: Notify,
+    pub(crate) latch: Latch,
+    #[cfg(feature = "tokio-util")]
     token: Mutex<Option<CancellationToken>>,
 }
 
 impl StopRequest {
     pub(crate) fn send(&self) {
-        self.has_come.store(true, Ordering::Release);
-        self.told.notify_waiters();
+        self.latch.set();
+        #[cfg(feature = "tokio-util")]
+        self.cancel_token();
+    }
+
+    pub(crate) fn has_come(&self) -> bool {
+        self.latch.is_set()
+    }
+
+    pub(crate) async fn comes(&self) {
+        self.latch.wait().await;
+    }
+}
+
+#[cfg(feature = "tokio-util")]
+impl StopRequest {
+    fn cancel_token(&self) {
         // Whom it wakes may look here at once, so it is not cancelled under the lock.
         let token = lock(&self.token).clone();
         if let Some(token) = token {
             token.cancel();
-        }
-    }
-
-    pub(crate) fn has_come(&self) -> bool {
-        self.has_come.load(Ordering::Acquire)
-    }
-
-    pub(crate) async fn comes(&self) {
-        // From here on it is told, so that it cannot come between the look and the wait.
-        let told = self.told.notified();
-        if !self.has_come() {
-            told.await;
         }
     }
 

@@ -3,15 +3,15 @@
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc as thread_mpsc;
+use std::sync::{Arc, mpsc as thread_mpsc};
 use std::time::Duration;
 use std::{io, thread};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
 
 use crate::error::{Failure, Stage};
+use crate::latch::Latch;
 use crate::lifecycle::Outcome;
 use crate::shared::{FOREVER, Message};
 use crate::{Handle, Report, console};
@@ -45,7 +45,7 @@ impl Inbox {
 /// Listens for signals, and holds the deadline, until it is dropped.
 pub(crate) struct Watch {
     group: watch::Sender<Option<Handle>>,
-    over: CancellationToken,
+    over: Arc<Latch>,
 }
 
 impl Watch {
@@ -55,12 +55,12 @@ impl Watch {
         let inbox = Inbox::new();
         let (group, attached) = watch::channel(None);
         WATCHES.fetch_add(1, Ordering::Relaxed);
-        let watch = Self { group, over: CancellationToken::new() };
+        let watch = Self { group, over: Arc::default() };
         let watcher = Watcher {
             group: attached,
             stop_timeout,
-            asked: CancellationToken::new(),
-            over: watch.over.clone(),
+            asked: Latch::default(),
+            over: Arc::clone(&watch.over),
             sender: inbox.sender.clone(),
         };
         let (standing, stands) = thread_mpsc::channel();
@@ -100,7 +100,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         WATCHES.fetch_sub(1, Ordering::Relaxed);
-        self.over.cancel();
+        self.over.set();
     }
 }
 
@@ -119,9 +119,9 @@ struct Watcher {
     group: watch::Receiver<Option<Handle>>,
     /// How long it may take to stop while there is no group.
     stop_timeout: Duration,
-    /// Cancelled at the first signal that asks for a stop. A blocked runtime may never hear of it.
-    asked: CancellationToken,
-    over: CancellationToken,
+    /// Set at the first signal that asks for a stop. A blocked runtime may never hear of it.
+    asked: Latch,
+    over: Arc<Latch>,
     sender: mpsc::UnboundedSender<Message>,
 }
 
@@ -129,7 +129,7 @@ impl Watcher {
     async fn watch(self, mut signals: platform::Signals) {
         tokio::select! {
             biased;
-            () = self.over.cancelled() => {}
+            () = self.over.wait() => {}
             () = self.listen(&mut signals) => {}
             () = self.hold_deadline() => {}
         }
@@ -155,9 +155,9 @@ impl Watcher {
             };
             // The driver's end closes the inbox; then `over` follows.
             let _ = self.sender.send(message);
-            let second = self.asked.is_cancelled();
-            self.asked.cancel();
-            if second && timeout(FORCED, self.over.cancelled()).await.is_err() {
+            let second = self.asked.is_set();
+            self.asked.set();
+            if second && timeout(FORCED, self.over.wait()).await.is_err() {
                 self.exit(Outcome::Forced(signal));
             }
         }
@@ -168,7 +168,7 @@ impl Watcher {
     async fn hold_deadline(&self) {
         let mut group = self.group.clone();
         tokio::select! {
-            () = self.asked.cancelled() => {}
+            () = self.asked.wait() => {}
             () = stops(group.clone()) => {}
         }
         let asked = Instant::now();

@@ -163,3 +163,18 @@ async fn c083_services_are_dropped_first_then_the_values_in_reverse() {
     let stopped = [stops(["s2", "s1"]), vec!["p2 dropped".to_owned(), "p1 dropped".to_owned()]].concat();
     assert_eq!(journal.take(), then(&["s1 starts", "s2 starts"], stopped));
 }
+
+#[tokio::test]
+async fn a_token_hears_of_the_stop_whether_it_was_taken_before_or_after_and_to_cancel_it_stops_nothing() {
+    let mut group = Group::new();
+    group.add_fn("service", |shutdown: Shutdown| async move {
+        let token = shutdown.token();
+        shutdown.token().cancel();
+        assert!(!token.is_cancelled() && !shutdown.is_requested(), "it was another's");
+        token.cancelled().await;
+        assert!(shutdown.is_requested() && shutdown.token().is_cancelled());
+    });
+    let running = group.start().await.unwrap();
+    let report = in_time(running.stop()).await;
+    assert!(report.is_clean(), "{report}");
+}

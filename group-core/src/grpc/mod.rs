@@ -113,7 +113,7 @@ pub trait Serve: crate::Service {
 /// ```
 pub trait RequestExt {
     /// Fires when the service that answers is asked to stop. A long stream should end then, so that it
-    /// does not hold the stop up: `stream.take_until(shutdown.token().cancelled_owned())`.
+    /// does not hold the stop up: `stream.take_until(async move { shutdown.requested().await })`.
     ///
     /// It is in the request's extensions, too: `request.extensions().get::<Shutdown>()`.
     ///

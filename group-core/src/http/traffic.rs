@@ -5,11 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::Context;
+use crate::latch::{Latch, Tallied, Tally};
 
 /// After this long, what was in the socket when the stop was asked for has been read.
 const READ_FIRST: Duration = Duration::from_millis(5);
@@ -28,12 +26,12 @@ pub(super) struct Traffic {
     cx: Context,
     begun: Instant,
     linger: Duration,
-    /// Cancelled when the server is asked to stop.
-    stop: CancellationToken,
+    /// Set when the server is asked to stop.
+    stop: Latch,
     /// How far it has come, for those who look at every request.
     stage: AtomicU8,
     /// Every connection until it is closed, also one that was upgraded.
-    open: TaskTracker,
+    open: Tally,
     /// Connections that the drain waits for.
     waited_for: AtomicUsize,
     /// Once it stops: those of them that are closed.
@@ -48,9 +46,9 @@ impl Traffic {
             cx: cx.clone(),
             begun: Instant::now(),
             linger,
-            stop: CancellationToken::new(),
+            stop: Latch::default(),
             stage: AtomicU8::new(SERVING),
-            open: TaskTracker::new(),
+            open: Tally::default(),
             waited_for: AtomicUsize::new(0),
             drained: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
@@ -78,13 +76,12 @@ impl Traffic {
 
     pub(super) fn stop(&self) {
         self.stage.store(STOPPING, Relaxed);
-        self.stop.cancel();
-        self.open.close();
+        self.stop.set();
     }
 
     /// Waits until every connection is closed.
     pub(super) async fn ended(&self) {
-        self.open.wait().await;
+        self.open.none_left().await;
     }
 
     /// Connections that were closed after what was in hand.
@@ -127,7 +124,7 @@ pub(super) struct Activity {
     waited_for: AtomicBool,
     is_stream: AtomicBool,
     closed: AtomicBool,
-    _open: TaskTrackerToken,
+    _open: Tallied,
 }
 
 impl Activity {
@@ -141,7 +138,7 @@ impl Activity {
             waited_for: AtomicBool::new(false),
             is_stream: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            _open: traffic.open.token(),
+            _open: traffic.open.count(),
             traffic: Arc::clone(traffic),
         })
     }
@@ -194,7 +191,7 @@ impl Activity {
 
     /// Waits until the server is asked to stop.
     pub(super) async fn stop_asked(&self) {
-        self.traffic.stop.cancelled().await;
+        self.traffic.stop.wait().await;
         if self.is_in_hand() {
             self.wait_for();
         }
