@@ -128,6 +128,15 @@ impl Children {
         self.aborted.set();
     }
 
+    pub(crate) fn are_aborted(&self) -> bool {
+        self.aborted.is_set()
+    }
+
+    /// One of them has failed.
+    pub(crate) fn fail(&self, error: BoxError) {
+        lock(&self.failures).push(error);
+    }
+
     /// Every failure among them, once.
     pub(crate) fn take_failures(&self) -> Vec<BoxError> {
         std::mem::take(&mut *lock(&self.failures))
@@ -303,7 +312,7 @@ impl Context {
                 result = task => result,
             };
             if let Err(error) = result {
-                lock(&children.failures).push(error);
+                children.fail(error);
                 cx.member().task.wake();
             }
         });

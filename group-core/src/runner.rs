@@ -179,7 +179,7 @@ impl Run {
             Poll::Ready(Ok(())) if !matches!(ended, Poll::Ready(Err(_))) => cx.tell(News::Ready),
             // What `start` returned, if it did, says more.
             Poll::Ready(Err(Unfired)) if ended.is_pending() => {
-                ended = start.end(Err("its `Ready` was dropped before it was fired".into()), cx, task);
+                ended = start.give_up("its `Ready` was dropped before it was fired".into(), cx, task);
             }
             _ => {}
         }
@@ -315,6 +315,19 @@ impl Start {
         self.work = Some(Box::pin(wind_up(children, result, cx.clone())));
         self.winds_up = true;
         self.poll(cx, task)
+    }
+
+    /// It has failed like this, although it goes on. If `start` is over already and has failed, that says more.
+    fn give_up(&mut self, error: BoxError, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), BoxError>> {
+        match cx.member().children() {
+            Some(children) if self.winds_up => {
+                if !children.are_aborted() {
+                    children.fail(error);
+                }
+                self.poll(cx, task)
+            }
+            _ => self.end(Err(error), cx, task),
+        }
     }
 
     /// Ready once, when nothing holds it back any more.

@@ -388,6 +388,23 @@ async fn c121_when_a_task_fails_after_start_has_returned_the_others_do_not_go_on
 }
 
 #[tokio::test(start_paused = true)]
+async fn c121_what_start_fails_with_says_more_than_a_ready_that_went_with_it_whatever_it_has_spawned() {
+    let start = |fails: bool| {
+        move |cx: Context| async move {
+            let _unfired = cx.ready();
+            cx.spawn(std::future::pending::<()>());
+            if fails { Err("no such table") } else { Ok(()) }
+        }
+    };
+    for (fails, said) in [(true, "no such table"), (false, "its `Ready` was dropped before it was fired")] {
+        let mut group = Group::new();
+        group.add_fn("s1", start(fails));
+        let report = fails_to_start(&mut group).await;
+        assert_eq!(failures(&report), [format!("`s1` failed to start: {said}")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn c188_the_code_of_the_service_that_the_group_is_there_for_is_the_exit_code() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);

@@ -126,6 +126,10 @@ fn a_stop_of_what_was_never_built_is_caught() {
 fn a_hook_that_runs_while_start_does_is_caught() {
     let scenario = chain(Schedule::Strict);
     catches(&scenario, "told as it can hear it", |it| earlier(it, &(1, What::Stops), &(1, What::StartOver)));
+    let mut spawns = scenario.clone();
+    spawns.services[1].child = Some(Step::NOTHING);
+    catches(&spawns, "told as it can hear it", |it| earlier(it, &(1, What::Stops), &(1, What::ChildOver)));
+    catches(&spawns, "exactly once", |it| earlier(it, &(1, What::Dropped), &(1, What::ChildOver)));
     let mut deaf = scenario;
     deaf.services[1].hears = Hears::No;
     good(&deaf);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use group::{Absent, BoxError, Context, Event, Events, Group, Handle, Ready, Service, Spec};
+use group::{Absent, BoxError, Context, Event, Events, Group, Handle, Ready, Service, Shutdown, Spec};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep};
@@ -37,6 +37,9 @@ pub(crate) enum What {
     Returns,
     /// `start` is over: it returned, panicked or was dropped.
     StartOver,
+    Spawns,
+    /// What `start` has spawned is over.
+    ChildOver,
     Stops,
     Stopped,
     Dropped,
@@ -152,6 +155,12 @@ impl Probe {
         let life = self.life();
         let ready = life.takes_ready.then(|| cx.ready());
         let shutdown = (life.hears != Hears::No).then(|| cx.shutdown());
+        if let Some(step) = life.child {
+            self.write(What::Spawns);
+            let start = self.starts.load(Ordering::Relaxed);
+            let over = Over(Arc::clone(&self.stage), self.id, What::ChildOver);
+            cx.spawn(child(over, start, step, shutdown.clone()));
+        }
         let asked = async {
             match (&shutdown, life.hears) {
                 (Some(shutdown), Hears::Yes) => shutdown.requested().await,
@@ -220,11 +229,37 @@ fn panic_quietly(words: String) -> ! {
     resume_unwind(Box::new(words))
 }
 
-struct StartOver<'a>(&'a Probe);
+/// What a `start` has spawned.
+async fn child(over: Over, start: u32, step: Step, shutdown: Option<Shutdown>) -> Result<(), BoxError> {
+    let Over(stage, id, _) = &over;
+    let place = format!("child ({start})");
+    let runs = async {
+        match pass(stage, *id, &place, step).await {
+            Break(result) => result,
+            // It ends when it is told to, or by itself if nobody can.
+            Continue(()) if shutdown.is_some() => pending().await,
+            Continue(()) => Ok(()),
+        }
+    };
+    let told = async {
+        match &shutdown {
+            Some(shutdown) => shutdown.requested().await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        result = runs => result,
+        () = told => Ok(()),
+    }
+}
 
-impl Drop for StartOver<'_> {
+/// Writes down that something of a service is over, when it is dropped.
+struct Over(Arc<Stage>, usize, What);
+
+impl Drop for Over {
     fn drop(&mut self) {
-        self.0.write(What::StartOver);
+        self.0.write(self.1, self.2.clone());
     }
 }
 
@@ -233,7 +268,7 @@ impl Service for Probe {
         self.stage.watch(&cx);
         self.starts.fetch_add(1, Ordering::Relaxed);
         self.write(What::Starts);
-        let _over = StartOver(&self);
+        let _over = Over(Arc::clone(&self.stage), self.id, What::StartOver);
         let result = self.starting(&cx).await.break_value().unwrap_or(Ok(()));
         if result.is_ok() {
             self.write(What::Returns);

@@ -268,13 +268,17 @@ fn exactly_once(seen: &Seen, complaints: &mut Complaints) {
     }
 }
 
-/// The table of section 4: `start` is over before the hook runs, if `start` can hear.
+/// The table of section 4: `start`, with what it has spawned, is over before the hook runs, if `start` can hear.
 fn told_as_it_can_hear_it(seen: &Seen, complaints: &mut Complaints) {
     for (who, life) in seen.lives() {
         let Some((stops, _)) = seen.first(who, |what| *what == What::Stops) else { continue };
         let over = seen.first(who, |what| *what == What::StartOver);
         if life.hears != Hears::No && over.is_none_or(|(over, _)| over > stops) {
             complaints.push(format!("the hook of s{who} runs although its `start` is not over"));
+        }
+        let runs = |what: &What| seen.of(who).filter(|(at, entry)| *at < stops && entry.what == *what).count();
+        if life.hears != Hears::No && runs(&What::Spawns) > runs(&What::ChildOver) {
+            complaints.push(format!("the hook of s{who} runs although what it has spawned is not over"));
         }
         let last = seen.of(who).filter(|(_, entry)| entry.what == What::StartOver).last();
         let dropped = seen.first(who, |what| *what == What::Dropped);
@@ -371,7 +375,8 @@ fn nothing_lost_in_silence(seen: &Seen, complaints: &mut Complaints) {
         let returns = |at| seen.of(who).any(|(_, entry)| entry.at == at && entry.what == What::StartOver);
         let fails = |entry: &Entry| match entry.what {
             What::DropsReady => !returns(entry.at),
-            What::Returns => life.role == Role::Daemon,
+            // What it has spawned may go on.
+            What::Returns => life.role == Role::Daemon && life.child.is_none(),
             _ => false,
         };
         if seen.of(who).any(|(_, entry)| fails(entry) && before_its_turn(entry)) && !blamed {
@@ -412,7 +417,10 @@ fn nothing_invented(seen: &Seen, complaints: &mut Complaints) {
             complaints.push(format!("nothing is like {failed:?}"));
         }
         let Some(life) = failed.who.map(|who| seen.life(who)) else { continue };
-        if failed.fatal != (life.critical || is_limit(failed)) && life.restart == Again::Never {
+        // Of several failures at once, one is told as the service's, and the others beside it.
+        let is_beside = life.child.is_some() && seen.failures().iter().filter(|it| it.who == failed.who).count() > 1;
+        let is_right = failed.fatal == (life.critical || is_limit(failed)) || is_beside && !failed.fatal;
+        if !is_right && life.restart == Again::Never {
             complaints.push(format!("it is not right how bad this is: {failed:?}"));
         }
     }
@@ -422,7 +430,7 @@ fn nothing_invented(seen: &Seen, complaints: &mut Complaints) {
         if told.restarts != starts.saturating_sub(1) && told.restarts != starts {
             complaints.push(format!("s{} was started {starts} times, and the report says {told:?}", told.who));
         }
-        let most = told.restarts + 1;
+        let most = (told.restarts + 1) * if seen.life(told.who).child.is_some() { 2 } else { 1 };
         let survived = seen.failures().iter().filter(|failed| failed.who == Some(told.who) && !failed.fatal).count();
         if seen.life(told.who).critical && survived as u64 > most {
             complaints.push(format!("s{} survived {survived} failures with {} restarts", told.who, told.restarts));

@@ -53,6 +53,8 @@ pub(crate) struct Life {
     pub(crate) run: Step,
     /// From when it has heard that it is to stop.
     pub(crate) asked: Step,
+    /// What each `start` spawns, and which hears of the stop if that does. `None`: it spawns nothing.
+    pub(crate) child: Option<Step>,
     /// Only so many starts go wrong; later ones run until they are stopped.
     pub(crate) faulty_starts: u32,
     pub(crate) drop_panics: bool,
@@ -123,6 +125,7 @@ impl Life {
         start: Step::NOTHING,
         run: Step::NOTHING,
         asked: Step::NOTHING,
+        child: None,
         faulty_starts: u32::MAX,
         drop_panics: false,
     };
@@ -130,7 +133,7 @@ impl Life {
     /// The steps that it has, to look at or to change.
     pub(crate) fn steps(&mut self) -> impl Iterator<Item = &mut Step> {
         let always = [&mut self.start, &mut self.run, &mut self.asked];
-        always.into_iter().chain(self.build.as_mut()).chain(self.stop.as_mut())
+        always.into_iter().chain(self.build.as_mut()).chain(self.stop.as_mut()).chain(self.child.as_mut())
     }
 
     /// How long it may take to stop.
@@ -255,6 +258,7 @@ impl Maker<'_> {
             start: self.step(&[Act::Fail, Act::Panic, Act::Hang, Act::Return, Act::DropReady]),
             run: self.run(role),
             asked: self.step(&[Act::Fail, Act::Panic, Act::Hang]),
+            child: self.dice.chance(20).then(|| self.step(&[Act::Fail, Act::Panic, Act::Hang, Act::Return])),
             faulty_starts: self.dice.pick(&[1, 2, u32::MAX]),
             drop_panics: self.dice.chance(self.trouble / 4),
         }
@@ -337,7 +341,7 @@ pub(crate) fn simpler(scenario: &Scenario) -> Vec<Scenario> {
     found
 }
 
-const SIMPLIFY: [fn(&mut Life); 10] = [
+const SIMPLIFY: [fn(&mut Life); 11] = [
     |life| life.role = Life::PLAIN.role,
     |life| life.critical = true,
     |life| life.restart = Again::Never,
@@ -346,6 +350,7 @@ const SIMPLIFY: [fn(&mut Life); 10] = [
     |life| life.build = None,
     |life| life.hears = Hears::Yes,
     |life| life.stop = None,
+    |life| life.child = None,
     |life| life.faulty_starts = u32::MAX,
     |life| (life.takes_ready, life.drop_panics) = (false, false),
 ];
