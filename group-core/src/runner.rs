@@ -60,6 +60,10 @@ impl Drop for Life {
 
 /// Nothing is left of a service but itself.
 pub(crate) fn gone(cx: &Context) {
+    // What failed too late for anybody to wait for it.
+    if let Some(children) = cx.member().take_children() {
+        children.take_failures().into_iter().for_each(|error| cx.tell(News::Failed(error)));
+    }
     if let Err(panicked) = caught_now(|| cx.member().set_instance(None)) {
         cx.tell(News::Failed(panicked));
     }
@@ -225,6 +229,9 @@ impl Run {
 
     /// Drops what is left, and aborts what was spawned.
     fn end(&mut self, cx: &Context) {
+        if let Some(error) = self.start.as_mut().and_then(|start| start.failed.take()) {
+            cx.tell(News::Failed(error));
+        }
         let dropped = caught_now(|| {
             // In the reverse of this order, whatever panics.
             let _service = self.service.take();
@@ -232,7 +239,7 @@ impl Run {
             let _start = self.start.take();
         });
         tell_failed(dropped, cx);
-        if let Some(children) = cx.member().take_children() {
+        if let Some(children) = cx.member().children() {
             children.abort();
         }
     }
@@ -269,6 +276,8 @@ struct Start {
     /// `start`, and then what waits for the rest.
     work: Option<BoxFuture<Result<(), BoxError>>>,
     winds_up: bool,
+    /// What `start` failed with, until all is over.
+    failed: Option<BoxError>,
     readiness: Readiness,
 }
 
@@ -283,14 +292,19 @@ impl Start {
     fn of(service: Arc<dyn DynService>, cx: &Context) -> Self {
         let start = caught_now(|| service.start(cx.clone()));
         let work = start.unwrap_or_else(|panicked| Box::pin(future::ready(Err(panicked))));
-        Self { work: Some(work), winds_up: false, readiness: Readiness::Unknown }
+        Self { work: Some(work), winds_up: false, failed: None, readiness: Readiness::Unknown }
     }
 
     fn poll(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), BoxError>> {
         let Some(work) = &mut self.work else { return Poll::Pending };
         let polled = poll_caught(work.as_mut(), task).map(flatten);
         if self.winds_up {
-            return polled;
+            let rest = ready!(polled);
+            let mut result = self.failed.take().map_or(Ok(()), Err);
+            if let Err(error) = rest {
+                fail_too(&mut result, error, cx);
+            }
+            return Poll::Ready(result);
         }
         // Once it is asked to stop, what has not failed may still finish.
         let gives_up = || cx.member().has_failed_children() && !cx.member().stop.has_come();
@@ -312,17 +326,21 @@ impl Start {
             fail_too(&mut result, panicked, cx);
         }
         let Some(children) = cx.member().children() else { return Poll::Ready(result) };
-        self.work = Some(Box::pin(wind_up(children, result, cx.clone())));
-        self.winds_up = true;
+        if result.is_err() && !cx.member().stop.has_come() {
+            children.abort();
+        }
+        self.work = Some(Box::pin(wind_up(children, cx.clone())));
+        (self.winds_up, self.failed) = (true, result.err());
         self.poll(cx, task)
     }
 
-    /// It has failed like this, although it goes on. If `start` is over already and has failed, that says more.
+    /// It has failed like this, although it goes on. What it has failed with before, if it has, says more.
     fn give_up(&mut self, error: BoxError, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), BoxError>> {
         match cx.member().children() {
             Some(children) if self.winds_up => {
                 if !children.are_aborted() {
-                    children.fail(error);
+                    self.failed = Some(error);
+                    children.abort();
                 }
                 self.poll(cx, task)
             }
@@ -343,12 +361,8 @@ impl Start {
 }
 
 /// Waits for what a service has spawned, once its `start` is over.
-async fn wind_up(children: Arc<Children>, mut result: Result<(), BoxError>, cx: Context) -> Result<(), BoxError> {
+async fn wind_up(children: Arc<Children>, cx: Context) -> Result<(), BoxError> {
     let member = cx.member();
-    let mut failures = children.take_failures();
-    if !(result.is_ok() && failures.is_empty() || member.stop.has_come()) {
-        children.abort();
-    }
     let mut ended = pin!(children.ended());
     future::poll_fn(|task| {
         // The others would go on without one that has failed.
@@ -360,8 +374,8 @@ async fn wind_up(children: Arc<Children>, mut result: Result<(), BoxError>, cx: 
     .await;
     // Another run of it spawns anew.
     member.take_children();
-    failures.extend(children.take_failures());
-    for error in failures {
+    let mut result = Ok(());
+    for error in children.take_failures() {
         fail_too(&mut result, error, &cx);
     }
     result

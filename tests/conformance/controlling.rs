@@ -405,6 +405,38 @@ async fn c121_what_start_fails_with_says_more_than_a_ready_that_went_with_it_wha
 }
 
 #[tokio::test(start_paused = true)]
+async fn c121_what_start_failed_with_is_told_though_nobody_waits_for_what_it_has_spawned() {
+    let start = |cx: Context| async move {
+        cx.spawn(std::future::pending::<()>());
+        cx.shutdown().requested().await;
+        Err::<(), _>("start fails")
+    };
+    let aborted = "`s1` failed to stop: it has not stopped after 1 s (stop_timeout), so it was aborted";
+    for (limit, before) in [(secs(0), &[][..]), (secs(1), &[aborted])] {
+        let mut group = Group::new();
+        group.add_fn("s1", start).configure("s1", |spec| spec.stop_timeout(limit));
+        let (report, _) = started_and_stopped(&mut group).await;
+        assert_eq!(failures(&report), [before, &["`s1` failed to stop: start fails"]].concat());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c121_a_failure_of_what_it_has_spawned_is_told_though_the_service_is_aborted() {
+    let mut group = Group::new();
+    group.add_fn("s1", |cx: Context| async move {
+        let shutdown = cx.shutdown();
+        cx.spawn(async move {
+            shutdown.requested().await;
+            Err::<(), _>("the task fails")
+        });
+        std::future::pending::<()>().await;
+    });
+    let (report, _) = started_and_stopped(&mut group).await;
+    assert_eq!(failures(&report).len(), 2, "{report}");
+    assert_eq!(failures(&report)[1], "`s1` failed to stop: the task fails");
+}
+
+#[tokio::test(start_paused = true)]
 async fn c188_the_code_of_the_service_that_the_group_is_there_for_is_the_exit_code() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
