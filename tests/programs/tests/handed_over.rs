@@ -151,6 +151,27 @@ fn c179_a_unix_socket_is_passed_on_and_its_file_stays() {
 }
 
 #[test]
+fn c179_a_service_that_is_started_again_takes_its_own_again() {
+    let (web, other) = (tcp(), tcp());
+    let address = other.local_addr().expect("is bound").to_string();
+    for own in ["fd:1", "fd:other", &address] {
+        let env = [("LISTEN_FDNAMES", "web:other"), ("GROUP_OTHER__HTTP", own), ("GROUP_OTHER__RESTART", "on-failure")];
+        let mut program = given(vec![copy(&web), copy(&other)], &env);
+        program.logs("2 services are ready");
+        for _ in 0..2 {
+            let mut client = to(&other);
+            send(&mut *client, "POST /fail HTTP/1.1\r\nhost: other\r\ncontent-length: 0\r\n\r\n");
+            program.logs("somebody asked for it");
+            // Also who comes before it listens again.
+            assert_eq!(ask(&mut *to(&other)), program.id(), "{own}");
+        }
+        program.signal("TERM");
+        let ended = program.end();
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+    }
+}
+
+#[test]
 fn two_are_told_apart() {
     let (web, other) = (tcp(), tcp());
     let env = [("LISTEN_FDNAMES", "other:web"), ("GROUP_OTHER__HTTP", "fd:other")];

@@ -1,5 +1,7 @@
 //! Over HTTP/2 answers that are ready together are written together: none of them waits for one that is not.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -7,8 +9,8 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::http::Version;
 use axum::routing::get;
-use futures_util::channel::mpsc::{UnboundedReceiver, unbounded};
 use futures_util::future::join_all;
+use futures_util::stream::unfold;
 use group::{Context, Group, Running, http};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::Request;
@@ -16,17 +18,22 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Longer than anything here takes, so that a test of a broken server fails where it would hang.
 async fn in_time<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(60), future).await.expect("it would wait for ever")
 }
 
-type Pieces = UnboundedReceiver<Result<Bytes, std::io::Error>>;
-
 /// `/stream` answers with these pieces, and everything else with its own number.
-async fn serving(pieces: Pieces) -> Running {
-    let stream = get(|| async { Body::from_stream(pieces) });
+async fn serving(pieces: UnboundedReceiver<Bytes>) -> Running {
+    let pieces = Arc::new(Mutex::new(pieces));
+    let next = |pieces: Arc<Mutex<UnboundedReceiver<Bytes>>>| async move {
+        let piece = pieces.lock().await.recv().await?;
+        Some((Ok::<_, Infallible>(piece), pieces))
+    };
+    let stream = get(move || async move { Body::from_stream(unfold(pieces, next)) });
     let number = get(|Path(number): Path<String>| async { number });
     let routes = Router::new().route("/stream", stream).route("/{number}", number);
     let mut group = Group::new();
@@ -72,7 +79,7 @@ async fn stops_clean(running: Running) {
 
 #[tokio::test]
 async fn one_request_is_answered_and_so_are_many_at_once() {
-    let (_none, pieces) = unbounded();
+    let (_none, pieces) = unbounded_channel();
     let running = serving(pieces).await;
     let client = Client::of(&running).await;
     client.is_answered(0).await;
@@ -85,12 +92,12 @@ async fn one_request_is_answered_and_so_are_many_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_piece_of_a_long_answer_comes_when_it_is_there_and_others_are_answered_meanwhile() {
-    let (pieces, stream) = unbounded();
+    let (pieces, stream) = unbounded_channel();
     let running = serving(stream).await;
     let client = Client::of(&running).await;
     let mut answer = in_time(client.ask("stream")).await;
     for (number, length) in [1, 40_000, 2, 200_000, 40_000].into_iter().enumerate() {
-        pieces.unbounded_send(Ok(vec![b'x'; length].into())).expect("it is being read");
+        pieces.send(vec![b'x'; length].into()).expect("it is being read");
         let mut left = length;
         while left > 0 {
             let frame = in_time(answer.frame()).await.expect("there is more").expect("it is not cut off");
@@ -99,7 +106,8 @@ async fn each_piece_of_a_long_answer_comes_when_it_is_there_and_others_are_answe
         client.is_answered(number).await;
     }
     drop(pieces);
-    assert!(in_time(answer.frame()).await.is_none(), "it ends as it should");
+    let rest = in_time(answer.collect()).await.expect("it ends as it should").to_bytes();
+    assert!(rest.is_empty(), "{rest:?}");
     client.is_answered(101).await;
     stops_clean(running).await;
 }

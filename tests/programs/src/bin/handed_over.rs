@@ -1,6 +1,7 @@
 //! Listens on what is handed over to it, as `web` unless `GROUP_WEB__HTTP` says otherwise.
 
-use group::service;
+use group::{Shutdown, service};
+use tokio::sync::Notify;
 
 #[derive(Default)]
 struct Web;
@@ -21,12 +22,29 @@ impl Web {
 }
 
 #[derive(Default)]
-struct Other;
+struct Other {
+    fails: Notify,
+}
 
 #[service(http = "127.0.0.1:0", after(Web))]
 impl Other {
-    #[get("/")]
-    async fn index(&self) {}
+    /// Beside what it serves: fails when somebody asks for it.
+    async fn start(&self, shutdown: Shutdown) -> Result<(), &'static str> {
+        tokio::select! {
+            () = shutdown.requested() => Ok(()),
+            () = self.fails.notified() => Err("somebody asked for it"),
+        }
+    }
+
+    #[post("/fail")]
+    async fn fail(&self) {
+        self.fails.notify_one();
+    }
+
+    #[get("/process")]
+    async fn process(&self) -> String {
+        std::process::id().to_string()
+    }
 }
 
 #[group::main]
