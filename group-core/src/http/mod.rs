@@ -10,8 +10,9 @@ mod traffic;
 
 use std::fmt;
 use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{self, Poll, Waker};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,7 +20,7 @@ use axum::extract::FromRequestParts;
 use axum::http::{StatusCode, request::Parts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 
 use self::connection::Serving;
 use self::io::Io;
@@ -262,6 +263,8 @@ struct Connections {
     room: Arc<Semaphore>,
     /// When the last one was accepted.
     last: Option<Instant>,
+    /// Runs while connections come, and is over before any of theirs.
+    first: Option<Pin<Box<Sleep>>>,
     /// The service is not gone before its connections are.
     remains: Option<Remains>,
 }
@@ -275,6 +278,7 @@ impl Connections {
             traffic: Traffic::new(cx, limits.linger),
             room: Arc::new(Semaphore::new(limits.max_connections)),
             last: None,
+            first: None,
             remains: Remains::of(cx),
         }
     }
@@ -289,7 +293,7 @@ impl Connections {
                 Err(error) if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) => {}
                 Err(error) => {
                     tracing::warn!(target: "group", service = self.traffic.service(), %error, "cannot accept connections: {error}");
-                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                    sleep(ACCEPT_AGAIN).await;
                 }
             }
         }
@@ -305,8 +309,21 @@ impl Connections {
         Arc::clone(&self.room).acquire_owned().await.ok()
     }
 
+    /// Before a connection sets its timer, there is one that is over earlier: the earliest of all wakes the
+    /// thread that waits for them, which is a system call. So not every new connection makes it.
+    fn set_first(&mut self) {
+        if self.first.as_ref().is_some_and(|first| !first.is_elapsed()) {
+            return;
+        }
+        let mut first = Box::pin(sleep(self.serving.limits.header_read_timeout));
+        // It is set when it is polled.
+        let _ = first.as_mut().poll(&mut task::Context::from_waker(Waker::noop()));
+        self.first = Some(first);
+    }
+
     fn take(&mut self, stream: Stream, room: Option<OwnedSemaphorePermit>) {
         self.last = Some(Instant::now());
+        self.set_first();
         self.traffic.note_arrival();
         let activity = Activity::new(&self.traffic);
         let io = Io::new(stream, Arc::clone(&activity), self.serving.limits, room);
