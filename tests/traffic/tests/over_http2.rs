@@ -21,9 +21,10 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// Longer than anything here takes, so that a test of a broken server fails where it would hang.
+/// Longer than anything here takes, and shorter than the time after which a silent client is asked whether it is
+/// still there: that wakes a connection which nobody else does.
 async fn in_time<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(60), future).await.expect("it would wait for ever")
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("nothing comes")
 }
 
 /// `/stream` answers with these pieces, and everything else with its own number.
