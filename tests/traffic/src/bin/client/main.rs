@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use axum::http::StatusCode;
+use futures_util::future::join_all;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{self, Bytes, Incoming};
 use hyper::client::conn::{http1, http2};
@@ -126,17 +127,25 @@ fn request(number: usize, addr: &str, keep_alive: bool) -> Request<Body> {
 async fn over_http1(addr: String, counts: Counts, mut number: usize, keep_alive: bool) {
     while let Some(io) = connect(&addr, &counts).await {
         let (mut sender, connection) = http1::handshake(io).await.expect("nothing is sent for it");
-        let connection = tokio::spawn(connection);
-        while sender.ready().await.is_ok() {
-            number += 1;
-            let answer = sender.send_request(request(number, &addr, keep_alive)).await;
-            if !is_answered(answer, &counts).await {
-                break;
+        let asking = async {
+            while sender.ready().await.is_ok() {
+                number += 1;
+                let answer = sender.send_request(request(number, &addr, keep_alive)).await;
+                if !is_answered(answer, &counts).await {
+                    break;
+                }
             }
-        }
-        drop(sender);
-        let _ = connection.await;
+            drop(sender);
+        };
+        side_by_side(connection, asking).await;
     }
+}
+
+/// In one task. In two, a request that is handed over while hyper's connection ends may be in a queue that
+/// nobody looks into any more, and is told of that only when the last who could ask has gone: it would wait for
+/// itself.
+async fn side_by_side(connection: impl Future<Output = hyper::Result<()>>, asking: impl Future) {
+    let _ = tokio::join!(connection, asking);
 }
 
 /// Asks with `ask`, so many times at once, on one connection after the other.
@@ -153,14 +162,10 @@ where
                 continue;
             }
         };
-        let connection = tokio::spawn(connection);
-        let mut streams = JoinSet::new();
-        for first in 0..WORKERS {
-            streams.spawn(ask(sender.clone(), first, addr.clone(), Arc::clone(&counts)));
-        }
+        let ask_from = |first| ask(sender.clone(), first, addr.clone(), Arc::clone(&counts));
+        let asking = join_all((0..WORKERS).map(ask_from));
         drop(sender);
-        streams.join_all().await;
-        let _ = connection.await;
+        side_by_side(connection, asking).await;
     }
 }
 
