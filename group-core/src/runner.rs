@@ -85,7 +85,7 @@ enum Step {
     Unbuilt(Option<Factory>),
     Building(BoxFuture<Result<Arc<dyn DynService>, BoxError>>),
     /// `start` runs, until it ends or a stop is asked for.
-    Starting,
+    Running,
     /// `start` has ended by itself, and may run again, until a stop is asked for.
     Ended,
     /// `start` hears of the stop, and is waited for.
@@ -122,7 +122,7 @@ impl Run {
                 let built = ready!(poll_caught(building.as_mut(), task));
                 Poll::Ready(self.built(flatten(built), cx))
             }
-            Step::Starting => self.starting(cx, task),
+            Step::Running => self.running(cx, task),
             Step::Ended => {
                 let again = ready!(cx.member().poll_again());
                 Poll::Ready(if again { self.begin(cx) } else { self.release(cx) })
@@ -167,12 +167,12 @@ impl Run {
         // What an earlier run of it took is gone with it.
         cx.member().set_hears(self.heard);
         self.start = Some(Start::of(Arc::clone(service), cx));
-        Step::Starting
+        Step::Running
     }
 
-    /// Tells when the service is ready: once its `start` has been polled and has not failed, and every
+    /// Runs `start`, and tells when the service is ready: once it has been polled and has not failed, and every
     /// [`Ready`](crate::Ready) that it took by then has fired.
-    fn starting(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
+    fn running(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
         let Some(start) = &mut self.start else { return Poll::Ready(Step::Ended) };
         let mut ended = start.poll(cx, task);
         // Once it is asked to stop, it need not become ready any more.
