@@ -321,6 +321,15 @@ impl<T> OrElseNot<T> for &Maker<T> {
     }
 }
 
+/// Waits for what an async method returns, and puts it in one form.
+///
+/// # Errors
+///
+/// When it was one.
+pub async fn awaited<T>(returning: impl Future<Output = T>, into_result: fn(T) -> Result) -> Result {
+    into_result(returning.await)
+}
+
 /// Runs a blocking `start` on a thread of its own.
 ///
 /// # Errors
@@ -575,22 +584,24 @@ pub mod http {
         layer.around_all(routes)
     }
 
-    /// The type of a `start` that is not there.
-    pub type Nothing = std::future::Pending<super::Result>;
+    /// A `start` on its way, beside the routes. A type, so that rustc points at what cannot be one.
+    pub type Beside = Pin<Box<dyn Future<Output = super::Result> + Send>>;
 
-    /// Serves the routes where the service is to serve, with its `start` beside that.
+    /// Makes the routes and serves them where the service is to serve, with its `start` beside that.
     ///
     /// # Errors
     ///
-    /// When either fails.
-    pub async fn run(
-        cx: &Context,
-        routes: Router,
-        beside: Option<impl Future<Output = super::Result>>,
-    ) -> super::Result {
-        match beside {
-            Some(start) => crate::http::run_beside(cx, routes, start).await,
-            None => crate::http::run(cx, routes).await,
+    /// When any of it fails.
+    #[expect(clippy::manual_async_fn, reason = "that it is `Send` is proven here, and not again for each service")]
+    pub fn run(
+        cx: Context,
+        make: impl FnOnce(Context) -> super::Result<(Router, Option<Beside>)> + Send,
+    ) -> impl Future<Output = super::Result> + Send {
+        async move {
+            match make(cx.clone())? {
+                (routes, Some(start)) => crate::http::run_beside(&cx, routes, start).await,
+                (routes, None) => crate::http::run(&cx, routes).await,
+            }
         }
     }
 }

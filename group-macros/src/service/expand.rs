@@ -182,7 +182,7 @@ impl Model<'_> {
         quote! {
             #(#variants)*
             #otherwise
-            fn build(_: __g::Context) -> impl __g::Future<Output = __g::Result<Self>> + __g::Send { #default }
+            fn build(_: __g::Context) -> impl __g::Future<Output = __g::Result<Self>> { #default }
         }
     }
 
@@ -232,15 +232,20 @@ impl Model<'_> {
             quote!(#(#cfgs)* let routes = __g::grpc::beside(&cx, &self, routes)?;)
         });
         let starts = self.start.iter().map(|method| {
-            let cfgs = cfgs(&method.attrs);
+            let (cfgs, at) = (cfgs(&method.attrs), method.sig.ident.span());
             let call = call_start(method);
+            // What rustc has to say of the future, it says at the user's name.
+            let start = quote_spanned!(at=> async move { #call });
+            let nothing = quote_spanned!(at=> ());
             quote! {
                 #(#cfgs)*
-                let beside = __g::Some({
+                let beside = {
+                    use __g::Pinned as _;
                     let this = __g::Clone::clone(&self);
                     let cx = __g::Clone::clone(&cx);
-                    async move { #call }
-                });
+                    let start: __g::http::Beside = #start.pinned #nothing;
+                    __g::Some(start)
+                };
             }
         });
         let tickers = (!self.tickers.is_empty()).then(|| {
@@ -252,25 +257,23 @@ impl Model<'_> {
             let wrapped = wrapped(&quote!(routes), &self.layers, &quote!(around_all));
             quote!(let routes = #wrapped;)
         });
-        let at = self.start.first().map_or_else(Span::call_site, |method| method.sig.ident.span());
-        let future = future(
-            at,
-            &quote!(__g::Result),
-            &quote! {
-                let routes = __g::http::Router::new();
-                #(#routes)*
-                let routes = __g::http::mounted(&cx, routes)?;
-                #(#wrappers)*
-                #layers
-                #(#services)*
-                #(#starts)*
-                #nothing
-                let beside = __g::None::<__g::http::Nothing>;
-                #tickers
-                __g::http::run(&cx, routes, beside).await
-            },
-        );
-        quote!(fn start(self: __g::Arc<Self>, cx: __g::Context) #future)
+        quote! {
+            fn start(self: __g::Arc<Self>, cx: __g::Context) -> impl __g::Future<Output = __g::Result> {
+                __g::http::run(cx, move |cx| {
+                    let routes = __g::http::Router::new();
+                    #(#routes)*
+                    let routes = __g::http::mounted(&cx, routes)?;
+                    #(#wrappers)*
+                    #layers
+                    #(#services)*
+                    #(#starts)*
+                    #nothing
+                    let beside = __g::None;
+                    #tickers
+                    __g::Result::Ok((routes, beside))
+                })
+            }
+        }
     }
 
     /// What makes it a service that answers gRPC calls.
@@ -300,13 +303,17 @@ impl Model<'_> {
     /// `stop`, `health`, `reload`.
     fn expand_hooks(&self) -> TokenStream {
         let variants = self.hooks().map(|method| {
-            let name = &method.sig.ident;
+            let cfgs = cfgs(&method.attrs);
+            let (name, at) = (&method.sig.ident, method.sig.ident.span());
             // The trait's name for it, which is not the user's.
             let hook = format_ident!("{}", name.unraw());
-            let wait = wait(method);
-            let outcome = outcome(method);
-            let call = quote!(#outcome(Self::#name(self) #wait));
-            delegate(method, &quote!(fn #hook(&self)), &quote!(__g::Result), &call)
+            let (returned, outcome) = (returned(at, &quote!(__g::Result)), outcome(method));
+            let body = if method.is_async() {
+                quote!(__g::awaited(Self::#name(self), #outcome))
+            } else {
+                quote!(__g::ready(#outcome(Self::#name(self))))
+            };
+            quote!(#(#cfgs)* fn #hook(&self) #returned { #body })
         });
         quote!(#(#variants)*)
     }
@@ -340,14 +347,15 @@ fn delegate(method: &Method, head: &TokenStream, output: &TokenStream, body: &To
 /// the future it says of the tokens at both ends of the type, and of `async move`: those are placed
 /// at the user's name.
 fn future(at: Span, output: &TokenStream, body: &TokenStream) -> TokenStream {
-    let (opaque, plus, open, close) =
-        (quote_spanned!(at=> impl), quote_spanned!(at=> +), quote_spanned!(at=> <), quote_spanned!(at=> >));
+    let returned = returned(at, output);
     let async_move = quote_spanned!(at=> async move);
-    quote! {
-        -> #opaque __g::Send #plus __g::Future #open Output = #output #close {
-            #async_move { #body }
-        }
-    }
+    quote!(#returned { #async_move { #body } })
+}
+
+/// The type of such a future.
+fn returned(at: Span, output: &TokenStream) -> TokenStream {
+    let (opaque, open, close) = (quote_spanned!(at=> impl), quote_spanned!(at=> <), quote_spanned!(at=> >));
+    quote!(-> #opaque __g::Future #open Output = #output #close)
 }
 
 /// The service, as the method takes it. It expects `this`.
