@@ -2,6 +2,14 @@
 
 use std::fmt::Write as _;
 
+/// What is here cargo would build incrementally, and from a registry, as a user has it, it does not.
+const AS_DEPENDENCIES: &str = "
+[profile.dev.package]
+group-core.incremental = false
+group-macros.incremental = false
+service-group.incremental = false
+";
+
 /// A program and what it depends on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -27,9 +35,10 @@ impl Kind {
             }
             Self::Grouped => format!("service-group = {{ path = \"{root}\" }}"),
         };
+        let profile = if self == Self::Grouped { AS_DEPENDENCIES } else { "" };
         format!(
             "[package]\nname = \"hello\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}\n\n\
-             [profile.dev]\ndebug = 0\n\n[workspace]\n"
+             [profile.dev]\ndebug = 0\n{profile}\n[workspace]\n"
         )
     }
 
