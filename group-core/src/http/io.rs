@@ -3,7 +3,6 @@
 #[cfg(feature = "http2")]
 use std::future::poll_fn;
 use std::io;
-#[cfg(feature = "http2")]
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,6 +20,9 @@ use super::traffic::Activity;
 /// What a client that speaks HTTP/2 sends first.
 #[cfg(feature = "http2")]
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The pieces of what is no longer than this are copied and written as one: it costs the system less.
+const SMALL: usize = 1024;
 
 /// A connection's stream, wherever it goes: also to a handler that upgrades it. To drop it is to close
 /// the connection.
@@ -234,7 +236,16 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         #[cfg(feature = "http2")]
         ready!(self.gather(task));
-        let written = Pin::new(&mut self.stream).poll_write_vectored(task, slices);
+        let mut room = [MaybeUninit::uninit(); SMALL];
+        let mut whole = ReadBuf::uninit(&mut room);
+        let written = if slices.iter().map(|slice| slice.len()).sum::<usize>() <= SMALL {
+            for slice in slices {
+                whole.put_slice(slice);
+            }
+            Pin::new(&mut self.stream).poll_write(task, whole.filled())
+        } else {
+            Pin::new(&mut self.stream).poll_write_vectored(task, slices)
+        };
         self.in_time(written, task)
     }
 
