@@ -48,13 +48,17 @@ pub struct Wanted {
     pub rounds: usize,
     /// How often a disturbed sample is taken.
     pub tries: u32,
-    /// Only of these numbers of services.
+    /// Only of these numbers of services, if there are any.
     pub sizes: Vec<usize>,
     /// Only of contenders whose name begins so, and of the floor.
     pub only: Option<String>,
 }
 
 impl Wanted {
+    fn sizes(&self) -> &[usize] {
+        if self.sizes.is_empty() { SIZES } else { &self.sizes }
+    }
+
     fn contenders(&self) -> impl Iterator<Item = &'static Contender> {
         let wants = |name: &str| name == FLOOR || self.only.as_ref().is_none_or(|only| name.starts_with(only.as_str()));
         ALL.iter().filter(move |contender| wants(contender.name))
@@ -71,7 +75,7 @@ pub fn measure(programs: &Path, wanted: &Wanted) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     for round in 0..wanted.rounds {
         for (&services, &threads) in
-            wanted.sizes.iter().flat_map(|size| THREADS.iter().map(move |threads| (size, threads)))
+            wanted.sizes().iter().flat_map(|size| THREADS.iter().map(move |threads| (size, threads)))
         {
             eprintln!("round {} of {}: {services} services, {threads} thread(s)", round + 1, wanted.rounds);
             for contender in wanted.contenders() {
