@@ -14,6 +14,7 @@ use group::{Cause, Context, Ending, Group, Handle, Outcome, Phase, Report, Runni
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::io::ReaderStream;
 
@@ -549,6 +550,50 @@ async fn one_that_has_not_sent_all_of_its_last_is_read() {
     }
     drop(stream);
     assert_drained(&in_time(running.stop()).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c177_connections_are_closed_one_by_one_when_that_is_wanted() {
+    const SPREAD: Duration = secs(10);
+    let mut group = Group::new();
+    group.add_fn("web", |cx: Context| async move {
+        let routes = Router::new().route("/", get(|| async { "served" }));
+        http::Server::new(routes).close_spread(SPREAD).serve(&cx, "127.0.0.1:0").await
+    });
+    group.configure("web", |spec| spec.stop_timeout(secs(40)));
+    let running = group.stop_timeout(secs(60)).start().await.unwrap();
+    let addr = running.local_addr("web").unwrap();
+    let mut idle = JoinSet::new();
+    for _ in 0..400 {
+        let mut stream = requested(addr, "/").await;
+        response(&mut stream, "served").await;
+        idle.spawn(async move {
+            is_closed(stream).await;
+            Instant::now()
+        });
+    }
+    let mut busy = JoinSet::new();
+    for _ in 0..100 {
+        let mut stream = requested(addr, "/").await;
+        busy.spawn(async move {
+            while !response(&mut stream, "served").await.contains("connection: close") {
+                sleep(millis(100)).await;
+                stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+            }
+            Instant::now()
+        });
+    }
+
+    let asked = Instant::now();
+    running.handle().stop();
+    for (all, closed) in [(400, idle.join_all().await), (100, busy.join_all().await)] {
+        let quarters = [0, 1, 2, 3].map(|nth| {
+            let quarter = asked + SPREAD * nth / 4..asked + SPREAD * (nth + 1) / 4;
+            closed.iter().filter(|&at| quarter.contains(at)).count()
+        });
+        assert!(quarters.iter().all(|&count| count > all / 25), "{quarters:?} of {all}");
+    }
+    assert_drained(&running.wait().await);
 }
 
 /// How long a client may take to ask, in the tests of that. Theirs is paused time.

@@ -93,7 +93,7 @@ impl Serving {
         // For a `WebSocket` over HTTP/2.
         http2.enable_connect_protocol();
         let connection = pin!(http2.serve_connection(TokioIo::new(io), service));
-        until_closed(connection, activity, activity.stop_asked(), http2::Connection::graceful_shutdown).await
+        until_closed(connection, activity, activity.is_to_close(), http2::Connection::graceful_shutdown).await
     }
 
     /// Answers one request.

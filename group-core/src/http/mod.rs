@@ -117,6 +117,7 @@ struct Limits {
     max_connections: usize,
     write_timeout: Duration,
     linger: Duration,
+    close_spread: Duration,
 }
 
 impl Default for Limits {
@@ -127,6 +128,7 @@ impl Default for Limits {
             max_connections: 10_000,
             write_timeout: Duration::from_secs(60),
             linger: Duration::from_millis(200),
+            close_spread: Duration::ZERO,
         }
     }
 }
@@ -204,6 +206,15 @@ impl Server {
         self
     }
 
+    /// When the server stops, each connection is told to close at a moment of its own within this time, rather than
+    /// all at once: their clients do not come to other servers all at one moment, either. Until then it is served
+    /// as before. Zero by default. A quarter of the service's [`stop_timeout`](crate::Spec::stop_timeout) is a good
+    /// choice, Envoy's; in `HAProxy` it is `close-spread-time`.
+    pub fn close_spread(mut self, time: Duration) -> Self {
+        self.limits.close_spread = time;
+        self
+    }
+
     /// Serves on this address until the service is asked to stop, and then until every request that
     /// was accepted is answered.
     ///
@@ -275,7 +286,7 @@ impl Connections {
         Self {
             tasks: JoinSet::new(),
             serving: Arc::new(serving),
-            traffic: Traffic::new(cx, limits.linger),
+            traffic: Traffic::new(cx, &limits),
             room: Arc::new(Semaphore::new(limits.max_connections)),
             last: None,
             first: None,

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::Limits;
 use crate::Context;
 use crate::latch::{Latch, Tallied, Tally};
+use crate::restart::chance;
 
 /// After this long, what was in the socket when the stop was asked for has been read.
 const READ_FIRST: Duration = Duration::from_millis(5);
@@ -26,6 +28,7 @@ pub(super) struct Traffic {
     cx: Context,
     begun: Instant,
     linger: Duration,
+    close_spread: Duration,
     /// Set when the server is asked to stop.
     stop: Latch,
     /// How far it has come, for those who look at every request.
@@ -41,11 +44,12 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn new(cx: &Context, linger: Duration) -> Arc<Self> {
+    pub(super) fn new(cx: &Context, limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
             cx: cx.clone(),
             begun: Instant::now(),
-            linger,
+            linger: limits.linger,
+            close_spread: limits.close_spread,
             stop: Latch::default(),
             stage: AtomicU8::new(SERVING),
             open: Tally::default(),
@@ -118,6 +122,8 @@ pub(super) struct Activity {
     heard: AtomicBool,
     /// Whether the client has said that it sends no more, and has sent no body that may be unread.
     said_all: AtomicBool,
+    /// Whether the next answer is the last.
+    is_last: AtomicBool,
     /// When it was opened, or last answered.
     silent_since: AtomicU64,
     /// Whether the drain waits for it.
@@ -134,6 +140,7 @@ impl Activity {
             answering: AtomicUsize::new(0),
             heard: AtomicBool::new(false),
             said_all: AtomicBool::new(false),
+            is_last: AtomicBool::new(false),
             silent_since: AtomicU64::new(traffic.now()),
             waited_for: AtomicBool::new(false),
             is_stream: AtomicBool::new(false),
@@ -190,7 +197,7 @@ impl Activity {
     }
 
     /// Waits until the server is asked to stop.
-    pub(super) async fn stop_asked(&self) {
+    async fn stop_asked(&self) {
         self.traffic.stop.wait().await;
         if self.is_in_hand() {
             self.wait_for();
@@ -200,10 +207,19 @@ impl Activity {
         }
     }
 
-    /// Waits until the server is asked to stop and the connection may be closed: nothing is in hand,
-    /// and the client has been silent for so long that nothing is on its way, either.
-    pub(super) async fn may_close(&self) {
+    /// Waits until the server is asked to stop, and then for the connection's own moment to be closed.
+    pub(super) async fn is_to_close(&self) {
         self.stop_asked().await;
+        if !self.traffic.close_spread.is_zero() {
+            sleep(self.traffic.close_spread.mul_f64(chance())).await;
+        }
+        self.is_last.store(true, Relaxed);
+    }
+
+    /// The same, and until the connection may be closed: nothing is in hand, and the client has been silent for so
+    /// long that nothing is on its way, either.
+    pub(super) async fn may_close(&self) {
+        self.is_to_close().await;
         sleep(READ_FIRST).await;
         while let Some(wait) = self.linger() {
             sleep(wait).await;
@@ -268,7 +284,12 @@ pub(super) struct InHand {
 impl InHand {
     /// Whether the client is to send no more: the server stops, or will soon.
     pub(super) fn is_last(&self) -> bool {
-        self.activity.traffic.stage.load(Relaxed) != SERVING
+        let Activity { traffic, is_last, .. } = &*self.activity;
+        match traffic.stage.load(Relaxed) {
+            SERVING => false,
+            STOPPING => traffic.close_spread.is_zero() || is_last.load(Relaxed),
+            _ => true,
+        }
     }
 
     pub(super) fn service(&self) -> &str {
