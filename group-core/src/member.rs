@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::latch::{Latch, Tally};
 use crate::lock::lock;
+use crate::panic::caught;
 use crate::ready::{Holds, Ready};
 use crate::service::DynService;
 use crate::stop_request::StopRequest;
@@ -306,12 +307,15 @@ impl Context {
         tokio::spawn(async move {
             // Dropped when the task is, and in reverse.
             let (_remains, _counted) = (remains, counted);
-            let result = tokio::select! {
-                biased;
-                () = children.aborted.wait() => return,
-                result = task => result,
-            };
-            if let Err(error) = result {
+            // Its destructor, too, may panic.
+            let ended = caught(async {
+                tokio::select! {
+                    biased;
+                    () = children.aborted.wait() => Ok(()),
+                    result = task => result,
+                }
+            });
+            if let Err(error) = ended.await.and_then(|result| result) {
                 children.fail(error);
                 cx.member().task.wake();
             }

@@ -437,6 +437,29 @@ async fn c121_a_failure_of_what_it_has_spawned_is_told_though_the_service_is_abo
 }
 
 #[tokio::test(start_paused = true)]
+async fn c121_a_panic_in_a_destructor_of_what_it_has_spawned_is_told() {
+    struct PanicsInDrop;
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            panic!("in drop");
+        }
+    }
+    let mut group = Group::new();
+    group.add_fn("s1", |cx: Context| async move {
+        cx.spawn(async {
+            let _panics = PanicsInDrop;
+            std::future::pending::<()>().await;
+        });
+        sleep(secs(1)).await;
+        Err::<(), _>("start fails")
+    });
+    let (report, _) = ended(&mut group).await;
+    assert_eq!(report.cause().map(ToString::to_string).as_deref(), Some("`s1` failed: start fails"), "{report}");
+    let told = failures(&report);
+    assert!(told.len() == 2 && told.iter().any(|failure| failure.contains("panicked: in drop")), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn c188_the_code_of_the_service_that_the_group_is_there_for_is_the_exit_code() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
