@@ -132,6 +132,12 @@ impl Context {
         &self.shared.lame_duck
     }
 
+    /// How long this service may take to stop, if none before it takes longer than it should.
+    #[cfg(feature = "http")]
+    pub(crate) fn time_to_stop(&self) -> Duration {
+        self.member().spec.stop_limit().min(self.shared.stop_timeout)
+    }
+
     /// Waits until every service is ready.
     #[cfg(feature = "testing")]
     pub(crate) fn group_ready(&self) -> impl Future<Output = ()> + Send + use<> {

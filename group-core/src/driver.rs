@@ -105,7 +105,10 @@ impl Driver {
                 self.elapse();
             }
             for message in messages.drain(..) {
-                self.receive(message);
+                // What comes after the end changes nothing.
+                if !self.lifecycle.is_over() {
+                    self.receive(message);
+                }
             }
         }
         self.finish();

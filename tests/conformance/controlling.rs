@@ -1,8 +1,10 @@
 //! What a group lets others do: end it with a code, spawn tasks of their own, ask for more time,
 //! listen to what happens, and run beside another group.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 use group::{
     BoxError, Cause, Context, Ending, Event, Group, Handle, Outcome, Ready, Restart, Role, Service, Shutdown, State,
@@ -471,6 +473,38 @@ async fn c188_the_code_of_the_service_that_the_group_is_there_for_is_the_exit_co
     let (report, _) = ended(&mut group).await;
     assert_eq!((report.outcome(), report.exit_code()), (Outcome::Clean, 42));
     assert_eq!(journal.take(), then(&["s1 starts"], stops(["s1"])));
+}
+
+/// Runs until it is asked to stop, and has something that goes with it.
+struct Holds {
+    _held: Arc<()>,
+}
+
+impl Service for Holds {
+    async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+        cx.shutdown().requested().await;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c127_a_code_that_comes_when_every_service_is_gone_changes_nothing() {
+    let held = Arc::new(());
+    let left = Arc::downgrade(&held);
+    let running = Group::new().add(Holds { _held: held }).start().await.unwrap();
+    let handle = running.handle();
+    // It is always about to run, so that it sees the end of the service before the group does.
+    let looks = tokio::spawn(poll_fn(move |task| {
+        if left.strong_count() == 0 {
+            handle.exit(42);
+            return Poll::Ready(());
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    }));
+    let report = in_time(running.stop()).await;
+    assert_eq!((report.outcome(), report.exit_code()), (Outcome::Clean, 0));
+    looks.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

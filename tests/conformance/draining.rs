@@ -596,6 +596,28 @@ async fn c177_connections_are_closed_one_by_one_when_that_is_wanted() {
     assert_drained(&running.wait().await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn c177_however_long_that_may_take_the_server_has_stopped_in_time() {
+    for (service, group_has) in [(secs(10), secs(60)), (secs(60), secs(10)), (Duration::MAX, secs(10))] {
+        let mut group = Group::new();
+        group.add_fn("web", |cx: Context| async move {
+            http::Server::new(Router::new()).close_spread(Duration::MAX).serve(&cx, "127.0.0.1:0").await
+        });
+        group.configure("web", |spec| spec.stop_timeout(service));
+        let running = group.stop_timeout(group_has).start().await.unwrap();
+        let addr = running.local_addr("web").unwrap();
+        let mut idle = Vec::new();
+        for _ in 0..30 {
+            let mut stream = requested(addr, "/").await;
+            response(&mut stream, "").await;
+            idle.push(stream);
+        }
+        let asked = Instant::now();
+        assert_drained(&running.stop().await);
+        assert!(asked.elapsed() < secs(3), "{:?}", asked.elapsed());
+    }
+}
+
 /// How long a client may take to ask, in the tests of that. Theirs is paused time.
 const TO_ASK: Duration = secs(10);
 

@@ -208,8 +208,8 @@ impl Server {
 
     /// When the server stops, each connection is told to close at a moment of its own within this time, rather than
     /// all at once: their clients do not come to other servers all at one moment, either. Until then it is served
-    /// as before. Zero by default. A quarter of the service's [`stop_timeout`](crate::Spec::stop_timeout) is a good
-    /// choice, Envoy's; in `HAProxy` it is `close-spread-time`.
+    /// as before. Zero by default, and at most a quarter of the service's [`stop_timeout`](crate::Spec::stop_timeout), or
+    /// of the group's if that is shorter: so does Envoy; in `HAProxy` it is `close-spread-time`.
     pub fn close_spread(mut self, time: Duration) -> Self {
         self.limits.close_spread = time;
         self

@@ -49,7 +49,7 @@ impl Traffic {
             cx: cx.clone(),
             begun: Instant::now(),
             linger: limits.linger,
-            close_spread: limits.close_spread,
+            close_spread: limits.close_spread.min(cx.time_to_stop() / 4),
             stop: Latch::default(),
             stage: AtomicU8::new(SERVING),
             open: Tally::default(),
