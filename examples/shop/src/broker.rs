@@ -53,9 +53,9 @@ impl Broker {
 }
 
 impl Broker {
-    /// A client, which connects when the event loop is polled.
-    pub(crate) fn client(&self, name: &str) -> anyhow::Result<(AsyncClient, EventLoop)> {
-        Ok(AsyncClient::new(options(&self.url, name)?, 100))
+    /// A client, which connects when the event loop is polled, and holds so much until the loop sends it.
+    pub(crate) fn client(&self, name: &str, holds: usize) -> anyhow::Result<(AsyncClient, EventLoop)> {
+        Ok(AsyncClient::new(options(&self.url, name)?, holds))
     }
 }
 

@@ -31,7 +31,7 @@ impl Outbox {
 
     /// It may be cut off anywhere: what is not packed is still there at the next start.
     async fn start(&self, shutdown: Shutdown) -> anyhow::Result<()> {
-        let (client, mut events) = self.broker.client("outbox")?;
+        let (client, mut events) = self.broker.client("outbox", AT_ONCE as usize)?;
         tokio::select! {
             sent = self.send(&client) => sent?,
             () = async { loop { next(&mut events).await; } } => {}

@@ -13,6 +13,11 @@ use crate::database::Database;
 use crate::gateway::Order;
 use crate::mqtt::{ORDERS, leave, next};
 
+/// How many acknowledgements may wait to be sent: for every message that can be on its way, for MQTT
+/// numbers them with 16 bits. With less, a backlog could fill it; the order in hand would wait for room,
+/// which the event loop makes, and the event loop for the order in hand.
+const ACKNOWLEDGEMENTS: usize = 1 << 16;
+
 pub(crate) struct Warehouse {
     database: Arc<Database>,
     broker: Arc<Broker>,
@@ -26,7 +31,7 @@ impl Warehouse {
 
     /// At the stop no more is taken, and the order in hand is finished.
     async fn start(&self, shutdown: Shutdown, ready: Ready) -> anyhow::Result<()> {
-        let (client, mut events) = self.broker.client("warehouse")?;
+        let (client, mut events) = self.broker.client("warehouse", ACKNOWLEDGEMENTS)?;
         let messages = stream::unfold(&mut events, |events| async {
             loop {
                 match next(events).await {

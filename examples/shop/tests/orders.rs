@@ -112,3 +112,25 @@ async fn what_was_promised_is_packed_once_with_mosquitto() {
     let left = stopped_again_and_again(folder.path(), &[("BROKER_URL", &mosquitto.url())]).await;
     assert!(left > 0, "no stop left anything for the next start");
 }
+
+/// It was one in five starts after a kill that hung, with a little more than 100 messages.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_backlog_in_the_broker_does_not_hold_the_start_up() {
+    const BACKLOG: i64 = 500;
+    let Some(mosquitto) = Mosquitto::start() else { return };
+    let folder = tempfile::tempdir().expect("there is room");
+    let url = mosquitto.url();
+    let env = [("BROKER_URL", url.as_str())];
+    // From now on the broker keeps what comes for it.
+    let mut first = shop(folder.path(), &env);
+    first.opens();
+    first.program.signal("TERM");
+    assert_eq!(first.program.end().code, Some(0));
+    let message = |id| format!(r#"{{"id": "order-{id}", "item": "tea", "pieces": 2, "price": 700}}"#);
+    mosquitto.has(&(0..BACKLOG).map(message).collect::<Vec<_>>()).await;
+    let mut second = shop(folder.path(), &env);
+    second.opens();
+    until("all is packed", || ask(&database(folder.path()), "SELECT count(*) FROM orders") == BACKLOG);
+    second.program.signal("TERM");
+    assert_eq!(second.program.end().code, Some(0));
+}

@@ -1,6 +1,6 @@
 //! The shop as its customers see it, and a broker that is not ours.
 
-#![allow(dead_code, missing_docs, reason = "each test uses a part of it")]
+#![allow(missing_docs, reason = "they are for the tests beside")]
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use programs::Program;
 use reqwest::StatusCode;
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use rusqlite::{Connection, OpenFlags};
 
 /// Starts the shop on its database in this folder. `BROKER_URL` says where the broker is, if it is not
@@ -69,7 +70,8 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// mosquitto, on a port of its own, with what it keeps in a folder of its own.
 pub(crate) struct Mosquitto {
     process: Child,
-    folder: tempfile::TempDir,
+    /// Removed when it has ended.
+    _folder: tempfile::TempDir,
     port: u16,
 }
 
@@ -80,13 +82,13 @@ impl Mosquitto {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port is free").port();
         let settings = format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n\
-             persistence true\npersistence_location {}/\n",
+             max_inflight_messages 0\npersistence true\npersistence_location {}/\n",
             folder.path().display()
         );
         std::fs::write(folder.path().join("mosquitto.conf"), settings).expect("there is room");
         match spawn(folder.path()) {
             Ok(process) => {
-                let mosquitto = Self { process, folder, port };
+                let mosquitto = Self { process, _folder: folder, port };
                 mosquitto.listens();
                 Some(mosquitto)
             }
@@ -102,26 +104,29 @@ impl Mosquitto {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
 
-    /// Kills it, and starts it again.
-    pub(crate) fn again(&mut self) {
-        self.end();
-        self.process = spawn(self.folder.path()).expect("it was there before");
-        self.listens();
+    /// Sends these to the shop, and waits until the broker has them.
+    pub(crate) async fn has(&self, messages: &[String]) {
+        let options = MqttOptions::new("test", "127.0.0.1", self.port);
+        let (client, mut events) = AsyncClient::new(options, messages.len());
+        for message in messages {
+            client.try_publish("orders", QoS::AtLeastOnce, false, message.as_str()).expect("there is room");
+        }
+        let mut acknowledged = 0;
+        while acknowledged < messages.len() {
+            let event = events.poll().await.expect("it is there");
+            acknowledged += usize::from(matches!(event, Event::Incoming(Packet::PubAck(_))));
+        }
     }
 
     fn listens(&self) {
         until("mosquitto listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
     }
-
-    fn end(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 impl Drop for Mosquitto {
     fn drop(&mut self) {
-        self.end();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
