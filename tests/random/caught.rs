@@ -7,7 +7,7 @@ use group::{Ending, Event, Outcome, Role, Schedule, State};
 use crate::play::{History, play};
 use crate::probe::{Entry, What};
 use crate::promises::broken;
-use crate::scenario::{Act, Ask, Hears, How, Life, Need, Scenario, Step};
+use crate::scenario::{Act, Ask, Hears, How, Life, Need, Scenario, Step, When};
 
 /// A chain of three, of which the last needs the first two, runs until it is asked to stop.
 fn chain(schedule: Schedule) -> Scenario {
@@ -16,7 +16,8 @@ fn chain(schedule: Schedule) -> Scenario {
     Scenario {
         schedule,
         stop_timeout: Duration::from_secs(10),
-        ask: Ask { how: How::Stop, at: Duration::from_secs(5), yields: 0 },
+        ask: Ask { how: How::Stop, when: When { at: Duration::from_secs(5), yields: 0 } },
+        reloads: Vec::new(),
         services: vec![
             steady.clone(),
             Life { after: after(&[0]), ..steady.clone() },
@@ -195,6 +196,42 @@ fn an_exit_code_that_hides_a_failure_is_caught() {
         let report = it.report.as_mut().expect("it has one");
         (report.outcome, report.exit_code) = (Outcome::StartFailed, 2);
     });
+}
+
+#[test]
+fn a_start_that_is_given_up_too_early_is_caught() {
+    let mut scenario = chain(Schedule::Strict);
+    let asks = Step { extends: Duration::from_secs(3), then: Act::Hang, ..Step::NOTHING };
+    (scenario.services[1].start, scenario.services[1].start_timeout) = (asks, Duration::from_secs(2));
+    catches(&scenario, "patient", |it| {
+        let failed = event(it, "s1", State::Failed);
+        it.events[failed].0 = Duration::from_millis(2900);
+    });
+}
+
+#[test]
+fn a_reload_that_is_missing_or_out_of_turn_is_caught() {
+    let mut scenario = chain(Schedule::Strict);
+    scenario.reloads = vec![When { at: Duration::from_secs(2), yields: 0 }];
+    scenario.services.iter_mut().for_each(|life| life.reload = Some(Step::NOTHING));
+    scenario.services[1].reload = Some(Step { then: Act::Fail, ..Step::NOTHING });
+    catches(&scenario, "reload", |it| it.entries.retain(|entry| entry.who != 2 || entry.what != What::Reloads));
+    catches(&scenario, "reload", |it| earlier(it, &(1, What::Reloads), &(0, What::Reloads)));
+    catches(&scenario, "reload", |it| earlier(it, &(1, What::Reloads), &(0, What::ReloadOver)));
+    catches(&scenario, "reload", |it| earlier(it, &(2, What::Reloads), &(2, What::Ready)));
+    catches(&scenario, "reload", |it| it.scenario.reloads.clear());
+    catches(&scenario, "reload", |it| it.reloads[0].over = Duration::from_secs(6));
+    catches(&scenario, "reload", |it| it.reloads[0].failed[0].1 = "something else".to_owned());
+    catches(&scenario, "nothing lost in silence", |it| it.report.as_mut().expect("it has one").failures.clear());
+    catches(&scenario, "nothing invented", |it| it.report.as_mut().expect("it has one").failures[0].fatal = true);
+    catches(&scenario, "events", |it| it.events.retain(|(_, event)| *event != Event::GroupReloading));
+}
+
+#[test]
+fn a_code_that_nobody_asked_for_is_caught() {
+    let mut scenario = chain(Schedule::Strict);
+    scenario.ask.how = How::Exit(7);
+    catches(&scenario, "the exit code", |it| it.report.as_mut().expect("it has one").exit_code = 0);
 }
 
 #[test]

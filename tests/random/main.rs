@@ -92,6 +92,8 @@ struct Covered {
     scenarios: u64,
     services: usize,
     faults: usize,
+    reloads: usize,
+    extended: usize,
     restarts: u64,
     aborted: usize,
     clean: u64,
@@ -106,7 +108,10 @@ impl Covered {
     fn add(&mut self, history: &History) {
         self.scenarios += 1;
         self.services += history.scenario.services.len();
-        self.faults += history.entries.iter().filter(|entry| matches!(entry.what, What::Fault(_))).count();
+        let count = |is: fn(&What) -> bool| history.entries.iter().filter(|entry| is(&entry.what)).count();
+        self.faults += count(|what| matches!(what, What::Fault(_)));
+        self.reloads += count(|what| *what == What::Reloads);
+        self.extended += count(|what| matches!(what, What::Extends(_)));
         let Some(report) = &history.report else {
             self.dropped_unseen += 1;
             return;

@@ -6,12 +6,12 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use group::{Cause, Ending, Event, Outcome, Report, Running, StartError};
+use group::{Cause, Ending, Event, Handle, Outcome, Report, Running, StartError};
 use tokio::runtime::{Builder, Handle as Runtime};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
-use crate::probe::{Entry, Stage};
+use crate::probe::{Entry, Reload, Stage};
 use crate::scenario::{How, Scenario};
 
 /// Longer than every scenario takes.
@@ -24,6 +24,7 @@ pub(crate) struct History {
     pub(crate) entries: Vec<Entry>,
     /// Empty if no service was ever reached, through which to see the group.
     pub(crate) events: Vec<(Duration, Event)>,
+    pub(crate) reloads: Vec<Reload>,
     /// Whether the group was stopping already when the first service was reached.
     pub(crate) late: bool,
     /// When the stop was asked for, if the group had not ended before.
@@ -46,6 +47,9 @@ impl fmt::Display for History {
         }
         for (at, event) in &self.events {
             writeln!(f, "  {at:>8?} {event:?}")?;
+        }
+        for reload in &self.reloads {
+            writeln!(f, "  {reload:?}")?;
         }
         for line in self.report.iter().flat_map(|report| &report.failures) {
             writeln!(f, "  {line:?}")?;
@@ -152,11 +156,10 @@ async fn perform(stage: &Arc<Stage>) -> History {
     let ended = stage.now();
     let entries_at_end = stage.entries.lock().unwrap().len();
     let witness = stage.witness.get();
-    let recorder = witness.and_then(|witness| witness.recorder.lock().unwrap().take());
-    let recording = recorder.as_ref().is_some_and(|recorder| !recorder.is_finished());
-    let tasks_at_end = alive() - usize::from(recording);
-    if let Some(recorder) = recorder {
-        recorder.await.expect("it only writes down");
+    let others = witness.map(|witness| std::mem::take(&mut *witness.others.lock().unwrap())).unwrap_or_default();
+    let tasks_at_end = alive() - others.iter().filter(|other| !other.is_finished()).count();
+    for other in others {
+        other.await.expect("it only watches");
     }
     // What were left behind could still act.
     sleep(Duration::from_secs(60 * 60)).await;
@@ -164,6 +167,7 @@ async fn perform(stage: &Arc<Stage>) -> History {
         scenario: stage.scenario.clone(),
         entries: stage.entries.lock().unwrap().clone(),
         events: stage.events.lock().unwrap().clone(),
+        reloads: stage.reloads.lock().unwrap().clone(),
         late: witness.is_some_and(|witness| witness.late),
         asked,
         came_up,
@@ -180,15 +184,15 @@ fn alive() -> usize {
 
 async fn end(stage: &Arc<Stage>) -> End {
     let mut starting = Box::pin(stage.group().start());
-    let mut due = pin!(due(stage));
+    let mut due = pin!(stage.comes(stage.scenario.ask.when));
     let started = tokio::select! {
         biased;
         started = &mut starting => started,
         () = &mut due => {
             let asked = Some(stage.now());
             return match stage.witness.get() {
-                Some(witness) if stage.scenario.ask.how == How::Stop => {
-                    witness.handle.stop();
+                Some(witness) if stage.scenario.ask.how != How::Drop => {
+                    ask(stage, &witness.handle);
                     End { asked, ..to_the_end(starting.await, pin!(std::future::pending()), stage).await }
                 }
                 _ => {
@@ -201,12 +205,12 @@ async fn end(stage: &Arc<Stage>) -> End {
     to_the_end(started, due, stage).await
 }
 
-/// Waits until it is time to ask for the stop.
-async fn due(stage: &Stage) {
-    let ask = stage.scenario.ask;
-    sleep(ask.at).await;
-    for _ in 0..ask.yields {
-        yield_now().await;
+/// Asks for the stop; to drop what runs is not done here.
+fn ask(stage: &Stage, handle: &Handle) {
+    match stage.scenario.ask.how {
+        How::Stop => handle.stop(),
+        How::Exit(code) => handle.exit(code),
+        How::Drop => {}
     }
 }
 
@@ -223,10 +227,10 @@ async fn to_the_end(started: Result<Running, StartError>, due: impl Future<Outpu
         report = &mut ended => (report, None),
         () = due => {
             let asked = Some(stage.now());
-            match stage.scenario.ask.how {
-                How::Stop => handle.stop(),
+            ask(stage, &handle);
+            if stage.scenario.ask.how == How::Drop {
                 // What waited held the running group, so that this drops it.
-                How::Drop => ended = Box::pin(async move { handle.wait().await }),
+                ended = Box::pin(async move { handle.wait().await });
             }
             (ended.await, asked)
         }

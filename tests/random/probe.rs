@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use group::{Absent, BoxError, Context, Event, Events, Group, Handle, Ready, Service, Shutdown, Spec};
+use group::{Absent, BoxError, Context, Event, Events, Group, Handle, Ready, ReloadError, Service, Shutdown, Spec};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, yield_now};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::scenario::{Act, Hears, Life, Scenario, Step, name};
+use crate::play::id;
+use crate::scenario::{Act, Hears, Life, Scenario, Step, When, name};
 
 /// Something that happened to a service, when.
 #[derive(Clone, Debug)]
@@ -40,6 +41,11 @@ pub(crate) enum What {
     Spawns,
     /// What `start` has spawned is over.
     ChildOver,
+    /// It asks for so much time.
+    Extends(Duration),
+    Reloads,
+    /// `reload` is over: it returned, panicked or was dropped.
+    ReloadOver,
     Stops,
     Stopped,
     Dropped,
@@ -55,6 +61,7 @@ pub(crate) struct Stage {
     begun: Instant,
     pub(crate) entries: Mutex<Vec<Entry>>,
     pub(crate) events: Arc<Mutex<Vec<(Duration, Event)>>>,
+    pub(crate) reloads: Mutex<Vec<Reload>>,
     /// From when the first service begins.
     pub(crate) witness: OnceLock<Witness>,
 }
@@ -64,7 +71,19 @@ pub(crate) struct Witness {
     pub(crate) handle: Handle,
     /// Whether the group was stopping already when the first service was reached.
     pub(crate) late: bool,
-    pub(crate) recorder: Mutex<Option<JoinHandle<()>>>,
+    /// Those who write the events down, and who ask for reloads.
+    pub(crate) others: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What came of a request to reload.
+#[derive(Clone, Debug)]
+pub(crate) struct Reload {
+    pub(crate) asked: Duration,
+    pub(crate) over: Duration,
+    /// Whether the group was not stopping.
+    pub(crate) was_done: bool,
+    /// Of those who failed, and of nobody else.
+    pub(crate) failed: Vec<(Option<usize>, String)>,
 }
 
 impl Stage {
@@ -74,6 +93,7 @@ impl Stage {
             begun: Instant::now(),
             entries: Mutex::default(),
             events: Arc::default(),
+            reloads: Mutex::default(),
             witness: OnceLock::new(),
         })
     }
@@ -103,13 +123,40 @@ impl Stage {
     }
 
     /// Only a service can see its group before it is ready.
-    fn watch(&self, cx: &Context) {
+    fn watch(self: &Arc<Self>, cx: &Context) {
         self.witness.get_or_init(|| {
             let handle = cx.handle();
-            let recorder = tokio::spawn(record(handle.events(), Arc::clone(&self.events), self.begun));
-            Witness { late: handle.is_stopping(), recorder: Mutex::new(Some(recorder)), handle }
+            let mut others = vec![tokio::spawn(record(handle.events(), Arc::clone(&self.events), self.begun))];
+            let reload = |&when| tokio::spawn(reload(Arc::clone(self), handle.clone(), when));
+            others.extend(self.scenario.reloads.iter().map(reload));
+            Witness { late: handle.is_stopping(), others: Mutex::new(others), handle }
         });
     }
+
+    /// Waits for this moment.
+    pub(crate) async fn comes(&self, when: When) {
+        sleep_until(self.begun + when.at).await;
+        for _ in 0..when.yields {
+            yield_now().await;
+        }
+    }
+}
+
+async fn reload(stage: Arc<Stage>, handle: Handle, when: When) {
+    tokio::select! {
+        biased;
+        () = handle.stopping() => return,
+        () = stage.comes(when) => {}
+    }
+    let asked = stage.now();
+    let result = handle.reload().await;
+    let failed = match &result {
+        Err(ReloadError::Failed(failed)) => failed.as_slice(),
+        _ => &[],
+    };
+    let failed = failed.iter().map(|failure| (failure.service().map(id), failure.error().to_string())).collect();
+    let was_done = !matches!(result, Err(ReloadError::Stopping));
+    stage.reloads.lock().unwrap().push(Reload { asked, over: stage.now(), was_done, failed });
 }
 
 async fn record(mut events: Events, into: Arc<Mutex<Vec<(Duration, Event)>>>, begun: Instant) {
@@ -132,6 +179,9 @@ struct Probe {
     stage: Arc<Stage>,
     id: usize,
     starts: AtomicU32,
+    reloads: AtomicU32,
+    /// With which it asks for more time.
+    extends: OnceLock<Shutdown>,
     /// Its hook has run, which `start` hears if nothing else tells it.
     released: Notify,
 }
@@ -140,7 +190,8 @@ type Flow = ControlFlow<Result<(), BoxError>>;
 
 impl Probe {
     fn new(stage: &Arc<Stage>, id: usize) -> Self {
-        Self { stage: Arc::clone(stage), id, starts: AtomicU32::new(0), released: Notify::new() }
+        let (starts, reloads) = (AtomicU32::new(0), AtomicU32::new(0));
+        Self { stage: Arc::clone(stage), id, starts, reloads, extends: OnceLock::new(), released: Notify::new() }
     }
 
     fn life(&self) -> &Life {
@@ -155,6 +206,9 @@ impl Probe {
         let life = self.life();
         let ready = life.takes_ready.then(|| cx.ready());
         let shutdown = (life.hears != Hears::No).then(|| cx.shutdown());
+        if life.hears != Hears::No {
+            self.extends.get_or_init(|| cx.shutdown());
+        }
         if let Some(step) = life.child {
             self.write(What::Spawns);
             let start = self.starts.load(Ordering::Relaxed);
@@ -198,8 +252,12 @@ impl Probe {
     }
 
     async fn pass(&self, place: &str, step: Step) -> Flow {
-        let start = self.starts.load(Ordering::Relaxed);
-        pass(&self.stage, self.id, &format!("{place} ({start})"), step).await
+        if let Some(shutdown) = self.extends.get().filter(|_| !step.extends.is_zero()) {
+            self.write(What::Extends(step.extends));
+            shutdown.extend(step.extends);
+        }
+        let times = if place == "reload" { &self.reloads } else { &self.starts };
+        pass(&self.stage, self.id, &format!("{place} ({})", times.load(Ordering::Relaxed)), step).await
     }
 }
 
@@ -284,6 +342,14 @@ impl Service for Probe {
         self.write(What::Stopped);
         flow.break_value().unwrap_or(Ok(()))
     }
+
+    async fn reload(&self) -> Result<(), BoxError> {
+        let Some(step) = self.life().reload else { return Err(Absent.into()) };
+        self.reloads.fetch_add(1, Ordering::Relaxed);
+        self.write(What::Reloads);
+        let _over = Over(Arc::clone(&self.stage), self.id, What::ReloadOver);
+        self.pass("reload", step).await.break_value().unwrap_or(Ok(()))
+    }
 }
 
 impl Drop for Probe {
@@ -324,6 +390,10 @@ impl<const ID: usize> Service for Built<ID> {
 
     fn stop(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
         self.0.stop()
+    }
+
+    fn reload(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
+        self.0.reload()
     }
 }
 

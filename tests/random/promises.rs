@@ -1,12 +1,13 @@
 //! The promises of `docs/design.md`, section 4, held against what was seen of one group.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use group::{Cause, Ending, Event, Outcome, Role, Schedule, State};
 
 use crate::play::{Failed, History, Told, ToldOf, id};
-use crate::probe::{Entry, What};
-use crate::scenario::{Again, Hears, Life};
+use crate::probe::{Entry, Reload, What};
+use crate::scenario::{Again, Hears, How, Life};
 
 /// Everything in which this history breaks a promise, each with the promise's name.
 pub(crate) fn broken(history: &History) -> Vec<String> {
@@ -23,17 +24,19 @@ pub(crate) fn broken(history: &History) -> Vec<String> {
 type Complaints = Vec<String>;
 type Holds = fn(&Seen, &mut Complaints);
 
-const PROMISES: [(&str, Holds); 12] = [
+const PROMISES: [(&str, Holds); 14] = [
     ("order at start", order_at_start),
     ("order at stop", order_at_stop),
     ("exactly once", exactly_once),
     ("told as it can hear it", told_as_it_can_hear_it),
     ("all or nothing", all_or_nothing),
     ("bounded", bounded),
+    ("patient", patient),
     ("no service eats another's reserve", no_service_eats_anothers_reserve),
     ("nothing lost in silence", nothing_lost_in_silence),
     ("nothing invented", nothing_invented),
     ("the exit code tells a crash from a clean stop", the_outcome_is_that_of_the_first_cause),
+    ("reload", reload),
     ("no leak", no_leak),
     ("events", events),
 ];
@@ -330,13 +333,40 @@ fn bounded(seen: &Seen, complaints: &mut Complaints) {
         }
         let (Some(asked), Some(gone)) = (told.stop_asked, told.gone) else { continue };
         let limit = seen.life(told.who).stop_limit();
+        let since = seen.of(told.who).map(|(_, entry)| entry).filter(|entry| entry.at >= asked);
         let until = if asked < seen.deadline {
-            asked.saturating_add(limit).saturating_add(abort(total) + TICK)
+            extended(asked.saturating_add(limit).saturating_add(TICK), since).saturating_add(abort(total))
         } else {
             seen.stopping + total
         };
         if gone > until {
             complaints.push(format!("s{} was asked at {asked:?} and is gone at {gone:?}, within {limit:?}", told.who));
+        }
+    }
+}
+
+/// Until when a service has time, that had it until then. To ask at the last moment may be too late.
+fn extended<'a>(until: Duration, entries: impl Iterator<Item = &'a Entry>) -> Duration {
+    entries.fold(until, |until, entry| match entry.what {
+        What::Extends(by) if entry.at < until => until.max(entry.at.saturating_add(by)),
+        _ => until,
+    })
+}
+
+/// Promise 3: a start is given up only past its limit, and past the time for which the service asked since.
+fn patient(seen: &Seen, complaints: &mut Complaints) {
+    for failed in seen.failures().iter().filter(|failed| failed.words.starts_with("it is not ready after")) {
+        let Some(who) = failed.who else { continue };
+        // To build it is of its first start.
+        let last = seen.of(who).filter(|(_, entry)| entry.what == What::Starts).last();
+        let starts = if seen.count(who, &What::Starts) > 1 { last } else { seen.begins(who) };
+        let Some((from, starts)) = starts else { continue };
+        let Some(gives_up) = seen.state(who, &[State::Failed]) else { continue };
+        let gives_up = seen.history.events[gives_up].0;
+        let asks = seen.of(who).filter(|&(at, entry)| at >= from && entry.at <= gives_up).map(|(_, entry)| entry);
+        let until = extended(starts.at.saturating_add(seen.life(who).start_timeout), asks);
+        if gives_up < until {
+            complaints.push(format!("s{who} is given up at {gives_up:?}, and had until {until:?}"));
         }
     }
 }
@@ -395,16 +425,18 @@ fn the_cause<'a>(seen: &Seen<'a>) -> Option<&'a Failed> {
 }
 
 /// What the group says in its own words.
-const OWN_WORDS: [&str; 8] = [
+const OWN_WORDS: [&str; 9] = [
     "it ended before it was ready",
     "ended unexpectedly: it should run until it is stopped",
     "what it needs has failed",
     "its `Ready` was dropped before it was fired",
     "(start_timeout)",
+    NOT_RELOADED,
     STOPPED_LATE,
     DEADLINE,
     "blocks its thread",
 ];
+const NOT_RELOADED: &str = "it has not reloaded after";
 const STOPPED_LATE: &str = "(stop_timeout), so it was aborted";
 const DEADLINE: &str = "the time to stop is almost up";
 
@@ -419,7 +451,11 @@ fn nothing_invented(seen: &Seen, complaints: &mut Complaints) {
         let Some(life) = failed.who.map(|who| seen.life(who)) else { continue };
         // Of several failures at once, one is told as the service's, and the others beside it.
         let is_beside = life.child.is_some() && seen.failures().iter().filter(|it| it.who == failed.who).count() > 1;
-        let is_right = failed.fatal == (life.critical || is_limit(failed)) || is_beside && !failed.fatal;
+        let is_right = if is_reload(failed) {
+            !failed.fatal
+        } else {
+            failed.fatal == (life.critical || is_limit(failed)) || is_beside && !failed.fatal
+        };
         if !is_right && life.restart == Again::Never {
             complaints.push(format!("it is not right how bad this is: {failed:?}"));
         }
@@ -431,7 +467,8 @@ fn nothing_invented(seen: &Seen, complaints: &mut Complaints) {
             complaints.push(format!("s{} was started {starts} times, and the report says {told:?}", told.who));
         }
         let most = (told.restarts + 1) * if seen.life(told.who).child.is_some() { 2 } else { 1 };
-        let survived = seen.failures().iter().filter(|failed| failed.who == Some(told.who) && !failed.fatal).count();
+        let survived = |failed: &&Failed| failed.who == Some(told.who) && !failed.fatal && !is_reload(failed);
+        let survived = seen.failures().iter().filter(survived).count();
         if seen.life(told.who).critical && survived as u64 > most {
             complaints.push(format!("s{} survived {survived} failures with {} restarts", told.who, told.restarts));
         }
@@ -442,19 +479,23 @@ fn is_limit(failed: &Failed) -> bool {
     [STOPPED_LATE, DEADLINE, "blocks its thread"].iter().any(|words| failed.words.contains(words))
 }
 
+fn is_reload(failed: &Failed) -> bool {
+    failed.words.contains(NOT_RELOADED) || failed.words.contains("in reload")
+}
+
 /// Promise 6: the first fatal failure decides, by when it came.
 fn the_outcome_is_that_of_the_first_cause(seen: &Seen, complaints: &mut Complaints) {
     let Some(Told { outcome, exit_code, stopped_by, .. }) = &seen.history.report else { return };
     let came_up = seen.group(|event| *event == Event::GroupReady).is_some() || seen.history.came_up == Some(true);
     let turned = matches!(stopped_by, Some(Cause::Failed(_)));
-    let expected = match the_cause(seen) {
-        None => (Outcome::Clean, 0),
-        Some(_) if turned && !came_up => (Outcome::StartFailed, 2),
-        Some(failed) if !turned && is_limit(failed) => (Outcome::UncleanStop, 3),
-        Some(_) => (Outcome::RunFailed, 1),
+    let (expected, codes) = match the_cause(seen) {
+        None => (Outcome::Clean, clean_codes(seen, stopped_by.as_ref())),
+        Some(_) if turned && !came_up => (Outcome::StartFailed, 2..=2),
+        Some(failed) if !turned && is_limit(failed) => (Outcome::UncleanStop, 3..=3),
+        Some(_) => (Outcome::RunFailed, 1..=1),
     };
-    if (*outcome, *exit_code) != expected {
-        complaints.push(format!("it is {outcome:?} ({exit_code}) and should be {expected:?}"));
+    if *outcome != expected || !codes.contains(exit_code) {
+        complaints.push(format!("it is {outcome:?} ({exit_code}) and should be {expected:?} ({codes:?})"));
     }
     if let Some(Cause::Failed(name)) = stopped_by
         && the_cause(seen).is_none_or(|cause| cause.who != Some(id(name)))
@@ -465,6 +506,88 @@ fn the_outcome_is_that_of_the_first_cause(seen: &Seen, complaints: &mut Complain
     if *stopped_by == Some(Cause::Asked) && !asked {
         complaints.push("it stopped because it was asked to, and nobody asked".to_owned());
     }
+}
+
+/// The codes with which a clean end may be told. One that was asked for as the group ended may have come too late.
+fn clean_codes(seen: &Seen, stopped_by: Option<&Cause>) -> RangeInclusive<u8> {
+    match (seen.history.scenario.ask.how, seen.history.asked) {
+        (How::Exit(code), Some(asked)) if asked < seen.history.ended || stopped_by == Some(&Cause::Asked) => {
+            code..=code
+        }
+        (How::Exit(code), Some(_)) => 0..=code,
+        _ => 0..=0,
+    }
+}
+
+/// Cases 180 to 184: what is ready is reloaded, in start order, one at a time, while the group is up.
+fn reload(seen: &Seen, complaints: &mut Complaints) {
+    let mut runs: Option<usize> = None;
+    let mut last: Option<usize> = None;
+    let mut rounds = 0;
+    for (at, entry) in seen.history.entries.iter().enumerate() {
+        match entry.what {
+            What::Reloads => {
+                if let Some(other) = runs.replace(entry.who) {
+                    complaints.push(format!("s{} reloads while s{other} does", entry.who));
+                }
+                let place = seen.order.iter().position(|&it| it == entry.who);
+                rounds += usize::from(last.is_none() || place <= last);
+                last = place;
+                if !is_up(seen, at, entry) {
+                    complaints.push(format!("s{} reloads at {:?}, and is not ready", entry.who, entry.at));
+                }
+            }
+            What::ReloadOver => runs = None,
+            _ => {}
+        }
+    }
+    if rounds > seen.history.scenario.reloads.len() {
+        complaints.push(format!("{rounds} rounds of reloads were not asked for"));
+    }
+    for request in &seen.history.reloads {
+        if request.over > seen.stopping {
+            complaints.push(format!("the group stops at {:?}, and {request:?}", seen.stopping));
+        }
+        for (who, words) in &request.failed {
+            let failed = |failed: &&Failed| failed.who == *who && failed.words == *words;
+            if seen.failures().iter().filter(failed).count() == 0 {
+                complaints.push(format!("`{words}` is not in the report"));
+            }
+        }
+        for (who, _) in seen.lives().filter(|(_, life)| life.reload.is_some() && request.was_done) {
+            let within = |entry: &Entry| entry.at >= request.asked && entry.at <= request.over;
+            let reloads = seen.of(who).any(|(_, entry)| entry.what == What::Reloads && within(entry));
+            if !reloads && is_steady(seen, who, request) {
+                complaints.push(format!("s{who} was not reloaded by {request:?}"));
+            }
+        }
+    }
+}
+
+/// Whether the group is up, and the service ready, as far as it can know: what has ended in this very moment
+/// may not have been heard of.
+fn is_up(seen: &Seen, at: usize, reloads: &Entry) -> bool {
+    let before = |what: What| seen.of(reloads.who).filter(|(place, entry)| *place < at && entry.what == what).last();
+    let Some((starts, _)) = before(What::Starts) else { return false };
+    let life = seen.life(reloads.who);
+    let is_ready = !life.takes_ready || before(What::Ready).is_some_and(|(ready, _)| ready > starts);
+    // What it has spawned is of its life, too.
+    let ended = [What::StartOver, What::ChildOver].map(before);
+    let goes_on = life.child.is_some() && ended[1].is_none_or(|(over, _)| over < starts);
+    let has_ended = ended[0].is_some_and(|(over, _)| over > starts)
+        && ended.into_iter().flatten().all(|(_, entry)| entry.at < reloads.at)
+        && !goes_on;
+    let ready = seen.group(|event| *event == Event::GroupReady).map(|at| seen.history.events[at].0);
+    let is_group_up = seen.history.late || ready.is_some_and(|ready| ready <= reloads.at);
+    is_group_up && is_ready && !has_ended && reloads.at <= seen.stopping
+}
+
+/// Whether this service was ready all the while. One that was too late for that may run all the same.
+fn is_steady(seen: &Seen, who: usize, request: &Reload) -> bool {
+    let ready = if seen.life(who).takes_ready { What::Ready } else { What::Starts };
+    let was_ready = seen.first(who, |what| *what == ready).is_some_and(|(_, entry)| entry.at < request.asked);
+    let ended = seen.first(who, |what| *what == What::StartOver).is_some_and(|(_, entry)| entry.at <= request.over);
+    was_ready && !ended && seen.failures().iter().all(|failed| failed.who != Some(who) || is_reload(failed))
 }
 
 /// Promise 8: nothing is left of a group that is over.
@@ -489,7 +612,14 @@ fn events(seen: &Seen, complaints: &mut Complaints) {
     if events.is_empty() {
         return;
     }
-    let group: Vec<&Event> = events.iter().copied().filter(|event| !matches!(event, Event::Service { .. })).collect();
+    let is_of_group = |event: &&Event| !matches!(event, Event::Service { .. });
+    let group: Vec<&Event> = events.iter().copied().filter(is_of_group).collect();
+    let (reloads, group): (Vec<_>, Vec<_>) =
+        group.into_iter().partition(|event| matches!(event, Event::GroupReloading | Event::GroupReloaded));
+    let in_turns = |(at, event): (usize, &&Event)| **event == [Event::GroupReloading, Event::GroupReloaded][at % 2];
+    if !reloads.iter().enumerate().all(in_turns) {
+        complaints.push(format!("the group's reloads are {reloads:?}"));
+    }
     let legal = match group[..] {
         [Event::GroupReady, Event::GroupStopping(_), Event::GroupStopped]
         | [Event::GroupStopping(_), Event::GroupStopped] => true,

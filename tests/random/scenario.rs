@@ -13,14 +13,22 @@ pub(crate) struct Scenario {
     pub(crate) schedule: Schedule,
     pub(crate) stop_timeout: Duration,
     pub(crate) ask: Ask,
+    /// When it is asked to reload.
+    pub(crate) reloads: Vec<When>,
     /// As they are declared.
     pub(crate) services: Vec<Life>,
 }
 
-/// The request to stop: so long after the group began, and so many turns of the scheduler later.
+/// The request to stop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Ask {
     pub(crate) how: How,
+    pub(crate) when: When,
+}
+
+/// So long after the group began, and so many turns of the scheduler later.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct When {
     pub(crate) at: Duration,
     pub(crate) yields: u64,
 }
@@ -29,6 +37,8 @@ pub(crate) struct Ask {
 pub(crate) enum How {
     /// With [`group::Handle::stop`].
     Stop,
+    /// With [`group::Handle::exit`], and this code.
+    Exit(u8),
     /// By dropping the running group, or the future that starts it.
     Drop,
 }
@@ -55,6 +65,8 @@ pub(crate) struct Life {
     pub(crate) asked: Step,
     /// What each `start` spawns, and which hears of the stop if that does. `None`: it spawns nothing.
     pub(crate) child: Option<Step>,
+    /// `None`: it cannot reload.
+    pub(crate) reload: Option<Step>,
     /// Only so many starts go wrong; later ones run until they are stopped.
     pub(crate) faulty_starts: u32,
     pub(crate) drop_panics: bool,
@@ -87,6 +99,8 @@ pub(crate) enum Hears {
 /// A stretch of a life: it takes some time, then something happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Step {
+    /// For how long it asks at its beginning, if that is a time and `start` hears.
+    pub(crate) extends: Duration,
     pub(crate) yields: u64,
     pub(crate) takes: Duration,
     pub(crate) then: Act,
@@ -106,7 +120,7 @@ pub(crate) enum Act {
 }
 
 impl Step {
-    pub(crate) const NOTHING: Self = Self { yields: 0, takes: Duration::ZERO, then: Act::Go };
+    pub(crate) const NOTHING: Self = Self { extends: Duration::ZERO, yields: 0, takes: Duration::ZERO, then: Act::Go };
 }
 
 impl Life {
@@ -126,6 +140,7 @@ impl Life {
         run: Step::NOTHING,
         asked: Step::NOTHING,
         child: None,
+        reload: None,
         faulty_starts: u32::MAX,
         drop_panics: false,
     };
@@ -133,7 +148,8 @@ impl Life {
     /// The steps that it has, to look at or to change.
     pub(crate) fn steps(&mut self) -> impl Iterator<Item = &mut Step> {
         let always = [&mut self.start, &mut self.run, &mut self.asked];
-        always.into_iter().chain(self.build.as_mut()).chain(self.stop.as_mut()).chain(self.child.as_mut())
+        let others = [&mut self.build, &mut self.stop, &mut self.child, &mut self.reload];
+        always.into_iter().chain(others.into_iter().flatten())
     }
 
     /// How long it may take to stop.
@@ -166,7 +182,8 @@ impl Again {
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:?}, within {:?}, {:?}", self.schedule, self.stop_timeout, self.ask)?;
+        let Self { schedule, stop_timeout, ask, reloads, .. } = self;
+        writeln!(f, "{schedule:?}, within {stop_timeout:?}, {ask:?}, reloads {reloads:?}")?;
         self.services.iter().enumerate().try_for_each(|(id, life)| writeln!(f, "  {}: {life:?}", name(id)))
     }
 }
@@ -194,6 +211,7 @@ impl Scenario {
             // In whole milliseconds its shares are, too, down to a twentieth.
             stop_timeout: maker.dice.pick(&[ms(20), ms(60), ms(400), ms(1000), ms(5000), ms(25_000)]),
             ask: maker.ask(),
+            reloads: maker.reloads(),
             services: maker.services(),
         }
     }
@@ -208,14 +226,23 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn ask(&mut self) -> Ask {
-        let how = self.dice.pick(&[How::Stop, How::Stop, How::Stop, How::Drop]);
+        let how = self.dice.pick(&[How::Stop, How::Stop, How::Exit(7), How::Drop]);
+        Ask { how, when: self.when() }
+    }
+
+    fn reloads(&mut self) -> Vec<When> {
+        let number = self.dice.pick(&[0, 0, 1, 3]);
+        (0..number).map(|_| self.when()).collect()
+    }
+
+    fn when(&mut self) -> When {
         let at = match self.dice.below(8) {
             0 | 1 => Duration::ZERO,
             2..5 => self.time(40),
             5 | 6 => self.time(400),
             _ => LATE,
         };
-        Ask { how, at, yields: self.dice.below(30) }
+        When { at, yields: self.dice.below(30) }
     }
 
     fn time(&mut self, most: u64) -> Duration {
@@ -259,16 +286,18 @@ impl Maker<'_> {
             run: self.run(role),
             asked: self.step(&[Act::Fail, Act::Panic, Act::Hang]),
             child: self.dice.chance(20).then(|| self.step(&[Act::Fail, Act::Panic, Act::Hang, Act::Return])),
+            reload: self.dice.chance(40).then(|| self.step(&[Act::Fail, Act::Panic, Act::Hang])),
             faulty_starts: self.dice.pick(&[1, 2, u32::MAX]),
             drop_panics: self.dice.chance(self.trouble / 4),
         }
     }
 
-    /// What is started again whenever it ended can neither be done nor end the group. Waits are so
-    /// short that their random part is lost in the clock's milliseconds, and a seed is repeatable.
+    /// What is started again whenever it ended can neither be done nor end the group. A wait has a random
+    /// part, which would change who is first of two that meet: so it is so short that there is none, and the
+    /// clock makes a millisecond of it.
     fn again(&mut self, role: Role) -> Again {
         let max = usize::try_from(self.dice.below(4)).expect("it is small");
-        let wait = self.dice.pick(&[ms(0), ms(1), ms(2)]);
+        let wait = self.dice.pick(&[Duration::ZERO, Duration::from_nanos(1)]);
         match self.dice.below(6) {
             0 | 1 => Again::OnFailure(max, wait),
             2 if !matches!(role, Role::Once | Role::Main) => Again::Always(max, wait),
@@ -288,7 +317,8 @@ impl Maker<'_> {
     fn step(&mut self, faults: &[Act]) -> Step {
         let takes = if self.dice.chance(50) { Duration::ZERO } else { self.time(12) };
         let then = if self.dice.chance(self.trouble) { self.dice.pick(faults) } else { Act::Go };
-        Step { yields: self.dice.pick(&[0, 0, 1, 3]), takes, then }
+        let extends = if self.dice.chance(10) { self.time(30) } else { Duration::ZERO };
+        Step { extends, yields: self.dice.pick(&[0, 0, 1, 3]), takes, then }
     }
 
     /// What a service of this role should do, with some trouble.
@@ -316,9 +346,15 @@ pub(crate) fn simpler(scenario: &Scenario) -> Vec<Scenario> {
         found.push(simpler);
     };
     change(&|it| it.schedule = Schedule::Strict);
-    change(&|it| it.ask = Ask { how: How::Stop, at: LATE, yields: 0 });
+    change(&|it| it.ask = Ask { how: How::Stop, when: When { at: LATE, yields: 0 } });
     change(&|it| it.ask.how = How::Stop);
-    change(&|it| it.ask.yields = 0);
+    change(&|it| it.ask.when.yields = 0);
+    for reload in 0..scenario.reloads.len() {
+        change(&|it| {
+            it.reloads.remove(reload);
+        });
+        change(&|it| it.reloads[reload].yields = 0);
+    }
     change(&|it| it.stop_timeout = ms(25_000));
     for id in 0..scenario.services.len() {
         change(&|it| it.services[id] = Life::PLAIN);
@@ -335,13 +371,14 @@ pub(crate) fn simpler(scenario: &Scenario) -> Vec<Scenario> {
             change(&|it| it.services[id].steps().nth(step).expect("it has so many").then = Act::Go);
             change(&|it| it.services[id].steps().nth(step).expect("it has so many").takes = Duration::ZERO);
             change(&|it| it.services[id].steps().nth(step).expect("it has so many").yields = 0);
+            change(&|it| it.services[id].steps().nth(step).expect("it has so many").extends = Duration::ZERO);
         }
     }
     found.retain(|simpler| simpler != scenario);
     found
 }
 
-const SIMPLIFY: [fn(&mut Life); 11] = [
+const SIMPLIFY: [fn(&mut Life); 12] = [
     |life| life.role = Life::PLAIN.role,
     |life| life.critical = true,
     |life| life.restart = Again::Never,
@@ -351,6 +388,7 @@ const SIMPLIFY: [fn(&mut Life); 11] = [
     |life| life.hears = Hears::Yes,
     |life| life.stop = None,
     |life| life.child = None,
+    |life| life.reload = None,
     |life| life.faulty_starts = u32::MAX,
     |life| (life.takes_ready, life.drop_panics) = (false, false),
 ];
