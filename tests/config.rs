@@ -1,6 +1,8 @@
 //! What can be set from outside of the code, and what is said of it when it is wrong.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use group::{Config, Group, Report, Restart, Schedule, Service as _, Shutdown, service};
@@ -140,6 +142,7 @@ schedule = 'fast'
             "config_str:5: `services.mailer.mode` is `\"fats\"`: expected `fast`, perhaps, or another of `fast`, `slow`",
             "config_str:2: `services.mailer.port` is `70000`: expected u16",
             "config_str:9: `services.mailer.smtp.user` is `3`: expected a string",
+            "`services.mailer.smtp.tls` is missing: config_str does not say it",
             "config_str:4: `services.mailer.prot` means nothing here: did you mean `port`?",
             "config_str:10: `services.mailer.smtp.tsl` means nothing here: expected one of `user`, `tls`, `letter`",
             "config_str:13: `services.ticker.restart` is `sometimes`: expected `never`, `on-failure` or `always`",
@@ -162,6 +165,47 @@ async fn what_is_missing_is_said_with_where_it_could_be() {
             "`services.mailer.port` is missing: there is no configuration: give one, as with `Group::config_file`, or `run` the group, which reads group.toml and the environment"
         ]
     );
+}
+
+/// One of each kind, and some that take not just any text.
+#[expect(dead_code, reason = "it is only read into")]
+#[derive(Deserialize)]
+struct Needy {
+    name: String,
+    on: bool,
+    factor: f32,
+    letter: char,
+    workers: NonZeroU16,
+    smtp: Smtp,
+    mode: Mode,
+    list: Vec<String>,
+    map: HashMap<String, u8>,
+    pair: (u8, u8),
+    maybe: Option<u8>,
+    bind: SocketAddr,
+    last: String,
+}
+
+#[tokio::test]
+async fn all_that_is_missing_is_said_at_once() {
+    let said_of = async |toml: &str| {
+        let mut group = Group::new();
+        group.add_fn("needy", async |_: Config<Needy>| {}).config_str(toml);
+        said(&mut group).await
+    };
+    let missing = |keys: &[&str]| -> Vec<String> {
+        keys.iter().map(|key| format!("`services.needy.{key}` is missing: config_str does not say it")).collect()
+    };
+    // What is behind one that takes not just anything cannot be seen, where nothing is there to try.
+    let before = ["name", "on", "factor", "letter", "workers", "smtp", "mode", "list", "map", "pair"];
+    assert_eq!(said_of("").await, missing(&before));
+    let pair = "[services.needy]\npair = [1, 2]\n";
+    let but_pair: Vec<_> = before.into_iter().filter(|key| *key != "pair").chain(["bind"]).collect();
+    assert_eq!(said_of(pair).await, missing(&but_pair));
+    let bind = format!("{pair}bind = '[::1]:80'\nsmtp = {{ letter = 'ab' }}");
+    let wrong = "config_str:4: `services.needy.smtp.letter` is `\"ab\"`: expected a character".to_owned();
+    let nested = ["smtp.user", "smtp.tls", "name", "on", "factor", "letter", "workers", "mode", "list", "map", "last"];
+    assert_eq!(said_of(&bind).await, [vec![wrong], missing(&nested)].concat());
 }
 
 #[tokio::test]

@@ -22,7 +22,9 @@ impl Shutdown {
     ///
     /// The stream is asked for a message only when there is room for one: while as many as may be are in
     /// hand, and from the request to stop on, nobody polls it. One that must be polled to stay connected,
-    /// as to send heartbeats to its broker, belongs into a task of its own, with a channel in between.
+    /// as to send heartbeats to its broker, belongs into a task of its own, with a channel in between. Where
+    /// the stream's polls also send the acknowledgements, as an MQTT client's event loop does, there must be
+    /// room for all that may wait, or a handler waits for room that only the stream can make.
     ///
     /// What is still in hand when the service is aborted at its limit is counted as abandoned, and is
     /// in the report: [`ServiceReport::messages`](crate::ServiceReport::messages).

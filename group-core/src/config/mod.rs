@@ -27,9 +27,10 @@ const USUAL_FILE: &str = "group.toml";
 /// [`config_file`](crate::Group::config_file) give a group settings of its own.
 ///
 /// Everything is read before anything is built. What is missing, unknown, or not of its type is the
-/// group's mistake, all of it at once, with the file and the line or the variable; but of several keys
-/// that are missing, serde tells only the first. A key that `T` has no field for is a mistake, whether or not `T` denies unknown fields; inside of what serde
-/// buffers (`flatten`, `untagged`) it cannot be seen.
+/// group's mistake, all of it at once, with the file and the line or the variable. Only what comes behind
+/// a missing value of a type that takes not just any text or number, as an address, is told once that one is
+/// there. A key that `T` has no field for is a mistake, whether or not `T` denies unknown fields; inside of what
+/// serde buffers (`flatten`, `untagged`) it cannot be seen.
 ///
 /// The same table has the keys that are for the group: `http`, `start_timeout`, `stop_timeout`,
 /// `critical` and `restart`, as in `#[service(…)]`, of every service. A `T` with a field of such a

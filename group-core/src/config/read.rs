@@ -10,7 +10,7 @@ use serde::de::{self, Deserializer, Expected, IntoDeserializer, Unexpected, Visi
 use serde::forward_to_deserialize_any;
 
 use super::settings::{Settings, variable_of};
-use super::value::{Kind, Source, Table, Value, is_same};
+use super::value::{ANYTHING, Kind, Source, Table, Value, is_same};
 use crate::words::nearest;
 
 /// Keys that nobody asked for, and what to say of each.
@@ -114,17 +114,17 @@ impl<'a> Reader<'a> {
 
     fn wrong(&self, what: What) -> Wrong {
         let subject = self.value.source.of(&self.key());
+        let mut path = self.path.clone();
         let message = match &what {
             What::Is { found, expected } => format!("{subject} is {found}: expected {expected}"),
             What::Missing(field) => {
-                let mut path = self.path.clone();
                 path.push((*field).to_owned());
                 let key = self.settings.key(&path);
                 format!("`{key}` is missing: {}", self.settings.nobody_says(&variable_of(&key)))
             }
             What::Other(message) => format!("{subject}: {message}"),
         };
-        Wrong { what, place: Some((self.path.clone(), message)) }
+        Wrong { what, place: Some((path, message)) }
     }
 
     /// Says where, if that is not said yet.
@@ -145,14 +145,38 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             Kind::Boolean(value) => visitor.visit_bool(*value),
             Kind::Array(values) => visitor.visit_seq(self.items(values)),
             Kind::Table(table) => visitor.visit_map(self.entries(self.all(table))),
+            // A number, for all else that types ask for has a method of its own. A zero could be refused.
+            Kind::Anything => visitor.visit_u64(1),
         };
         self.placed(result)
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        match self.value.kind {
+            Kind::Anything => visitor.visit_bool(true),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        match self.value.kind {
+            Kind::Anything => visitor.visit_seq(self.items(&[])),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        match self.value.kind {
+            Kind::Anything => visitor.visit_map(self.entries(std::iter::empty())),
+            _ => self.deserialize_any(visitor),
+        }
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match &self.value.kind {
             // A string may look like a number.
             Kind::Untyped(text) => self.placed(visitor.visit_str(text)),
+            Kind::Anything => self.placed(visitor.visit_str("1")),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -170,7 +194,10 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        visitor.visit_some(self)
+        match self.value.kind {
+            Kind::Anything => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Wrong> {
@@ -186,6 +213,10 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         match &self.value.kind {
             Kind::Untyped(text) => self.meaning(&self.value.guess(text)).deserialize_struct(name, fields, visitor),
             Kind::Table(table) => self.placed(visitor.visit_map(self.entries(self.known(table, fields).into_iter()))),
+            Kind::Anything => {
+                let all = fields.iter().map(|field| (*field, &ANYTHING));
+                self.placed(visitor.visit_map(self.entries(all)))
+            }
             _ => self.deserialize_any(visitor),
         }
     }
@@ -205,14 +236,15 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                 return self.meaning(&self.value.guess(text)).deserialize_enum(name, variants, visitor);
             }
             Kind::Table(table) => visitor.visit_enum(MapAccessDeserializer::new(self.entries(self.all(table)))),
+            Kind::Anything => visitor.visit_enum(variants.first().copied().unwrap_or_default().into_deserializer()),
             _ => return self.deserialize_any(visitor),
         };
         self.placed(result)
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map ignored_any
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 bytes byte_buf unit unit_struct tuple tuple_struct
+        ignored_any
     }
 }
 
@@ -239,14 +271,9 @@ impl Wrong {
         Self { what, place: None }
     }
 
-    /// The keys that lead to the value to blame.
+    /// The keys that lead to the value to blame, or to where one is missing.
     pub(crate) fn path(&self) -> &[String] {
         self.place.as_ref().map_or(&[], |(path, _)| path)
-    }
-
-    /// The field that is missing there, if that is what is wrong.
-    pub(crate) fn missing(&self) -> Option<&'static str> {
-        if let What::Missing(field) = self.what { Some(field) } else { None }
     }
 }
 

@@ -1,7 +1,6 @@
 //! One service's part of the configuration: what it is told itself, and what it makes of the rest.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::read::{Reader, Unknown, Wrong};
@@ -96,40 +95,44 @@ impl Settings {
         mistakes.extend(unknown.unwrap_or_else(|| self.all_unknown()).into_values());
     }
 
-    /// Takes what is wrong away and tries again, until nothing else is wrong. What nobody has asked
-    /// for by then is unknown.
+    /// Puts [`Kind::Anything`] where something is wrong or missing, and tries again, until nothing else is. Where that
+    /// is refused, too, what is there is taken away. What nobody has asked for by then is unknown.
     fn try_out(&self, check: Check, mistakes: &mut Vec<String>) -> Unknown {
         let unknown = RefCell::new(Unknown::new());
         let mut rest = self.clone();
-        let mut taken = BTreeSet::new();
+        let mut told: Vec<(Vec<String>, Option<Kind>)> = Vec::new();
         while let Err(wrong) = check(Reader::new(&rest, &unknown)) {
-            let path = wrong.path().to_vec();
-            let missing = wrong
-                .missing()
-                .map(|field| path.iter().map(String::as_str).chain([field]).collect::<Vec<_>>().join("."));
-            if missing.is_some_and(|missing| taken.contains(&missing)) {
-                break;
+            match told.iter_mut().find(|(path, _)| wrong.path().starts_with(path)) {
+                None => {
+                    mistakes.push(wrong.to_string());
+                    told.push((wrong.path().to_vec(), Some(Kind::Anything)));
+                    rest.put(wrong.path(), Some(Kind::Anything));
+                }
+                Some((path, there @ Some(_))) => {
+                    *there = None;
+                    rest.put(path, None);
+                }
+                Some((_, None)) => break,
             }
-            mistakes.push(wrong.to_string());
-            if !rest.take(&path) {
-                break;
-            }
-            taken.insert(path.join("."));
         }
         unknown.into_inner()
     }
 
-    fn take(&mut self, path: &[String]) -> bool {
-        let Some((last, way)) = path.split_last() else { return false };
+    /// Puts something where a value is or could be, or takes the value away.
+    fn put(&mut self, path: &[String], kind: Option<Kind>) {
+        let Some((last, way)) = path.split_last() else { return };
         let mut table = &mut self.table;
         for key in way {
-            let Kind::Table(entries) = &mut table.kind else { return false };
-            let Some(inner) = entries.get_mut(key) else { return false };
+            let Kind::Table(entries) = &mut table.kind else { return };
+            let Some(inner) = entries.get_mut(key) else { return };
             table = inner;
         }
-        let Kind::Table(entries) = &mut table.kind else { return false };
-        let found = entries.keys().find(|key| is_same(key, last)).cloned();
-        found.is_some_and(|key| entries.remove(&key).is_some())
+        let Kind::Table(entries) = &mut table.kind else { return };
+        let key = entries.keys().find(|key| is_same(key, last)).unwrap_or(last).clone();
+        match kind {
+            Some(kind) => entries.entry(key).or_default().kind = kind,
+            None => drop(entries.remove(&key)),
+        }
     }
 
     /// All but the service's own, where it takes no configuration.

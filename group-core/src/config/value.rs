@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Boolean(bool),
     Array(Vec<Value>),
     Table(Table),
+    /// Whatever is asked for: it stands in for what is wrong or missing, to find what else is.
+    Anything,
 }
 
 /// Where a value stands.
@@ -122,6 +124,9 @@ impl Text<'_> {
     }
 }
 
+/// For every field of what is wrong or missing as a whole.
+pub(crate) static ANYTHING: Value = Value { kind: Kind::Anything, source: Source::Nowhere };
+
 /// A table that nobody wrote.
 impl Default for Value {
     fn default() -> Self {
@@ -173,7 +178,7 @@ impl Value {
             Kind::Integer(number) => Some(number.to_string()),
             Kind::Float(number) => Some(number.to_string()),
             Kind::Boolean(value) => Some(value.to_string()),
-            Kind::Array(_) | Kind::Table(_) => None,
+            Kind::Array(_) | Kind::Table(_) | Kind::Anything => None,
         }
     }
 }
