@@ -79,7 +79,7 @@ impl Server {
 }
 
 /// Connects until that is refused.
-async fn until_refused(addr: SocketAddr) {
+pub(crate) async fn until_refused(addr: SocketAddr) {
     let refused = async {
         loop {
             // While the listener closes, who asks for a connection gets no answer.

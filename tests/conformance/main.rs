@@ -20,3 +20,4 @@ mod stop_while_starting;
 mod stopping;
 mod support;
 mod ticking;
+mod upgrading;

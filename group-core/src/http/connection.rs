@@ -103,7 +103,7 @@ impl Serving {
         let asked = (request.method().clone(), request.uri().path_and_query().cloned());
         let is_whole = request.body().is_end_stream();
         if is_whole && says_close(&request) {
-            activity.said_all();
+            activity.all_read();
         }
         // A request without a body needs no room for one.
         let mut request = request.map(|body| if is_whole { Body::empty() } else { Body::new(body) });
@@ -181,13 +181,21 @@ impl Future for Answering {
         };
         // Nobody polls it when it is answered.
         let Some(mut in_hand) = in_hand.take() else { return Poll::Pending };
-        let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if in_hand.is_last() && *version <= Version::HTTP_11 && !is_upgrade {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        if *version <= Version::HTTP_11 {
+            if upgrades(asked, response.status()) {
+                in_hand.upgrade();
+            } else if in_hand.is_last() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
         }
         in_hand.answer();
         Poll::Ready(Ok(response.map(|body| Answer { body, in_hand })))
     }
+}
+
+/// Whether after this answer the connection is the handler's, over HTTP/1.
+fn upgrades((method, _): &Asked, status: StatusCode) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS || *method == Method::CONNECT && status.is_success()
 }
 
 fn panicked_on((method, path): &Asked, service: &str, panicked: &BoxError) -> Response {

@@ -263,7 +263,7 @@ impl AsyncWrite for Io {
 
     /// To close a socket in which there is something to read is to reset the connection, and then the
     /// client may never see its answer. So it is read until the client closes, too, or is silent. One that has
-    /// said that it sends no more is not waited for.
+    /// said that it sends no more is not waited for; and of one that was upgraded the handler reads the rest.
     fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingers.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(task))?;

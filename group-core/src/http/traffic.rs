@@ -120,8 +120,9 @@ pub(super) struct Activity {
     answering: AtomicUsize,
     /// Whether something came that is no whole request yet.
     heard: AtomicBool,
-    /// Whether the client has said that it sends no more, and has sent no body that may be unread.
-    said_all: AtomicBool,
+    /// Whether nobody here reads what the client may still send: it has said that it sends no more, and has sent no
+    /// body that may be unread; or a handler reads it, who has upgraded the connection.
+    all_read: AtomicBool,
     /// Whether the next answer is the last.
     is_last: AtomicBool,
     /// When it was opened, or last answered.
@@ -139,7 +140,7 @@ impl Activity {
             in_hand: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
             heard: AtomicBool::new(false),
-            said_all: AtomicBool::new(false),
+            all_read: AtomicBool::new(false),
             is_last: AtomicBool::new(false),
             silent_since: AtomicU64::new(traffic.now()),
             waited_for: AtomicBool::new(false),
@@ -226,14 +227,14 @@ impl Activity {
         }
     }
 
-    /// The client will send no more.
-    pub(super) fn said_all(&self) {
-        self.said_all.store(true, Relaxed);
+    /// Nothing that the client will send is to be read here.
+    pub(super) fn all_read(&self) {
+        self.all_read.store(true, Relaxed);
     }
 
     /// How long to wait for the client to close the connection, too.
     pub(super) fn last_linger(&self) -> Option<Duration> {
-        if self.said_all.load(Relaxed) { None } else { self.linger() }
+        if self.all_read.load(Relaxed) { None } else { self.linger() }
     }
 
     /// How long something may still be on its way from the client.
@@ -299,6 +300,11 @@ impl InHand {
     /// Notes that its handler is being polled, until what is returned is dropped.
     pub(super) fn polls(&self) -> impl Drop {
         self.activity.traffic.cx.member().polls()
+    }
+
+    /// Its answer makes the connection something else. Told before the handler has it.
+    pub(super) fn upgrade(&self) {
+        self.activity.all_read();
     }
 
     /// Its answer begins.
