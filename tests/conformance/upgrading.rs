@@ -37,7 +37,7 @@ impl Server {
         let routes = Router::new().fallback(|request| async { upgrade(request, hand_over) });
         let mut group = Group::new();
         group.add_fn("web", |cx: Context| async move {
-            let server = http::Server::new(routes).linger(secs(60));
+            let server = http::Server::new(routes).header_read_timeout(secs(10)).linger(secs(60));
             server.serve(&cx, "127.0.0.1:0").await
         });
         Self { running: group.start().await.unwrap(), upgraded }
@@ -62,6 +62,13 @@ impl Server {
         let head = String::from_utf8(head).expect("a head");
         assert!(head.starts_with(answer) && !head.contains("close"), "{head}");
         in_time(self.upgraded.recv()).await.expect("it is handed over")
+    }
+
+    /// Waits until others, one after the other, have taken too long to ask.
+    async fn silence(&self) {
+        for _ in 0..3 {
+            assert_eq!(rest(&mut self.connect().await).await, b"");
+        }
     }
 
     async fn stops_clean(self) {
@@ -129,4 +136,55 @@ async fn one_that_is_asked_for_while_the_server_stops_is_open_until_its_handler_
         let drain = *report.service("web").unwrap().drain().unwrap();
         assert!(report.is_clean() && drain.drained() == 1 && drain.streams() == 1, "{report}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_on_which_all_is_silent_stays_open_while_its_handler_waits_to_answer() {
+    let mut server = Server::start().await;
+    for way in WAYS {
+        let (mut handler, mut client) = server.upgrade(way).await;
+        tokio::spawn(async move {
+            while let Ok(byte) = handler.read_u8().await {
+                handler.write_u8(byte + 1).await.expect("the client reads");
+            }
+        });
+        for byte in 1..4 {
+            server.silence().await;
+            client.write_u8(byte).await.expect("it is open");
+            assert_eq!(in_time(client.read_u8()).await.expect("it is open"), byte + 1);
+        }
+    }
+    server.stops_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn and_while_its_handler_only_reads() {
+    let mut server = Server::start().await;
+    for way in WAYS {
+        let (mut handler, mut client) = server.upgrade(way).await;
+        let reads = tokio::spawn(async move { rest(&mut handler).await });
+        for _ in 0..2 {
+            server.silence().await;
+            client.write_all(b"word").await.expect("it is open");
+        }
+        client.shutdown().await.expect("it is open");
+        assert_eq!(reads.await.expect("it ends"), b"wordword");
+    }
+    server.stops_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn and_while_its_handler_only_writes() {
+    let mut server = Server::start().await;
+    for way in WAYS {
+        let (mut handler, mut client) = server.upgrade(way).await;
+        for byte in 1..4 {
+            server.silence().await;
+            handler.write_u8(byte).await.expect("it is open");
+            assert_eq!(in_time(client.read_u8()).await.expect("it is open"), byte);
+        }
+        handler.shutdown().await.expect("it is open");
+        assert_eq!(rest(&mut client).await, b"");
+    }
+    server.stops_clean().await;
 }
