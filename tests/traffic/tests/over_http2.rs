@@ -71,6 +71,14 @@ impl Client {
         let body = in_time(async { self.ask(number).await.collect().await }).await;
         assert_eq!(body.expect("a whole answer").to_bytes(), number.to_string());
     }
+
+    async fn one_and_many_are_answered(&self) {
+        self.is_answered(0).await;
+        for _ in 0..10 {
+            join_all((1..=100).map(|number| self.is_answered(number))).await;
+        }
+        self.is_answered(101).await;
+    }
 }
 
 async fn stops_clean(running: Running) {
@@ -79,15 +87,16 @@ async fn stops_clean(running: Running) {
 }
 
 #[tokio::test]
-async fn one_request_is_answered_and_so_are_many_at_once() {
-    let (_none, pieces) = unbounded_channel();
-    let running = serving(pieces).await;
+async fn one_request_is_answered_and_so_are_many_at_once_also_while_another_is_in_hand() {
+    let (pieces, stream) = unbounded_channel();
+    let running = serving(stream).await;
     let client = Client::of(&running).await;
-    client.is_answered(0).await;
-    for _ in 0..10 {
-        join_all((1..=100).map(|number| client.is_answered(number))).await;
-    }
-    client.is_answered(101).await;
+    client.one_and_many_are_answered().await;
+    let in_hand = in_time(client.ask("stream")).await;
+    client.one_and_many_are_answered().await;
+    drop(pieces);
+    in_time(in_hand.collect()).await.expect("it ends as it should");
+    client.one_and_many_are_answered().await;
     stops_clean(running).await;
 }
 
