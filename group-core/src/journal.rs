@@ -358,10 +358,12 @@ impl Journal {
         self.failures.push(failure);
     }
 
-    /// Writes down what went wrong in a service besides what it failed for.
+    /// Writes down what went wrong in a service besides what it has just failed for.
     pub(crate) fn also_failed(&mut self, member: &Member, error: BoxError) {
-        let stage = if self.stopping.is_some() { Stage::Stop } else { Stage::Run };
-        let failure = Failure::new(Some(name(member)), stage.into(), false, error);
+        let name = name(member);
+        let failed = self.failures.kept().iter().rfind(|failure| failure.service() == Some(name));
+        let stage = failed.map_or(Stage::Run.into(), Failure::stage);
+        let failure = Failure::new(Some(name), stage, false, error);
         tracing::error!(target: "group", service = failure.service(), "{}", Chain(&failure));
         self.failures.push(failure);
     }

@@ -358,6 +358,12 @@ impl Report {
         self.failures().iter().find(|failure| failure.is_fatal())
     }
 
+    /// Everything that went wrong but the first cause.
+    fn besides(&self) -> impl Iterator<Item = &Failure> {
+        let cause = self.cause();
+        self.failures().iter().filter(move |failure| !cause.is_some_and(|cause| std::ptr::eq(cause, *failure)))
+    }
+
     /// Everything that went wrong, in order; of what the group survived, the last thousand.
     #[must_use]
     pub fn failures(&self) -> &[Failure] {
@@ -464,16 +470,14 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.summary())?;
+        if let Some(cause) = self.cause() {
+            write!(f, "\n  first cause: {}", Chain(cause))?;
+        }
         if self.forgotten() > 0 {
             write!(f, "\n  survived: {} more, the first ones", self.forgotten())?;
         }
-        let mut first = true;
-        for failure in self.failures() {
-            let which = match failure.is_fatal() {
-                true if std::mem::take(&mut first) => "first cause",
-                true => "also",
-                false => "survived",
-            };
+        for failure in self.besides() {
+            let which = if failure.is_fatal() { "also" } else { "survived" };
             write!(f, "\n  {which}: {}", Chain(failure))?;
         }
         let width = self.services().iter().map(|service| service.name.len()).max().unwrap_or(0);
@@ -556,14 +560,14 @@ impl fmt::Debug for StartError {
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.report.failures() {
-            [] => f.write_str("the group was stopped before it was ready"),
-            [only] => only.fmt(f),
-            [first, rest @ ..] if first.service().is_none() => {
-                first.fmt(f)?;
-                rest.iter().try_for_each(|mistake| write!(f, "; {mistake}"))
-            }
-            [first, rest @ ..] => write!(f, "{first} (and {} more)", rest.len()),
+        let Some(cause) = self.report.cause() else {
+            return f.write_str("the group was stopped before it was ready");
+        };
+        cause.fmt(f)?;
+        match self.report.besides().count() {
+            0 => Ok(()),
+            _ if cause.stage() == Stage::Plan => self.report.besides().try_for_each(|mistake| write!(f, "; {mistake}")),
+            more => write!(f, " (and {more} more)"),
         }
     }
 }

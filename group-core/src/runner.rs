@@ -189,7 +189,10 @@ impl Run {
         }
         let result = ready!(ended);
         self.start = None;
-        cx.tell(result.map_or_else(News::Failed, |()| News::Ended));
+        match result {
+            Ok(()) => cx.tell(News::Ended),
+            Err(failed) => failed.tell(cx),
+        }
         Poll::Ready(Step::Ended)
     }
 
@@ -223,14 +226,16 @@ impl Run {
         let Some(start) = &mut self.start else { return Poll::Ready(()) };
         let result = ready!(start.poll(cx, task));
         self.start = None;
-        tell_failed(result, cx);
+        if let Err(failed) = result {
+            failed.tell(cx);
+        }
         Poll::Ready(())
     }
 
     /// Drops what is left, and aborts what was spawned.
     fn end(&mut self, cx: &Context) {
-        if let Some(error) = self.start.as_mut().and_then(|start| start.failed.take()) {
-            cx.tell(News::Failed(error));
+        if let Some(failed) = self.start.as_mut().and_then(|start| start.failed.take()) {
+            failed.tell(cx);
         }
         let dropped = caught_now(|| {
             // In the reverse of this order, whatever panics.
@@ -276,9 +281,22 @@ struct Start {
     /// `start`, and then what waits for the rest.
     work: Option<BoxFuture<Result<(), BoxError>>>,
     winds_up: bool,
-    /// What `start` failed with, until all is over.
-    failed: Option<BoxError>,
+    /// Until all is over.
+    failed: Option<Box<Failed>>,
     readiness: Readiness,
+}
+
+/// What a run of `start` failed with: what came first, and then the rest.
+struct Failed {
+    error: BoxError,
+    besides: Vec<BoxError>,
+}
+
+impl Failed {
+    fn tell(self, cx: &Context) {
+        cx.tell(News::Failed(self.error));
+        self.besides.into_iter().for_each(|error| cx.tell(News::AlsoFailed(error)));
+    }
 }
 
 enum Readiness {
@@ -295,16 +313,17 @@ impl Start {
         Self { work: Some(work), winds_up: false, failed: None, readiness: Readiness::Unknown }
     }
 
-    fn poll(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), BoxError>> {
+    fn poll(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), Box<Failed>>> {
         let Some(work) = &mut self.work else { return Poll::Pending };
         let polled = poll_caught(work.as_mut(), task).map(flatten);
         if self.winds_up {
-            let rest = ready!(polled);
-            let mut result = self.failed.take().map_or(Ok(()), Err);
-            if let Err(error) = rest {
-                fail_too(&mut result, error, cx);
+            self.note(ready!(polled));
+            // Another run of it spawns anew.
+            let children = cx.member().take_children();
+            for error in children.map(|children| children.take_failures()).unwrap_or_default() {
+                self.note(Err(error));
             }
-            return Poll::Ready(result);
+            return Poll::Ready(self.result());
         }
         // Once it is asked to stop, what has not failed may still finish.
         let gives_up = || cx.member().has_failed_children() && !cx.member().stop.has_come();
@@ -318,28 +337,45 @@ impl Start {
     /// Drops `start` with this result, and waits for what it has spawned.
     fn end(
         &mut self,
-        mut result: Result<(), BoxError>,
+        result: Result<(), BoxError>,
         cx: &Context,
         task: &mut task::Context<'_>,
-    ) -> Poll<Result<(), BoxError>> {
-        if let Err(panicked) = caught_now(|| self.work = None) {
-            fail_too(&mut result, panicked, cx);
-        }
-        let Some(children) = cx.member().children() else { return Poll::Ready(result) };
-        if result.is_err() && !cx.member().stop.has_come() {
+    ) -> Poll<Result<(), Box<Failed>>> {
+        self.note(result);
+        let dropped = caught_now(|| self.work = None);
+        self.note(dropped);
+        let Some(children) = cx.member().children() else { return Poll::Ready(self.result()) };
+        if self.failed.is_some() && !cx.member().stop.has_come() {
             children.abort();
         }
         self.work = Some(Box::pin(wind_up(children, cx.clone())));
-        (self.winds_up, self.failed) = (true, result.err());
+        self.winds_up = true;
         self.poll(cx, task)
     }
 
+    fn note(&mut self, result: Result<(), BoxError>) {
+        let Err(error) = result else { return };
+        match &mut self.failed {
+            Some(failed) => failed.besides.push(error),
+            None => self.failed = Some(Box::new(Failed { error, besides: Vec::new() })),
+        }
+    }
+
+    fn result(&mut self) -> Result<(), Box<Failed>> {
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
     /// It has failed like this, although it goes on. What it has failed with before, if it has, says more.
-    fn give_up(&mut self, error: BoxError, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), BoxError>> {
+    fn give_up(
+        &mut self,
+        error: BoxError,
+        cx: &Context,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Result<(), Box<Failed>>> {
         match cx.member().children() {
             Some(children) if self.winds_up => {
                 if !children.are_aborted() {
-                    self.failed = Some(error);
+                    self.note(Err(error));
                     children.abort();
                 }
                 self.poll(cx, task)
@@ -372,21 +408,7 @@ async fn wind_up(children: Arc<Children>, cx: Context) -> Result<(), BoxError> {
         ended.as_mut().poll(task)
     })
     .await;
-    // Another run of it spawns anew.
-    member.take_children();
-    let mut result = Ok(());
-    for error in children.take_failures() {
-        fail_too(&mut result, error, &cx);
-    }
-    result
-}
-
-/// The first failure is the result, and the others are told besides.
-fn fail_too(result: &mut Result<(), BoxError>, error: BoxError, cx: &Context) {
-    match result {
-        Ok(()) => *result = Err(error),
-        Err(_) => cx.tell(News::AlsoFailed(error)),
-    }
+    Ok(())
 }
 
 fn tell_failed(result: Result<(), BoxError>, cx: &Context) {

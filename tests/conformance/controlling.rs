@@ -12,12 +12,14 @@ use group::{
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use tracing::Level;
 
 use crate::support::{
     Act::{self, Fail, Hang, Panic, Take},
     Journal,
     Point::{Asked, Build, StartLater, Stop},
-    Stage as _, ended, fails_to_start, failures, in_time, secs, start_aside, started_and_stopped, stops, then,
+    Stage as _, ended, fails_to_start, failures, in_time, listen, logged_at, secs, start_aside, started_and_stopped,
+    stops, then,
 };
 
 /// Starts in so many steps of a second, before each of which it asks for two.
@@ -223,7 +225,9 @@ async fn c121_every_failure_to_stop_of_what_a_service_spawned_is_told() {
     });
     let (report, took) = started_and_stopped(&mut group).await;
     assert_eq!((report.outcome(), took), (Outcome::RunFailed, secs(1)));
-    let failures = failures(&report).join("\n");
+    let told = failures(&report);
+    assert_eq!(told[0], "`s1` failed to stop: start fails", "it comes first");
+    let failures = told.join("\n");
     for failure in ["start fails", "child fails", "child panics"] {
         assert!(failures.contains(failure), "{failure} is not in: {failures}");
     }
@@ -455,10 +459,14 @@ async fn c121_a_panic_in_a_destructor_of_what_it_has_spawned_is_told() {
         sleep(secs(1)).await;
         Err::<(), _>("start fails")
     });
+    listen();
     let (report, _) = ended(&mut group).await;
-    assert_eq!(report.cause().map(ToString::to_string).as_deref(), Some("`s1` failed: start fails"), "{report}");
-    let told = failures(&report);
-    assert!(told.len() == 2 && told.iter().any(|failure| failure.contains("panicked: in drop")), "{report}");
+    let (told, logged) = (failures(&report), logged_at(Level::ERROR));
+    for told in [&told, &logged[..2]] {
+        let [first, second] = told else { panic!("{told:#?}") };
+        assert!(first.ends_with("`s1` failed: start fails"), "{told:#?}");
+        assert!(second.contains("`s1` failed: panicked: in drop"), "{told:#?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

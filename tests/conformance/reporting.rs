@@ -136,6 +136,21 @@ fn c202_how_a_service_is_treated_is_told_with_what_is_so_by_default() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_person_reads_the_first_cause_first_whatever_the_group_had_survived_by_then() {
+    let journal = Journal::default();
+    let restart = Restart::on_failure().max(2);
+    let mut group = journal.group(["s1"]);
+    group.probe(journal.probe("s2").on(StartLater, Fail).spec(|spec| spec.restart(restart)));
+    let refused = in_time(group.start()).await.expect_err("the start fails");
+    let cause = "`s2` failed to start: s2 fails in StartLater";
+    assert_eq!(refused.to_string(), format!("{cause} (and 2 more)"));
+    let report = refused.into_report().to_string();
+    let told: Vec<&str> = report.lines().skip(1).take(3).collect();
+    let survived = format!("  survived: {cause}");
+    assert_eq!(told, [&format!("  first cause: {cause}"), &survived, &survived], "{report}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_report_can_be_read_by_machines() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
