@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::journal::Journal;
+use crate::journal::{Journal, PATIENCE};
 use crate::lifecycle::{Action, Budget, Event, Id, Lifecycle, Restarts, Timer, When};
 use crate::lock::lock;
 use crate::panic::caught_now;
@@ -34,6 +34,8 @@ pub(crate) struct Driver {
     /// Timers that were put off after they were armed.
     put_off: HashMap<Timer, Instant>,
     started: Option<oneshot::Sender<()>>,
+    /// When to say who is waited for.
+    tells: Instant,
     /// When the event came that is being dealt with.
     now: Instant,
 }
@@ -73,6 +75,7 @@ impl Driver {
             timers: BinaryHeap::new(),
             put_off: HashMap::new(),
             started: Some(started),
+            tells: Instant::now() + PATIENCE,
             now: Instant::now(),
             shared,
             lifecycle,
@@ -215,6 +218,7 @@ impl Driver {
             Action::TellStopping(reason) => {
                 self.journal(|journal| journal.stopping(reason, members));
                 shared.stopping.set();
+                self.tells = self.now + PATIENCE;
             }
             Action::TellGroupGone => {}
         }
@@ -295,6 +299,7 @@ impl Driver {
                 self.timers.pop();
                 self.timers.push(Reverse((later, timer)));
             } else {
+                let at = at.min(self.tells);
                 if sleep.deadline() > at || sleep.is_elapsed() {
                     sleep.reset(at);
                 }
@@ -305,6 +310,9 @@ impl Driver {
     }
 
     fn elapse(&mut self) {
+        if self.tells <= self.now {
+            self.tells = self.now + self.journal(|journal| journal.still_waiting(&self.shared.members));
+        }
         let Some(&Reverse((at, timer))) = self.timers.peek() else { return };
         if at > self.now {
             return;

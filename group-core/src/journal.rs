@@ -14,11 +14,15 @@ use crate::lifecycle::{Budget, Fault, FaultKind, Id, Outcome, Plan, Reason, Stag
 use crate::member::Member;
 use crate::moment::{Moment, Times};
 use crate::report::{Cause, Ending, Report, Rest, ServiceReport};
+use crate::spec::Limit;
 use crate::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status};
 use crate::words::{Took, count, signal_name};
 
 /// How many restarts of a service are remembered; of those before, only their number.
 const RESTARTS: usize = 32;
+
+/// How long a person waits for a service to stop, and does not wonder. To start, it may take twice as long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The journal of one group. Every method writes one thing down, tells subscribers, and says it
 /// aloud if a person would want to know.
@@ -27,6 +31,8 @@ pub(crate) struct Journal {
     begun: Instant,
     /// When that happened which is being written down: one moment for all that an event leads to.
     moment: Moment,
+    /// When it was last told who is waited for.
+    told: Moment,
     budget: Budget,
     phase: Phase,
     /// Whether every service was ready once.
@@ -73,6 +79,7 @@ impl Journal {
         Self {
             begun: Instant::now(),
             moment: Moment::FIRST,
+            told: Moment::FIRST,
             budget,
             phase: Phase::Starting,
             came_up: false,
@@ -189,6 +196,30 @@ impl Journal {
         } else {
             tracing::info!(target: "group", service = name, took = %took, "{name} is ready ({took})");
         }
+    }
+
+    /// Says of each service once that it is waited for, when that takes long and may go on; returns when to look again.
+    pub(crate) fn still_waiting(&mut self, members: &[Member]) -> Duration {
+        let (now, told) = (self.moment, std::mem::replace(&mut self.told, self.moment));
+        let mut next = PATIENCE;
+        for (entry, member) in self.services.iter().zip(members) {
+            let (start, stop) = (member.spec.start_timeout, member.spec.stop_limit());
+            let (what, from, patience, setting, limit) = match entry.state {
+                State::Building => ("be built", entry.started(), PATIENCE * 2, "start_timeout", start),
+                State::Starting => ("be ready", entry.started(), PATIENCE * 2, "start_timeout", start),
+                State::Stopping => ("stop", entry.times.stop_asked, PATIENCE, "stop_timeout", stop),
+                _ => continue,
+            };
+            let waited = since(from, now);
+            let left = patience.saturating_sub(waited);
+            if !left.is_zero() {
+                next = next.min(left);
+            } else if since(from, told) < patience && patience < limit {
+                let (name, waited, limit) = (name(member), Took(waited), Limit(limit));
+                tracing::info!(target: "group", service = name, took = %waited, "still waiting for {name} to {what} ({waited}; {setting} {limit})");
+            }
+        }
+        next
     }
 
     pub(crate) fn backing_off(&mut self, id: Id, member: &Member, wait: Duration, nth: u32) {

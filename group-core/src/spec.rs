@@ -557,7 +557,7 @@ impl fmt::Display for Spec {
 }
 
 /// A limit that may be none.
-struct Limit(Duration);
+pub(crate) struct Limit(pub(crate) Duration);
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

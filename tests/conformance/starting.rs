@@ -4,15 +4,16 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use group::axum::{Router, routing::get};
-use group::{Cause, Context, Ending, Group, Outcome, Ready, Role, Shutdown, Stage as During, http};
+use group::{Cause, Context, Ending, Group, Outcome, Ready, Restart, Role, Schedule, Shutdown, Stage as During, http};
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::support::{
     Act::{Fail, Hang, Return, Take},
     Journal,
-    Point::{Build, BuildLater, Run, StartLater},
-    Stage as _, fails_to_start, failures, secs, start_aside, started_and_stopped, stops, text_at, then, web,
+    Point::{Build, BuildLater, Run, StartLater, Stop},
+    Stage as _, ended, fails_to_start, failures, in_time, listen, logged, secs, start_aside, started_and_stopped,
+    stops, text_at, then, web,
 };
 
 #[tokio::test(start_paused = true)]
@@ -187,4 +188,69 @@ async fn c038_no_request_is_accepted_before_what_the_server_needs_is_ready() {
     let addr = running.local_addr("web").unwrap();
     assert_eq!(text_at(addr, "/").await, "from the cache");
     assert!(running.stop().await.is_clean());
+}
+
+/// What was logged of services that are waited for.
+fn waits() -> Vec<String> {
+    logged().into_iter().filter(|line| line.contains("still waiting")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_takes_long_says_once_what_it_waits_for() {
+    for (limit, told) in [(secs(60), 1), (secs(11), 1), (secs(10), 0), (secs(5), 0)] {
+        let journal = Journal::default();
+        let limited = |name| journal.probe(name).spec(|spec| spec.start_timeout(limit));
+        let mut built = Group::new();
+        built.build::<1>(limited("warehouse").on(BuildLater, Hang));
+        let mut ready = journal.group(["s1"]);
+        ready.probe(limited("quick").on(StartLater, Take(secs(4)))).probe(limited("warehouse").on(StartLater, Hang));
+        for (group, what) in [(&mut built, "be built"), (&mut ready, "be ready")] {
+            listen();
+            assert_eq!(fails_to_start(group).await.outcome(), Outcome::StartFailed);
+            let timeout = if limit == secs(60) { "1m" } else { "11 s" };
+            let line = format!("INFO still waiting for warehouse to {what} (10 s; start_timeout {timeout})");
+            assert_eq!(waits(), vec![line; told]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_waits_for_several_says_so_of_each_when_it_has_taken_long() {
+    let journal = Journal::default();
+    let takes = |name, seconds| journal.probe(name).on(StartLater, Take(secs(seconds)));
+    let mut group = Group::new();
+    group.schedule(Schedule::Graph).probe(takes("a", 50)).probe(takes("b", 3)).probe(takes("c", 13));
+    group.probe(takes("d", 40).after(["b"])).probe(takes("e", 9).after(["c"]));
+    listen();
+    let (report, _) = started_and_stopped(&mut group).await;
+    assert!(report.is_clean(), "{report}");
+    let line = |name| format!("INFO still waiting for {name} to be ready (10 s; start_timeout 1m)");
+    assert_eq!(waits(), ["a", "c", "d"].map(line));
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_a_service_that_is_started_again() {
+    let journal = Journal::default();
+    let again = journal.probe("again").spec(|spec| spec.restart(Restart::on_failure()));
+    let again = again.on(StartLater, Take(secs(1))).on_starts(..2, Run, Take(secs(20))).on_starts(..2, Run, Fail);
+    let mut group = Group::new();
+    group.probe(again.on_starts(2.., StartLater, Hang));
+    listen();
+    assert_eq!(ended(&mut group).await.0.outcome(), Outcome::RunFailed);
+    assert_eq!(waits(), ["INFO still waiting for again to be ready (10 s; start_timeout 1m)"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn and_so_does_a_stop() {
+    let journal = Journal::default();
+    let takes = |name, seconds| journal.probe(name).on(Stop, Take(secs(seconds)));
+    let mut group = Group::new();
+    group.probe(takes("s1", 4)).probe(takes("s2", 8)).probe(takes("s3", 9).spec(|spec| spec.stop_timeout(secs(20))));
+    listen();
+    let running = in_time(group.start()).await.unwrap();
+    sleep(secs(3599)).await;
+    assert!(in_time(running.stop()).await.is_clean());
+    let lines = [("s3", "20 s"), ("s2", "10 s")];
+    let lines = lines.map(|(name, limit)| format!("INFO still waiting for {name} to stop (5 s; stop_timeout {limit})"));
+    assert_eq!(waits(), lines);
 }
