@@ -4,16 +4,15 @@ use std::any::TypeId;
 use std::borrow::Cow;
 #[cfg(feature = "http")]
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::fmt;
 
 #[cfg(feature = "http")]
 use crate::clash::{self, Served};
 use crate::lifecycle::{self, Plan, Schedule, start_order};
+use crate::maps::{NameMap, TypeMap};
 use crate::service::Factory;
 use crate::shared::Provided;
 use crate::spec::{Edge, Target, kebab_case};
-use crate::type_map::TypeMap;
 use crate::words::nearest;
 use crate::{BoxError, Spec};
 
@@ -141,7 +140,6 @@ fn in_order(
     let mut specs = Vec::with_capacity(order.len());
     let mut factories = Vec::with_capacity(order.len());
     let mut by_type = TypeMap::default();
-    by_type.reserve(order.len());
     for service in order.iter().filter_map(|&service| declared[service].take()) {
         by_type.entry(service.type_id).or_insert(specs.len());
         specs.push(service.spec);
@@ -161,16 +159,15 @@ fn in_order(
 
 /// The declared services, by name and by type.
 struct Index<'a> {
-    by_name: HashMap<&'a str, usize>,
+    by_name: NameMap<&'a str, usize>,
     by_type: TypeMap<Vec<usize>>,
     elsewhere: &'a [Declared],
 }
 
 impl<'a> Index<'a> {
     fn new(declared: &'a [Declared], elsewhere: &'a [Declared], mistakes: &mut Vec<BoxError>) -> Self {
-        let mut by_name = HashMap::with_capacity(declared.len());
+        let mut by_name = NameMap::with_capacity_and_hasher(declared.len(), <_>::default());
         let mut by_type = TypeMap::<Vec<usize>>::default();
-        by_type.reserve(declared.len());
         for (service, Declared { spec, type_id, place, .. }) in declared.iter().enumerate() {
             by_type.entry(*type_id).or_default().push(service);
             let first = *by_name.entry(spec.get_name()).or_insert(service);

@@ -541,6 +541,9 @@ fn assembled(
 /// Limits that were set and together exceed the group's cannot all be kept. Those that nobody set
 /// are only upper bounds.
 fn warn_of_limits(plan: &Plan, specs: &[Spec], budget: &Budget) {
+    if specs.iter().all(|spec| spec.stop_timeout.is_none()) {
+        return;
+    }
     let set = |id: usize| specs[id].stop_timeout.filter(|&limit| limit != Duration::MAX);
     let longest = plan.longest(|id| set(id).unwrap_or_default());
     if longest > budget.turns() {

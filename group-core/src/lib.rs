@@ -33,6 +33,7 @@ mod human;
 mod journal;
 mod latch;
 mod lock;
+mod maps;
 mod member;
 mod moment;
 mod order;
@@ -58,7 +59,6 @@ mod stop_request;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod ticker;
-mod type_map;
 mod watch;
 mod words;
 

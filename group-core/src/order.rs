@@ -37,7 +37,7 @@ impl Order {
         let services = specs.len();
         let mut above = vec![0; services];
         for id in (0..services).rev() {
-            let longest = plan.needed_by(id).iter().map(|holder| above[holder.id] + 1).max();
+            let longest = plan.needed_by(id).map(|holder| above[holder.id] + 1).max();
             above[id] = longest.unwrap_or(0);
         }
         let mut stops = waves((0..services).map(|id| above[id]));

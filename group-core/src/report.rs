@@ -437,7 +437,7 @@ impl Report {
         let mut chain = Vec::new();
         while let Some(id) = next {
             chain.push(&services[id]);
-            next = last_ready(&mut self.inner.plan.needs(id).iter().map(|need| need.id));
+            next = last_ready(&mut self.inner.plan.needs(id).map(|need| need.id));
         }
         chain
     }

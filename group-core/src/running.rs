@@ -130,7 +130,7 @@ impl Handle {
     pub(crate) fn holders(&self) -> Vec<Vec<String>> {
         let shared = &self.shared;
         let name = |id: usize| shared.members[id].spec.get_name().to_owned();
-        let holders = |id| shared.plan.needed_by(id).iter().map(|need| name(need.id)).collect();
+        let holders = |id| shared.plan.needed_by(id).map(|need| name(need.id)).collect();
         (0..shared.members.len()).map(holders).collect()
     }
 

@@ -12,9 +12,9 @@ use crate::journal::Journal;
 use crate::latch::Latch;
 use crate::lifecycle::{Id, Plan};
 use crate::lock::lock;
+use crate::maps::TypeMap;
 use crate::member::Member;
 use crate::service::DynService;
-use crate::type_map::TypeMap;
 use crate::{BoxError, Report};
 
 /// Longer than anything takes, and still a moment that can be counted to.

@@ -438,11 +438,14 @@ impl Spec {
     /// What is wrong with it, whatever the rest of the group looks like.
     pub(crate) fn check(&self) -> Result<(), BoxError> {
         let name = &self.name;
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-        if name.is_empty() || !name.chars().all(allowed) {
+        let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_';
+        if name.is_empty() || !name.bytes().all(allowed) {
             return Err(
                 format!("`{name}` cannot be a name: a service's name is lower-case letters, digits, - and _").into()
             );
+        }
+        if self.more.is_none() {
+            return Ok(());
         }
         self.check_restart()?;
         self.check_prefix()?;
@@ -587,20 +590,31 @@ fn is_prefix(prefix: &str) -> bool {
 
 /// `app::mail::OrderQueue` becomes `order-queue`, `app::Cache<u8>` becomes `cache-u8`.
 pub(crate) fn kebab_case(type_name: &str) -> String {
-    // Braces are part of a path: `{{closure}}::Morning` is declared in an async function.
-    let words = type_name.split(|c: char| !c.is_alphanumeric() && !"_:{}".contains(c));
-    let last_segments = words.filter_map(|path| path.rsplit(':').next()).filter(|word| !word.is_empty());
     let mut name = String::new();
-    for word in last_segments {
-        if !name.is_empty() {
-            name.push('-');
+    let mut word = 0;
+    for (at, byte) in type_name.bytes().enumerate() {
+        match byte {
+            // Of a path, only the last segment counts.
+            b':' => word = at + 1,
+            // Braces are part of a path: `{{closure}}::Morning` is declared in an async function.
+            b'_' | b'{' | b'}' => {}
+            _ if byte.is_ascii_alphanumeric() || !byte.is_ascii() => {}
+            _ => {
+                push_kebab(&mut name, &type_name[word..at]);
+                word = at + 1;
+            }
         }
-        push_kebab(&mut name, word);
     }
+    push_kebab(&mut name, &type_name[word..]);
     name
 }
 
 fn push_kebab(name: &mut String, word: &str) {
+    if !name.is_empty() && !word.is_empty() {
+        name.push('-');
+    }
+    // Room for hyphens, too.
+    name.reserve(word.len() + 4);
     let mut letters = word.chars().peekable();
     let mut last = None;
     while let Some(letter) = letters.next() {
@@ -610,9 +624,10 @@ fn push_kebab(name: &mut String, word: &str) {
                 name.push('-');
             }
         }
-        match letter {
-            'a'..='z' | '0'..='9' => name.push(letter),
-            _ => name.extend(letter.to_lowercase()),
+        if letter.is_ascii() {
+            name.push(letter.to_ascii_lowercase());
+        } else {
+            name.extend(letter.to_lowercase());
         }
         last = Some(letter);
     }

@@ -119,8 +119,8 @@ impl Lifecycle {
             restarts: 0,
             settled: false,
             doomed: false,
-            waits_for: plan.needs(id).len(),
-            held_by: plan.needed_by(id).len(),
+            waits_for: plan.needs(id).count(),
+            held_by: plan.needed_by(id).count(),
             released: false,
         };
         let services: Vec<Service> = rules.iter().enumerate().map(service).collect();
@@ -333,6 +333,7 @@ impl Lifecycle {
     /// Nobody need wait for it any longer: it is ready, or never will be. In that case, what needs
     /// it never will be either.
     fn settle(&mut self, id: Id) {
+        let plan = Arc::clone(&self.plan);
         let mut open = std::mem::take(&mut self.open);
         open.push(id);
         while let Some(id) = open.pop() {
@@ -341,8 +342,7 @@ impl Lifecycle {
             }
             self.unsettled -= 1;
             let lost = matches!(self.state(id), State::Failed | State::Gone);
-            for at in 0..self.plan.needed_by(id).len() {
-                let Need { id: next, required } = self.plan.needed_by(id)[at];
+            for Need { id: next, required } in plan.needed_by(id) {
                 self.services[next].waits_for -= 1;
                 if self.phase != Phase::Starting || self.state(next) != State::Waiting {
                     continue;
@@ -367,9 +367,8 @@ impl Lifecycle {
             return;
         }
         self.unsettled += 1;
-        for at in 0..self.plan.needed_by(id).len() {
-            let next = self.plan.needed_by(id)[at].id;
-            self.services[next].waits_for += 1;
+        for next in self.plan.needed_by(id) {
+            self.services[next.id].waits_for += 1;
         }
     }
 
@@ -475,6 +474,7 @@ impl Lifecycle {
     /// A service that is gone lets go of what it comes after, once nothing holds it either: so what
     /// it came after is still stopped after all that came after it, whenever and however it went.
     fn release(&mut self, id: Id) {
+        let plan = Arc::clone(&self.plan);
         let mut open = std::mem::take(&mut self.open);
         open.push(id);
         while let Some(id) = open.pop() {
@@ -483,8 +483,7 @@ impl Lifecycle {
                 continue;
             }
             service.released = true;
-            for at in 0..self.plan.needs(id).len() {
-                let need = self.plan.needs(id)[at].id;
+            for Need { id: need, .. } in plan.needs(id) {
                 self.services[need].held_by -= 1;
                 if self.phase >= Phase::Stopping {
                     self.stop_if_free(need);

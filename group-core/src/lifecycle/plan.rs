@@ -33,20 +33,21 @@ pub(crate) struct Need {
 /// every edge leads from a higher number to a lower one.
 ///
 /// The strict schedule is no second algorithm: it is the graph in which every service also comes
-/// after the one before it.
+/// after the one before it. Those edges go without saying, and are not kept.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    schedule: Schedule,
+    services: usize,
+    /// What was declared.
     needs: Lists<Need>,
     needed_by: Lists<Need>,
+    /// In a strict schedule, it is everything that stands before.
     behind: Vec<usize>,
 }
 
 impl Plan {
     pub(crate) fn new(schedule: Schedule, services: usize, edges: &[Edge]) -> Self {
         let mut edges = edges.to_vec();
-        if schedule == Schedule::Strict {
-            edges.extend((1..services).map(|id| Edge { from: id, to: id - 1, required: false }));
-        }
         // Of two edges between the same services, the stricter one stays.
         edges.sort_unstable_by_key(|edge| (edge.from, edge.to, !edge.required));
         edges.dedup_by_key(|edge| (edge.from, edge.to));
@@ -54,46 +55,63 @@ impl Plan {
         let need = |id, required| Need { id, required };
         let needs = Lists::new(services, edges.iter().map(|edge| (edge.from, need(edge.to, edge.required))));
         let needed_by = Lists::new(services, edges.iter().map(|edge| (edge.to, need(edge.from, edge.required))));
-        let mut behind: Vec<usize> = Vec::with_capacity(services);
-        for id in 0..services {
-            let longest = needs.of(id).iter().map(|need| behind[need.id] + 1).max();
-            behind.push(longest.unwrap_or(0));
+        let mut behind: Vec<usize> = Vec::new();
+        if schedule == Schedule::Graph {
+            for id in 0..services {
+                let longest = needs.of(id).iter().map(|need| behind[need.id] + 1).max();
+                behind.push(longest.unwrap_or(0));
+            }
         }
-        Self { needs, needed_by, behind }
+        Self { schedule, services, needs, needed_by, behind }
     }
 
     /// What this service comes after.
-    pub(crate) fn needs(&self, id: Id) -> &[Need] {
-        self.needs.of(id)
+    pub(crate) fn needs(&self, id: Id) -> impl Iterator<Item = Need> + use<'_> {
+        let declared = self.needs.of(id);
+        let before = id.checked_sub(1).filter(|&before| self.follows_unsaid(before, declared.last()));
+        declared.iter().copied().chain(before.map(|id| Need { id, required: false }))
     }
 
     /// What comes after this service.
-    pub(crate) fn needed_by(&self, id: Id) -> &[Need] {
-        self.needed_by.of(id)
+    pub(crate) fn needed_by(&self, id: Id) -> impl Iterator<Item = Need> + use<'_> {
+        let declared = self.needed_by.of(id);
+        let next = (id + 1 < self.services && self.follows_unsaid(id + 1, declared.first())).then_some(id + 1);
+        next.map(|id| Need { id, required: false }).into_iter().chain(declared.iter().copied())
+    }
+
+    /// Whether there is an edge to a neighbour only because of the schedule.
+    fn follows_unsaid(&self, neighbour: Id, nearest: Option<&Need>) -> bool {
+        self.schedule == Schedule::Strict && nearest.is_none_or(|need| need.id != neighbour)
     }
 
     /// How many services stand in the longest line of those that this one holds at stop.
     pub(crate) fn behind(&self, id: Id) -> usize {
-        self.behind[id]
+        match self.schedule {
+            Schedule::Strict => id,
+            Schedule::Graph => self.behind[id],
+        }
     }
 
     /// The number of services in the longest chain.
     pub(crate) fn chain(&self) -> usize {
-        self.behind.iter().max().map_or(0, |behind| behind + 1)
+        match self.schedule {
+            Schedule::Strict => self.services,
+            Schedule::Graph => self.behind.iter().max().map_or(0, |behind| behind + 1),
+        }
     }
 
     /// The longest time that a chain takes if each service takes this long.
     pub(crate) fn longest(&self, takes: impl Fn(Id) -> Duration) -> Duration {
-        let mut until: Vec<Duration> = Vec::with_capacity(self.behind.len());
-        for id in 0..self.behind.len() {
-            let before = self.needs(id).iter().map(|need| until[need.id]).max();
+        let mut until: Vec<Duration> = Vec::with_capacity(self.services);
+        for id in 0..self.services {
+            let before = self.needs(id).map(|need| until[need.id]).max();
             until.push(before.unwrap_or_default().saturating_add(takes(id)));
         }
         until.into_iter().max().unwrap_or_default()
     }
 }
 
-/// A list for each service, in two allocations.
+/// A list for each service, in two allocations; in none, if there is nothing on any.
 #[derive(Debug)]
 struct Lists<T> {
     starts: Vec<usize>,
@@ -102,6 +120,9 @@ struct Lists<T> {
 
 impl<T: Copy> Lists<T> {
     fn new(services: usize, pairs: impl Iterator<Item = (Id, T)> + Clone) -> Self {
+        if pairs.clone().next().is_none() {
+            return Self { starts: Vec::new(), items: Vec::new() };
+        }
         let mut starts = vec![0; services + 1];
         for (from, _) in pairs.clone() {
             starts[from + 1] += 1;
@@ -119,7 +140,7 @@ impl<T: Copy> Lists<T> {
     }
 
     fn of(&self, id: Id) -> &[T] {
-        &self.items[self.starts[id]..self.starts[id + 1]]
+        if self.starts.is_empty() { &[] } else { &self.items[self.starts[id]..self.starts[id + 1]] }
     }
 }
 
@@ -137,6 +158,9 @@ pub(crate) fn start_order(services: usize, edges: &[(usize, usize)]) -> Result<V
         Done,
     }
 
+    if edges.is_empty() {
+        return Ok((0..services).collect());
+    }
     let mut edges = edges.to_vec();
     edges.sort_unstable();
     let needs = Lists::new(services, edges.iter().copied());
@@ -207,10 +231,11 @@ mod tests {
     fn the_strict_plan_is_a_chain() {
         let plan = Plan::new(Schedule::Strict, 3, &[Edge { from: 2, to: 0, required: true }]);
         let need = |id, required| Need { id, required };
-        assert_eq!(plan.needs(0), []);
-        assert_eq!(plan.needs(1), [need(0, false)]);
-        assert_eq!(plan.needs(2), [need(0, true), need(1, false)]);
-        assert_eq!(plan.needed_by(0), [need(1, false), need(2, true)]);
+        let needs = |id| plan.needs(id).collect::<Vec<_>>();
+        assert_eq!(needs(0), []);
+        assert_eq!(needs(1), [need(0, false)]);
+        assert_eq!(needs(2), [need(0, true), need(1, false)]);
+        assert_eq!(plan.needed_by(0).collect::<Vec<_>>(), [need(1, false), need(2, true)]);
         assert_eq!((plan.behind(0), plan.behind(2), plan.chain()), (0, 2, 3));
     }
 
@@ -218,6 +243,9 @@ mod tests {
     fn of_two_edges_the_stricter_one_stays() {
         let edge = |required| Edge { from: 1, to: 0, required };
         let plan = Plan::new(Schedule::Strict, 2, &[edge(false), edge(true)]);
-        assert_eq!(plan.needs(1), [Need { id: 0, required: true }]);
+        assert!(
+            plan.needs(1).eq([Need { id: 0, required: true }])
+                && plan.needed_by(0).eq([Need { id: 1, required: true }])
+        );
     }
 }

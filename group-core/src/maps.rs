@@ -1,4 +1,4 @@
-//! What there is of each type.
+//! What there is of each type, and of each name.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -20,6 +20,30 @@ impl Hasher for TypeIdHasher {
 
     fn write_u64(&mut self, id: u64) {
         self.0 = id;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+pub(crate) type NameMap<K, T> = HashMap<K, T, BuildHasherDefault<NameHasher>>;
+
+/// FNV-1a. Who names the services has written the program, so the hash need withstand nobody.
+#[derive(Debug)]
+pub(crate) struct NameHasher(u64);
+
+impl Default for NameHasher {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
     }
 
     fn finish(&self) -> u64 {
