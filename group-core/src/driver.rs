@@ -2,12 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, coop};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::journal::{Journal, PATIENCE};
@@ -21,14 +23,13 @@ use crate::shared::{FOREVER, Message, News, Shared};
 use crate::watch::is_waited_for;
 use crate::{BoxError, Context, Handle, reload};
 
-/// How many messages are read with one look at the clock.
+/// How many messages are received with one look at the clock.
 const AT_ONCE: usize = 16;
 
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     lifecycle: Lifecycle,
     budget: Budget,
-    inbox: mpsc::UnboundedReceiver<Message>,
     services: Vec<Slot>,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
     /// Timers that were put off after they were armed.
@@ -38,6 +39,12 @@ pub(crate) struct Driver {
     tells: Instant,
     /// When the event came that is being dealt with.
     now: Instant,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.shared.inbox.close();
+    }
 }
 
 struct Slot {
@@ -61,7 +68,6 @@ impl Driver {
         shared: Arc<Shared>,
         lifecycle: Lifecycle,
         budget: Budget,
-        inbox: mpsc::UnboundedReceiver<Message>,
         factories: Vec<Factory>,
         started: oneshot::Sender<()>,
     ) -> Self {
@@ -80,41 +86,46 @@ impl Driver {
             shared,
             lifecycle,
             budget,
-            inbox,
         }
     }
 
-    /// Runs the group to its end. `early` is what had already reached the inbox.
-    pub(crate) async fn run(mut self, early: Vec<Message>) {
+    /// Runs the group to its end.
+    pub(crate) async fn run(mut self) {
+        let mut messages = Vec::new();
+        // What has come before there was a driver comes before the start.
+        poll_fn(|task| Poll::Ready(self.shared.inbox.poll_take(&mut messages, task).is_ready())).await;
+        self.receive_all(&mut messages);
         self.look_at_the_clock();
-        for message in early {
-            self.receive(message);
-        }
-        while let Ok(message) = self.inbox.try_recv() {
-            self.receive(message);
-        }
         self.feed(Event::Begin, None);
         let mut sleep = pin!(sleep_until(Instant::now()));
-        let mut messages = Vec::with_capacity(AT_ONCE);
         while !self.lifecycle.is_over() {
             let timed = self.aim(sleep.as_mut());
-            tokio::select! {
-                biased;
-                _ = self.inbox.recv_many(&mut messages, AT_ONCE) => {}
-                () = &mut sleep, if timed => {}
-            }
-            self.look_at_the_clock();
+            let wakes = poll_fn(|task| match self.shared.inbox.poll_take(&mut messages, task) {
+                Poll::Pending if timed => sleep.as_mut().poll(task),
+                taken => taken,
+            });
+            wakes.await;
             if messages.is_empty() {
+                self.look_at_the_clock();
                 self.elapse();
             }
-            for message in messages.drain(..) {
-                // What comes after the end changes nothing.
-                if !self.lifecycle.is_over() {
-                    self.receive(message);
-                }
-            }
+            self.receive_all(&mut messages);
+            // However many messages come, others have their turn, too.
+            coop::consume_budget().await;
         }
         self.finish();
+    }
+
+    fn receive_all(&mut self, messages: &mut Vec<Message>) {
+        for (nth, message) in messages.drain(..).enumerate() {
+            if nth % AT_ONCE == 0 {
+                self.look_at_the_clock();
+            }
+            // What comes after the end changes nothing.
+            if !self.lifecycle.is_over() {
+                self.receive(message);
+            }
+        }
     }
 
     /// All that comes at once has happened at one moment.
@@ -182,7 +193,7 @@ impl Driver {
     }
 
     fn carry_out(&mut self, action: Action, error: &mut Option<BoxError>) {
-        let shared = Arc::clone(&self.shared);
+        let shared = &self.shared;
         let members = &shared.members;
         match action {
             Action::Launch(id) => self.launch(id),

@@ -1,17 +1,18 @@
 //! The `main` of a program, and the tests of a group.
 
+use std::future::poll_fn;
 use std::io;
 use std::panic::resume_unwind;
-use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Chain, Failure, Stage};
+use crate::inbox::Inbox;
 use crate::panic::caught;
 use crate::shared::Message;
-use crate::watch::{Inbox, Watch};
+use crate::watch::Watch;
 use crate::{BoxError, Group, Handle, Outcome, Report, Running, console};
 
 /// How long what outlives the group, such as a detached task, may take to be dropped. The services
@@ -42,7 +43,7 @@ impl Threads {
         // While nothing else reads the environment, and before there are children that would have them.
         #[cfg(feature = "listenfd")]
         crate::http::receive();
-        let (watch, mut inbox) = match Watch::install(group.stop_limit()) {
+        let (watch, inbox) = match Watch::install(group.stop_limit()) {
             Ok(watch) => watch,
             Err(error) => return refuse(format!("cannot listen for signals: {error}")),
         };
@@ -51,13 +52,13 @@ impl Threads {
             Err(error) => return refuse(format!("cannot build the runtime: {error}")),
         };
         let report = runtime.block_on(async {
-            let (early, result) = run_body(&mut inbox, caught(body(&mut group))).await;
+            let result = run_body(&inbox, caught(body(&mut group))).await;
             console::install();
             match result {
-                Ok(()) if group.is_empty() && !early.iter().any(asks_to_stop) => {
+                Ok(()) if group.is_empty() && !inbox.holds(asks_to_stop) => {
                     Report::bad_group(vec![NOTHING_REGISTERED.into()])
                 }
-                Ok(()) => group.run_watched(&watch, inbox, early).await,
+                Ok(()) => group.run_watched(&watch, inbox).await,
                 Err(error) => {
                     Report::refused(Outcome::StartFailed, vec![Failure::new(Some("main"), Stage::Start, true, error)])
                 }
@@ -150,26 +151,15 @@ impl Trial {
     }
 }
 
-/// Runs the body of `main` until it returns or a stop is asked for. What had reached the inbox by
-/// then comes back, for the driver.
+/// Runs the body of `main` until it returns or a stop is asked for.
 async fn run_body(
-    inbox: &mut Inbox,
+    inbox: &Inbox,
     body: impl Future<Output = Result<Result<(), BoxError>, BoxError>>,
-) -> (Vec<Message>, Result<(), BoxError>) {
-    let mut body = pin!(body);
-    let mut early = Vec::new();
-    loop {
-        tokio::select! {
-            biased;
-            Some(message) = inbox.recv() => {
-                let stop = asks_to_stop(&message);
-                early.push(message);
-                if stop {
-                    return (early, Ok(()));
-                }
-            }
-            result = &mut body => return (early, result.and_then(|result| result)),
-        }
+) -> Result<(), BoxError> {
+    tokio::select! {
+        biased;
+        () = poll_fn(|task| inbox.poll_holds(asks_to_stop, task)) => Ok(()),
+        result = body => result.and_then(|result| result),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::driver::Driver;
 use crate::function::Function;
 #[cfg(feature = "grpc")]
 use crate::grpc::{Called, Serve, endpoint};
+use crate::inbox::Inbox;
 use crate::journal::Journal;
 use crate::latch::Latch;
 use crate::lifecycle::{self, Budget, Lifecycle, Plan, Rules};
@@ -26,8 +27,8 @@ use crate::registry;
 use crate::report::{Ending, StartError};
 use crate::service::{Factory, built, made};
 use crate::settings::{Environment, ORDER_VARIABLE};
-use crate::shared::{LameDuck, Message, Provided, Shared};
-use crate::watch::{Inbox, Watch};
+use crate::shared::{LameDuck, Provided, Shared};
+use crate::watch::Watch;
 use crate::words::{Took, nearest};
 use crate::{BoxError, Handle, Order, Outcome, Report, Running, Service, ServiceFn, Spec};
 
@@ -391,7 +392,7 @@ impl Group {
         async move {
             match Watch::install(group.stop_limit()) {
                 Ok((watch, inbox)) => {
-                    let report = group.run_watched(&watch, inbox, Vec::new()).await;
+                    let report = group.run_watched(&watch, inbox).await;
                     if report.services().iter().any(|service| service.ending() == Ending::Abandoned) {
                         watch.stay();
                     }
@@ -403,12 +404,12 @@ impl Group {
     }
 
     /// As [`run`](Self::run), with signals that are listened for already.
-    pub(crate) async fn run_watched(mut self, watch: &Watch, inbox: Inbox, early: Vec<Message>) -> Report {
+    pub(crate) async fn run_watched(mut self, watch: &Watch, inbox: Arc<Inbox>) -> Report {
         self.read_environment();
         if let Some(form) = self.order_form() {
             return self.print_order(&form);
         }
-        match self.launch(inbox, early) {
+        match self.launch(inbox) {
             Ok((running, _started)) => {
                 watch.attach(running.handle());
                 running.wait().await
@@ -431,7 +432,7 @@ impl Group {
     pub fn start(&mut self) -> impl Future<Output = Result<Running, StartError>> + Send + use<> {
         let group = std::mem::take(self);
         async move {
-            let (running, started) = group.launch(Inbox::new(), Vec::new()).map_err(StartError::new)?;
+            let (running, started) = group.launch(Arc::default()).map_err(StartError::new)?;
             match started.await {
                 Ok(()) => Ok(running),
                 Err(_) => Err(StartError::new(running.wait().await)),
@@ -442,7 +443,7 @@ impl Group {
     /// Starts the group, and returns at once.
     #[cfg(feature = "testing")]
     pub(crate) fn start_observed(&mut self) -> Result<Running, Report> {
-        std::mem::take(self).launch(Inbox::new(), Vec::new()).map(|(running, _started)| running)
+        std::mem::take(self).launch(Arc::default()).map(|(running, _started)| running)
     }
 
     /// Says on stdout in which order services would start and stop, and starts none.
@@ -457,7 +458,7 @@ impl Group {
         }
     }
 
-    fn launch(mut self, inbox: Inbox, early: Vec<Message>) -> Result<(Running, oneshot::Receiver<()>), Report> {
+    fn launch(mut self, inbox: Arc<Inbox>) -> Result<(Running, oneshot::Receiver<()>), Report> {
         self.apply_settings();
         let Self { mut services, provided, schedule, stop_timeout, drain_delay, on_free_ports, mistakes, .. } = self;
         if on_free_ports {
@@ -476,7 +477,6 @@ impl Group {
         warn_of_limits(&plan, &specs, &budget);
         let plan = Arc::new(plan);
         let rules: Vec<Rules> = specs.iter().map(|spec| spec.rules).collect();
-        let (sender, receiver) = inbox.into_parts();
         let shared = Arc::new(Shared {
             members: specs.into_iter().map(Member::new).collect(),
             by_type,
@@ -485,7 +485,7 @@ impl Group {
             #[cfg(feature = "grpc")]
             remotes,
             provided: Mutex::new(provided),
-            inbox: sender,
+            inbox,
             ready: Latch::default(),
             reloading: tokio::sync::Mutex::new(()),
             plan: Arc::clone(&plan),
@@ -497,9 +497,9 @@ impl Group {
         });
         let (started_sender, started) = oneshot::channel();
         let lifecycle = Lifecycle::new(plan, &rules, !drain_delay.is_zero());
-        let driver = Driver::new(Arc::clone(&shared), lifecycle, budget, receiver, factories, started_sender);
+        let driver = Driver::new(Arc::clone(&shared), lifecycle, budget, factories, started_sender);
         // Spawned, never run inside `block_on`: there, every wake would cross threads.
-        let driver = tokio::spawn(driver.run(early));
+        let driver = tokio::spawn(driver.run());
         Ok((Running::new(Handle::new(shared), driver), started))
     }
 }

@@ -41,7 +41,8 @@ pub(crate) struct Journal {
     stopping: Option<(Moment, Cause)>,
     exit_code: Option<u8>,
     failures: Failures,
-    events: broadcast::Sender<Event>,
+    /// Once somebody wants to know.
+    events: Option<broadcast::Sender<Event>>,
 }
 
 /// One service.
@@ -87,7 +88,7 @@ impl Journal {
             stopping: None,
             exit_code: None,
             failures: Failures::default(),
-            events: broadcast::Sender::new(BACKLOG),
+            events: None,
         }
     }
 
@@ -136,14 +137,16 @@ impl Journal {
         self.phase == Phase::Stopped
     }
 
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
+    pub(crate) fn subscribe(&mut self) -> broadcast::Receiver<Event> {
+        self.events.get_or_insert_with(|| broadcast::Sender::new(BACKLOG)).subscribe()
     }
 
     fn tell(&self, event: impl FnOnce() -> Event) {
-        if self.events.receiver_count() > 0 {
+        if let Some(events) = &self.events
+            && events.receiver_count() > 0
+        {
             // Whoever has gone meanwhile need not know.
-            let _ = self.events.send(event());
+            let _ = events.send(event());
         }
     }
 

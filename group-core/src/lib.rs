@@ -30,6 +30,7 @@ mod heartbeat;
 #[cfg(feature = "http")]
 pub mod http;
 mod human;
+mod inbox;
 mod journal;
 mod latch;
 mod lock;

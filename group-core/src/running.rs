@@ -109,7 +109,7 @@ impl Handle {
     /// and is told how many.
     #[must_use]
     pub fn events(&self) -> Events {
-        let journal = lock(&self.shared.journal);
+        let mut journal = lock(&self.shared.journal);
         Events { receiver: journal.subscribe(), over: journal.is_over() }
     }
 

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::inbox::Inbox;
 use crate::journal::Journal;
 use crate::latch::Latch;
 use crate::lifecycle::{Id, Plan};
@@ -74,7 +75,7 @@ pub(crate) struct Shared {
     #[cfg(feature = "grpc")]
     pub(crate) remotes: crate::grpc::Remotes,
     pub(crate) provided: Mutex<Vec<Provided>>,
-    pub(crate) inbox: mpsc::UnboundedSender<Message>,
+    pub(crate) inbox: Arc<Inbox>,
     /// Set when every service is ready.
     pub(crate) ready: Latch,
     /// Held while services reload.
@@ -129,7 +130,7 @@ impl LameDuck {
 impl Shared {
     /// Tells the driver. After the end nobody listens, and nothing needs to be told.
     pub(crate) fn tell(&self, message: Message) {
-        let _ = self.inbox.send(message);
+        self.inbox.put(message);
     }
 
     /// A service of this type that is built and not dropped, or a value that was provided.

@@ -7,10 +7,11 @@ use std::sync::{Arc, mpsc as thread_mpsc};
 use std::time::Duration;
 use std::{io, thread};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::{Failure, Stage};
+use crate::inbox::Inbox;
 use crate::latch::Latch;
 use crate::lifecycle::Outcome;
 use crate::shared::{FOREVER, Message};
@@ -19,28 +20,6 @@ use crate::{Handle, Report, console};
 /// How long the driver has to end the group after a second signal, before the process is exited.
 /// It needs half of it to let destructors run.
 const FORCED: Duration = Duration::from_millis(90);
-
-/// What leads to a driver, before there is one.
-pub(crate) struct Inbox {
-    sender: mpsc::UnboundedSender<Message>,
-    receiver: mpsc::UnboundedReceiver<Message>,
-}
-
-impl Inbox {
-    pub(crate) fn new() -> Self {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        Self { sender, receiver }
-    }
-
-    pub(crate) fn into_parts(self) -> (mpsc::UnboundedSender<Message>, mpsc::UnboundedReceiver<Message>) {
-        (self.sender, self.receiver)
-    }
-
-    /// The next message. It never closes, for it holds a sender.
-    pub(crate) async fn recv(&mut self) -> Option<Message> {
-        self.receiver.recv().await
-    }
-}
 
 /// Listens for signals, and holds the deadline, until it is dropped.
 pub(crate) struct Watch {
@@ -51,8 +30,8 @@ pub(crate) struct Watch {
 impl Watch {
     /// Returns when the handlers stand. Every signal goes to the inbox. `stop_timeout` is the limit
     /// until there is a group, which then has its own.
-    pub(crate) fn install(stop_timeout: Duration) -> io::Result<(Self, Inbox)> {
-        let inbox = Inbox::new();
+    pub(crate) fn install(stop_timeout: Duration) -> io::Result<(Self, Arc<Inbox>)> {
+        let inbox = Arc::<Inbox>::default();
         let (group, attached) = watch::channel(None);
         WATCHES.fetch_add(1, Ordering::Relaxed);
         let watch = Self { group, over: Arc::default() };
@@ -61,7 +40,7 @@ impl Watch {
             stop_timeout,
             asked: Latch::default(),
             over: Arc::clone(&watch.over),
-            sender: inbox.sender.clone(),
+            inbox: Arc::clone(&inbox),
         };
         let (standing, stands) = thread_mpsc::channel();
         thread::Builder::new().name("group-watch".to_owned()).spawn(move || {
@@ -122,7 +101,7 @@ struct Watcher {
     /// Set at the first signal that asks for a stop. A blocked runtime may never hear of it.
     asked: Latch,
     over: Arc<Latch>,
-    sender: mpsc::UnboundedSender<Message>,
+    inbox: Arc<Inbox>,
 }
 
 impl Watcher {
@@ -149,12 +128,12 @@ impl Watcher {
             let signal = match message {
                 Message::Signal(signal) => signal,
                 other => {
-                    let _ = self.sender.send(other);
+                    self.inbox.put(other);
                     continue;
                 }
             };
             // The driver's end closes the inbox; then `over` follows.
-            let _ = self.sender.send(message);
+            self.inbox.put(message);
             let second = self.asked.is_set();
             self.asked.set();
             if second && timeout(FORCED, self.over.wait()).await.is_err() {

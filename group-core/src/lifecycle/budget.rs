@@ -32,13 +32,16 @@ const QUIET: Duration = Duration::from_secs(2);
 pub(crate) struct Budget {
     total: Duration,
     delay: Duration,
+    deadline: Duration,
     share: Duration,
 }
 
 impl Budget {
     /// `chain` is the number of services in the longest chain: as many turns follow one another.
     pub(crate) fn new(total: Duration, delay: Duration, chain: usize) -> Self {
-        let mut budget = Self { total, delay, share: Duration::ZERO };
+        let mut budget = Self { total, delay, deadline: Duration::ZERO, share: Duration::ZERO };
+        budget.deadline =
+            [budget.last_grace(), budget.abort(), budget.exit()].into_iter().fold(total, Duration::saturating_sub);
         let turns = u32::try_from(chain.max(1)).unwrap_or(u32::MAX);
         budget.share = budget.turns() / 2 / turns;
         budget
@@ -65,7 +68,7 @@ impl Budget {
 
     /// From the request to stop until no time is left to take turns.
     pub(crate) fn deadline(&self) -> Duration {
-        self.total.saturating_sub(self.last_grace()).saturating_sub(self.abort()).saturating_sub(self.exit())
+        self.deadline
     }
 
     fn exit(&self) -> Duration {

@@ -1,0 +1,76 @@
+//! What reaches a driver, from every task and thread.
+
+use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
+
+use crate::lock::lock;
+use crate::shared::Message;
+
+/// For so many messages room is kept: hardly ever do more wait at once.
+const ROOM: usize = 64;
+
+/// Where messages wait for the driver, which takes all of them at once. It is there before the driver is.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    messages: Vec<Message>,
+    /// Who waits for the next.
+    reader: Option<Waker>,
+    /// Nobody will read it any more.
+    is_closed: bool,
+}
+
+impl Inbox {
+    /// Puts a message in. When nobody will read it, it is dropped.
+    pub(crate) fn put(&self, message: Message) {
+        let mut queue = lock(&self.queue);
+        if queue.is_closed {
+            return;
+        }
+        queue.messages.push(message);
+        let reader = queue.reader.take();
+        drop(queue);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// Takes all that wait, in order, for `messages`, which is empty. Ready if there are any.
+    pub(crate) fn poll_take(&self, messages: &mut Vec<Message>, task: &mut Context<'_>) -> Poll<()> {
+        messages.shrink_to(ROOM);
+        self.poll(task, |waiting| {
+            std::mem::swap(waiting, messages);
+            !messages.is_empty()
+        })
+    }
+
+    /// Ready once such a message waits. It stays there.
+    pub(crate) fn poll_holds(&self, is_such: impl Fn(&Message) -> bool, task: &mut Context<'_>) -> Poll<()> {
+        self.poll(task, |waiting| waiting.iter().any(is_such))
+    }
+
+    fn poll(&self, task: &mut Context<'_>, look: impl FnOnce(&mut Vec<Message>) -> bool) -> Poll<()> {
+        let mut queue = lock(&self.queue);
+        if look(&mut queue.messages) {
+            return Poll::Ready(());
+        }
+        queue.reader = Some(task.waker().clone());
+        Poll::Pending
+    }
+
+    /// Whether such a message waits.
+    pub(crate) fn holds(&self, is_such: impl Fn(&Message) -> bool) -> bool {
+        lock(&self.queue).messages.iter().any(is_such)
+    }
+
+    /// Nobody will read it any more.
+    pub(crate) fn close(&self) {
+        let closed = Queue { is_closed: true, ..Queue::default() };
+        // What is in it is dropped after the lock is released.
+        let _rest = std::mem::replace(&mut *lock(&self.queue), closed);
+    }
+}
