@@ -15,6 +15,7 @@ use crate::lifecycle::Id;
 #[cfg(feature = "grpc")]
 use crate::lock::lock;
 use crate::member::Member;
+use crate::moment::Moment;
 use crate::panic::caught;
 #[cfg(feature = "http")]
 use crate::shared::LameDuck;
@@ -176,6 +177,10 @@ impl Context {
             future.as_mut().poll(task)
         })
         .await
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        Moment::now(self.shared.begun)
     }
 
     pub(crate) fn extend(&self, by: Duration) {

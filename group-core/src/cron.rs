@@ -123,7 +123,7 @@ impl Shutdown {
         Fut: Future<Output: Outcome>,
     {
         let times = cron.into().times()?;
-        keep(&times, &self.cx.member().stop.latch, Timestamp::now, tick).await
+        keep(&times, &self.cx.member().stop_request().latch, Timestamp::now, tick).await
     }
 }
 

@@ -338,7 +338,7 @@ impl Drop for Tally<'_> {
         let (name, messages) = (self.cx.name(), self.messages);
         if messages.abandoned > 0 {
             tracing::warn!(target: "group", service = name, "{name}: {messages}");
-        } else if self.cx.member().stop.has_come() {
+        } else if self.cx.member().is_asked_to_stop() {
             tracing::info!(target: "group", service = name, "{name}: {messages}");
         }
     }

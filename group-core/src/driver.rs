@@ -31,6 +31,8 @@ pub(crate) struct Driver {
     lifecycle: Lifecycle,
     budget: Budget,
     services: Vec<Slot>,
+    /// Of those that may be started again at all.
+    again: HashMap<Id, Again>,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
     /// Timers that were put off after they were armed.
     put_off: HashMap<Timer, Instant>,
@@ -47,13 +49,13 @@ impl Drop for Driver {
     }
 }
 
-struct Slot {
+/// What the driver holds of a service.
+enum Slot {
     /// Until it is launched.
-    factory: Option<Factory>,
+    Unbuilt(Factory),
     /// From then on.
-    task: Option<AbortHandle>,
-    /// If it may be started again at all.
-    again: Option<Box<Again>>,
+    Task(AbortHandle),
+    Empty,
 }
 
 struct Again {
@@ -71,13 +73,14 @@ impl Driver {
         factories: Vec<Factory>,
         started: oneshot::Sender<()>,
     ) -> Self {
-        let slot = |(id, factory): (Id, Factory)| {
-            let policy = shared.members[id].spec.more().restart.policy;
-            let again = || Box::new(Again { restarts: Restarts::new(policy), wait: Duration::ZERO });
-            Slot { factory: Some(factory), task: None, again: (policy.when != When::Never).then(again) }
-        };
+        let policies = shared.members.iter().map(|member| member.spec.more().restart.policy).enumerate();
+        let again = |policy| Again { restarts: Restarts::new(policy), wait: Duration::ZERO };
         Self {
-            services: factories.into_iter().enumerate().map(slot).collect(),
+            services: factories.into_iter().map(Slot::Unbuilt).collect(),
+            again: policies
+                .filter(|(_, policy)| policy.when != When::Never)
+                .map(|(id, policy)| (id, again(policy)))
+                .collect(),
             timers: BinaryHeap::new(),
             put_off: HashMap::new(),
             started: Some(started),
@@ -173,7 +176,7 @@ impl Driver {
 
     /// Whether the service may be started again. Notes how long to wait before.
     fn again(&mut self, id: Id, failed: bool) -> bool {
-        let Some(again) = &mut self.services[id].again else { return false };
+        let Some(again) = self.again.get_mut(&id) else { return false };
         let (now, stable) = {
             let journal = lock(&self.shared.journal);
             (journal.now(), journal.ready_for(id))
@@ -239,20 +242,20 @@ impl Driver {
         self.journal(|journal| journal.launched(id, &self.shared.members[id]));
         let cx = Context::new(Arc::clone(&self.shared), id);
         let slot = &mut self.services[id];
-        if let Some(factory) = slot.factory.take() {
-            slot.task = Some(tokio::spawn(Life::new(factory, cx)).abort_handle());
+        if let Slot::Unbuilt(factory) = std::mem::replace(slot, Slot::Empty) {
+            *slot = Slot::Task(tokio::spawn(Life::new(factory, cx)).abort_handle());
         }
     }
 
     fn abort(&mut self, id: Id) {
         self.journal(|journal| journal.aborted(id));
-        if let Some(task) = &self.services[id].task {
+        if let Slot::Task(task) = &self.services[id] {
             task.abort();
         }
     }
 
     fn tell_backoff(&self, id: Id) {
-        let Some(again) = &self.services[id].again else { return };
+        let Some(again) = self.again.get(&id) else { return };
         let nth = again.restarts.in_a_row();
         self.journal(|journal| journal.backing_off(id, &self.shared.members[id], again.wait, nth));
     }
@@ -260,8 +263,8 @@ impl Driver {
     fn arm(&mut self, timer: Timer) {
         let spec = |id: Id| &self.shared.members[id].spec;
         let lasts = match timer {
-            Timer::Start(id, _) => spec(id).start_timeout,
-            Timer::Backoff(id) => self.services[id].again.as_ref().map_or(Duration::ZERO, |again| again.wait),
+            Timer::Start(id, _) => spec(id).start_limit(),
+            Timer::Backoff(id) => self.again.get(&id).map_or(Duration::ZERO, |again| again.wait),
             Timer::Stop(id) if spec(id).is_dropped_at_once() => self.budget.abort(),
             Timer::Stop(id) => self.turn(id, spec(id).stop_limit()),
             Timer::Abort(_) => self.budget.abort(),
@@ -346,8 +349,8 @@ impl Driver {
 
     /// What was never built may hold on to what was provided.
     fn drop_unbuilt(&mut self) {
-        while let Some(Slot { factory, .. }) = self.services.pop() {
-            self.drop_caught(factory, Some(self.services.len()));
+        while let Some(slot) = self.services.pop() {
+            self.drop_caught(slot, Some(self.services.len()));
         }
     }
 

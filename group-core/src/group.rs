@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 use crate::assemble::{Assembly, Declared, Place, assemble};
 #[cfg(feature = "config")]
@@ -477,6 +478,7 @@ impl Group {
         warn_of_limits(&plan, &specs, &budget);
         let plan = Arc::new(plan);
         let rules: Vec<Rules> = specs.iter().map(|spec| spec.rules).collect();
+        let begun = Instant::now();
         let shared = Arc::new(Shared {
             members: specs.into_iter().map(Member::new).collect(),
             by_type,
@@ -485,6 +487,7 @@ impl Group {
             #[cfg(feature = "grpc")]
             remotes,
             provided: Mutex::new(provided),
+            begun,
             inbox,
             ready: Latch::default(),
             reloading: tokio::sync::Mutex::new(()),
@@ -492,7 +495,7 @@ impl Group {
             stop_timeout,
             stopping: Latch::default(),
             lame_duck: Arc::new(LameDuck::new()),
-            journal: Mutex::new(Journal::new(rules.len(), budget)),
+            journal: Mutex::new(Journal::new(rules.len(), begun, budget)),
             report: watch::Sender::new(None),
         });
         let (started_sender, started) = oneshot::channel();
@@ -541,10 +544,10 @@ fn assembled(
 /// Limits that were set and together exceed the group's cannot all be kept. Those that nobody set
 /// are only upper bounds.
 fn warn_of_limits(plan: &Plan, specs: &[Spec], budget: &Budget) {
-    if specs.iter().all(|spec| spec.stop_timeout.is_none()) {
+    if specs.iter().all(|spec| spec.more().stop_timeout.is_none()) {
         return;
     }
-    let set = |id: usize| specs[id].stop_timeout.filter(|&limit| limit != Duration::MAX);
+    let set = |id: usize| specs[id].more().stop_timeout.filter(|&limit| limit != Duration::MAX);
     let longest = plan.longest(|id| set(id).unwrap_or_default());
     if longest > budget.turns() {
         let (longest, turns) = (Took(longest), Took(budget.turns()));

@@ -76,9 +76,9 @@ impl Entry {
 }
 
 impl Journal {
-    pub(crate) fn new(services: usize, budget: Budget) -> Self {
+    pub(crate) fn new(services: usize, begun: Instant, budget: Budget) -> Self {
         Self {
-            begun: Instant::now(),
+            begun,
             moment: Moment::FIRST,
             told: Moment::FIRST,
             budget,
@@ -93,16 +93,12 @@ impl Journal {
     }
 
     pub(crate) fn now(&self) -> Moment {
-        Moment::FIRST.after(self.begun.elapsed())
+        Moment::now(self.begun)
     }
 
     /// What is written down from now on has happened at this moment.
     pub(crate) fn at(&mut self, moment: Instant) {
-        self.moment = self.moment_of(moment);
-    }
-
-    fn moment_of(&self, at: Instant) -> Moment {
-        Moment::FIRST.after(at.saturating_duration_since(self.begun))
+        self.moment = Moment::of(moment, self.begun);
     }
 
     /// The time since the request to stop.
@@ -481,7 +477,7 @@ impl Journal {
             Outcome::Clean if self.failures.kept().iter().any(Failure::is_fatal) => Outcome::RunFailed,
             outcome => outcome,
         };
-        let services = self.services.iter().zip(members).map(|(entry, member)| self.service_report(entry, member));
+        let services = self.services.iter().zip(members).map(|(entry, member)| service_report(entry, member));
         let report = Report::new(
             outcome.into(),
             services.collect(),
@@ -500,15 +496,15 @@ impl Journal {
         }
         report
     }
+}
 
-    fn service_report(&self, entry: &Entry, member: &Member) -> ServiceReport {
-        ServiceReport {
-            name: member.spec.name.clone(),
-            times: entry.times,
-            stopped: member.stopped().map(|at| self.moment_of(at)),
-            ending: entry.ending,
-            rest: rest(entry, member),
-        }
+fn service_report(entry: &Entry, member: &Member) -> ServiceReport {
+    ServiceReport {
+        name: member.spec.name.clone(),
+        times: entry.times,
+        stopped: member.stopped.get(),
+        ending: entry.ending,
+        rest: rest(entry, member),
     }
 }
 

@@ -1,13 +1,11 @@
 //! One service, as its group and its own task see it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Poll, Waker};
 
-use futures_util::task::AtomicWaker;
 use tokio::sync::{OwnedMutexGuard, oneshot};
-use tokio::time::Instant;
 
 use crate::latch::{Latch, Tally};
 use crate::lock::lock;
@@ -15,32 +13,34 @@ use crate::panic::caught;
 use crate::ready::{Holds, Ready};
 use crate::service::DynService;
 use crate::stop_request::StopRequest;
-use crate::{BoxError, Context, Drain, Messages, Spec};
+use crate::{BoxError, Context, Drain, Messages, Spec, moment};
 
 /// One service, as the others see it.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) spec: Spec,
-    pub(crate) stop: StopRequest,
+    is_asked_to_stop: AtomicBool,
     /// Whether anybody took a [`Shutdown`](crate::Shutdown): if so, `start` will hear of the request.
     hears: AtomicBool,
     /// Whether `start` is to run again.
     again: AtomicBool,
-    /// Its own task, which looks here whenever it is woken.
-    task: AtomicWaker,
+    /// Wakes its own task, which looks here whenever it is woken.
+    task: OnceLock<Waker>,
     instance: Mutex<Option<Arc<dyn DynService>>>,
     /// How many of its tasks are being polled right now: who blocks a thread never leaves.
-    polled: AtomicUsize,
+    polled: AtomicU32,
     /// How much is left of it: it is gone when nothing is.
-    remains: AtomicUsize,
+    remains: AtomicU32,
     /// When its `start` and its `stop` had returned.
-    stopped: OnceLock<Instant>,
+    pub(crate) stopped: moment::Once,
     /// What most services never need.
     more: OnceLock<Box<More>>,
 }
 
 #[derive(Debug, Default)]
 struct More {
+    /// For those who wait for it elsewhere than in its own task.
+    stop: StopRequest,
     holds: Mutex<Vec<oneshot::Receiver<()>>>,
     /// What this run of it has spawned, if it has.
     children: Mutex<Option<Arc<Children>>>,
@@ -81,7 +81,7 @@ impl Remains {
 
     /// One more, unless the service is gone.
     pub(crate) fn of(cx: &Context) -> Option<Self> {
-        let one_more = |left: usize| (left > 0).then(|| left + 1);
+        let one_more = |left: u32| (left > 0).then(|| left + 1);
         let left = cx.member().remains.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
         left.is_ok().then(|| Self { cx: cx.clone() })
     }
@@ -148,14 +148,14 @@ impl Member {
     pub(crate) fn new(spec: Spec) -> Self {
         Self {
             spec,
-            stop: StopRequest::default(),
+            is_asked_to_stop: AtomicBool::new(false),
             hears: AtomicBool::new(false),
             again: AtomicBool::new(false),
-            task: AtomicWaker::new(),
+            task: OnceLock::new(),
             instance: Mutex::new(None),
-            polled: AtomicUsize::new(0),
-            remains: AtomicUsize::new(0),
-            stopped: OnceLock::new(),
+            polled: AtomicU32::new(0),
+            remains: AtomicU32::new(0),
+            stopped: moment::Once::default(),
             more: OnceLock::new(),
         }
     }
@@ -164,24 +164,59 @@ impl Member {
         self.more.get_or_init(Box::default)
     }
 
-    /// Its task is to be woken by this.
-    pub(crate) fn wakes(&self, waker: &Waker) {
-        self.task.register(waker);
+    /// Its own task is woken by this, from now on.
+    pub(crate) fn is_woken_by(&self, waker: &Waker) {
+        if self.task.get().is_none() {
+            let _ = self.task.set(waker.clone());
+            // It looks here after this, or else it is woken: see `wake`.
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// Whether it is polled by its own task, and not by another, nor apart from the rest of it.
+    pub(crate) fn is_own_task(&self, waker: &Waker) -> bool {
+        self.task.get().is_some_and(|own| own.will_wake(waker))
+    }
+
+    /// Has its own task look here.
+    fn wake(&self) {
+        fence(Ordering::SeqCst);
+        if let Some(task) = self.task.get() {
+            task.wake_by_ref();
+        }
     }
 
     pub(crate) fn ask_to_stop(&self) {
-        self.stop.send();
-        self.task.wake();
+        self.is_asked_to_stop.store(true, Ordering::Release);
+        self.wake();
+        if let Some(more) = self.more.get() {
+            more.stop.send();
+        }
+    }
+
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        self.is_asked_to_stop.load(Ordering::Acquire)
+    }
+
+    /// The request to stop, for those who wait for it elsewhere than in its own task.
+    pub(crate) fn stop_request(&self) -> &StopRequest {
+        let request = &self.more().stop;
+        // Who asks either finds it, or is seen here.
+        fence(Ordering::SeqCst);
+        if self.is_asked_to_stop() {
+            request.send();
+        }
+        request
     }
 
     pub(crate) fn start_again(&self) {
         self.again.store(true, Ordering::Release);
-        self.task.wake();
+        self.wake();
     }
 
     /// Ready when a stop is asked for, which is `false`, or when `start` is to run again. Of its own task.
     pub(crate) fn poll_again(&self) -> Poll<bool> {
-        if self.stop.has_come() {
+        if self.is_asked_to_stop() {
             Poll::Ready(false)
         } else if self.again.swap(false, Ordering::Acquire) {
             Poll::Ready(true)
@@ -247,15 +282,6 @@ impl Member {
         Arc::clone(&self.more().thread).lock_owned().await
     }
 
-    pub(crate) fn set_stopped(&self) {
-        // It stops once.
-        let _ = self.stopped.set(Instant::now());
-    }
-
-    pub(crate) fn stopped(&self) -> Option<Instant> {
-        self.stopped.get().copied()
-    }
-
     pub(crate) fn set_instance(&self, instance: Option<Arc<dyn DynService>>) {
         // The old one is dropped after the lock is released: its destructor may look here.
         let _old = std::mem::replace(&mut *lock(&self.instance), instance);
@@ -317,7 +343,7 @@ impl Context {
             });
             if let Err(error) = ended.await.and_then(|result| result) {
                 children.fail(error);
-                cx.member().task.wake();
+                cx.member().wake();
             }
         });
     }

@@ -1,7 +1,10 @@
 //! When something happened in a group.
 
 use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// So many nanoseconds after the group began, for 584 years. Half the size of a [`Duration`], and where there is
 /// none it takes no more: of each service half a dozen are kept.
@@ -11,6 +14,14 @@ pub(crate) struct Moment(NonZeroU64);
 impl Moment {
     /// When the group began. It is not zero, which is none.
     pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
+
+    pub(crate) fn of(at: Instant, begun: Instant) -> Self {
+        Self::FIRST.after(at.saturating_duration_since(begun))
+    }
+
+    pub(crate) fn now(begun: Instant) -> Self {
+        Self::of(Instant::now(), begun)
+    }
 
     /// How long after another it was: not at all, if it was before.
     pub(crate) fn since(self, earlier: Self) -> Duration {
@@ -27,6 +38,20 @@ impl Moment {
 impl From<Moment> for Duration {
     fn from(moment: Moment) -> Self {
         moment.since(Moment::FIRST)
+    }
+}
+
+/// A moment that comes once, for threads to share.
+#[derive(Debug, Default)]
+pub(crate) struct Once(AtomicU64);
+
+impl Once {
+    pub(crate) fn set(&self, moment: Moment) {
+        self.0.store(moment.0.get(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<Moment> {
+        NonZeroU64::new(self.0.load(Ordering::Relaxed)).map(Moment)
     }
 }
 

@@ -90,7 +90,7 @@ impl Handle {
         let member = &self.shared.members[id];
         let state = lock(&self.shared.journal).state(id);
         let service = member.instance().filter(|_| state == State::Ready)?;
-        let limit = member.spec.start_timeout;
+        let limit = member.spec.start_limit();
         match tokio::time::timeout(limit, caught(service.reload())).await {
             Ok(Ok(result)) => result,
             Ok(Err(panicked)) => Some(Err(panicked)),

@@ -39,10 +39,10 @@ impl Future for Life {
         let (cx, member) = (remains.cx(), remains.cx().member());
         let _polls = member.polls();
         // Before it looks, so that it is woken by what comes after.
-        member.wakes(task.waker());
+        member.is_woken_by(task.waker());
         match caught_now(|| run.go_on(cx, task)) {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(())) => member.set_stopped(),
+            Ok(Poll::Ready(())) => member.stopped.set(cx.now()),
             Err(panicked) => cx.tell(News::Failed(panicked)),
         }
         Poll::Ready(())
@@ -109,7 +109,7 @@ impl Run {
     /// What follows, when this step is done.
     fn next(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
         match &mut self.step {
-            Step::Unbuilt(_) | Step::Building(_) if cx.member().stop.has_come() => Poll::Ready(Step::Over),
+            Step::Unbuilt(_) | Step::Building(_) if cx.member().is_asked_to_stop() => Poll::Ready(Step::Over),
             Step::Unbuilt(factory) => Poll::Ready(match factory.take() {
                 Some(Factory::Made(service)) => self.built(Ok(service), cx),
                 Some(Factory::Make(make)) => match caught_now(|| make(cx.clone())) {
@@ -176,7 +176,7 @@ impl Run {
         let Some(start) = &mut self.start else { return Poll::Ready(Step::Ended) };
         let mut ended = start.poll(cx, task);
         // Once it is asked to stop, it need not become ready any more.
-        if ended.is_pending() && cx.member().stop.has_come() {
+        if ended.is_pending() && cx.member().is_asked_to_stop() {
             return self.told(cx);
         }
         match start.poll_ready(cx, task) {
@@ -190,8 +190,10 @@ impl Run {
         let result = ready!(ended);
         self.start = None;
         match result {
-            Ok(()) => cx.tell(News::Ended),
             Err(failed) => failed.tell(cx),
+            // That it has ended means nothing any more.
+            Ok(()) if cx.member().is_asked_to_stop() => {}
+            Ok(()) => cx.tell(News::Ended),
         }
         Poll::Ready(Step::Ended)
     }
@@ -326,7 +328,7 @@ impl Start {
             return Poll::Ready(self.result());
         }
         // Once it is asked to stop, what has not failed may still finish.
-        let gives_up = || cx.member().has_failed_children() && !cx.member().stop.has_come();
+        let gives_up = || cx.member().has_failed_children() && !cx.member().is_asked_to_stop();
         match polled {
             Poll::Ready(result) => self.end(result, cx, task),
             Poll::Pending if gives_up() => self.end(Ok(()), cx, task),
@@ -345,7 +347,7 @@ impl Start {
         let dropped = caught_now(|| self.work = None);
         self.note(dropped);
         let Some(children) = cx.member().children() else { return Poll::Ready(self.result()) };
-        if self.failed.is_some() && !cx.member().stop.has_come() {
+        if self.failed.is_some() && !cx.member().is_asked_to_stop() {
             children.abort();
         }
         self.work = Some(Box::pin(wind_up(children, cx.clone())));
@@ -402,7 +404,7 @@ async fn wind_up(children: Arc<Children>, cx: Context) -> Result<(), BoxError> {
     let mut ended = pin!(children.ended());
     future::poll_fn(|task| {
         // The others would go on without one that has failed.
-        if member.has_failed_children() && !member.stop.has_come() {
+        if member.has_failed_children() && !member.is_asked_to_stop() {
             children.abort();
         }
         ended.as_mut().poll(task)

@@ -75,6 +75,8 @@ pub(crate) struct Shared {
     #[cfg(feature = "grpc")]
     pub(crate) remotes: crate::grpc::Remotes,
     pub(crate) provided: Mutex<Vec<Provided>>,
+    /// When the group began.
+    pub(crate) begun: Instant,
     pub(crate) inbox: Arc<Inbox>,
     /// Set when every service is ready.
     pub(crate) ready: Latch,

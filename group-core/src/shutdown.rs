@@ -1,11 +1,13 @@
 //! How a service learns that it is to stop.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crate::Context;
+use crate::member::Member;
 
 /// Fires when its service is asked to stop.
 ///
@@ -41,14 +43,14 @@ impl Shutdown {
     }
 
     /// Waits until the service is asked to stop. Safe to drop and call again, as in `select!`.
-    pub async fn requested(&self) {
-        self.cx.member().stop.comes().await;
+    pub fn requested(&self) -> impl Future<Output = ()> {
+        Requested { member: self.cx.member(), elsewhere: None }
     }
 
     /// Whether the service has been asked to stop.
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        self.cx.member().stop.has_come()
+        self.cx.member().is_asked_to_stop()
     }
 
     /// Blocks the thread until the service is asked to stop: for a `start` that is no `async fn`,
@@ -75,7 +77,31 @@ impl Shutdown {
     #[cfg(feature = "tokio-util")]
     #[must_use]
     pub fn token(&self) -> tokio_util::sync::CancellationToken {
-        self.cx.member().stop.token().child_token()
+        self.cx.member().stop_request().token().child_token()
+    }
+}
+
+/// Waits for the request to stop. Whoever is asked wakes the service's own task, so that nothing need be
+/// left anywhere to be woken there; and each service waits like this for as long as it runs.
+struct Requested<'a> {
+    member: &'a Member,
+    /// When it is polled by anybody else.
+    elsewhere: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync + 'a>>>,
+}
+
+impl Future for Requested<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
+        let member = self.member;
+        if member.is_asked_to_stop() {
+            Poll::Ready(())
+        } else if member.is_own_task(task.waker()) {
+            Poll::Pending
+        } else {
+            let elsewhere = || Box::pin(member.stop_request().latch.wait()) as _;
+            self.elsewhere.get_or_insert_with(elsewhere).as_mut().poll(task)
+        }
     }
 }
 

@@ -64,9 +64,6 @@ const FREE_PORT: &str = "127.0.0.1:0";
 pub struct Spec {
     pub(crate) name: Cow<'static, str>,
     pub(crate) rules: lifecycle::Rules,
-    pub(crate) start_timeout: Duration,
-    /// Where it was set.
-    pub(crate) stop_timeout: Option<Duration>,
     /// Apart, because of many services nothing of it is said, and each would have to have room for it.
     more: Option<Box<More>>,
 }
@@ -74,6 +71,8 @@ pub struct Spec {
 /// What can be said of a service besides.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct More {
+    pub(crate) start_timeout: Option<Duration>,
+    pub(crate) stop_timeout: Option<Duration>,
     pub(crate) edges: Vec<Edge>,
     /// What `start` takes, and what `new` takes.
     pub(crate) start_needs: Needs,
@@ -143,13 +142,7 @@ impl Spec {
     /// A service of this name.
     #[must_use]
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            name: name.into(),
-            rules: lifecycle::Rules { role: lifecycle::Role::Task, critical: true },
-            start_timeout: START_TIMEOUT,
-            stop_timeout: None,
-            more: None,
-        }
+        Self { name: name.into(), rules: lifecycle::Rules { role: lifecycle::Role::Task, critical: true }, more: None }
     }
 
     pub(crate) fn more(&self) -> &More {
@@ -404,7 +397,7 @@ impl Spec {
     /// How long it may take to be built and ready. 60 s by default.
     #[must_use]
     pub fn start_timeout(mut self, limit: Duration) -> Self {
-        self.start_timeout = limit;
+        self.more_mut().start_timeout = Some(limit);
         self
     }
 
@@ -413,18 +406,23 @@ impl Spec {
     /// `start` is dropped at its next await and its `stop` is not run, which is then no failure.
     #[must_use]
     pub fn stop_timeout(mut self, limit: Duration) -> Self {
-        self.stop_timeout = Some(limit);
+        self.more_mut().stop_timeout = Some(limit);
         self
+    }
+
+    /// How long it may take to be built and ready.
+    pub(crate) fn start_limit(&self) -> Duration {
+        self.more().start_timeout.unwrap_or(START_TIMEOUT)
     }
 
     /// How long it may take to stop.
     pub(crate) fn stop_limit(&self) -> Duration {
-        self.stop_timeout.unwrap_or(STOP_TIMEOUT)
+        self.more().stop_timeout.unwrap_or(STOP_TIMEOUT)
     }
 
     /// Whether it is dropped when its turn to stop comes, and that is all.
     pub(crate) fn is_dropped_at_once(&self) -> bool {
-        self.stop_timeout == Some(Duration::ZERO)
+        self.more().stop_timeout == Some(Duration::ZERO)
     }
 
     /// A service that was given as a value is not built, so nothing that `new` takes is needed.
@@ -554,7 +552,7 @@ impl fmt::Display for Spec {
         if !self.rules.critical {
             f.write_str(", not critical")?;
         }
-        let (start, stop) = (Limit(self.start_timeout), Limit(self.stop_limit()));
+        let (start, stop) = (Limit(self.start_limit()), Limit(self.stop_limit()));
         write!(f, ", restart {}, start_timeout {start}, stop_timeout {stop}", more.restart)
     }
 }

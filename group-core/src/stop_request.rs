@@ -24,14 +24,6 @@ impl StopRequest {
         #[cfg(feature = "tokio-util")]
         self.cancel_token();
     }
-
-    pub(crate) fn has_come(&self) -> bool {
-        self.latch.is_set()
-    }
-
-    pub(crate) async fn comes(&self) {
-        self.latch.wait().await;
-    }
 }
 
 #[cfg(feature = "tokio-util")]
@@ -48,7 +40,7 @@ impl StopRequest {
     pub(crate) fn token(&self) -> CancellationToken {
         let token = lock(&self.token).get_or_insert_default().clone();
         // Who sends it has either left its mark by now, or will see the token.
-        if self.has_come() {
+        if self.latch.is_set() {
             token.cancel();
         }
         token

@@ -178,8 +178,8 @@ fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
             crate::grpc::endpoint(text)?;
             spec.more_mut().remote = Some(text.to_owned().into());
         }
-        "start_timeout" => spec.start_timeout = duration(text)?,
-        "stop_timeout" => spec.stop_timeout = Some(duration(text)?),
+        "start_timeout" => spec.more_mut().start_timeout = Some(duration(text)?),
+        "stop_timeout" => spec.more_mut().stop_timeout = Some(duration(text)?),
         "critical" => spec.rules.critical = text.parse().map_err(|_| "`true` or `false`")?,
         "restart" => {
             spec.more_mut().restart.policy.when = match text {

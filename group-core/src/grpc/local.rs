@@ -59,7 +59,7 @@ impl Local {
 
     fn check_running(&self) -> Result<(), Status> {
         let (name, state) = (self.cx.name(), self.cx.state());
-        let stops = self.cx.member().stop.has_come();
+        let stops = self.cx.member().is_asked_to_stop();
         if matches!(state, State::Ready | State::Stopping) && !stops {
             return Ok(());
         }
@@ -82,7 +82,7 @@ impl Local {
             let _ = head.send(parts);
             send(body, pieces.clone()).await;
         });
-        let mut stop = pin!(cx.member().stop.comes());
+        let mut stop = pin!(cx.member().stop_request().latch.wait());
         loop {
             tokio::select! {
                 biased;
@@ -184,7 +184,7 @@ impl InHand {
 impl Drop for InHand {
     fn drop(&mut self) {
         let took = self.drains_since.map(|since| since.elapsed());
-        if took.is_none() && !self.cx.member().stop.has_come() {
+        if took.is_none() && !self.cx.member().is_asked_to_stop() {
             return;
         }
         self.cx.member().add_drain(Drain {
