@@ -3,23 +3,23 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::{AbortHandle, coop};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::task::{JoinHandle, coop};
 
+use crate::alarm::Alarm;
 use crate::journal::{Journal, PATIENCE};
 use crate::lifecycle::{Action, Budget, Event, Id, Lifecycle, Restarts, Timer, When};
 use crate::lock::lock;
+use crate::moment::Moment;
 use crate::panic::caught_now;
 use crate::restart::{Permanent, chance};
 use crate::runner::Life;
 use crate::service::Factory;
-use crate::shared::{FOREVER, Message, News, Shared};
+use crate::shared::{Message, News, Shared};
 use crate::watch::is_waited_for;
 use crate::{BoxError, Context, Handle, reload};
 
@@ -33,14 +33,14 @@ pub(crate) struct Driver {
     services: Vec<Slot>,
     /// Of those that may be started again at all.
     again: HashMap<Id, Again>,
-    timers: BinaryHeap<Reverse<(Instant, Timer)>>,
+    timers: BinaryHeap<Reverse<(Moment, Timer)>>,
     /// Timers that were put off after they were armed.
-    put_off: HashMap<Timer, Instant>,
+    put_off: HashMap<Timer, Moment>,
     started: Option<oneshot::Sender<()>>,
     /// When to say who is waited for.
-    tells: Instant,
+    tells: Moment,
     /// When the event came that is being dealt with.
-    now: Instant,
+    now: Moment,
 }
 
 impl Drop for Driver {
@@ -54,7 +54,7 @@ enum Slot {
     /// Until it is launched.
     Unbuilt(Factory),
     /// From then on.
-    Task(AbortHandle),
+    Task(JoinHandle<()>),
     Empty,
 }
 
@@ -84,8 +84,8 @@ impl Driver {
             timers: BinaryHeap::new(),
             put_off: HashMap::new(),
             started: Some(started),
-            tells: Instant::now() + PATIENCE,
-            now: Instant::now(),
+            tells: Moment::FIRST.after(PATIENCE),
+            now: Moment::FIRST,
             shared,
             lifecycle,
             budget,
@@ -100,14 +100,14 @@ impl Driver {
         self.receive_all(&mut messages);
         self.look_at_the_clock();
         self.feed(Event::Begin, None);
-        let mut sleep = pin!(sleep_until(Instant::now()));
+        let mut alarm = Alarm::new(self.shared.begun);
         while !self.lifecycle.is_over() {
-            let timed = self.aim(sleep.as_mut());
-            let wakes = poll_fn(|task| match self.shared.inbox.poll_take(&mut messages, task) {
-                Poll::Pending if timed => sleep.as_mut().poll(task),
-                taken => taken,
-            });
-            wakes.await;
+            self.aim(&mut alarm);
+            poll_fn(|task| {
+                let taken = self.shared.inbox.poll_take(&mut messages, task);
+                if taken.is_ready() { taken } else { alarm.poll(task) }
+            })
+            .await;
             if messages.is_empty() {
                 self.look_at_the_clock();
                 self.elapse();
@@ -133,7 +133,7 @@ impl Driver {
 
     /// All that comes at once has happened at one moment.
     fn look_at_the_clock(&mut self) {
-        self.now = Instant::now();
+        self.now = Moment::now(self.shared.begun);
         self.journal(|journal| journal.at(self.now));
     }
 
@@ -232,7 +232,7 @@ impl Driver {
             Action::TellStopping(reason) => {
                 self.journal(|journal| journal.stopping(reason, members));
                 shared.stopping.set();
-                self.tells = self.now + PATIENCE;
+                self.tells = self.now.after(PATIENCE);
             }
             Action::TellGroupGone => {}
         }
@@ -243,7 +243,7 @@ impl Driver {
         let cx = Context::new(Arc::clone(&self.shared), id);
         let slot = &mut self.services[id];
         if let Slot::Unbuilt(factory) = std::mem::replace(slot, Slot::Empty) {
-            *slot = Slot::Task(tokio::spawn(Life::new(factory, cx)).abort_handle());
+            *slot = Slot::Task(tokio::spawn(Life::new(factory, cx)));
         }
     }
 
@@ -273,7 +273,7 @@ impl Driver {
             Timer::Deadline => self.budget.deadline(),
             Timer::LastGrace => self.budget.last_grace(),
         };
-        self.timers.push(Reverse((self.now + lasts.min(FOREVER), timer)));
+        self.timers.push(Reverse((self.now.after(lasts), timer)));
     }
 
     /// How long a service may take to stop from now on, if it would like this long.
@@ -289,23 +289,22 @@ impl Driver {
             Some(timer) => (timer, by),
             None => return,
         };
-        let until = self.now + by.min(FOREVER);
+        let until = self.now.after(by);
         self.put_off.entry(timer).and_modify(|at| *at = until.max(*at)).or_insert(until);
     }
 
     /// Until when a timer that was armed is put off, if it is.
-    fn put_off_until(&mut self, timer: Timer) -> Option<Instant> {
+    fn put_off_until(&mut self, timer: Timer) -> Option<Moment> {
         match timer {
-            Timer::Quiet => Some(self.shared.lame_duck.last_came() + self.budget.quiet()),
+            Timer::Quiet => Some(self.shared.last_came().after(self.budget.quiet())),
             // Hardly ever is any.
             _ if self.put_off.is_empty() => None,
             _ => self.put_off.remove(&timer),
         }
     }
 
-    /// Aims the one sleep at the next timer that still means something, if there is any. A sleep that ends earlier
-    /// is left: to wake once for nothing costs less than to aim anew for every service.
-    fn aim(&mut self, sleep: Pin<&mut Sleep>) -> bool {
+    /// Aims the alarm at the next timer that still means something, if there is any.
+    fn aim(&mut self, alarm: &mut Alarm) {
         while let Some(&Reverse((at, timer))) = self.timers.peek() {
             if !self.lifecycle.awaits(timer) {
                 self.timers.pop();
@@ -313,19 +312,14 @@ impl Driver {
                 self.timers.pop();
                 self.timers.push(Reverse((later, timer)));
             } else {
-                let at = at.min(self.tells);
-                if sleep.deadline() > at || sleep.is_elapsed() {
-                    sleep.reset(at);
-                }
-                return true;
+                return alarm.aim(at.min(self.tells));
             }
         }
-        false
     }
 
     fn elapse(&mut self) {
         if self.tells <= self.now {
-            self.tells = self.now + self.journal(|journal| journal.still_waiting(&self.shared.members));
+            self.tells = self.now.after(self.journal(|journal| journal.still_waiting(&self.shared.members)));
         }
         let Some(&Reverse((at, timer))) = self.timers.peek() else { return };
         if at > self.now {

@@ -97,8 +97,8 @@ impl Journal {
     }
 
     /// What is written down from now on has happened at this moment.
-    pub(crate) fn at(&mut self, moment: Instant) {
-        self.moment = Moment::of(moment, self.begun);
+    pub(crate) fn at(&mut self, moment: Moment) {
+        self.moment = moment;
     }
 
     /// The time since the request to stop.
@@ -202,7 +202,7 @@ impl Journal {
         let (now, told) = (self.moment, std::mem::replace(&mut self.told, self.moment));
         let mut next = PATIENCE;
         for (entry, member) in self.services.iter().zip(members) {
-            let (start, stop) = (member.spec.start_timeout, member.spec.stop_limit());
+            let (start, stop) = (member.spec.start_limit(), member.spec.stop_limit());
             let (what, from, patience, setting, limit) = match entry.state {
                 State::Building => ("be built", entry.started(), PATIENCE * 2, "start_timeout", start),
                 State::Starting => ("be ready", entry.started(), PATIENCE * 2, "start_timeout", start),

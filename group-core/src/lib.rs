@@ -7,6 +7,7 @@
 
 mod lifecycle;
 
+mod alarm;
 mod assemble;
 #[cfg(feature = "http")]
 mod clash;

@@ -214,10 +214,10 @@ impl Run {
         match &self.service {
             Some(service) if !cx.member().spec.is_dropped_at_once() => {
                 let service = Arc::clone(service);
-                Step::Stopping(match cx.member().children() {
-                    Some(children) => Box::pin(stop_after_tickers(children, service, cx.clone())),
-                    None => service.stop(),
-                })
+                match cx.member().children() {
+                    Some(children) => Step::Stopping(Box::pin(stop_after_tickers(children, service, cx.clone()))),
+                    None => service.stop().map_or(Step::Over, Step::Stopping),
+                }
             }
             _ => Step::Over,
         }
@@ -260,7 +260,7 @@ async fn stop_after_tickers(
 ) -> Option<Result<(), BoxError>> {
     children.tickers_ended().await;
     children.take_failures().into_iter().for_each(|error| cx.tell(News::Failed(error)));
-    service.stop().await
+    service.stop()?.await
 }
 
 fn after_stop(stopped: Result<Option<Result<(), BoxError>>, BoxError>, cx: &Context) -> Step {

@@ -1,9 +1,10 @@
 //! What a service is.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
 
 use crate::{Absent, BoxError, Context, Spec};
 
@@ -93,7 +94,7 @@ pub trait Service: Sized + Send + Sync + 'static {
     /// What it could not release. The rest of the group is stopped all the same, and the error is
     /// in its report. [`Absent`], which it returns by default, says that there is no such hook.
     fn stop(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
-        async { Err(Absent.into()) }
+        NoStop
     }
 
     /// Says how the service is: [`Handle::health`](crate::Handle::health) asks. It changes neither
@@ -118,14 +119,30 @@ pub trait Service: Sized + Send + Sync + 'static {
     }
 }
 
+/// What the `stop` of a service returns that has none: by its type, that is known without a call.
+struct NoStop;
+
+impl Future for NoStop {
+    type Output = Result<(), BoxError>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Err(Absent.into()))
+    }
+}
+
+/// Whether a function returns an `R`.
+fn returns<R: 'static, S: 'static, T: 'static>(_: impl Fn(&'static S) -> T) -> bool {
+    TypeId::of::<T>() == TypeId::of::<R>()
+}
+
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A service whose type the group has forgotten.
 pub(crate) trait DynService: Send + Sync {
     fn start(self: Arc<Self>, cx: Context) -> BoxFuture<Result<(), BoxError>>;
 
-    /// `None` when there is no such hook.
-    fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
+    /// `None` when there is no such hook; that may also come of it.
+    fn stop(self: Arc<Self>) -> Option<BoxFuture<Option<Result<(), BoxError>>>>;
 
     /// [`Absent`] when there is no such hook.
     fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>>;
@@ -148,8 +165,11 @@ impl<S: Service> DynService for S {
         Box::pin(<S as Service>::start(self, cx))
     }
 
-    fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
-        Box::pin(async move { unless_absent(<S as Service>::stop(&self).await) })
+    fn stop(self: Arc<Self>) -> Option<BoxFuture<Option<Result<(), BoxError>>>> {
+        if returns::<NoStop, _, _>(<S as Service>::stop) {
+            return None;
+        }
+        Some(Box::pin(async move { unless_absent(<S as Service>::stop(&self).await) }))
     }
 
     fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>> {
@@ -189,4 +209,51 @@ pub(crate) fn made<S: Service>(service: S) -> Factory {
 /// For a service that its own `build` makes.
 pub(crate) fn built<S: Service>() -> Factory {
     Factory::Make(Box::new(|cx| Box::pin(async move { Ok(Arc::new(S::build(cx).await?) as Arc<dyn DynService>) })))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Pending, pending};
+
+    use super::*;
+
+    struct Without;
+
+    impl Service for Without {
+        async fn start(self: Arc<Self>, _: Context) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+
+    struct With;
+
+    impl Service for With {
+        async fn start(self: Arc<Self>, _: Context) -> Result<(), BoxError> {
+            Ok(())
+        }
+
+        async fn stop(&self) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+
+    struct WithOneOfNoSize;
+
+    impl Service for WithOneOfNoSize {
+        async fn start(self: Arc<Self>, _: Context) -> Result<(), BoxError> {
+            Ok(())
+        }
+
+        #[expect(refining_impl_trait, reason = "it is of no size, as what stands for none")]
+        fn stop(&self) -> Pending<Result<(), BoxError>> {
+            pending()
+        }
+    }
+
+    #[test]
+    fn a_service_without_stop_is_known_by_that() {
+        assert!(DynService::stop(Arc::new(Without)).is_none());
+        assert!(DynService::stop(Arc::new(With)).is_some());
+        assert!(DynService::stop(Arc::new(WithOneOfNoSize)).is_some());
+    }
 }

@@ -15,6 +15,7 @@ use crate::lifecycle::{Id, Plan};
 use crate::lock::lock;
 use crate::maps::TypeMap;
 use crate::member::Member;
+use crate::moment::Moment;
 use crate::service::DynService;
 use crate::{BoxError, Report};
 
@@ -124,7 +125,7 @@ impl LameDuck {
         self.last_came.fetch_max(now, Relaxed);
     }
 
-    pub(crate) fn last_came(&self) -> Instant {
+    fn last_came(&self) -> Instant {
         self.created + Duration::from_millis(self.last_came.load(Relaxed))
     }
 }
@@ -133,6 +134,11 @@ impl Shared {
     /// Tells the driver. After the end nobody listens, and nothing needs to be told.
     pub(crate) fn tell(&self, message: Message) {
         self.inbox.put(message);
+    }
+
+    /// When somebody last came.
+    pub(crate) fn last_came(&self) -> Moment {
+        Moment::of(self.lame_duck.last_came(), self.begun)
     }
 
     /// A service of this type that is built and not dropped, or a value that was provided.

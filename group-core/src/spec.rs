@@ -22,6 +22,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a service may take to stop, unless it says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Room for most names.
+const NAME: usize = 16;
+
 /// Any port that nobody listens on, out of reach for other machines.
 const FREE_PORT: &str = "127.0.0.1:0";
 
@@ -436,7 +439,7 @@ impl Spec {
     /// What is wrong with it, whatever the rest of the group looks like.
     pub(crate) fn check(&self) -> Result<(), BoxError> {
         let name = &self.name;
-        let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_';
+        let allowed = |c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
         if name.is_empty() || !name.bytes().all(allowed) {
             return Err(
                 format!("`{name}` cannot be a name: a service's name is lower-case letters, digits, - and _").into()
@@ -588,15 +591,14 @@ fn is_prefix(prefix: &str) -> bool {
 
 /// `app::mail::OrderQueue` becomes `order-queue`, `app::Cache<u8>` becomes `cache-u8`.
 pub(crate) fn kebab_case(type_name: &str) -> String {
-    let mut name = String::new();
+    let mut name = String::with_capacity(NAME);
     let mut word = 0;
     for (at, byte) in type_name.bytes().enumerate() {
         match byte {
+            // Braces are part of a path: `{{closure}}::Morning` is declared in an async function.
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'{' | b'}' | 0x80.. => {}
             // Of a path, only the last segment counts.
             b':' => word = at + 1,
-            // Braces are part of a path: `{{closure}}::Morning` is declared in an async function.
-            b'_' | b'{' | b'}' => {}
-            _ if byte.is_ascii_alphanumeric() || !byte.is_ascii() => {}
             _ => {
                 push_kebab(&mut name, &type_name[word..at]);
                 word = at + 1;
@@ -604,31 +606,27 @@ pub(crate) fn kebab_case(type_name: &str) -> String {
         }
     }
     push_kebab(&mut name, &type_name[word..]);
+    name.make_ascii_lowercase();
     name
 }
 
-fn push_kebab(name: &mut String, word: &str) {
-    if !name.is_empty() && !word.is_empty() {
+/// Sets hyphens between the words.
+fn push_kebab(name: &mut String, words: &str) {
+    if !name.is_empty() && !words.is_empty() {
         name.push('-');
     }
-    // Room for hyphens, too.
-    name.reserve(word.len() + 4);
-    let mut letters = word.chars().peekable();
-    let mut last = None;
-    while let Some(letter) = letters.next() {
-        if let Some(last) = last.filter(|&last| letter.is_uppercase() && last != '_') {
-            let before_lower = letters.peek().is_some_and(|next| next.is_lowercase());
-            if !char::is_uppercase(last) || before_lower {
-                name.push('-');
-            }
+    let letters = words.as_bytes();
+    let mut word = 0;
+    for at in 1..letters.len() {
+        let (last, letter, next) = (letters[at - 1], letters[at], letters.get(at + 1));
+        let in_capitals = last.is_ascii_uppercase() && !next.is_some_and(u8::is_ascii_lowercase);
+        if letter.is_ascii_uppercase() && last != b'_' && !in_capitals {
+            name.push_str(&words[word..at]);
+            name.push('-');
+            word = at;
         }
-        if letter.is_ascii() {
-            name.push(letter.to_ascii_lowercase());
-        } else {
-            name.extend(letter.to_lowercase());
-        }
-        last = Some(letter);
     }
+    name.push_str(&words[word..]);
 }
 
 #[cfg(test)]

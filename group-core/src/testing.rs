@@ -272,9 +272,9 @@ impl DynService for Faulty {
         })
     }
 
-    fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
+    fn stop(self: Arc<Self>) -> Option<BoxFuture<Option<Result<(), BoxError>>>> {
         if self.trap.point == Point::Stop {
-            return Box::pin(async move { Some(self.trap.spring().await) });
+            return Some(Box::pin(async move { Some(self.trap.spring().await) }));
         }
         Arc::clone(&self.inner).stop()
     }
