@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, coop};
+use tokio::task::coop;
 
 use crate::alarm::Alarm;
 use crate::journal::{Journal, PATIENCE};
@@ -30,7 +30,8 @@ pub(crate) struct Driver {
     shared: Arc<Shared>,
     lifecycle: Lifecycle,
     budget: Budget,
-    services: Vec<Slot>,
+    /// What is to be launched.
+    factories: Vec<Option<Factory>>,
     /// Of those that may be started again at all.
     again: HashMap<Id, Again>,
     timers: BinaryHeap<Reverse<(Moment, Timer)>>,
@@ -47,15 +48,6 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.shared.inbox.close();
     }
-}
-
-/// What the driver holds of a service.
-enum Slot {
-    /// Until it is launched.
-    Unbuilt(Factory),
-    /// From then on.
-    Task(JoinHandle<()>),
-    Empty,
 }
 
 struct Again {
@@ -76,7 +68,7 @@ impl Driver {
         let policies = shared.members.iter().map(|member| member.spec.more().restart.policy).enumerate();
         let again = |policy| Again { restarts: Restarts::new(policy), wait: Duration::ZERO };
         Self {
-            services: factories.into_iter().map(Slot::Unbuilt).collect(),
+            factories: factories.into_iter().map(Some).collect(),
             again: policies
                 .filter(|(_, policy)| policy.when != When::Never)
                 .map(|(id, policy)| (id, again(policy)))
@@ -134,7 +126,6 @@ impl Driver {
     /// All that comes at once has happened at one moment.
     fn look_at_the_clock(&mut self) {
         self.now = Moment::now(self.shared.begun);
-        self.journal(|journal| journal.at(self.now));
     }
 
     fn receive(&mut self, message: Message) {
@@ -208,7 +199,10 @@ impl Driver {
                 self.journal(|journal| journal.stop_asked(id, &members[id]));
                 members[id].ask_to_stop();
             }
-            Action::Abort(id) => self.abort(id),
+            Action::Abort(id) => {
+                self.journal(|journal| journal.aborted(id));
+                members[id].abort();
+            }
             Action::Arm(timer) => self.arm(timer),
             Action::Blame(fault) => self.journal(|journal| journal.blame(fault, error.take(), members)),
             Action::TellReady(id) => self.journal(|journal| journal.ready(id, &members[id])),
@@ -219,6 +213,7 @@ impl Driver {
             Action::TellGroupReady => {
                 self.journal(Journal::group_ready);
                 shared.ready.set();
+                self.make_room();
                 if let Some(started) = self.started.take() {
                     // Nobody waits for it when the group runs in the background.
                     let _ = started.send(());
@@ -241,16 +236,8 @@ impl Driver {
     fn launch(&mut self, id: Id) {
         self.journal(|journal| journal.launched(id, &self.shared.members[id]));
         let cx = Context::new(Arc::clone(&self.shared), id);
-        let slot = &mut self.services[id];
-        if let Slot::Unbuilt(factory) = std::mem::replace(slot, Slot::Empty) {
-            *slot = Slot::Task(tokio::spawn(Life::new(factory, cx)));
-        }
-    }
-
-    fn abort(&mut self, id: Id) {
-        self.journal(|journal| journal.aborted(id));
-        if let Slot::Task(task) = &self.services[id] {
-            task.abort();
+        if let Some(factory) = self.factories.get_mut(id).and_then(Option::take) {
+            tokio::spawn(Life::new(factory, cx));
         }
     }
 
@@ -341,10 +328,17 @@ impl Driver {
         self.shared.report.send_replace(Some(report));
     }
 
+    /// When all have been launched, nothing is left but room.
+    fn make_room(&mut self) {
+        if self.factories.iter().all(Option::is_none) {
+            self.factories = Vec::new();
+        }
+    }
+
     /// What was never built may hold on to what was provided.
     fn drop_unbuilt(&mut self) {
-        while let Some(slot) = self.services.pop() {
-            self.drop_caught(slot, Some(self.services.len()));
+        while let Some(factory) = self.factories.pop() {
+            self.drop_caught(factory, Some(self.factories.len()));
         }
     }
 
@@ -364,6 +358,8 @@ impl Driver {
     }
 
     fn journal<T>(&self, write: impl FnOnce(&mut Journal) -> T) -> T {
-        write(&mut lock(&self.shared.journal))
+        let mut journal = lock(&self.shared.journal);
+        journal.at(self.now);
+        write(&mut journal)
     }
 }

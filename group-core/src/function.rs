@@ -1,7 +1,11 @@
 //! A function as a service.
 
+use std::future::ready;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt as _;
+use futures_util::future::Either;
 
 use crate::lock::lock;
 use crate::outcome::Outcome;
@@ -34,11 +38,23 @@ macro_rules! service_fn {
             }
 
             #[allow(unused_variables, reason = "a function without parameters takes nothing")]
-            async fn call(self, cx: Context) -> Result<(), BoxError> {
-                self($($arg::from_context(&cx)?),*).await.into_result()
+            fn call(self, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send {
+                let called = || Ok(self($($arg::from_context(&cx)?),*));
+                in_one_form(called())
             }
         }
     };
+}
+
+/// No `async fn`, which would have room for the future twice.
+fn in_one_form<Fut>(called: Result<Fut, BoxError>) -> impl Future<Output = Result<(), BoxError>>
+where
+    Fut: Future<Output: Outcome>,
+{
+    match called {
+        Ok(future) => Either::Left(future.map(Outcome::into_result)),
+        Err(error) => Either::Right(ready(Err(error))),
+    }
 }
 
 service_fn!();
@@ -60,11 +76,11 @@ impl<F: ServiceFn<Args>, Args> Function<F, Args> {
 }
 
 impl<F: ServiceFn<Args>, Args: 'static> Service for Function<F, Args> {
-    async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+    fn start(self: Arc<Self>, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send {
         let function = lock(&self.function).take();
         match function {
-            Some(function) => function.call(cx).await,
-            None => Err("a function can be started only once".into()),
+            Some(function) => Either::Left(function.call(cx)),
+            None => Either::Right(ready(Err("a function can be started only once".into()))),
         }
     }
 }

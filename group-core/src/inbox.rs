@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use crate::lock::lock;
 use crate::shared::Message;
 
-/// For so many messages room is kept: hardly ever do more wait at once.
+/// Room for so many messages is kept: hardly ever do more wait at once.
 const ROOM: usize = 64;
 
 /// Where messages wait for the driver, which takes all of them at once. It is there before the driver is.

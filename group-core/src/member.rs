@@ -24,6 +24,7 @@ pub(crate) struct Member {
     hears: AtomicBool,
     /// Whether `start` is to run again.
     again: AtomicBool,
+    is_aborted: AtomicBool,
     /// Wakes its own task, which looks here whenever it is woken.
     task: OnceLock<Waker>,
     instance: Mutex<Option<Arc<dyn DynService>>>,
@@ -151,6 +152,7 @@ impl Member {
             is_asked_to_stop: AtomicBool::new(false),
             hears: AtomicBool::new(false),
             again: AtomicBool::new(false),
+            is_aborted: AtomicBool::new(false),
             task: OnceLock::new(),
             instance: Mutex::new(None),
             polled: AtomicU32::new(0),
@@ -168,12 +170,12 @@ impl Member {
     pub(crate) fn is_woken_by(&self, waker: &Waker) {
         if self.task.get().is_none() {
             let _ = self.task.set(waker.clone());
-            // It looks here after this, or else it is woken: see `wake`.
+            // Either it sees what it is woken for, or whoever wakes it sees this.
             fence(Ordering::SeqCst);
         }
     }
 
-    /// Whether it is polled by its own task, and not by another, nor apart from the rest of it.
+    /// Whether what this wakes is its own task, and all of it: not another, nor a part that is polled by itself.
     pub(crate) fn is_own_task(&self, waker: &Waker) -> bool {
         self.task.get().is_some_and(|own| own.will_wake(waker))
     }
@@ -192,6 +194,16 @@ impl Member {
         if let Some(more) = self.more.get() {
             more.stop.send();
         }
+    }
+
+    /// Its task is to end, and what is left of the service to be dropped.
+    pub(crate) fn abort(&self) {
+        self.is_aborted.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.is_aborted.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_asked_to_stop(&self) -> bool {

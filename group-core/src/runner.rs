@@ -40,6 +40,9 @@ impl Future for Life {
         let _polls = member.polls();
         // Before it looks, so that it is woken by what comes after.
         member.is_woken_by(task.waker());
+        if member.is_aborted() {
+            return Poll::Ready(());
+        }
         match caught_now(|| run.go_on(cx, task)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(())) => member.stopped.set(cx.now()),

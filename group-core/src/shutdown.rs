@@ -81,11 +81,11 @@ impl Shutdown {
     }
 }
 
-/// Waits for the request to stop. Whoever is asked wakes the service's own task, so that nothing need be
-/// left anywhere to be woken there; and each service waits like this for as long as it runs.
+/// Waits for the request to stop. That wakes the service's own task in any case, so what waits in there need not be
+/// known anywhere; and each service waits in there for as long as it runs.
 struct Requested<'a> {
     member: &'a Member,
-    /// When it is polled by anybody else.
+    /// When anybody else polls it.
     elsewhere: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync + 'a>>>,
 }
 

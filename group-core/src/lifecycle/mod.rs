@@ -75,9 +75,9 @@ struct Service {
     /// Whether something that it needs is not to be had. It is lost when its turn comes.
     doomed: bool,
     /// How many of the services that it comes after are not settled yet.
-    waits_for: usize,
+    waits_for: u32,
     /// How many of the services that come after it still hold it.
-    held_by: usize,
+    held_by: u32,
     /// Whether it has let go of what it comes after: it is gone, and nothing holds it.
     released: bool,
 }
@@ -119,8 +119,8 @@ impl Lifecycle {
             restarts: 0,
             settled: false,
             doomed: false,
-            waits_for: plan.needs(id).count(),
-            held_by: plan.needed_by(id).count(),
+            waits_for: plan.needs(id).fold(0, |all, _| all + 1),
+            held_by: plan.needed_by(id).fold(0, |all, _| all + 1),
             released: false,
         };
         let services: Vec<Service> = rules.iter().enumerate().map(service).collect();

@@ -26,7 +26,7 @@ impl World {
     fn essence_of(&self, service: &Service, seen: &Seen) -> u32 {
         let mut bits = Bits::default();
         bits.number(service.state as usize, 4);
-        bits.number(service.held_by, 3);
+        bits.number(service.held_by as usize, 3);
         bits.flag(service.released);
         // Whoever is not there any more has no past, but that it was neglected.
         bits.flag(seen.built && !seen.is_told());
@@ -47,7 +47,7 @@ impl World {
         if self.machine.phase <= Phase::Starting {
             bits.flag(service.settled);
             bits.flag(service.doomed);
-            bits.number(service.waits_for, 3);
+            bits.number(service.waits_for as usize, 3);
         }
         bits.0
     }
