@@ -397,7 +397,8 @@ impl Spec {
         self
     }
 
-    /// How long it may take to be built and ready. 60 s by default.
+    /// How long it may take to be built and ready. 60 s by default. Past it, it has failed, and is not started
+    /// again. One that the group can do without is not ended for that: it goes on, and is stopped at its turn.
     #[must_use]
     pub fn start_timeout(mut self, limit: Duration) -> Self {
         self.more_mut().start_timeout = Some(limit);
