@@ -74,3 +74,19 @@ impl Inbox {
         let _rest = std::mem::replace(&mut *lock(&self.queue), closed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Group, Shutdown};
+
+    #[tokio::test]
+    async fn what_comes_after_the_end_is_not_kept() {
+        let mut group = Group::new();
+        group.add_fn("service", |shutdown: Shutdown| async move { shutdown.requested().await });
+        let running = group.start().await.expect("it starts");
+        let handle = running.handle();
+        assert!(running.stop().await.is_clean());
+        handle.stop();
+        assert!(!handle.shared.inbox.holds(|_| true));
+    }
+}

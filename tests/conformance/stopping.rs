@@ -178,3 +178,24 @@ async fn a_token_hears_of_the_stop_whether_it_was_taken_before_or_after_and_to_c
     let report = in_time(running.stop()).await;
     assert!(report.is_clean(), "{report}");
 }
+
+/// Nobody had waited for it elsewhere than in the service's own task, so nothing was there to be told.
+#[tokio::test]
+async fn who_waits_for_the_stop_only_when_it_has_come_hears_of_it() {
+    let mut group = Group::new();
+    group.add_fn("token", |shutdown: Shutdown| async move {
+        shutdown.requested().await;
+        assert!(shutdown.token().is_cancelled());
+    });
+    group.add_fn("cron", |shutdown: Shutdown| async move {
+        shutdown.requested().await;
+        shutdown.cron("@hourly", || async {}).await
+    });
+    group.add_fn("elsewhere", |shutdown: Shutdown| async move {
+        shutdown.requested().await;
+        tokio::spawn(async move { shutdown.requested().await }).await
+    });
+    let running = group.start().await.unwrap();
+    let report = in_time(running.stop()).await;
+    assert!(report.is_clean(), "{report}");
+}
