@@ -167,6 +167,24 @@ async fn what_is_missing_is_said_with_where_it_could_be() {
     );
 }
 
+#[tokio::test]
+async fn what_is_misspelt_is_not_said_to_be_missing_too() {
+    let misspelt = "config_str:1: `services.mailer.prot` means nothing here: did you mean `port`?";
+    assert_eq!(said_of("{ prot = 25 }").await, [misspelt]);
+    assert_eq!(
+        said_of("{ prot = 25, smtp = { usr = 'root', tls = true, letter = 'x' } }").await,
+        [misspelt, "config_str:1: `services.mailer.smtp.usr` means nothing here: did you mean `user`?"]
+    );
+    // Only where it would be: another `user` is still missing.
+    assert_eq!(
+        said_of("{ port = 25, usr = 'root', smtp = { tls = true } }").await,
+        [
+            "`services.mailer.smtp.user` is missing: config_str does not say it",
+            "config_str:1: `services.mailer.usr` means nothing here: expected one of `port`, `hosts`, `smtp`, `mode`, `max-size`, `stop_timeout`, `start_timeout`, `critical`, `restart`"
+        ]
+    );
+}
+
 /// One of each kind, and some that take not just any text.
 #[expect(dead_code, reason = "it is only read into")]
 #[derive(Deserialize)]

@@ -13,8 +13,16 @@ use super::settings::{Settings, variable_of};
 use super::value::{ANYTHING, Kind, Source, Table, Value, is_same};
 use crate::words::nearest;
 
-/// Keys that nobody asked for, and what to say of each.
-pub(crate) type Unknown = BTreeMap<String, String>;
+/// Keys that nobody asked for.
+pub(crate) type Unknown = BTreeMap<String, Meaningless>;
+
+/// A key that nobody asked for.
+#[derive(Debug)]
+pub(crate) struct Meaningless {
+    pub(crate) message: String,
+    /// Where the key leads that was meant, perhaps.
+    pub(crate) meant: Option<Vec<String>>,
+}
 
 /// A value on its way to a user's type.
 #[derive(Clone, Debug)]
@@ -47,9 +55,13 @@ impl<'a> Reader<'a> {
     }
 
     fn at(&self, key: &str, value: &'a Value) -> Self {
+        Self { value, path: self.path_to(key), ..*self }
+    }
+
+    fn path_to(&self, key: &str) -> Vec<String> {
         let mut path = self.path.clone();
         path.push(key.to_owned());
-        Self { value, path, ..*self }
+        path
     }
 
     /// The same place, with what its text was found to mean.
@@ -99,12 +111,12 @@ impl<'a> Reader<'a> {
         if own.contains(&key) {
             return;
         }
+        let own = own.iter().filter(|own| !fields.contains(own));
         let known: Vec<&str> = fields.iter().chain(own).copied().collect();
-        let mut path = self.path.clone();
-        path.push(key.to_owned());
-        let full = self.settings.key(&path);
+        let full = self.settings.key(&self.path_to(key));
         let message = value.source.means_nothing(&full, key, &known);
-        self.unknown.borrow_mut().insert(full, message);
+        let meant = nearest(key, known.iter().copied()).map(|near| self.path_to(near));
+        self.unknown.borrow_mut().insert(full, Meaningless { message, meant });
     }
 
     /// All the keys that lead here: `services.mailer.port`.
@@ -114,11 +126,13 @@ impl<'a> Reader<'a> {
 
     fn wrong(&self, what: What) -> Wrong {
         let subject = self.value.source.of(&self.key());
-        let mut path = self.path.clone();
+        let path = match &what {
+            What::Missing(field) => self.path_to(field),
+            What::Is { .. } | What::Other(_) => self.path.clone(),
+        };
         let message = match &what {
             What::Is { found, expected } => format!("{subject} is {found}: expected {expected}"),
-            What::Missing(field) => {
-                path.push((*field).to_owned());
+            What::Missing(_) => {
                 let key = self.settings.key(&path);
                 format!("`{key}` is missing: {}", self.settings.nobody_says(&variable_of(&key)))
             }
@@ -274,6 +288,10 @@ impl Wrong {
     /// The keys that lead to the value to blame, or to where one is missing.
     pub(crate) fn path(&self) -> &[String] {
         self.place.as_ref().map_or(&[], |(path, _)| path)
+    }
+
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self.what, What::Missing(_))
     }
 }
 

@@ -84,29 +84,35 @@ impl Settings {
             mistakes.push(self.table.is_not(&self.key(&[]), "a table"));
             return;
         }
+        let mut wrong = Vec::new();
         let mut unknown: Option<Unknown> = None;
         for check in checks {
-            let mut by_this = self.try_out(*check, mistakes);
+            let mut by_this = self.try_out(*check, &mut wrong);
             if let Some(by_others) = unknown {
                 by_this.retain(|key, _| by_others.contains_key(key));
             }
             unknown = Some(by_this);
         }
-        mistakes.extend(unknown.unwrap_or_else(|| self.all_unknown()).into_values());
+        let unknown = unknown.unwrap_or_else(|| self.all_unknown());
+        // What is there under a misspelt key is not missing, too.
+        let is_misspelt = |path: &[String]| unknown.values().any(|key| key.meant.as_deref() == Some(path));
+        wrong.retain(|wrong: &Wrong| !(wrong.is_missing() && is_misspelt(wrong.path())));
+        mistakes.extend(wrong.iter().map(Wrong::to_string));
+        mistakes.extend(unknown.into_values().map(|key| key.message));
     }
 
     /// Puts [`Kind::Anything`] where something is wrong or missing, and tries again, until nothing else is. Where that
     /// is refused, too, what is there is taken away. What nobody has asked for by then is unknown.
-    fn try_out(&self, check: Check, mistakes: &mut Vec<String>) -> Unknown {
+    fn try_out(&self, check: Check, all_wrong: &mut Vec<Wrong>) -> Unknown {
         let unknown = RefCell::new(Unknown::new());
         let mut rest = self.clone();
         let mut told: Vec<(Vec<String>, Option<Kind>)> = Vec::new();
         while let Err(wrong) = check(Reader::new(&rest, &unknown)) {
             match told.iter_mut().find(|(path, _)| wrong.path().starts_with(path)) {
                 None => {
-                    mistakes.push(wrong.to_string());
                     told.push((wrong.path().to_vec(), Some(Kind::Anything)));
                     rest.put(wrong.path(), Some(Kind::Anything));
+                    all_wrong.push(wrong);
                 }
                 Some((path, there @ Some(_))) => {
                     *there = None;

@@ -97,7 +97,6 @@ fn every_mistake_is_said_with_its_source() {
             "GROUP_MAIL_QUEUE__STOP_TIMEOUT is `9`: expected a duration, as in `10s` or `1m 30s`; `9` has no unit",
             "GROUP_MAIL_QUEUE__LIMITS__MANY is `\"many\"`: expected u8",
             "group.toml:2: `services.mail-queue.port` is `\"many\"`: expected u16",
-            "`services.mail-queue.user` is missing: neither group.toml nor the variable GROUP_MAIL_QUEUE__USER says it",
             "GROUP_MAIL_QUEUE__LIMITS__SLO means nothing here: did you mean `slow`?",
             "group.toml:3: `services.mail-queue.usr` means nothing here: did you mean `user`?",
             "GROUP_TICKER__HTTP means nothing here: expected one of `start_timeout`, `stop_timeout`, `critical`, `restart`",
