@@ -35,6 +35,7 @@ pub(crate) enum Message {
     #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "nothing here serves without it"))]
     Serves,
     /// A signal that asks for a reload.
+    #[cfg_attr(windows, expect(dead_code, reason = "there is no such event"))]
     Reload(i32),
 }
 

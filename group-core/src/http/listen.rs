@@ -121,8 +121,8 @@ async fn bind_unix(path: &str) -> io::Result<Socket> {
 }
 
 #[cfg(not(unix))]
-async fn bind_unix(_: &str) -> io::Result<Socket> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "there are no unix sockets here"))
+fn bind_unix(_: &str) -> impl Future<Output = io::Result<Socket>> {
+    std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, "there are no unix sockets here")))
 }
 
 /// What can be accepted at once.
