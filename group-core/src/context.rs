@@ -173,7 +173,7 @@ impl Context {
     pub(crate) async fn noting_polls<F: Future>(self, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|task| {
-            let _polls = self.member().polls();
+            let _polls = self.member().polls_other();
             future.as_mut().poll(task)
         })
         .await

@@ -38,6 +38,8 @@ pub(crate) struct Driver {
     /// Timers that were put off after they were armed.
     put_off: HashMap<Timer, Moment>,
     started: Option<oneshot::Sender<()>>,
+    /// When the stop was asked for, once it was.
+    asked: Option<Moment>,
     /// When to say who is waited for.
     tells: Moment,
     /// When the event came that is being dealt with.
@@ -76,6 +78,7 @@ impl Driver {
             timers: BinaryHeap::new(),
             put_off: HashMap::new(),
             started: Some(started),
+            asked: None,
             tells: Moment::FIRST.after(PATIENCE),
             now: Moment::FIRST,
             shared,
@@ -220,11 +223,13 @@ impl Driver {
                 }
             }
             Action::TellLameDuck(reason) => {
+                self.asked.get_or_insert(self.now);
                 self.journal(|journal| journal.lame_duck(reason, members));
                 shared.lame_duck.begin();
                 shared.stopping.set();
             }
             Action::TellStopping(reason) => {
+                self.asked.get_or_insert(self.now);
                 self.journal(|journal| journal.stopping(reason, members));
                 shared.stopping.set();
                 self.tells = self.now.after(PATIENCE);
@@ -265,7 +270,7 @@ impl Driver {
 
     /// How long a service may take to stop from now on, if it would like this long.
     fn turn(&self, id: Id, limit: Duration) -> Duration {
-        let spent = self.journal(|journal| journal.stopping_for());
+        let spent = self.asked.map_or(Duration::ZERO, |asked| self.now.since(asked));
         self.budget.turn(limit, spent, self.lifecycle.behind(id))
     }
 

@@ -102,7 +102,7 @@ impl Journal {
     }
 
     /// The time since the request to stop.
-    pub(crate) fn stopping_for(&self) -> Duration {
+    fn stopping_for(&self) -> Duration {
         self.stopping.as_ref().map_or(Duration::ZERO, |(asked, _)| self.moment.since(*asked))
     }
 

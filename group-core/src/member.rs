@@ -1,7 +1,8 @@
 //! One service, as its group and its own task see it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Poll, Waker};
 
@@ -25,10 +26,11 @@ pub(crate) struct Member {
     /// Whether `start` is to run again.
     again: AtomicBool,
     is_aborted: AtomicBool,
-    /// Wakes its own task, which looks here whenever it is woken.
-    task: OnceLock<Waker>,
-    instance: Mutex<Option<Arc<dyn DynService>>>,
-    /// How many of its tasks are being polled right now: who blocks a thread never leaves.
+    own: Mutex<Own>,
+    /// What its own task is told from others by, while there is one.
+    own_task: AtomicPtr<()>,
+    /// Whether its own task is being polled right now, and how much besides: who blocks a thread never leaves.
+    is_own_polled: AtomicBool,
     polled: AtomicU32,
     /// How much is left of it: it is gone when nothing is.
     remains: AtomicU32,
@@ -36,6 +38,14 @@ pub(crate) struct Member {
     pub(crate) stopped: moment::Once,
     /// What most services never need.
     more: OnceLock<Box<More>>,
+}
+
+/// What there is until it is gone.
+#[derive(Debug, Default)]
+struct Own {
+    /// Wakes its own task, which looks at the member whenever it is woken.
+    task: Option<Waker>,
+    instance: Option<Arc<dyn DynService>>,
 }
 
 #[derive(Debug, Default)]
@@ -54,9 +64,17 @@ struct More {
     drain: Mutex<Option<Drain>>,
 }
 
-struct Polls<'a>(&'a Member);
+struct OwnPoll<'a>(&'a Member);
 
-impl Drop for Polls<'_> {
+impl Drop for OwnPoll<'_> {
+    fn drop(&mut self) {
+        self.0.is_own_polled.store(false, Ordering::Relaxed);
+    }
+}
+
+struct OtherPoll<'a>(&'a Member);
+
+impl Drop for OtherPoll<'_> {
     fn drop(&mut self) {
         self.0.polled.fetch_sub(1, Ordering::Relaxed);
     }
@@ -153,8 +171,9 @@ impl Member {
             hears: AtomicBool::new(false),
             again: AtomicBool::new(false),
             is_aborted: AtomicBool::new(false),
-            task: OnceLock::new(),
-            instance: Mutex::new(None),
+            own: Mutex::default(),
+            own_task: AtomicPtr::default(),
+            is_own_polled: AtomicBool::new(false),
             polled: AtomicU32::new(0),
             remains: AtomicU32::new(0),
             stopped: moment::Once::default(),
@@ -168,24 +187,28 @@ impl Member {
 
     /// Its own task is woken by this, from now on.
     pub(crate) fn is_woken_by(&self, waker: &Waker) {
-        if self.task.get().is_none() {
-            let _ = self.task.set(waker.clone());
-            // Either it sees what it is woken for, or whoever wakes it sees this.
-            fence(Ordering::SeqCst);
-        }
+        self.own_task.store(waker.data().cast_mut(), Ordering::Relaxed);
+        lock(&self.own).task = Some(waker.clone());
     }
 
     /// Whether what this wakes is its own task, and all of it: not another, nor a part that is polled by itself.
+    /// Nothing else can be at that address while the task is.
     pub(crate) fn is_own_task(&self, waker: &Waker) -> bool {
-        self.task.get().is_some_and(|own| own.will_wake(waker))
+        ptr::eq(self.own_task.load(Ordering::Relaxed), waker.data())
     }
 
-    /// Has its own task look here.
+    /// Has its own task look here. It sees what was done before, or is woken: either may come first, as both lock.
     fn wake(&self) {
-        fence(Ordering::SeqCst);
-        if let Some(task) = self.task.get() {
+        if let Some(task) = &lock(&self.own).task {
             task.wake_by_ref();
         }
+    }
+
+    /// Nothing is left of it but the service itself, which is dropped.
+    pub(crate) fn leave(&self) {
+        self.own_task.store(ptr::null_mut(), Ordering::Relaxed);
+        // After the lock is released: the service's destructor may look here.
+        let _own = std::mem::take(&mut *lock(&self.own));
     }
 
     pub(crate) fn ask_to_stop(&self) {
@@ -262,7 +285,7 @@ impl Member {
     }
 
     pub(crate) fn instance(&self) -> Option<Arc<dyn DynService>> {
-        lock(&self.instance).clone()
+        lock(&self.own).instance.clone()
     }
 
     pub(crate) fn children(&self) -> Option<Arc<Children>> {
@@ -278,15 +301,21 @@ impl Member {
         self.children().is_some_and(|children| !lock(&children.failures).is_empty())
     }
 
-    /// Notes that a task of the service is being polled, until what is returned is dropped.
-    pub(crate) fn polls(&self) -> impl Drop {
+    /// Notes that its own task is being polled, until what is returned is dropped. There is but one.
+    pub(crate) fn polls_own(&self) -> impl Drop {
+        self.is_own_polled.store(true, Ordering::Relaxed);
+        OwnPoll(self)
+    }
+
+    /// Notes that something else of the service is being polled, until what is returned is dropped.
+    pub(crate) fn polls_other(&self) -> impl Drop {
         self.polled.fetch_add(1, Ordering::Relaxed);
-        Polls(self)
+        OtherPoll(self)
     }
 
     /// Whether the service holds a thread at this moment.
     pub(crate) fn is_polled(&self) -> bool {
-        self.polled.load(Ordering::Relaxed) > 0
+        self.is_own_polled.load(Ordering::Relaxed) || self.polled.load(Ordering::Relaxed) > 0
     }
 
     /// Waits until no thread runs its `start` any more: one that was dropped runs on.
@@ -294,9 +323,8 @@ impl Member {
         Arc::clone(&self.more().thread).lock_owned().await
     }
 
-    pub(crate) fn set_instance(&self, instance: Option<Arc<dyn DynService>>) {
-        // The old one is dropped after the lock is released: its destructor may look here.
-        let _old = std::mem::replace(&mut *lock(&self.instance), instance);
+    pub(crate) fn set_instance(&self, instance: Arc<dyn DynService>) {
+        lock(&self.own).instance = Some(instance);
     }
 
     pub(crate) fn set_addr(&self, addr: SocketAddr) {

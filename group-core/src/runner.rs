@@ -37,9 +37,11 @@ impl Future for Life {
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
         let Self { run, remains } = &mut *self;
         let (cx, member) = (remains.cx(), remains.cx().member());
-        let _polls = member.polls();
+        let _polls = member.polls_own();
         // Before it looks, so that it is woken by what comes after.
-        member.is_woken_by(task.waker());
+        if let Step::Unbuilt(_) = run.step {
+            member.is_woken_by(task.waker());
+        }
         if member.is_aborted() {
             return Poll::Ready(());
         }
@@ -56,7 +58,7 @@ impl Future for Life {
 impl Drop for Life {
     fn drop(&mut self) {
         let cx = self.remains.cx();
-        let _polls = cx.member().polls();
+        let _polls = cx.member().polls_own();
         self.run.end(cx);
     }
 }
@@ -67,7 +69,7 @@ pub(crate) fn gone(cx: &Context) {
     if let Some(children) = cx.member().take_children() {
         children.take_failures().into_iter().for_each(|error| cx.tell(News::Failed(error)));
     }
-    if let Err(panicked) = caught_now(|| cx.member().set_instance(None)) {
+    if let Err(panicked) = caught_now(|| cx.member().leave()) {
         cx.tell(News::Failed(panicked));
     }
     cx.tell(News::Gone);
@@ -151,7 +153,7 @@ impl Run {
     fn built(&mut self, built: Result<Arc<dyn DynService>, BoxError>, cx: &Context) -> Step {
         match built {
             Ok(service) => {
-                cx.member().set_instance(Some(Arc::clone(&service)));
+                cx.member().set_instance(Arc::clone(&service));
                 cx.tell(News::Built);
                 self.service = Some(service);
                 self.heard = cx.member().hears();

@@ -299,7 +299,7 @@ impl InHand {
 
     /// Notes that its handler is being polled, until what is returned is dropped.
     pub(super) fn polls(&self) -> impl Drop {
-        self.activity.traffic.cx.member().polls()
+        self.activity.traffic.cx.member().polls_other()
     }
 
     /// Its answer makes the connection something else. Told before the handler has it.
