@@ -45,8 +45,9 @@ pub(crate) struct Journal {
     events: Option<broadcast::Sender<Event>>,
 }
 
-/// One service.
+/// One service. One line of the cache, as it is aligned.
 #[derive(Clone, Debug, Default)]
+#[repr(align(64))]
 struct Entry {
     state: State,
     ending: Ending,
