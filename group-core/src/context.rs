@@ -190,6 +190,15 @@ impl Context {
     pub(crate) fn tell(&self, news: News) {
         self.shared.tell(Message::Service(self.id, news));
     }
+
+    /// Tells the driver without waking it: it hears when something else comes, or when it is woken.
+    pub(crate) fn tell_silently(&self, news: News) {
+        self.shared.inbox.put_silently(Message::Service(self.id, news));
+    }
+
+    pub(crate) fn wake_driver(&self) {
+        self.shared.inbox.wake();
+    }
 }
 
 /// What can be a parameter of `new` and `start`, and of a function that is a service.

@@ -25,15 +25,23 @@ struct Queue {
 }
 
 impl Inbox {
-    /// Puts a message in. When nobody will read it, it is dropped.
+    /// Puts a message in, and wakes who reads. When nobody will read it, it is dropped.
     pub(crate) fn put(&self, message: Message) {
+        self.put_silently(message);
+        self.wake();
+    }
+
+    /// Puts a message in that is read when something else comes, or when [`wake`](Self::wake) says so.
+    pub(crate) fn put_silently(&self, message: Message) {
         let mut queue = lock(&self.queue);
-        if queue.is_closed {
-            return;
+        if !queue.is_closed {
+            queue.messages.push(message);
         }
-        queue.messages.push(message);
-        let reader = queue.reader.take();
-        drop(queue);
+    }
+
+    /// Wakes who reads.
+    pub(crate) fn wake(&self) {
+        let reader = lock(&self.queue).reader.take();
         if let Some(reader) = reader {
             reader.wake();
         }

@@ -26,7 +26,8 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn new(factory: Factory, cx: Context) -> Self {
-        let run = Run { step: Step::Unbuilt(Some(factory)), start: None, service: None, heard: false };
+        let step = Step::Unbuilt(Some(factory));
+        let run = Run { step, start: None, service: None, heard: false, is_just_built: false };
         Self { run, remains: Remains::first(cx) }
     }
 }
@@ -45,7 +46,11 @@ impl Future for Life {
         if member.is_aborted() {
             return Poll::Ready(());
         }
-        match caught_now(|| run.go_on(cx, task)) {
+        let gone_on = caught_now(|| run.go_on(cx, task));
+        if std::mem::take(&mut run.is_just_built) {
+            cx.wake_driver();
+        }
+        match gone_on {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(())) => member.stopped.set(cx.now()),
             Err(panicked) => cx.tell(News::Failed(panicked)),
@@ -84,6 +89,9 @@ struct Run {
     service: Option<Arc<dyn DynService>>,
     /// Whether anybody took a [`Shutdown`](crate::Shutdown) before `start` ran.
     heard: bool,
+    /// Whether the driver was told so, and is still to be woken for it: at once, it would wait on the thread that
+    /// runs this, in a place from which no other thread takes it, and `start` may block the thread.
+    is_just_built: bool,
 }
 
 enum Step {
@@ -154,7 +162,8 @@ impl Run {
         match built {
             Ok(service) => {
                 cx.member().set_instance(Arc::clone(&service));
-                cx.tell(News::Built);
+                cx.tell_silently(News::Built);
+                self.is_just_built = true;
                 self.service = Some(service);
                 self.heard = cx.member().hears();
                 self.begin(cx)
@@ -185,7 +194,10 @@ impl Run {
             return self.told(cx);
         }
         match start.poll_ready(cx, task) {
-            Poll::Ready(Ok(())) if !matches!(ended, Poll::Ready(Err(_))) => cx.tell(News::Ready),
+            Poll::Ready(Ok(())) if !matches!(ended, Poll::Ready(Err(_))) => {
+                self.is_just_built = false;
+                cx.tell(News::Ready);
+            }
             // What `start` returned, if it did, says more.
             Poll::Ready(Err(Unfired)) if ended.is_pending() => {
                 ended = start.give_up("its `Ready` was dropped before it was fired".into(), cx, task);

@@ -323,6 +323,27 @@ fn c134_restarts_that_are_used_up_are_1() {
 }
 
 #[test]
+fn c027_a_start_that_blocks_its_thread_is_told_when_its_time_is_over() {
+    let ended = Program::start(env!("CARGO_BIN_EXE_blocks_in_start"), &[], &[]).end();
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    let said = ended.logged_with("`blocker` failed to start: it is not ready after 30");
+    assert!(said.len() == 1 && said[0].ends_with("ms (start_timeout)"), "{ended:#?}");
+    assert_eq!(ended.logged_with("`blocker` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
+}
+
+#[test]
+fn c095_a_stop_is_heard_while_a_start_blocks_its_thread() {
+    let limit = [("GROUP_BLOCKER__START_TIMEOUT", "1h")];
+    let mut program = Program::start(env!("CARGO_BIN_EXE_blocks_in_start"), &[], &limit);
+    program.prints("blocked");
+    program.signal("INT");
+    program.logs("SIGINT: stopping 1 service");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    assert_eq!(ended.logged_with("`blocker` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
+}
+
+#[test]
 fn c095_the_deadline_holds_when_a_service_blocks_a_worker() {
     let limit = [("GROUP_STOP_TIMEOUT", "500ms")];
     let mut program = Program::start(env!("CARGO_BIN_EXE_ending"), &["blocked"], &limit);
