@@ -12,7 +12,7 @@ use tokio::task::coop;
 
 use crate::alarm::Alarm;
 use crate::journal::{Journal, PATIENCE};
-use crate::lifecycle::{Action, Budget, Event, Id, Lifecycle, Restarts, Timer, When};
+use crate::lifecycle::{Action, Again, Budget, Event, Id, Lifecycle, Restarts, Timer, When};
 use crate::lock::lock;
 use crate::moment::Moment;
 use crate::panic::caught_now;
@@ -33,7 +33,7 @@ pub(crate) struct Driver {
     /// What is to be launched.
     factories: Vec<Option<Factory>>,
     /// Of those that may be started again at all.
-    again: HashMap<Id, Again>,
+    again: HashMap<Id, Restarting>,
     timers: BinaryHeap<Reverse<(Moment, Timer)>>,
     /// Timers that were put off after they were armed.
     put_off: HashMap<Timer, Moment>,
@@ -52,7 +52,7 @@ impl Drop for Driver {
     }
 }
 
-struct Again {
+struct Restarting {
     restarts: Restarts,
     /// How long to wait before the next.
     wait: Duration,
@@ -68,7 +68,7 @@ impl Driver {
         started: oneshot::Sender<()>,
     ) -> Self {
         let policies = shared.members.iter().map(|member| member.spec.more().restart.policy).enumerate();
-        let again = |policy| Again { restarts: Restarts::new(policy), wait: Duration::ZERO };
+        let again = |policy| Restarting { restarts: Restarts::new(policy), wait: Duration::ZERO };
         Self {
             factories: factories.into_iter().map(Some).collect(),
             again: policies
@@ -158,7 +158,7 @@ impl Driver {
                 self.feed(Event::Ended(id, again), None);
             }
             News::Failed(error) => {
-                let again = !Permanent::is_in(&error) && self.again(id, true);
+                let again = if Permanent::is_in(&error) { Again::No } else { self.again(id, true) };
                 self.feed(Event::Failed(id, again), Some(error));
             }
             News::AlsoFailed(error) => {
@@ -169,15 +169,15 @@ impl Driver {
     }
 
     /// Whether the service may be started again. Notes how long to wait before.
-    fn again(&mut self, id: Id, failed: bool) -> bool {
-        let Some(again) = self.again.get_mut(&id) else { return false };
+    fn again(&mut self, id: Id, failed: bool) -> Again {
+        let Some(service) = self.again.get_mut(&id) else { return Again::No };
         let (now, stable) = {
             let journal = lock(&self.shared.journal);
             (journal.now(), journal.ready_for(id))
         };
-        let wait = again.restarts.next(failed, now.into(), stable, chance());
-        again.wait = wait.unwrap_or_default();
-        wait.is_some()
+        let (again, wait) = service.restarts.next(failed, now.into(), stable, chance());
+        service.wait = wait;
+        again
     }
 
     /// `error` is what the event is about, for the journal.
@@ -210,6 +210,7 @@ impl Driver {
             Action::Blame(fault) => self.journal(|journal| journal.blame(fault, error.take(), members)),
             Action::TellReady(id) => self.journal(|journal| journal.ready(id, &members[id])),
             Action::TellBackoff(id) => self.tell_backoff(id),
+            Action::TellTooOften(id) => Journal::too_often(&members[id]),
             Action::TellLost(id) => self.journal(|journal| journal.lost(id, &members[id])),
             Action::TellCompleted(id) => self.journal(|journal| journal.completed(id, &members[id])),
             Action::TellGone(id) => self.journal(|journal| journal.gone(id, &members[id])),

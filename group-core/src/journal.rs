@@ -229,6 +229,12 @@ impl Journal {
         tracing::warn!(target: "group", service = name, wait = %wait, "{name} is started again in {wait} (restart {nth}, at most {max} in {})", Took(member.spec.more().restart.policy.within));
     }
 
+    pub(crate) fn too_often(member: &Member) {
+        let (name, policy) = (name(member), member.spec.more().restart.policy);
+        let (max, within) = (policy.max, Took(policy.within));
+        tracing::warn!(target: "group", service = name, "{name} is not started again: it was already, {max} times within {within}");
+    }
+
     pub(crate) fn restarted(&mut self, id: Id, member: &Member) {
         let now = self.moment;
         let entry = &mut self.services[id];

@@ -14,7 +14,7 @@ use crate::words::Took;
 ///
 /// It runs on the same instance: `new` is not run again, and what others hold of the service stays
 /// good. Each service has a budget of its own; when it is used up, the failure counts as if there
-/// were no restarts. A failed `new` is final, and so is a `start` that is not ready in time.
+/// were no restarts, and what should run [`always`](Self::always) fails by ending. A failed `new` is final, and so is a `start` that is not ready in time.
 ///
 /// ```
 /// use group::{Restart, Spec};

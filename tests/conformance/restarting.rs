@@ -187,6 +187,21 @@ async fn c134_a_third_death_within_the_budget_stops_the_group() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn c134_to_have_ended_too_often_is_a_failure_of_what_should_always_run() {
+    for role in [Role::Task, Role::Daemon] {
+        let journal = Journal::default();
+        let mut group = journal.group(["s0"]);
+        let restart = at_once(Restart::always()).max(2).within(secs(60));
+        let s1 = journal.probe("s1").on(Run, Take(secs(1))).on(Run, Return);
+        group.probe(s1.spec(|spec| spec.role(role).restart(restart)));
+        let (report, at) = ended(&mut group).await;
+        assert_eq!((report.outcome(), report.exit_code(), at), (Outcome::RunFailed, 1, secs(3)), "{role:?}");
+        let last = report.failures().last().expect("it has failed");
+        assert!(last.is_fatal() && last.to_string().contains("`s1` failed: ended unexpectedly"), "{last}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn c135_deaths_that_are_further_apart_than_the_window_never_use_up_the_budget() {
     for (every, restarts, outcome) in [(millis(2100), 9, Outcome::Clean), (millis(900), 1, Outcome::RunFailed)] {
         let journal = Journal::default();

@@ -14,10 +14,10 @@ pub(crate) enum Event {
     Built(Id),
     /// The service does its work.
     Ready(Id),
-    /// Its `start` has returned without an error. `true`: it may run again.
-    Ended(Id, bool),
-    /// It has failed: an error or a panic, in whatever it was doing. `true`: it may run again.
-    Failed(Id, bool),
+    /// Its `start` has returned without an error.
+    Ended(Id, Again),
+    /// It has failed: an error or a panic, in whatever it was doing.
+    Failed(Id, Again),
     /// It is over, and nothing of it is left.
     Gone(Id),
     /// Clients come to one of the services from outside.
@@ -28,6 +28,15 @@ pub(crate) enum Event {
     Signal(i32, bool),
     /// A timer that was armed has run out.
     Elapsed(Timer),
+}
+
+/// Whether a service's `start` may run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Again {
+    Yes,
+    No,
+    /// It would, had it not done so as often as it may.
+    TooOften,
 }
 
 /// What to do.
@@ -49,6 +58,8 @@ pub(crate) enum Action {
     TellReady(Id),
     /// The service will be started again after a while.
     TellBackoff(Id),
+    /// The service was started again as often as it may be.
+    TellTooOften(Id),
     /// The group goes on without the service.
     TellLost(Id),
     /// The service has done its work.

@@ -15,7 +15,7 @@ mod check;
 use std::sync::Arc;
 
 pub(crate) use self::budget::Budget;
-pub(crate) use self::event::{Action, Event, Fault, FaultKind, Id, Outcome, Reason, Role, Rules, Stage, Timer};
+pub(crate) use self::event::{Action, Again, Event, Fault, FaultKind, Id, Outcome, Reason, Role, Rules, Stage, Timer};
 pub(crate) use self::plan::{Edge, Need, Plan, Schedule, start_order};
 pub(crate) use self::restart::{Backoff, Policy, Restarts, When};
 
@@ -249,7 +249,7 @@ impl Lifecycle {
     }
 
     /// `start` has returned and did not fail; what that means is the role's to say.
-    fn ended(&mut self, id: Id, again: bool) {
+    fn ended(&mut self, id: Id, again: Again) {
         match (self.state(id), self.rules(id).role) {
             (State::Starting, Role::Once) => {
                 self.act(Action::TellReady(id));
@@ -258,7 +258,9 @@ impl Lifecycle {
             }
             (State::Starting, _) => self.failed(id, FaultKind::EndedBeforeReady, again),
             (State::Ready, Role::Daemon) => self.failed(id, FaultKind::EndedUnexpectedly, again),
-            (State::Ready, _) if again => self.back_off(id),
+            (State::Ready, _) if again == Again::Yes => self.back_off(id),
+            // It is to run always, and cannot.
+            (State::Ready, _) if again == Again::TooOften => self.failed(id, FaultKind::EndedUnexpectedly, again),
             (State::Ready, _) => {
                 self.completed(id);
                 self.check_completed();
@@ -274,7 +276,7 @@ impl Lifecycle {
     }
 
     /// It failed. It is started again if it may be; else the group stops, unless it can do without.
-    fn failed(&mut self, id: Id, kind: FaultKind, again: bool) {
+    fn failed(&mut self, id: Id, kind: FaultKind, again: Again) {
         let stage = match self.state(id) {
             State::Waiting | State::Building => Stage::Build,
             State::Starting | State::Backoff => Stage::Start,
@@ -285,13 +287,16 @@ impl Lifecycle {
         match (stage, self.state(id)) {
             (Stage::Stop, _) | (_, State::Failed) => self.blame(Some(id), stage, kind, critical),
             // While the group stops, too, as long as its own turn has not come: it is still needed.
-            (_, State::Starting | State::Ready) if again && self.phase <= Phase::Stopping => {
+            (_, State::Starting | State::Ready) if again == Again::Yes && self.phase <= Phase::Stopping => {
                 self.blame(Some(id), stage, kind, false);
                 self.back_off(id);
             }
             (_, State::Backoff) => self.blame(Some(id), stage, kind, false),
             _ => {
                 self.blame(Some(id), stage, kind, critical);
+                if again == Again::TooOften {
+                    self.act(Action::TellTooOften(id));
+                }
                 self.give_up(id);
             }
         }
@@ -530,7 +535,7 @@ impl Lifecycle {
             return;
         }
         if self.state(id) < State::Failed {
-            self.failed(id, FaultKind::EndedUnexpectedly, false);
+            self.failed(id, FaultKind::EndedUnexpectedly, Again::No);
         }
         self.set(id, State::Gone);
         self.act(Action::TellGone(id));
@@ -548,7 +553,7 @@ impl Lifecycle {
 
     fn elapsed(&mut self, timer: Timer) {
         match timer {
-            Timer::Start(id, _) => self.failed(id, FaultKind::StartTimeout, false),
+            Timer::Start(id, _) => self.failed(id, FaultKind::StartTimeout, Again::No),
             Timer::Backoff(id) => self.restart(id),
             Timer::Stop(id) => {
                 self.blame(Some(id), Stage::Stop, FaultKind::StopTimeout, true);

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::event::Again;
+
 /// After which end a service is started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum When {
@@ -54,21 +56,21 @@ impl Restarts {
         Self { policy, recent: VecDeque::new(), in_a_row: 0 }
     }
 
-    /// How long to wait before the next start; `None` if there is to be none.
+    /// Whether there is to be another start, and after which wait.
     ///
     /// `stable` is how long it had been ready: as long as the window or longer, and the wait is
     /// short again.
-    pub(crate) fn next(&mut self, failed: bool, now: Duration, stable: Duration, chance: f64) -> Option<Duration> {
+    pub(crate) fn next(&mut self, failed: bool, now: Duration, stable: Duration, chance: f64) -> (Again, Duration) {
         match self.policy.when {
-            When::Never => return None,
-            When::OnFailure if !failed => return None,
+            When::Never => return (Again::No, Duration::ZERO),
+            When::OnFailure if !failed => return (Again::No, Duration::ZERO),
             When::OnFailure | When::Always => {}
         }
         while self.recent.front().is_some_and(|&past| now.saturating_sub(past) >= self.policy.within) {
             self.recent.pop_front();
         }
         if self.recent.len() >= self.policy.max {
-            return None;
+            return (Again::TooOften, Duration::ZERO);
         }
         self.recent.push_back(now);
         if stable >= self.policy.within {
@@ -76,7 +78,7 @@ impl Restarts {
         }
         let wait = self.policy.backoff.wait(self.in_a_row, chance);
         self.in_a_row = self.in_a_row.saturating_add(1);
-        Some(wait)
+        (Again::Yes, wait)
     }
 
     /// How many in a row, without a stable period between them.
@@ -87,7 +89,7 @@ impl Restarts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backoff, Policy, Restarts, When};
+    use super::{Again, Backoff, Policy, Restarts, When};
     use std::time::Duration;
 
     const fn ms(ms: u64) -> Duration {
@@ -108,31 +110,31 @@ mod tests {
         let mut restarts = Restarts::new(policy(100));
         let mut next = |stable| restarts.next(true, ms(0), ms(stable), 1.0);
         let waits: Vec<_> = (0..6).map(|_| next(0)).collect();
-        assert_eq!(waits, [100, 200, 400, 800, 1000, 1000].map(|wait| Some(ms(wait))));
-        assert_eq!(next(999), Some(ms(1000)));
-        assert_eq!(next(1000), Some(ms(100)));
+        assert_eq!(waits, [100, 200, 400, 800, 1000, 1000].map(|wait| (Again::Yes, ms(wait))));
+        assert_eq!(next(999), (Again::Yes, ms(1000)));
+        assert_eq!(next(1000), (Again::Yes, ms(100)));
     }
 
     #[test]
     fn chance_spreads_the_waits_over_the_upper_half() {
-        let wait = |chance| Restarts::new(policy(1)).next(true, ms(0), ms(0), chance);
-        assert_eq!((wait(0.0), wait(0.5), wait(1.0)), (Some(ms(50)), Some(ms(75)), Some(ms(100))));
+        let wait = |chance| Restarts::new(policy(1)).next(true, ms(0), ms(0), chance).1;
+        assert_eq!((wait(0.0), wait(0.5), wait(1.0)), (ms(50), ms(75), ms(100)));
     }
 
     #[test]
     fn the_window_slides() {
         let mut restarts = Restarts::new(policy(1));
         for at in [0, 1000, 2100] {
-            assert!(restarts.next(true, ms(at), ms(0), 0.0).is_some(), "{at}");
+            assert_eq!(restarts.next(true, ms(at), ms(0), 0.0).0, Again::Yes, "{at}");
         }
-        assert!(restarts.next(true, ms(2500), ms(0), 0.0).is_none());
+        assert_eq!(restarts.next(true, ms(2500), ms(0), 0.0).0, Again::TooOften);
     }
 
     #[test]
     fn what_did_not_fail_is_started_again_only_always() {
-        let next = |when, failed| Restarts::new(Policy { when, ..policy(1) }).next(failed, ms(0), ms(0), 0.0).is_some();
-        assert!(!next(When::Never, true) && !next(When::Never, false));
-        assert!(next(When::OnFailure, true) && !next(When::OnFailure, false));
-        assert!(next(When::Always, true) && next(When::Always, false));
+        let next = |when, failed| Restarts::new(Policy { when, ..policy(1) }).next(failed, ms(0), ms(0), 0.0).0;
+        assert_eq!((next(When::Never, true), next(When::Never, false)), (Again::No, Again::No));
+        assert_eq!((next(When::OnFailure, true), next(When::OnFailure, false)), (Again::Yes, Again::No));
+        assert_eq!((next(When::Always, true), next(When::Always, false)), (Again::Yes, Again::Yes));
     }
 }

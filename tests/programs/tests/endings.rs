@@ -320,6 +320,8 @@ fn c134_restarts_that_are_used_up_are_1() {
     check(&ended, 1, "stopped after a failure: 2 services");
     assert_eq!(ended.printed.iter().filter(|line| *line == "flaky starts").count(), 3, "{ended:#?}");
     assert_eq!(ended.logged_with("flaky is started again in").len(), 2, "{ended:#?}");
+    let given_up = ended.logged_with("flaky is not started again: it was already, 2 times within 1m");
+    assert_eq!(given_up.len(), 1, "{ended:#?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use super::super::{Action, Event, Id, Outcome, Phase, Reason, Role, State, Timer};
+use super::super::{Action, Again, Event, Id, Outcome, Phase, Reason, Role, State, Timer};
 use super::world::{Seen, Task, World};
 
 /// Held against an action before it is carried out.
@@ -100,7 +100,7 @@ impl World {
     /// Promise 6: whatever goes wrong is told, and whose it is.
     fn every_failure_is_told(before: &Self, event: Event, actions: &[Action]) {
         let whose = match event {
-            Event::Ended(id, _) if before.must_not_end(id) => Some(id),
+            Event::Ended(id, again) if before.must_not_end(id, again) => Some(id),
             Event::Failed(id, _) | Event::Elapsed(Timer::Start(id, _) | Timer::Stop(id) | Timer::Abort(id)) => Some(id),
             Event::Elapsed(Timer::Deadline) if !before.services.iter().all(Seen::is_gone) => None,
             _ => return,
@@ -110,12 +110,12 @@ impl World {
     }
 
     /// Whether its role says that it fails if it ends now, and it has not failed before.
-    fn must_not_end(&self, id: Id) -> bool {
+    fn must_not_end(&self, id: Id, again: Again) -> bool {
         match self.group.rules[id].role {
             _ if self.machine.state(id) == State::Failed => false,
             Role::Once => false,
             Role::Daemon => true,
-            Role::Task | Role::Main => self.services[id].task == Task::Starting,
+            Role::Task | Role::Main => self.services[id].task == Task::Starting || again == Again::TooOften,
         }
     }
 
@@ -241,10 +241,10 @@ impl World {
         let mut late = self.machine.clone();
         let mut comes_too_late = |event| assert_eq!(late.handle(event), [], "late news");
         for (id, _) in self.services.iter().enumerate().filter(|(_, seen)| self.over || seen.is_told()) {
-            let news = [Event::Built(id), Event::Ready(id), Event::Ended(id, false), Event::Ended(id, true)];
-            news.into_iter().for_each(&mut comes_too_late);
+            let ended = [Again::Yes, Again::No, Again::TooOften].map(|again| Event::Ended(id, again));
+            [Event::Built(id), Event::Ready(id)].into_iter().chain(ended).for_each(&mut comes_too_late);
             if self.over {
-                [Event::Failed(id, false), Event::Gone(id)].into_iter().for_each(&mut comes_too_late);
+                [Event::Failed(id, Again::No), Event::Gone(id)].into_iter().for_each(&mut comes_too_late);
             }
         }
         if self.over {

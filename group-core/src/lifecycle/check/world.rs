@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Action, Event, Fault, Id, Lifecycle, Outcome, Phase, Timer};
+use super::super::{Action, Again, Event, Fault, Id, Lifecycle, Outcome, Phase, Timer};
 use super::group::Group;
 
 /// What the task of one service is doing.
@@ -132,16 +132,18 @@ impl World {
         }
         for (id, seen) in self.services.iter().enumerate() {
             match seen.task {
-                Task::Building => events.extend([Event::Built(id), Event::Failed(id, false)]),
+                Task::Building => events.extend([Event::Built(id), Event::Failed(id, Again::No)]),
                 Task::Starting | Task::Working => {
                     if seen.task == Task::Starting {
                         events.push(Event::Ready(id));
                     }
-                    for again in [true, false] {
+                    for again in [Again::Yes, Again::No] {
                         events.extend([Event::Ended(id, again), Event::Failed(id, again)]);
                     }
+                    // Of a failure, it only says more.
+                    events.push(Event::Ended(id, Again::TooOften));
                 }
-                Task::Ending => events.extend([Event::Failed(id, false), Event::Gone(id)]),
+                Task::Ending => events.extend([Event::Failed(id, Again::No), Event::Gone(id)]),
                 Task::None | Task::Ended | Task::Gone => {}
             }
             let timers = Self::timers_of(id, seen).into_iter().zip(seen.armed);
@@ -264,7 +266,7 @@ impl World {
                 assert!(!self.over, "over twice");
                 self.over = true;
             }
-            Action::TellCompleted(_) | Action::TellGone(_) => {}
+            Action::TellTooOften(_) | Action::TellCompleted(_) | Action::TellGone(_) => {}
         }
     }
 
