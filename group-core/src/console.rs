@@ -44,7 +44,8 @@ pub fn install_with(default: &str) {
     let _ = tracing::subscriber::set_global_default(Console { filter, begun: Instant::now(), line: Mutex::default() });
     for directive in unreadable {
         let from = if environment.is_some() { "RUST_LOG" } else { "log_to_stderr_with" };
-        tracing::warn!(target: "group", "{from}: cannot read {directive:?}: expected a level, or target=level");
+        // An error, which is shown whatever else is not.
+        tracing::error!(target: "group", "{from}: cannot read {directive:?}: expected a level, or target=level");
     }
 }
 
@@ -96,10 +97,26 @@ struct Line<'a> {
 impl Visit for Line<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let _ = match field.name() {
-            "message" => write!(self.text, "{value:?}"),
-            name if self.fields => write!(self.text, " {name}={value:?}"),
+            "message" => write!(self, "{value:?}"),
+            name if self.fields => write!(self, " {name}={value:?}"),
             _ => Ok(()),
         };
+    }
+}
+
+/// What a message says may come from outside: it can neither begin another line nor speak to the terminal.
+impl fmt::Write for Line<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive(char::is_control) {
+            match part.char_indices().next_back() {
+                Some((at, last)) if last.is_control() => {
+                    self.text.push_str(&part[..at]);
+                    self.text.extend(last.escape_default());
+                }
+                _ => self.text.push_str(part),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -110,9 +127,10 @@ struct Filter {
 }
 
 impl Filter {
-    /// Reads `level` and `target=level`, separated by commas; what it cannot read comes back.
+    /// Reads `level` and `target=level`, separated by commas; what it cannot read comes back. Errors are shown
+    /// unless something else is said of their target, as with `tracing-subscriber`'s `EnvFilter`.
     fn parse(text: &str) -> (Self, Vec<String>) {
-        let mut levels = vec![(String::new(), LevelFilter::OFF)];
+        let mut levels = vec![(String::new(), LevelFilter::ERROR)];
         let mut unreadable = Vec::new();
         for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
             let (target, level) = match directive.split_once('=') {
@@ -146,7 +164,9 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
-    use super::Filter;
+    use std::fmt::Write as _;
+
+    use super::{Filter, Line};
     use tracing::Level;
 
     #[test]
@@ -161,10 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn a_target_alone_shows_all_of_it_and_nothing_else() {
+    fn a_target_alone_shows_all_of_it_and_the_errors_of_others() {
         let (filter, _) = Filter::parse("app");
         assert!(filter.lets_through("app", Level::TRACE));
-        assert!(!filter.lets_through("group", Level::ERROR));
+        assert!(filter.lets_through("group", Level::ERROR));
+        assert!(!filter.lets_through("group", Level::WARN));
     }
 
     #[test]
@@ -172,6 +193,14 @@ mod tests {
         let (filter, unreadable) = Filter::parse("info,app=loud");
         assert_eq!(unreadable, ["app=loud"]);
         assert!(filter.lets_through("app", Level::INFO));
+    }
+
+    #[test]
+    fn an_event_is_one_line_and_does_not_speak_to_the_terminal() {
+        let mut text = String::new();
+        let mut line = Line { text: &mut text, fields: true };
+        line.write_str("a\nb\tc\u{1b}[31md\r\né \u{7}").unwrap();
+        assert_eq!(text, r"a\nb\tc\u{1b}[31md\r\né \u{7}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::task::coop;
 
 use crate::alarm::Alarm;
 use crate::journal::{Journal, PATIENCE};
-use crate::lifecycle::{Action, Again, Budget, Event, Id, Lifecycle, Restarts, Timer, When};
+use crate::lifecycle::{Action, Again, Budget, Event, Id, Lifecycle, Outcome, Restarts, Timer, When};
 use crate::lock::lock;
 use crate::moment::Moment;
 use crate::panic::caught_now;
@@ -49,6 +49,10 @@ pub(crate) struct Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.shared.inbox.close();
+        if !self.lifecycle.is_over() {
+            self.journal(|journal| journal.blame_at_the_end(None, "its runtime was shut down while it ran".into()));
+            self.report(Outcome::UncleanStop);
+        }
     }
 }
 
@@ -329,8 +333,12 @@ impl Driver {
     fn finish(mut self) {
         self.drop_unbuilt();
         self.drop_provided();
-        let report =
-            lock(&self.shared.journal).report(self.lifecycle.outcome(), &self.shared.members, &self.shared.plan);
+        self.report(self.lifecycle.outcome());
+    }
+
+    /// Whoever waits for the end has waited for this.
+    fn report(&self, outcome: Outcome) {
+        let report = lock(&self.shared.journal).report(outcome, &self.shared.members, &self.shared.plan);
         self.shared.report.send_replace(Some(report));
     }
 

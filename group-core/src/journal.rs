@@ -424,7 +424,8 @@ impl Journal {
         let entry = fault.id.map(|id| &self.services[id]);
         let since = |moment: Option<Moment>| Took(since(moment, self.now()));
         let launched = since(entry.and_then(Entry::started));
-        let asked = since(entry.and_then(|entry| entry.times.stop_asked));
+        let all_asked = self.stopping.as_ref().map(|(asked, _)| *asked);
+        let asked = since(entry.and_then(|entry| entry.times.stop_asked).or(all_asked));
         match fault.kind {
             FaultKind::Error => "it failed without an error".to_owned(),
             FaultKind::EndedBeforeReady => "it ended before it was ready".to_owned(),
@@ -446,11 +447,28 @@ impl Journal {
         }
     }
 
+    /// Writes down a signal that the driver has not heard, because it was given no thread.
+    pub(crate) fn must_stop(&mut self, signal: i32, at: Moment, members: &[Member]) {
+        if self.stopping.is_none() {
+            self.at(at);
+            self.stopping(Reason::Signal(signal), members);
+        }
+    }
+
     /// Blames every service that is left, when nothing else can be done about them.
     pub(crate) fn blame_survivors(&mut self, members: &[Member]) {
+        let is_left = |entry: &Entry| entry.times.launched.is_some() && entry.times.gone.is_none();
+        if !self.services.iter().any(is_left) {
+            let was_launched = |entry: &Entry| entry.times.launched.is_some();
+            let error = if self.services.iter().any(was_launched) {
+                "what was provided to the services is still being dropped"
+            } else {
+                "nothing was started yet: something else blocks every thread of the runtime"
+            };
+            self.blame_at_the_end(None, error.into());
+        }
         for (id, member) in members.iter().enumerate().rev() {
-            let entry = &self.services[id];
-            if entry.times.launched.is_some() && entry.times.gone.is_none() {
+            if is_left(&self.services[id]) {
                 let fault = Fault { id: Some(id), stage: Stage::Stop, kind: FaultKind::Abandoned, fatal: true };
                 let innocent = || "it could not be stopped: something else blocks every thread of the runtime".into();
                 self.blame(fault, (!member.is_polled()).then(innocent), members);

@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc as thread_mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc as thread_mpsc};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -14,12 +14,21 @@ use crate::error::{Failure, Stage};
 use crate::inbox::Inbox;
 use crate::latch::Latch;
 use crate::lifecycle::Outcome;
+use crate::lock::lock;
+use crate::moment::Moment;
 use crate::shared::{FOREVER, Message};
 use crate::{Handle, Report, console};
 
 /// How long the driver has to end the group after a second signal, before the process is exited.
 /// It needs half of it to let destructors run.
 const FORCED: Duration = Duration::from_millis(90);
+
+/// How long its last words may take. They are written to where perhaps nobody reads any more.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// The same signal again within this time is the same request: `timeout` sends it to its child and then to the whole
+/// group of processes, and other wrappers pass on what the terminal has sent already. No person is that fast.
+const SAME: Duration = Duration::from_millis(50);
 
 /// Listens for signals, and holds the deadline, until it is dropped.
 pub(crate) struct Watch {
@@ -33,12 +42,13 @@ impl Watch {
     pub(crate) fn install(stop_timeout: Duration) -> io::Result<(Self, Arc<Inbox>)> {
         let inbox = Arc::<Inbox>::default();
         let (group, attached) = watch::channel(None);
-        WATCHES.fetch_add(1, Ordering::Relaxed);
+        WATCHES.fetch_add(1, Ordering::SeqCst);
         let watch = Self { group, over: Arc::default() };
         let watcher = Watcher {
             group: attached,
             stop_timeout,
             asked: Latch::default(),
+            first: OnceLock::new(),
             over: Arc::clone(&watch.over),
             inbox: Arc::clone(&inbox),
         };
@@ -53,6 +63,7 @@ impl Watch {
             runtime.block_on(async {
                 match platform::Signals::new() {
                     Ok(signals) => {
+                        relieve();
                         stand(Ok(()));
                         watcher.watch(signals).await;
                     }
@@ -78,7 +89,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        WATCHES.fetch_sub(1, Ordering::Relaxed);
+        WATCHES.fetch_sub(1, Ordering::SeqCst);
         self.over.set();
     }
 }
@@ -87,10 +98,41 @@ impl Drop for Watch {
 /// process, as it would if nobody had ever listened for it.
 static WATCHES: AtomicUsize = AtomicUsize::new(0);
 
+/// The watcher that lingers after the last group, to be told when there is another.
+static LINGERS: Mutex<Option<Arc<Latch>>> = Mutex::new(None);
+
+/// Who lingers need not any more.
+fn relieve() {
+    if let Some(relieved) = lock(&LINGERS).take() {
+        relieved.set();
+    }
+}
+
+/// To linger until this, unless other watchers are left: then one of them will.
+fn linger() -> Option<Arc<Latch>> {
+    let mut lingers = lock(&LINGERS);
+    if WATCHES.load(Ordering::SeqCst) > 0 {
+        return None;
+    }
+    let relieved = Arc::<Latch>::default();
+    // One is enough.
+    if let Some(other) = lingers.replace(Arc::clone(&relieved)) {
+        other.set();
+    }
+    Some(relieved)
+}
+
 /// Whether somebody sits there and waits for the end: the signal is the terminal's Ctrl-C.
 pub(crate) fn is_waited_for(signal: i32) -> bool {
     let on_terminal = || io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal();
     signal == platform::SIGINT && on_terminal()
+}
+
+/// A signal that asks for a stop.
+#[derive(Clone, Copy)]
+struct Asked {
+    signal: i32,
+    at: Instant,
 }
 
 /// What the thread does.
@@ -100,6 +142,7 @@ struct Watcher {
     stop_timeout: Duration,
     /// Set at the first signal that asks for a stop. A blocked runtime may never hear of it.
     asked: Latch,
+    first: OnceLock<Asked>,
     over: Arc<Latch>,
     inbox: Arc<Inbox>,
 }
@@ -114,10 +157,10 @@ impl Watcher {
         }
         // Handlers, once installed, stay for as long as the process lives, and would swallow what
         // the rest of `main` should die of.
-        loop {
-            let (Message::Signal(signal) | Message::Reload(signal)) = signals.recv().await else { continue };
-            if WATCHES.load(Ordering::Relaxed) == 0 {
-                std::process::exit(128 + signal);
+        if let Some(relieved) = linger() {
+            tokio::select! {
+                () = relieved.wait() => {}
+                () = die_of(&mut signals) => {}
             }
         }
     }
@@ -125,16 +168,17 @@ impl Watcher {
     async fn listen(&self, signals: &mut platform::Signals) {
         loop {
             let message = signals.recv().await;
-            let signal = match message {
-                Message::Signal(signal) => signal,
-                other => {
-                    self.inbox.put(other);
-                    continue;
-                }
+            let Message::Signal(signal) = message else {
+                self.inbox.put(message);
+                continue;
             };
+            let second = self.asked.is_set();
+            let first = self.first.get_or_init(|| Asked { signal, at: Instant::now() });
+            if second && signal == first.signal && first.at.elapsed() < SAME {
+                continue;
+            }
             // The driver's end closes the inbox; then `over` follows.
             self.inbox.put(message);
-            let second = self.asked.is_set();
             self.asked.set();
             if second && timeout(FORCED, self.over.wait()).await.is_err() {
                 self.exit(Outcome::Forced(signal));
@@ -164,14 +208,21 @@ impl Watcher {
 
     /// Nothing else can end the process any more.
     fn exit(&self, outcome: Outcome) {
-        let code = if let Some(group) = &*self.group.borrow() {
-            last_words(group, outcome)
-        } else {
-            console::install();
-            let error = "its body blocks its thread, and nothing was started yet".into();
-            Report::refused(outcome.into(), vec![Failure::new(Some("main"), Stage::Stop, true, error)]).exit_code()
-        };
-        std::process::exit(code.into());
+        let (group, first) = (self.group.borrow().clone(), self.first.get().copied());
+        let (said, is_said) = thread_mpsc::channel();
+        // Whoever waits for this is there as long as it has not come, or has lost patience.
+        let speak = move || said.send(last_words(group, outcome, first));
+        let speaks = thread::Builder::new().spawn(speak);
+        let code = speaks.ok().and_then(|_| is_said.recv_timeout(LAST_WORDS).ok());
+        std::process::exit(code.unwrap_or_else(|| crate::Outcome::from(outcome).exit_code()).into());
+    }
+}
+
+/// What a signal does to a process that has no group.
+async fn die_of(signals: &mut platform::Signals) {
+    loop {
+        let (Message::Signal(signal) | Message::Reload(signal)) = signals.recv().await else { continue };
+        std::process::exit(128 + signal);
     }
 }
 
@@ -184,19 +235,26 @@ async fn stops(mut group: watch::Receiver<Option<Handle>>) {
     }
 }
 
-/// The exit code of a group that cannot say it itself any more.
-fn last_words(Handle { shared }: &Handle, outcome: Outcome) -> u8 {
+/// The exit code of a group that cannot say it itself any more, if there is one yet.
+fn last_words(group: Option<Handle>, outcome: Outcome, first: Option<Asked>) -> u8 {
+    let Some(Handle { shared }) = group else {
+        console::install();
+        let error = "its body blocks its thread, and nothing was started yet".into();
+        let failure = Failure::new(Some("main"), Stage::Stop, true, error);
+        return Report::refused(outcome.into(), vec![failure]).exit_code();
+    };
     if let Some(report) = &*shared.report.borrow() {
         return report.exit_code();
     }
     // A thread that is blocked while it writes here must not block this one, too.
-    match shared.journal.try_lock() {
-        Ok(mut journal) => {
-            journal.blame_survivors(&shared.members);
-            journal.report(outcome, &shared.members, &shared.plan).exit_code()
-        }
-        Err(_) => crate::Outcome::from(outcome).exit_code(),
+    let Ok(mut journal) = shared.journal.try_lock() else {
+        return crate::Outcome::from(outcome).exit_code();
+    };
+    if let Some(Asked { signal, at }) = first {
+        journal.must_stop(signal, Moment::of(at, shared.begun), &shared.members);
     }
+    journal.blame_survivors(&shared.members);
+    journal.report(outcome, &shared.members, &shared.plan).exit_code()
 }
 
 #[cfg(unix)]

@@ -131,6 +131,20 @@ async fn c077_a_running_group_that_is_dropped_is_told_to_stop_and_not_awaited() 
     assert_eq!(journal.last_words().await, stops(["s2", "s1"]), "and nothing leaked");
 }
 
+#[test]
+fn c190_who_waits_for_a_group_hears_of_it_when_its_runtime_is_shut_down() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("can be built");
+    let its_own = runtime();
+    let journal = Journal::default();
+    let running = its_own.block_on(journal.group(["s1"]).start()).expect("starts");
+    let handle = running.handle();
+    drop(its_own);
+    let report = runtime().block_on(async { in_time(running.wait()).await });
+    assert_eq!(report.outcome(), Outcome::UncleanStop);
+    assert!(report.to_string().contains("its runtime was shut down while it ran"), "{report}");
+    assert!(!runtime().block_on(async { in_time(handle.wait()).await }).is_clean());
+}
+
 #[tokio::test(start_paused = true)]
 async fn c079_ready_comes_before_stopping_before_stopped_before_run_returns() {
     listen();

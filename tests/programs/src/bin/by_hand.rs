@@ -1,14 +1,32 @@
 //! A `main` without macros, which goes on after the group: for ever, if the first argument is
 //! `lingers`. If it is `blocks`, its service does not end; if it is `without signals`, the group is
-//! started, and not run.
+//! started, and not run; if it is `again and again`, there are a hundred groups, and the threads that are left.
 
 use std::process::ExitCode;
 
 use group::{Group, Shutdown};
 
-#[tokio::main]
+/// Its own, the workers', and one that lingers.
+const ALL: usize = 4;
+
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").expect("this is Linux").count()
+}
+
+#[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     let way = std::env::args().nth(1).unwrap_or_default();
+    if way == "again and again" {
+        for _ in 0..100 {
+            assert!(Group::new().add_fn("only", async || {}).run().await.is_clean());
+        }
+        // Those that are told to end do so when they are given a processor.
+        while threads() > ALL {
+            tokio::task::yield_now().await;
+        }
+        println!("{ALL} threads at most");
+        return ExitCode::SUCCESS;
+    }
     let (blocks, lingers) = (way == "blocks", way == "lingers");
     let mut group = Group::new();
     group.add_fn("only", async move |shutdown: Shutdown| {
