@@ -98,6 +98,7 @@ pub(crate) fn assemble(
     let index = Index::new(&declared, &elsewhere, &mut mistakes);
     let mut edges = edges(&declared, &index, provided, &mut mistakes);
     let mounts = mounts(&declared, &index, &mut mistakes);
+    mistakes.extend(same_address(&declared));
     // It serves what is mounted on it, and can do without what is lost.
     edges.extend(mounts.iter().map(|&(from, to)| lifecycle::Edge { from: to, to: from, required: false }));
     #[cfg(feature = "http")]
@@ -168,14 +169,11 @@ impl<'a> Index<'a> {
     fn new(declared: &'a [Declared], elsewhere: &'a [Declared], mistakes: &mut Vec<BoxError>) -> Self {
         let mut by_name = NameMap::with_capacity_and_hasher(declared.len(), <_>::default());
         let mut by_type = TypeMap::<Vec<usize>>::default();
-        for (service, Declared { spec, type_id, place, .. }) in declared.iter().enumerate() {
+        for (service, Declared { spec, type_id, .. }) in declared.iter().enumerate() {
             by_type.entry(*type_id).or_default().push(service);
             let first = *by_name.entry(spec.get_name()).or_insert(service);
             if first != service {
-                let (name, other) = (spec.get_name(), declared[first].place);
-                mistakes.push(
-                    format!("two services are called `{name}`: {other} and {place}; give one another `name`").into(),
-                );
+                mistakes.push(same_name(&declared[first], &declared[service]));
             }
         }
         Self { by_name, by_type, elsewhere }
@@ -183,11 +181,7 @@ impl<'a> Index<'a> {
 
     /// What runs elsewhere, and is there already.
     fn elsewhere(&self, target: &Target) -> Option<&Spec> {
-        let is_it = |service: &&Declared| match target {
-            Target::Type(id, _) => service.type_id == *id,
-            Target::Name(name) => service.spec.name == *name,
-        };
-        self.elsewhere.iter().find(is_it).map(|service| &service.spec)
+        self.elsewhere.iter().find(|service| target.means(service)).map(|service| &service.spec)
     }
 
     fn find(&self, target: &Target) -> &[usize] {
@@ -196,6 +190,36 @@ impl<'a> Index<'a> {
             Target::Name(name) => self.by_name.get(&**name).map_or(&[], std::slice::from_ref),
         }
     }
+}
+
+fn same_name(one: &Declared, other: &Declared) -> BoxError {
+    let (name, places) = (one.spec.get_name(), (one.place, other.place));
+    let is_same = one.type_id == other.type_id && places.0.file == places.1.file && places.0.line == places.1.line;
+    if is_same {
+        let place = places.0;
+        return format!("`{name}` ({place}) is in the group twice: it registers itself, so do not add it, or write `register = false`").into();
+    }
+    format!("two services are called `{name}`: {} and {}; give one another `name`", places.0, places.1).into()
+}
+
+/// Services that would listen on the same address. Whoever has several names for an address is told by the system.
+fn same_address(declared: &[Declared]) -> Vec<BoxError> {
+    let mut taken: NameMap<&str, &Declared> = NameMap::default();
+    let mut mistakes = Vec::new();
+    for service in declared {
+        let more = service.spec.more();
+        let is_its_own = |address: &&str| !address.ends_with(":0") && !address.starts_with("fd:");
+        let Some(address) = more.http.as_deref().or(more.grpc.as_deref()).filter(is_its_own) else { continue };
+        if let Some(other) = taken.insert(address, service) {
+            let [one, two] =
+                [other, service].map(|Declared { spec, place, .. }| format!("`{}` ({place})", spec.get_name()));
+            mistakes.push(
+                format!("{one} and {two} both serve on {address}: give one another address, or mount one on the other")
+                    .into(),
+            );
+        }
+    }
+    mistakes
 }
 
 /// Who needs whom. What is needed and not there is a mistake, unless it is optional.
@@ -351,11 +375,35 @@ fn instead(wanted: &str, index: &Index<'_>, provided: &[Provided]) -> String {
 
 fn cycle_mistake(declared: &[Declared], cycle: &[usize]) -> BoxError {
     let path: Vec<&str> = cycle.iter().map(|&service| declared[service].spec.get_name()).collect();
-    let path = path.join(" -> ");
-    format!("no order exists, because each of these starts after the next: {path}").into()
+    let why: Vec<String> = cycle.windows(2).map(|pair| why_after(&declared[pair[0]], &declared[pair[1]])).collect();
+    let (path, why) = (path.join(" -> "), why.join("; "));
+    format!("no order exists, because each of these starts after the next: {path}: {why}").into()
+}
+
+/// Why one service starts after another.
+fn why_after(service: &Declared, other: &Declared) -> String {
+    let Declared { spec, place, .. } = service;
+    let (name, needed) = (spec.get_name(), other.spec.get_name());
+    let needs = spec.more().start_needs.values().iter().chain(spec.more().build_needs.values());
+    let taken = needs.copied().find(|(id, _)| *id == other.type_id);
+    let is_mounted = other.spec.more().http_on.as_ref().is_some_and(|on| on.means(service));
+    let is_after = spec.more().edges.iter().any(|edge| edge.target.means(other));
+    match taken {
+        _ if is_after => format!("`{name}` ({place}) is to start after `{needed}`"),
+        Some((_, type_name)) => format!("`{name}` ({place}) takes an `Arc<{type_name}>`"),
+        None if is_mounted => format!("`{needed}` is mounted on `{name}` ({place})"),
+        None => format!("`{name}` ({place}) calls `{needed}`"),
+    }
 }
 
 impl Target {
+    fn means(&self, service: &Declared) -> bool {
+        match self {
+            Self::Type(id, _) => service.type_id == *id,
+            Self::Name(name) => service.spec.name == *name,
+        }
+    }
+
     /// The name of the service, as far as that is known.
     pub(crate) fn name(&self) -> Cow<'_, str> {
         match self {

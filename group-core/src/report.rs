@@ -455,7 +455,8 @@ impl Report {
         };
         let code = self.exit_code();
         match self.inner.outcome {
-            Outcome::Clean => format!("stopped cleanly{stopped}"),
+            Outcome::Clean if code == 0 => format!("stopped cleanly{stopped}"),
+            Outcome::Clean => format!("stopped cleanly{stopped} (exit code {code})"),
             Outcome::RunFailed => format!("stopped after a failure{stopped} (exit code {code})"),
             Outcome::StartFailed => format!("start failed; stopped again{stopped} (exit code {code})"),
             Outcome::UncleanStop => format!("stopped, but not cleanly{stopped} (exit code {code})"),

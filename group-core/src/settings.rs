@@ -10,7 +10,7 @@ use crate::assemble::Declared;
 use crate::config::Configuration;
 use crate::group::STOP_TIMEOUT;
 use crate::lifecycle::Budget;
-use crate::words::{Took, duration};
+use crate::words::{Took, duration, nearest};
 use crate::{Group, Schedule};
 
 /// What can be set from outside, named like the method that sets it: `GROUP_STOP_TIMEOUT`.
@@ -32,6 +32,19 @@ pub(crate) type Environment = BTreeMap<String, OsString>;
 fn environment() -> Environment {
     let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
     std::env::vars_os().filter_map(named).filter(|(name, _)| name.starts_with("GROUP_")).collect()
+}
+
+/// A variable may be somebody else's, whatever it is called; but one that looks like one of the group's is worth a word.
+fn warn_of_misspelt(environment: Option<&Environment>) {
+    let known: Vec<&str> = SETTINGS.iter().copied().chain(["config", "order"]).collect();
+    let alone = environment.into_iter().flatten().filter(|(name, _)| !name.contains("__"));
+    for (variable, _) in alone {
+        let name = variable.trim_start_matches("GROUP_").to_lowercase();
+        if let Some(near) = nearest(&name, known.iter().copied()).filter(|near| *near != name) {
+            let near = near.to_uppercase();
+            tracing::warn!(target: "group", "{variable} means nothing here: did you mean GROUP_{near}?");
+        }
+    }
 }
 
 impl Group {
@@ -67,6 +80,7 @@ impl Group {
                 self.mistakes.push(format!("{name} is `{}`: expected {expected}", value.display()).into());
             }
         }
+        warn_of_misspelt(environment.as_ref());
         self.check_drain_delay();
     }
 

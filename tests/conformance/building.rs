@@ -1,6 +1,8 @@
 //! A: building and validating the graph.
 
-use group::{Cause, Group, Outcome, Schedule};
+use std::sync::Arc;
+
+use group::{BoxError, Cause, Context, Group, Outcome, Schedule, Service, Spec};
 use tracing::Level;
 
 use crate::support::{
@@ -44,6 +46,78 @@ async fn c003_a_cycle_is_an_error_with_its_whole_path() {
     assert_eq!((report.outcome(), report.exit_code()), (Outcome::BadGroup, 78));
     assert!(report.to_string().contains("a -> b -> a"), "{report}");
     assert!(journal.take().is_empty());
+}
+
+struct Gateway;
+struct Users;
+
+impl Service for Gateway {
+    fn spec() -> Spec {
+        Spec::of::<Self>().http("127.0.0.1:4711")
+    }
+
+    async fn start(self: Arc<Self>, _: Context) -> Result<(), BoxError> {
+        unreachable!("no order exists")
+    }
+}
+
+impl Service for Users {
+    fn spec() -> Spec {
+        Spec::of::<Self>().http_on::<Gateway>().starts_with::<Arc<Gateway>>()
+    }
+
+    async fn start(self: Arc<Self>, _: Context) -> Result<(), BoxError> {
+        unreachable!("no order exists")
+    }
+}
+
+#[tokio::test]
+async fn c003_a_cycle_is_an_error_that_says_why_each_comes_after_the_next() {
+    let mut group = Group::new();
+    let first = line!() + 1;
+    group.add(Gateway);
+    group.add(Users);
+    let report = fails_to_start(&mut group).await;
+    let [mistake] = &failures(&report)[..] else { panic!("{report}") };
+    let (file, second) = (file!(), first + 1);
+    for why in [
+        format!("`users` is mounted on `gateway` ({file}:{first})"),
+        format!("`users` ({file}:{second}) takes an `Arc<{}>`", std::any::type_name::<Gateway>()),
+    ] {
+        assert!(mistake.contains(&why), "{mistake}");
+    }
+}
+
+#[tokio::test]
+async fn c002_a_service_that_is_added_twice_in_one_place_is_there_twice() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    for probe in ["first", "second"] {
+        group.add_as("twin", journal.probe(probe));
+    }
+    let report = fails_to_start(&mut group).await;
+    assert!(
+        report.to_string().contains("`twin` (") && report.to_string().contains("is in the group twice"),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn two_services_on_one_address_are_told_before_anything_starts() {
+    let at = |address: &'static str| move |spec: Spec| spec.http(address);
+    let group_at = |one: &'static str, two: &'static str| {
+        let mut group = Group::new();
+        group.add_as("one", Gateway).configure("one", at(one)).add_as("two", Gateway).configure("two", at(two));
+        group
+    };
+    for address in ["127.0.0.1:4711", "localhost:4711", "unix:/tmp/one"] {
+        let report = fails_to_start(&mut group_at(address, address)).await;
+        let [mistake] = &failures(&report)[..] else { panic!("{report}") };
+        assert!(mistake.contains(&format!("both serve on {address}")) && mistake.contains("`two`"), "{mistake}");
+    }
+    for (one, two) in [("127.0.0.1:0", "127.0.0.1:0"), ("127.0.0.1:1", "127.0.0.1:2")] {
+        assert!(group_at(one, two).order().is_ok());
+    }
 }
 
 #[tokio::test]
