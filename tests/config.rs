@@ -168,12 +168,30 @@ async fn what_is_missing_is_said_with_where_it_could_be() {
 }
 
 #[tokio::test]
+async fn more_than_is_taken_is_too_much() {
+    let mut group = Group::new();
+    group
+        .add_fn("pair", async |_: Config<HashMap<String, (u8, String)>>| {})
+        .config_str("services.pair.x = [1, '2', 3]");
+    assert_eq!(
+        said(&mut group).await,
+        ["config_str:1: `services.pair.x`: invalid length 3, expected 2 elements in sequence"]
+    );
+}
+
+#[tokio::test]
 async fn what_is_misspelt_is_not_said_to_be_missing_too() {
     let misspelt = "config_str:1: `services.mailer.prot` means nothing here: did you mean `port`?";
     assert_eq!(said_of("{ prot = 25 }").await, [misspelt]);
     assert_eq!(
         said_of("{ prot = 25, smtp = { usr = 'root', tls = true, letter = 'x' } }").await,
         [misspelt, "config_str:1: `services.mailer.smtp.usr` means nothing here: did you mean `user`?"]
+    );
+    let of_no_service =
+        "config_str:1: `services.mailr` is for a service that is not in this group; did you mean `mailer`?";
+    assert_eq!(
+        said(Group::new().add_type::<Mailer>().config_str("[services.mailr]\nport = 25")).await,
+        [of_no_service]
     );
     // Only where it would be: another `user` is still missing.
     assert_eq!(

@@ -71,7 +71,7 @@ impl Configuration {
         for (key, value) in &self.tables {
             mistakes.push(value.source.means_nothing(key, key, &["group", "services"]));
         }
-        self.find_services(&mut tables, services, &mut mistakes);
+        let misspelt = self.find_services(&mut tables, services, &mut mistakes);
         for Declared { spec, .. } in services {
             let table = tables.remove(spec.get_name()).unwrap_or_default();
             let settings = Settings::new(spec, table, &self.origin);
@@ -80,7 +80,7 @@ impl Configuration {
             let checks: Vec<Check> = needs.into_iter().flat_map(Needs::configs).copied().collect();
             // What runs elsewhere has its settings there; it may share a file with this group.
             if spec.more().remote.is_none() {
-                settings.check(&checks, &mut mistakes);
+                settings.check(&checks, misspelt.iter().any(|name| name == spec.get_name()), &mut mistakes);
             }
             spec.more_mut().settings = settings;
         }
@@ -99,11 +99,13 @@ impl Configuration {
         }
     }
 
-    /// Each table and each variable with `__` is of a service.
-    fn find_services(&self, tables: &mut Table, services: &[Declared], mistakes: &mut Vec<String>) {
+    /// Each table and each variable with `__` is of a service. Returns whose table is misspelt, perhaps.
+    fn find_services(&self, tables: &mut Table, services: &[Declared], mistakes: &mut Vec<String>) -> Vec<String> {
         let names: Vec<&str> = services.iter().map(|service| service.spec.get_name()).collect();
+        let mut misspelt = Vec::new();
         for (name, value) in tables.iter().filter(|(name, _)| !names.contains(&&***name)) {
             mistakes.push(of_no_service(&value.source.of(&format!("services.{name}")), name, &names));
+            misspelt.extend(nearest(name, names.iter().copied()).map(str::to_owned));
         }
         for (variable, text) in self.variables.iter().filter(|(name, _)| name.contains("__")) {
             let meant = names.iter().filter_map(|name| Some((*name, key_in(variable, name)?)));
@@ -122,6 +124,7 @@ impl Configuration {
                 mistakes.extend(value::lay_over(table, &keys, Value::of_variable(variable, text)).err());
             }
         }
+        misspelt
     }
 }
 

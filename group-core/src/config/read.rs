@@ -69,8 +69,13 @@ impl<'a> Reader<'a> {
         Reader { value, path: self.path.clone(), ..*self }
     }
 
-    fn items(&self, values: &'a [Value]) -> SeqDeserializer<impl Iterator<Item = Self>, Wrong> {
-        SeqDeserializer::new(values.iter().map(|value| Self { value, path: self.path.clone(), ..*self }))
+    /// Gives all the values of an array: one that is not taken is one too many.
+    fn visit_all<'de, V: Visitor<'de>>(&self, values: &'a [Value], visitor: V) -> Result<V::Value, Wrong> {
+        let items = values.iter().map(|value| Self { value, path: self.path.clone(), ..*self });
+        let mut items = SeqDeserializer::new(items);
+        let taken = visitor.visit_seq(&mut items)?;
+        items.end()?;
+        Ok(taken)
     }
 
     fn entries<'de>(
@@ -157,7 +162,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             Kind::Integer(number) => visit_integer(*number, visitor),
             Kind::Float(number) => visitor.visit_f64(*number),
             Kind::Boolean(value) => visitor.visit_bool(*value),
-            Kind::Array(values) => visitor.visit_seq(self.items(values)),
+            Kind::Array(values) => self.visit_all(values, visitor),
             Kind::Table(table) => visitor.visit_map(self.entries(self.all(table))),
             // A number, for all else that types ask for has a method of its own. A zero could be refused.
             Kind::Anything => visitor.visit_u64(1),
@@ -174,7 +179,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match self.value.kind {
-            Kind::Anything => visitor.visit_seq(self.items(&[])),
+            Kind::Anything => self.visit_all(&[], visitor),
             _ => self.deserialize_any(visitor),
         }
     }

@@ -78,8 +78,9 @@ impl Settings {
         }
     }
 
-    /// Tries what a service takes: nothing may be wrong, missing, or without meaning for all.
-    pub(crate) fn check(&self, checks: &[Check], mistakes: &mut Vec<String>) {
+    /// Tries what a service takes: nothing may be wrong, missing, or without meaning for all. If its table is
+    /// misspelt, that says enough of what is missing.
+    pub(crate) fn check(&self, checks: &[Check], is_misspelt: bool, mistakes: &mut Vec<String>) {
         if !matches!(self.table.kind, Kind::Table(_)) {
             mistakes.push(self.table.is_not(&self.key(&[]), "a table"));
             return;
@@ -95,8 +96,8 @@ impl Settings {
         }
         let unknown = unknown.unwrap_or_else(|| self.all_unknown());
         // What is there under a misspelt key is not missing, too.
-        let is_misspelt = |path: &[String]| unknown.values().any(|key| key.meant.as_deref() == Some(path));
-        wrong.retain(|wrong: &Wrong| !(wrong.is_missing() && is_misspelt(wrong.path())));
+        let is_there = |path: &[String]| is_misspelt || unknown.values().any(|key| key.meant.as_deref() == Some(path));
+        wrong.retain(|wrong: &Wrong| !(wrong.is_missing() && is_there(wrong.path())));
         mistakes.extend(wrong.iter().map(Wrong::to_string));
         mistakes.extend(unknown.into_values().map(|key| key.message));
     }

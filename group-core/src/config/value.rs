@@ -195,13 +195,14 @@ pub(crate) fn lay_over(table: &mut Table, keys: &[&str], value: Value) -> Result
         table.insert(key, value);
         return Ok(());
     }
-    let inner = table.entry(key).or_default();
+    // Where nobody else has said anything of it, it stands in this variable.
+    let inner = table.entry(key).or_insert_with(|| Value { source: value.source.clone(), ..Value::default() });
     if let (Kind::Untyped(_), Source::Variable(outer)) = (&inner.kind, &inner.source) {
         let name = value.source.of("");
         return Err(format!("{name} is inside of {outer}, which has a value of its own: set one of them"));
     }
     if !matches!(inner.kind, Kind::Table(_)) {
-        *inner = Value::default();
+        *inner = Value { source: value.source.clone(), ..Value::default() };
     }
     match &mut inner.kind {
         Kind::Table(table) => lay_over(table, rest, value),

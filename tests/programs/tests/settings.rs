@@ -85,6 +85,7 @@ fn every_mistake_is_said_with_its_source() {
     let env = [
         ("GROUP_MAIL_QUEUE__LIMITS__MANY", "many"),
         ("GROUP_MAIL_QUEUE__LIMITS__SLO", "true"),
+        ("GROUP_MAIL_QUEUE__LIMTS__SLOW", "true"),
         ("GROUP_MAIL_QUEUE__STOP_TIMEOUT", "9"),
         ("GROUP_MAILQUEUE__PORT", "26"),
         ("GROUP_TICKER__HTTP", "127.0.0.1:80"),
@@ -98,6 +99,7 @@ fn every_mistake_is_said_with_its_source() {
             "GROUP_MAIL_QUEUE__LIMITS__MANY is `\"many\"`: expected u8",
             "group.toml:2: `services.mail-queue.port` is `\"many\"`: expected u16",
             "GROUP_MAIL_QUEUE__LIMITS__SLO means nothing here: did you mean `slow`?",
+            "GROUP_MAIL_QUEUE__LIMTS__SLOW means nothing here: did you mean `limits`?",
             "group.toml:3: `services.mail-queue.usr` means nothing here: did you mean `user`?",
             "GROUP_TICKER__HTTP means nothing here: expected one of `start_timeout`, `stop_timeout`, `critical`, `restart`",
             "GROUP_SCHEDULE is `fast`: expected `strict` or `graph`",
