@@ -51,6 +51,7 @@ impl Threads {
             Ok(runtime) => runtime,
             Err(error) => return refuse(format!("cannot build the runtime: {error}")),
         };
+        group.is_mains = true;
         let report = runtime.block_on(async {
             let result = run_body(&inbox, caught(body(&mut group))).await;
             console::install();

@@ -16,6 +16,7 @@ use crate::assemble::{Assembly, Declared, Place, assemble};
 #[cfg(feature = "config")]
 use crate::config;
 use crate::driver::Driver;
+use crate::error::{Failure, Stage};
 use crate::function::Function;
 #[cfg(feature = "grpc")]
 use crate::grpc::{Called, Serve, endpoint};
@@ -36,6 +37,10 @@ use crate::{BoxError, Handle, Order, Outcome, Report, Running, Service, ServiceF
 /// From the request to stop until everything must be over, unless said otherwise. Kubernetes kills
 /// 30 s after it asked; what is left is for the process itself.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// What the body of `main` did wrong.
+const RUN_BY_MAIN: &str =
+    "`#[group::main]` runs this group after the body of `main`, which must neither `run` nor `start` it";
 
 /// How the order of a group is walked, at start and, in reverse, at stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -91,6 +96,8 @@ pub struct Group {
     pub(crate) stop_timeout: Option<Duration>,
     pub(crate) drain_delay: Duration,
     on_free_ports: bool,
+    /// Whether it is run after the body of `main`.
+    pub(crate) is_mains: bool,
     /// What was said to run elsewhere, and where.
     #[cfg(feature = "grpc")]
     pub(crate) remotes: Vec<(Called, Cow<'static, str>)>,
@@ -389,8 +396,12 @@ impl Group {
     ///
     /// When polled outside of a tokio runtime whose time is enabled.
     pub fn run(&mut self) -> impl Future<Output = Report> + Send + use<> {
-        let group = std::mem::take(self);
+        let group = self.take();
         async move {
+            let group = match group {
+                Ok(group) => group,
+                Err(report) => return report,
+            };
             match Watch::install(group.stop_limit()) {
                 Ok((watch, inbox)) => {
                     let report = group.run_watched(&watch, inbox).await;
@@ -402,6 +413,20 @@ impl Group {
                 Err(error) => Report::bad_group(vec![format!("cannot listen for signals: {error}").into()]),
             }
         }
+    }
+
+    /// All of it, to be run.
+    ///
+    /// # Errors
+    ///
+    /// When it is to be run by another.
+    fn take(&mut self) -> Result<Self, Report> {
+        if self.is_mains {
+            self.mistakes.push(RUN_BY_MAIN.into());
+            let failure = Failure::new(None, Stage::Plan, true, RUN_BY_MAIN.into());
+            return Err(Report::of_nothing(Outcome::BadGroup, vec![failure]));
+        }
+        Ok(std::mem::take(self))
     }
 
     /// As [`run`](Self::run), with signals that are listened for already.
@@ -431,9 +456,9 @@ impl Group {
     ///
     /// When polled outside of a tokio runtime whose time is enabled.
     pub fn start(&mut self) -> impl Future<Output = Result<Running, StartError>> + Send + use<> {
-        let group = std::mem::take(self);
+        let group = self.take();
         async move {
-            let (running, started) = group.launch(Arc::default()).map_err(StartError::new)?;
+            let (running, started) = group.map_err(StartError::new)?.launch(Arc::default()).map_err(StartError::new)?;
             match started.await {
                 Ok(()) => Ok(running),
                 Err(_) => Err(StartError::new(running.wait().await)),

@@ -52,6 +52,15 @@ fn c186_a_failed_start_is_2() {
 }
 
 #[test]
+fn a_body_of_main_that_runs_the_group_itself_is_told_not_to() {
+    let ended = start("body-runs").end();
+    assert_eq!(ended.code, Some(78), "{ended:#?}");
+    let said = ended.logged_with("which must neither `run` nor `start` it");
+    assert_eq!(said.len(), 1, "{ended:#?}");
+    assert!(!ended.printed.contains(&"polite stopped".to_owned()), "{ended:#?}");
+}
+
+#[test]
 fn c058_the_error_is_said_once_with_all_its_causes() {
     let ended = start("start-failed").end();
     let said = ended.logged_with("no route");

@@ -211,6 +211,7 @@ async fn main(group: &mut Group) -> Result<(), BoxError> {
             tokio::task::spawn_blocking(|| block_for_ever());
             group.add_fn("last", until_all_are_ready);
         }
+        "body-runs" => assert!(!group.run().await.is_clean()),
         "body-failed" => no_route()?,
         "body-panicked" => panic!("no route to the database"),
         "body-hangs" => {
