@@ -215,7 +215,10 @@ impl Driver {
             Action::TellReady(id) => self.journal(|journal| journal.ready(id, &members[id])),
             Action::TellBackoff(id) => self.tell_backoff(id),
             Action::TellTooOften(id) => Journal::too_often(&members[id]),
-            Action::TellLost(id) => self.journal(|journal| journal.lost(id, &members[id])),
+            Action::Lose(id) => {
+                self.journal(|journal| journal.lost(id, &members[id]));
+                members[id].give_up();
+            }
             Action::TellCompleted(id) => self.journal(|journal| journal.completed(id, &members[id])),
             Action::TellGone(id) => self.journal(|journal| journal.gone(id, &members[id])),
             Action::TellGroupReady => {

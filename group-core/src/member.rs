@@ -28,6 +28,8 @@ pub(crate) struct Member {
     /// Whether `start` is to run again.
     again: AtomicBool,
     is_aborted: AtomicBool,
+    /// Whether its `start` is to be dropped, or what builds it.
+    is_given_up: AtomicBool,
     own: Mutex<Own>,
     /// What its own task is told from others by, while there is one.
     own_task: AtomicPtr<()>,
@@ -173,6 +175,7 @@ impl Member {
             hears: AtomicBool::new(false),
             again: AtomicBool::new(false),
             is_aborted: AtomicBool::new(false),
+            is_given_up: AtomicBool::new(false),
             own: Mutex::default(),
             own_task: AtomicPtr::default(),
             is_own_polled: AtomicBool::new(false),
@@ -229,6 +232,16 @@ impl Member {
 
     pub(crate) fn is_aborted(&self) -> bool {
         self.is_aborted.load(Ordering::Acquire)
+    }
+
+    /// Nobody waits for its `start` any more.
+    pub(crate) fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_asked_to_stop(&self) -> bool {

@@ -121,8 +121,9 @@ impl Run {
 
     /// What follows, when this step is done.
     fn next(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
+        let is_unwanted = || cx.member().is_asked_to_stop() || cx.member().is_given_up();
         match &mut self.step {
-            Step::Unbuilt(_) | Step::Building(_) if cx.member().is_asked_to_stop() => Poll::Ready(Step::Over),
+            Step::Unbuilt(_) | Step::Building(_) if is_unwanted() => Poll::Ready(Step::Over),
             Step::Unbuilt(factory) => Poll::Ready(match factory.take() {
                 Some(Factory::Made(service)) => self.built(Ok(service), cx),
                 Some(Factory::Make(make)) => match caught_now(|| make(cx.clone())) {
@@ -135,6 +136,7 @@ impl Run {
                 let built = ready!(poll_caught(building.as_mut(), task));
                 Poll::Ready(self.built(flatten(built), cx))
             }
+            Step::Running if cx.member().is_given_up() => Poll::Ready(self.give_up(cx)),
             Step::Running => self.running(cx, task),
             Step::Ended => {
                 let again = ready!(cx.member().poll_again());
@@ -213,6 +215,15 @@ impl Run {
             Ok(()) => cx.tell(News::Ended),
         }
         Poll::Ready(Step::Ended)
+    }
+
+    /// Drops `start`, and aborts what it has spawned.
+    fn give_up(&mut self, cx: &Context) -> Step {
+        tell_failed(caught_now(|| self.start = None), cx);
+        if let Some(children) = cx.member().children() {
+            children.abort();
+        }
+        Step::Ended
     }
 
     /// A stop was asked for.

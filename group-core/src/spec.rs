@@ -398,7 +398,7 @@ impl Spec {
     }
 
     /// How long it may take to be built and ready. 60 s by default. Past it, it has failed, and is not started
-    /// again. One that the group can do without is not ended for that: it goes on, and is stopped at its turn.
+    /// again; of one that the group can do without, `start` is dropped.
     #[must_use]
     pub fn start_timeout(mut self, limit: Duration) -> Self {
         self.more_mut().start_timeout = Some(limit);

@@ -1,7 +1,7 @@
 //! The graph schedule, in which everything runs at once that no edge holds back; and what a failure
 //! means for what comes after it, and for a group that can do without.
 
-use group::{Cause, Ending, Group, Outcome, Role, Schedule, Spec};
+use group::{Cause, Context, Ending, Group, Outcome, Ready, Role, Schedule, Shutdown, Spec};
 use tokio::time::Instant;
 use tracing::Level;
 
@@ -267,4 +267,24 @@ async fn c129_a_service_that_is_not_critical_and_never_ready_does_not_hold_the_g
         assert!(running.handle().status().is_degraded());
         assert!(running.stop().await.is_clean());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_too_late_and_not_critical_is_given_up_and_still_stopped_at_its_turn() {
+    let (dropped, is_dropped) = tokio::sync::oneshot::channel::<()>();
+    let mut group = Group::new();
+    group.add_fn("late", async move |_: Ready, shutdown: Shutdown, cx: Context| {
+        let _dropped = dropped;
+        cx.spawn(async { std::future::pending::<()>().await });
+        // Deaf, so that it would be aborted at the limit of its stop.
+        shutdown.requested().await;
+        std::future::pending::<()>().await;
+    });
+    group.configure("late", |spec| spec.critical(false).start_timeout(secs(3)));
+    let running = in_time(group.start()).await.expect("it can do without");
+    assert!(in_time(is_dropped).await.is_err(), "long before the stop");
+    let begun = Instant::now();
+    let report = running.stop().await;
+    assert!(report.is_clean() && begun.elapsed().is_zero(), "{report}");
+    assert_eq!(report.service("late").unwrap().ending(), Ending::Failed);
 }

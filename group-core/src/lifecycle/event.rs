@@ -60,8 +60,8 @@ pub(crate) enum Action {
     TellBackoff(Id),
     /// The service was started again as often as it may be.
     TellTooOften(Id),
-    /// The group goes on without the service.
-    TellLost(Id),
+    /// Go on without the service: what runs of it is dropped, and it waits for its turn to stop.
+    Lose(Id),
     /// The service has done its work.
     TellCompleted(Id),
     /// The service is over.

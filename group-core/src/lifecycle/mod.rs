@@ -325,7 +325,7 @@ impl Lifecycle {
         if self.rules(id).critical {
             self.stop_all(Reason::Failed(id));
         } else if self.phase < Phase::Stopping {
-            self.act(Action::TellLost(id));
+            self.act(Action::Lose(id));
             self.unsettle(id);
             if decided {
                 self.decided(id);
@@ -385,7 +385,7 @@ impl Lifecycle {
         if critical {
             self.stop_all(Reason::Failed(id));
         } else {
-            self.act(Action::TellLost(id));
+            self.act(Action::Lose(id));
             self.decided(id);
         }
     }

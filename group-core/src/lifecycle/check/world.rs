@@ -243,7 +243,7 @@ impl World {
                 *self.armed(timer) = true;
             }
             Action::Blame(fault) => self.judge(fault),
-            Action::TellLost(id) => {
+            Action::Lose(id) => {
                 self.only_what_it_can_do_without_is_lost(id);
                 self.services[id].ready = false;
                 self.services[id].lost = true;
