@@ -2,8 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
+use std::pin::pin;
+
+use tokio::time::timeout;
 
 use crate::error::Chain;
+use crate::journal::PATIENCE;
 use crate::lock::lock;
 use crate::panic::caught;
 use crate::shared::Message;
@@ -91,7 +95,16 @@ impl Handle {
         let state = lock(&self.shared.journal).state(id);
         let service = member.instance().filter(|_| state == State::Ready)?;
         let limit = member.spec.start_limit();
-        match tokio::time::timeout(limit, caught(service.reload())).await {
+        let mut reloads = pin!(timeout(limit, caught(service.reload())));
+        let reloaded = match timeout(PATIENCE, &mut reloads).await {
+            Ok(reloaded) => reloaded,
+            Err(_) => {
+                let (name, waited, limit) = (member.spec.get_name(), Took(PATIENCE), Took(limit));
+                tracing::info!(target: "group", service = name, "still waiting for {name} to reload ({waited}; start_timeout {limit})");
+                reloads.await
+            }
+        };
+        match reloaded {
             Ok(Ok(result)) => result,
             Ok(Err(panicked)) => Some(Err(panicked)),
             Err(_) => Some(Err(format!("it has not reloaded after {} (start_timeout)", Took(limit)).into())),

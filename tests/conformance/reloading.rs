@@ -7,7 +7,7 @@ use crate::support::{
     Act::{Fail, Hang, Panic, Take},
     Journal,
     Point::{Reload, Run, StartLater, Stop},
-    Probe, Stage as _, failures, in_time, secs, start_aside, until_state,
+    Probe, Stage as _, failures, in_time, listen, logged, secs, start_aside, until_state,
 };
 
 /// A service with a `reload` that takes a second.
@@ -135,6 +135,18 @@ async fn c182_a_group_that_fails_while_it_reloads_stops_at_once() {
     assert_eq!((report.outcome(), begun.elapsed()), (Outcome::RunFailed, secs(1)));
     assert_eq!(failures(&report), ["`s1` failed: s1 fails in Run"]);
     assert_eq!(journal.take(), ["s1 starts", "s1 reloads", "s1 stops", "s1 dropped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_that_takes_long_says_once_what_it_waits_for() {
+    listen();
+    let journal = Journal::default();
+    let slow = journal.probe("s1").on(Reload, Take(secs(30)));
+    let running = Group::new().probe(slow).probe(reloadable(&journal, "s2")).start().await.unwrap();
+    in_time(running.handle().reload()).await.expect("reloads");
+    let waits: Vec<_> = logged().into_iter().filter(|line| line.contains("still waiting")).collect();
+    assert_eq!(waits, ["INFO still waiting for s1 to reload (5 s; start_timeout 1m)"]);
+    assert!(running.stop().await.is_clean());
 }
 
 #[tokio::test(start_paused = true)]
