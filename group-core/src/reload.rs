@@ -96,13 +96,12 @@ impl Handle {
         let service = member.instance().filter(|_| state == State::Ready)?;
         let limit = member.spec.start_limit();
         let mut reloads = pin!(timeout(limit, caught(service.reload())));
-        let reloaded = match timeout(PATIENCE, &mut reloads).await {
-            Ok(reloaded) => reloaded,
-            Err(_) => {
-                let (name, waited, limit) = (member.spec.get_name(), Took(PATIENCE), Took(limit));
-                tracing::info!(target: "group", service = name, "still waiting for {name} to reload ({waited}; start_timeout {limit})");
-                reloads.await
-            }
+        let reloaded = if let Ok(reloaded) = timeout(PATIENCE, &mut reloads).await {
+            reloaded
+        } else {
+            let (name, waited, limit) = (member.spec.get_name(), Took(PATIENCE), Took(limit));
+            tracing::info!(target: "group", service = name, "still waiting for {name} to reload ({waited}; start_timeout {limit})");
+            reloads.await
         };
         match reloaded {
             Ok(Ok(result)) => result,
