@@ -136,7 +136,7 @@ impl Run {
                 let built = ready!(poll_caught(building.as_mut(), task));
                 Poll::Ready(self.built(flatten(built), cx))
             }
-            Step::Running if cx.member().is_given_up() => Poll::Ready(self.give_up(cx)),
+            Step::Running if cx.member().is_given_up() => self.give_up(cx, task),
             Step::Running => self.running(cx, task),
             Step::Ended => {
                 let again = ready!(cx.member().poll_again());
@@ -217,13 +217,23 @@ impl Run {
         Poll::Ready(Step::Ended)
     }
 
-    /// Drops `start`, and aborts what it has spawned.
-    fn give_up(&mut self, cx: &Context) -> Step {
-        tell_failed(caught_now(|| self.start = None), cx);
-        if let Some(children) = cx.member().children() {
-            children.abort();
+    /// Drops `start`, and waits for what it has spawned, which is aborted.
+    fn give_up(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
+        let Some(start) = &mut self.start else { return Poll::Ready(Step::Ended) };
+        let ended = if start.winds_up {
+            start.poll(cx, task)
+        } else {
+            if let Some(children) = cx.member().children() {
+                children.abort();
+            }
+            start.end(Ok(()), cx, task)
+        };
+        let result = ready!(ended);
+        self.start = None;
+        if let Err(failed) = result {
+            failed.tell(cx);
         }
-        Step::Ended
+        Poll::Ready(Step::Ended)
     }
 
     /// A stop was asked for.
