@@ -193,6 +193,8 @@ impl Journal {
         if let Some(addr) = member.addr() {
             let scheme = spec.scheme();
             tracing::info!(target: "group", service = name, %addr, took = %took, "{name} is ready on {scheme}{addr} ({took})");
+        } else if let Some(path) = spec.more().http.as_deref().filter(|address| address.starts_with("unix:")) {
+            tracing::info!(target: "group", service = name, took = %took, "{name} is ready on {path} ({took})");
         } else {
             tracing::info!(target: "group", service = name, took = %took, "{name} is ready ({took})");
         }
