@@ -14,7 +14,7 @@ pub use inventory;
 pub use crate::Cron;
 pub use crate::entry::{Threads, Trial};
 pub use crate::registry::Registration;
-pub use crate::{Context, Group, Made, Restart, Role, Route, Schedule, Service, ServiceResult, Spec};
+pub use crate::{Context, FromContext, Group, Made, Restart, Role, Route, Schedule, Service, ServiceResult, Spec};
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use crate::member::Remains;
 use crate::panic::caught_now;
 use crate::ticker;
-use crate::{BoxError, FromContext, Running};
+use crate::{BoxError, Needs, Running};
 
 /// What an endless loop returns. Edition 2024 infers it, but only a function type can name it.
 pub type Never = <fn() -> ! as Returns>::Type;
@@ -41,53 +41,16 @@ impl<T> Returns for fn() -> T {
 /// What every method comes down to.
 pub type Result<T = ()> = std::result::Result<T, BoxError>;
 
-macro_rules! taken_by {
-    ($name:ident, $doc:literal, $message:literal) => {
-        #[doc = $doc]
-        #[diagnostic::on_unimplemented(
-            message = $message,
-            label = "cannot be taken from the group",
-            note = "a service can take `Shutdown`, `Ready`, `Context`, `Handle`, and `Arc<T>` of another service or of a value that was provided",
-            note = "settings come through `Config<T>`, with the feature `config`",
-            note = "implement `group::FromContext` for a type of your own"
-        )]
-        pub trait $name: Sized {
-            /// Takes it.
-            ///
-            /// # Errors
-            ///
-            /// When it is not to be had.
-            fn take(cx: &Context) -> Result<Self>;
-
-            /// Notes that it is taken.
-            fn needs(spec: Spec) -> Spec;
-        }
-    };
+/// Notes what `new` takes: [`FromContext::needs`] of each parameter.
+#[must_use]
+pub fn builds_with(spec: Spec, needs: fn(&mut Needs)) -> Spec {
+    spec.build_needs(needs)
 }
 
-taken_by!(TakenByNew, "What `new` can take: every [`FromContext`].", "`new` cannot take `{Self}`");
-taken_by!(TakenByStart, "What `start` can take: every [`FromContext`].", "`start` cannot take `{Self}`");
-
-#[diagnostic::do_not_recommend]
-impl<T: FromContext> TakenByNew for T {
-    fn take(cx: &Context) -> Result<Self> {
-        T::from_context(cx)
-    }
-
-    fn needs(spec: Spec) -> Spec {
-        spec.builds_with::<T>()
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: FromContext> TakenByStart for T {
-    fn take(cx: &Context) -> Result<Self> {
-        T::from_context(cx)
-    }
-
-    fn needs(spec: Spec) -> Spec {
-        spec.starts_with::<T>()
-    }
+/// Notes what `start` takes.
+#[must_use]
+pub fn starts_with(spec: Spec, needs: fn(&mut Needs)) -> Spec {
+    spec.start_needs(needs)
 }
 
 /// A service that another one, or `main`, mentions in an argument.
@@ -188,7 +151,8 @@ impl<'a> TakenByTest<'a> for Running {
 #[diagnostic::on_unimplemented(
     message = "`main` cannot return `{Self}`",
     label = "expected `()` or `Result<(), E>`",
-    note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `anyhow::Error` and every error type do"
+    note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `anyhow::Error` and every error type do",
+    note = "for `Box<dyn Error>`, write `Box<dyn Error + Send + Sync>`, or `group::BoxError`"
 )]
 pub trait ReturnedByMain {
     /// The same, in one form.

@@ -239,9 +239,10 @@ impl Context {
 #[diagnostic::on_unimplemented(
     message = "a service cannot take `{Self}`",
     label = "cannot be taken from the group",
-    note = "a service can take `Shutdown`, `Ready`, `Context`, `Handle`, and `Arc<T>` of another service or of a value that was provided",
-    note = "settings come through `Config<T>`, with the feature `config`",
-    note = "implement `group::FromContext` for a type of your own"
+    note = "another service, or a value that was provided, is taken as `Arc<T>`; what may be missing, `Context::get` finds",
+    note = "settings are taken as `Config<T>`, with the feature `config`",
+    note = "implement `group::FromContext` for a type of your own",
+    note = "a constructor that only you call has another name than `new`, such as `with_port`"
 )]
 pub trait FromContext: Sized {
     /// Takes it.

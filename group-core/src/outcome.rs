@@ -8,7 +8,8 @@ use crate::{BoxError, Service};
 #[diagnostic::on_unimplemented(
     message = "a service cannot return `{Self}`",
     label = "expected `()` or `Result<(), E>`",
-    note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `anyhow::Error` and every error type do"
+    note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `anyhow::Error` and every error type do",
+    note = "for `Box<dyn Error>`, write `Box<dyn Error + Send + Sync>`, or `group::BoxError`"
 )]
 pub trait Outcome {
     /// The same, in one form.
@@ -45,7 +46,8 @@ impl<E: Into<BoxError>> Outcome for Result<(), E> {
 #[diagnostic::on_unimplemented(
     message = "`new` must return `Self` or `Result<Self, E>`",
     label = "this is `{Self}`",
-    note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `anyhow::Error` and every error type do"
+    note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `anyhow::Error` and every error type do",
+    note = "for `Box<dyn Error>`, write `Box<dyn Error + Send + Sync>`, or `group::BoxError`"
 )]
 pub trait Made<S> {
     /// The same, in one form.

@@ -207,18 +207,26 @@ impl Spec {
     /// Its `new` takes a `P`: whatever provides it must be there, and ready first.
     #[must_use]
     pub fn builds_with<P: FromContext>(self) -> Self {
-        self.needs::<P>(|more| &mut more.build_needs)
+        self.build_needs(P::needs)
     }
 
     /// Its `start` takes a `P`: whatever provides it must be there, and ready first.
     #[must_use]
     pub fn starts_with<P: FromContext>(self) -> Self {
-        self.needs::<P>(|more| &mut more.start_needs)
+        self.start_needs(P::needs)
     }
 
-    fn needs<P: FromContext>(mut self, of: impl FnOnce(&mut More) -> &mut Needs) -> Self {
+    pub(crate) fn build_needs(self, say: fn(&mut Needs)) -> Self {
+        self.needs(say, |more| &mut more.build_needs)
+    }
+
+    pub(crate) fn start_needs(self, say: fn(&mut Needs)) -> Self {
+        self.needs(say, |more| &mut more.start_needs)
+    }
+
+    fn needs(mut self, say: fn(&mut Needs), of: impl FnOnce(&mut More) -> &mut Needs) -> Self {
         let mut needs = Needs::default();
-        P::needs(&mut needs);
+        say(&mut needs);
         if !needs.is_empty() {
             of(self.more_mut()).append(needs);
         }

@@ -132,8 +132,8 @@ impl Model<'_> {
         let serves_others = self.serves_others().then(|| quote!(let spec = __g::serves_others(spec);));
         // Of a generic type, the constant has a value only where the type has its parameters.
         let in_order = self.is_generic().then(|| quote!(let () = <Self as __g::Service>::__AFTER;));
-        let start_needs = self.start.iter().map(|method| needs(method, &quote!(TakenByStart)));
-        let build_needs = self.new.iter().map(|method| needs(method, &quote!(TakenByNew)));
+        let start_needs = self.start.iter().map(|method| needs(method, &quote!(starts_with)));
+        let build_needs = self.new.iter().map(|method| needs(method, &quote!(builds_with)));
         let routes = (!self.routes.is_empty()).then(|| {
             let routes = self.routes.iter().map(listed);
             quote!(let spec = __g::routes(spec, &[#(#routes),*]);)
@@ -157,7 +157,7 @@ impl Model<'_> {
     fn build(&self) -> TokenStream {
         let self_ty = &self.block.self_ty;
         let variants = self.new.iter().map(|method| {
-            let params = method.params().map(|ty| take(ty, &quote!(TakenByNew)));
+            let params = method.params().map(take);
             let name = &method.sig.ident;
             let wait = wait(method);
             let output = output(method);
@@ -367,7 +367,7 @@ pub(super) fn this(method: &Method) -> TokenStream {
 fn call_start(method: &Method) -> TokenStream {
     let name = &method.sig.ident;
     let (outcome, this) = (outcome(method), this(method));
-    let params = method.params().map(|ty| take(ty, &quote!(TakenByStart)));
+    let params = method.params().map(take);
     if method.is_async() {
         return quote!(#outcome(Self::#name(#this, #(#params),*).await));
     }
@@ -451,8 +451,8 @@ fn wrapped(inner: &TokenStream, layers: &[Expr], around: &TokenStream) -> TokenS
 
 /// Takes a parameter from `cx`. The call goes through the type's own tokens, so that rustc
 /// underlines all of it.
-fn take(ty: &Type, by: &TokenStream) -> TokenStream {
-    quote!(<#ty as __g::#by>::take(&cx)?)
+fn take(ty: &Type) -> TokenStream {
+    quote!(<#ty as __g::FromContext>::from_context(&cx)?)
 }
 
 /// Takes the parameters of a route from `request`, the last with the body.
@@ -496,12 +496,12 @@ pub(super) fn wait(method: &Method) -> Option<TokenStream> {
     method.is_async().then(|| quote_spanned!(method.sig.ident.span()=> .await))
 }
 
-fn needs(method: &Method, by: &TokenStream) -> TokenStream {
+fn needs(method: &Method, with: &TokenStream) -> TokenStream {
     let cfgs = cfgs(&method.attrs);
     let params = method.params();
     quote! {
         #(#cfgs)*
-        let spec = { #(let spec = <#params as __g::#by>::needs(spec);)* spec };
+        let spec = { #(let spec = __g::#with(spec, <#params as __g::FromContext>::needs);)* spec };
     }
 }
 

@@ -48,6 +48,13 @@ mod result {
     }
 }
 
+mod boxed_error {
+    #[group::main]
+    async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        Ok(())
+    }
+}
+
 mod no_service {
     use super::Plain;
 

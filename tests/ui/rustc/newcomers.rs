@@ -32,6 +32,33 @@ impl Settings {
     }
 }
 
+trait Repository: Send + Sync {}
+
+#[derive(Default)]
+struct Leaves;
+
+#[service]
+impl Leaves {
+    async fn start(
+        &self,
+        _not_shared: Arc<std::cell::Cell<u8>>,
+        _unsized: Arc<dyn Repository>,
+        _no_grpc: group::grpc::Channel<Parameters>,
+    ) {
+    }
+}
+
+struct WithPort;
+
+#[service(register = false)]
+impl WithPort {
+    fn new(_port: u16) -> Self {
+        WithPort
+    }
+
+    async fn start(&self) {}
+}
+
 enum NoDefault {
     A,
 }

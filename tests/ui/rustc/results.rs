@@ -46,6 +46,16 @@ impl Beside {
     }
 }
 
+#[derive(Default)]
+struct BoxedError;
+
+#[service]
+impl BoxedError {
+    async fn start(&self) -> Result<(), Box<dyn std::error::Error>> {
+        Ok(())
+    }
+}
+
 struct NewNumber;
 
 #[service]
