@@ -9,7 +9,7 @@ use syn::{Attribute, FnArg, Ident, Path, ReturnType, Signature, Type, Visibility
 
 use crate::args::{self, Arg, facade};
 use crate::duration;
-use crate::errors::Errors;
+use crate::errors::{Errors, written};
 
 const OTHER_RUNTIME: &str = "the group brings its own runtime: remove this attribute";
 
@@ -134,7 +134,7 @@ fn read_services(arg: &Arg, errors: &mut Errors) -> Vec<Type> {
     for (service, _) in arg.types("services(Database, Api)", None, errors) {
         let text = service.to_token_stream().to_string();
         if services.iter().any(|other| other.to_token_stream().to_string() == text) {
-            errors.at(&service, format!("`{text}` is listed twice"));
+            errors.at(&service, format!("`{}` is listed twice", written(&service)));
         } else {
             services.push(service);
         }

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
+use syn::Type;
 
 use crate::human::nearest;
 
@@ -37,6 +38,13 @@ impl Errors {
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.all.map(|all| all.to_compile_error()).unwrap_or_default()
     }
+}
+
+/// A type as a person writes it.
+pub(crate) fn written(ty: &Type) -> String {
+    let text = ty.to_token_stream().to_string();
+    let spaces = [(" < ", "<"), (" >", ">"), (" ,", ","), (" :: ", "::"), (":: ", "::"), ("& ", "&")];
+    spaces.iter().fold(text, |text, (spaced, tight)| text.replace(spaced, tight))
 }
 
 /// What else a key may have been called.

@@ -146,6 +146,7 @@ fn what_is_half_typed_does_not_make_the_macros_panic() {
 fn vocabulary() -> Vec<TokenTree> {
     let more = quote! {
         #[get] #[layer] #[service] #[group::service] #[test] #[cfg_attr(unix, get("/"))] #[doc = 3] #[get = "/"]
+        #[gett("/")] #[group::get] #[route(GET, "/")] #[evry("1s")] &'static &'a &str dyn Fn(&str) -> Pin<Future>
         struct enum union trait mod impl dyn for where mut ref self Self static unsafe extern "C" const async move
         'a '_ 'static -> => :: ; , . .. = == < > << >> & * ! ? @ $ # ~ | + - / % ^ _
         "" "/" "/{" "/a/{b}/{*c}" "/:id" "127.0.0.1:0" "[::1]:65536" "10s" "99999999999999999999y" "1s..2s" "2s..1s"

@@ -1,7 +1,9 @@
 //! `#[service]`.
 
 mod expand;
+mod lent;
 mod model;
+mod nearly;
 mod path;
 mod ticker;
 
@@ -27,7 +29,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
             return quote!(#item #errors);
         }
     };
-    let users = block.without(is_own);
+    let users = block.without(|attr| is_own(attr) || nearly::meant(attr).is_some());
     let arguments = args::parse(arguments, model::ARGUMENTS, &mut errors);
     let krate = arguments.iter().find(|arg| arg.key == "crate").and_then(|arg| errors.keep(arg.path("renamed")));
     let facade = facade(krate.as_ref());

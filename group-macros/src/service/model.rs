@@ -13,9 +13,10 @@ use syn::{
 use super::path::Path;
 use super::ticker::{self, Ticker};
 use super::{is_own, is_service, unwrapped};
+use super::{lent, nearly};
 use crate::args::Arg;
 use crate::block::{Block, Item, Method};
-use crate::errors::Errors;
+use crate::errors::{Errors, written};
 use crate::human::nearest;
 
 /// The arguments of `#[service(…)]`.
@@ -42,7 +43,7 @@ const RESTARTS: &[&str] = &["never", "on-failure", "always"];
 const ROLES: &[&str] = &["task", "daemon", "once", "main"];
 
 /// The attributes that make a method a route.
-const ROUTES: &[&str] = &["get", "post", "put", "delete", "patch", "head", "options", "any"];
+pub(super) const ROUTES: &[&str] = &["get", "post", "put", "delete", "patch", "head", "options", "any"];
 
 /// The methods of a service that only others are mounted on.
 const PLAIN: &[&str] = &["new", "stop", "health", "reload"];
@@ -112,6 +113,7 @@ impl<'a> Model<'a> {
     pub(super) fn check(block: &'a Block, args: &[Arg], errors: &mut Errors) -> Option<Self> {
         check_type(block, errors)?;
         check_other_items(block, errors);
+        nearly::check(block, errors);
         let mut model = Self {
             block,
             spec: Spec::default(),
@@ -154,7 +156,7 @@ impl<'a> Model<'a> {
                     Some(ty) => self.spec.http_on = Some(ty),
                     None => self.spec.http = errors.keep(arg.string("127.0.0.1:8080").and_then(check_address)),
                 },
-                "prefix" => self.spec.prefix = errors.keep(arg.string("/api").and_then(check_prefix)),
+                "prefix" => self.spec.prefix = errors.keep(arg.string("/api")),
                 "grpc" => self.spec.grpc = read_grpc(arg, errors),
                 "role" => self.spec.role = errors.keep(arg.word(ROLES)),
                 "restart" => self.spec.restart = read_restart(arg, errors),
@@ -179,7 +181,9 @@ impl<'a> Model<'a> {
             (Some(on), _) if is_same(on, &self.block.self_ty) => {
                 errors.at(on, "a service cannot be mounted on itself: `http = \"127.0.0.1:8080\"` is its address");
             }
-            _ => {}
+            _ => {
+                errors.keep(self.spec.prefix.as_ref().map_or(Ok(()), check_prefix));
+            }
         }
     }
 
@@ -193,7 +197,7 @@ impl<'a> Model<'a> {
             if name == "Self" || name == itself {
                 errors.at(ty, "a service cannot start after itself");
             } else if seen.contains(&name) {
-                errors.at(ty, format!("`{name}` is listed twice"));
+                errors.at(ty, format!("`{}` is listed twice", written(ty)));
             }
             seen.push(name);
         }
@@ -209,11 +213,18 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What is ready only once it is done cannot serve.
+    /// A server is not done before the group stops.
     fn check_role(&self, args: &[Arg], errors: &mut Errors) {
         let given = |key: &str| args.iter().find(|arg| arg.key == key);
-        if let (Some(role), Some(_), Some("once")) = (given("role"), given("http"), self.spec.role.as_deref()) {
-            errors.at(&role.key, "a `once` service is ready when it is done, and a server never is");
+        let serves = given("http").or_else(|| given("grpc")).is_some();
+        let message = match self.spec.role.as_deref() {
+            Some("once") => "a `once` service is ready when it is done, and a server never is",
+            Some("main") => "a `main` service ends the group when it is done, and a server never is",
+            Some("task") => "a `task` may be done while the group runs, and a server never is: drop `role`",
+            _ => return,
+        };
+        if let Some(role) = given("role").filter(|_| serves) {
+            errors.at(&role.key, message);
         }
     }
 
@@ -296,6 +307,7 @@ impl<'a> Model<'a> {
                 check_receiver_of_route(method, errors);
                 check_callable(method, errors);
                 check_name_of_route(method, errors);
+                lent::check(method, errors);
                 let Some(path) = errors.keep(route_path(attr)) else { continue };
                 match self.clash(&verb, &path, method) {
                     Some(message) => errors.at(&path.literal, message),
@@ -590,17 +602,35 @@ pub(super) fn check_callable(method: &Method, errors: &mut Errors) {
     for param in method.params().filter(|param| mentions_impl(param)) {
         errors.at(param, &message);
     }
+    if let Some(attr) = method.sig.inputs.iter().flat_map(param_attrs).find(|attr| is_condition(attr)) {
+        let message = format!("`{name}` is read before `#[cfg]` is decided: put it on the method, once for each case");
+        errors.at(attr, message);
+    }
     if let Safety::Unsafe(word) = &method.sig.safety {
         errors.at(word, format!("`{name}` cannot be `unsafe`: the group has no promise to make when it calls it"));
     }
 }
 
+fn param_attrs(param: &FnArg) -> &[Attribute] {
+    match param {
+        FnArg::Receiver(receiver) => &receiver.attrs,
+        FnArg::Typed(param) => &param.attrs,
+    }
+}
+
+fn is_condition(attr: &Attribute) -> bool {
+    attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr")
+}
+
 /// Whether the group can name what it returns.
 pub(super) fn check_result(method: &Method, expected: &str, errors: &mut Errors) {
     let name = &method.sig.ident;
-    if let Some(output) = method.output().filter(|output| mentions_impl(output)) {
+    let Some(output) = method.output() else { return };
+    if mentions_impl(output) {
         let message = format!("`{name}` must name what it returns: {expected}; for `impl Future`, write `async fn`");
         errors.at(output, message);
+    } else if mentions(output, "Future") || mentions(output, "BoxFuture") {
+        errors.at(output, format!("`{name}` returns {expected}: instead of a future in a box, write `async fn`"));
     }
 }
 
@@ -611,7 +641,11 @@ fn passes_on(method: &Method) -> bool {
 
 /// Whether there is an `impl Trait` in it.
 pub(super) fn mentions_impl(ty: &Type) -> bool {
-    flat(ty.to_token_stream()).iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "impl"))
+    mentions(ty, "impl")
+}
+
+fn mentions(ty: &Type, word: &str) -> bool {
+    flat(ty.to_token_stream()).iter().any(|token| matches!(token, TokenTree::Ident(ident) if ident == word))
 }
 
 fn check_name(name: LitStr) -> syn::Result<LitStr> {
@@ -636,15 +670,22 @@ fn check_address(address: LitStr) -> syn::Result<LitStr> {
     }
     match text.rsplit_once(':') {
         Some((host, port)) if is_host(host) && port.parse::<u16>().is_ok() => Ok(address),
-        _ => Err(syn::Error::new(address.span(), "expected `host:port`, as in `\"127.0.0.1:8080\"`")),
+        Some((host, port)) if is_host(host) && port.bytes().all(|digit| digit.is_ascii_digit()) && !port.is_empty() => {
+            Err(syn::Error::new(address.span(), "a port is a number up to 65535"))
+        }
+        _ => {
+            let scheme = text.split_once("://").map(|(scheme, _)| format!(", without `{scheme}://`"));
+            let message = format!("expected `host:port`, as in `\"127.0.0.1:8080\"`{}", scheme.unwrap_or_default());
+            Err(syn::Error::new(address.span(), message))
+        }
     }
 }
 
-fn check_prefix(prefix: LitStr) -> syn::Result<LitStr> {
+fn check_prefix(prefix: &LitStr) -> syn::Result<()> {
     let text = prefix.value();
     let is_segment = |segment: &str| !segment.is_empty() && !segment.starts_with("{*");
     match text.strip_prefix('/') {
-        Some(path) if path.split('/').all(is_segment) => Ok(prefix),
+        Some(path) if path.split('/').all(is_segment) => Ok(()),
         _ => Err(syn::Error::new(prefix.span(), "expected a path, as in `prefix = \"/api\"`")),
     }
 }
@@ -691,7 +732,7 @@ fn read_layers(attrs: &[Attribute], errors: &mut Errors) -> Vec<Expr> {
 
 /// Only what answers requests can have something put around it.
 fn check_layers_of(method: &Method, errors: &mut Errors) {
-    if method.attrs.iter().any(|attr| route_method(attr).is_some()) {
+    if method.attrs.iter().any(|attr| route_method(attr).is_some() || nearly::meant(attr).is_some()) {
         return;
     }
     for attr in method.attrs.iter().filter(|attr| is_layer(attr)) {

@@ -342,3 +342,31 @@ impl Addresses {
     #[get("/")]
     async fn index(&self) {}
 }
+
+#[derive(Default)]
+struct Main;
+
+#[service(http = "localhost:8080", role = "main")]
+impl Main {
+    #[get("/")]
+    async fn index(&self) {}
+}
+
+#[derive(Default)]
+struct Task;
+
+#[service(grpc = "localhost:50051", role = "task")]
+impl Task {
+    fn grpc(&self, services: group::grpc::Routes) -> group::grpc::Routes {
+        services
+    }
+}
+
+#[derive(Default)]
+struct Port;
+
+#[service(http = "localhost:99999")]
+impl Port {
+    #[get("/")]
+    async fn index(&self) {}
+}

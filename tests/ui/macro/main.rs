@@ -76,6 +76,19 @@ mod twice {
     async fn main() {}
 }
 
+mod generic_twice {
+    #[derive(Default)]
+    struct Cache<K, V>(K, V);
+
+    #[group::service(register = false)]
+    impl<K: Default, V: Default> Cache<K, V> {
+        async fn start(&self) {}
+    }
+
+    #[group::main(services(Cache<u8, Vec<u8>>, Cache<u8, Vec<u8>>))]
+    async fn main() {}
+}
+
 mod no_list {
     #[group::main(services = "A")]
     async fn main() {}

@@ -96,6 +96,27 @@ impl Hidden {
 }
 
 #[derive(Default)]
+struct Boxed;
+
+#[service]
+impl Boxed {
+    fn start(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {})
+    }
+}
+
+#[derive(Default)]
+struct Conditional;
+
+#[service(http = "127.0.0.1:0")]
+impl Conditional {
+    async fn start(&self, #[cfg(any())] _port: u8, #[cfg(all())] _shutdown: group::Shutdown) {}
+
+    #[get("/")]
+    async fn index(&self, #[cfg(any())] _port: u8, #[cfg_attr(all(), allow(unused))] body: String) {}
+}
+
+#[derive(Default)]
 struct Unsafe;
 
 #[service]
@@ -133,6 +154,8 @@ fn uses() {
         .add_type::<NewHidden>()
         .add_type::<NewOfNothing>()
         .add_type::<Hidden>()
+        .add_type::<Boxed>()
+        .add_type::<Conditional>()
         .add_type::<Unsafe>()
         .add_type::<StopTakes>()
         .add_type::<Static>();

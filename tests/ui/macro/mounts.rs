@@ -65,6 +65,15 @@ impl NotMounted {
 }
 
 #[derive(Default)]
+struct NotMountedEither;
+
+#[service(http = "127.0.0.1:8080", prefix = "api")]
+impl NotMountedEither {
+    #[get("/")]
+    async fn index(&self) {}
+}
+
+#[derive(Default)]
 struct Number;
 
 #[service(http = 8080)]
@@ -82,6 +91,7 @@ fn uses() {
         .add_type::<Prefixes>()
         .add_type::<TooMany>()
         .add_type::<NotMounted>()
+        .add_type::<NotMountedEither>()
         .add_type::<Number>();
 }
 

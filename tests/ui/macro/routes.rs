@@ -162,6 +162,9 @@ impl Braces {
 
     #[get("/f?id={id}")]
     async fn query(&self) {}
+
+    #[get("/g/{id}/{id}")]
+    async fn one_name(&self) {}
 }
 
 #[derive(Default)]

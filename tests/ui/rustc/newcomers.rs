@@ -112,9 +112,7 @@ struct Hooks;
 
 #[service]
 impl Hooks {
-    fn start(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async {})
-    }
+    async fn start(&self) {}
 
     async fn health(&self) -> bool {
         true
