@@ -1,6 +1,17 @@
 #![doc = include_str!("../README.md")]
 
 pub use group_core::*;
+// What a feature gates is named, so that rustc can say which one.
+#[cfg(feature = "config")]
+pub use group_core::Config;
+#[cfg(feature = "cron")]
+pub use group_core::Cron;
+#[cfg(feature = "testing")]
+pub use group_core::testing;
+#[cfg(feature = "http")]
+pub use group_core::{axum, http};
+#[cfg(feature = "grpc")]
+pub use group_core::{grpc, tonic};
 /// Turns an `impl` block into a service, and registers it.
 ///
 /// Its methods `new`, `start`, `stop`, `health`, `reload`, `router` and `grpc`, and its routes, are what the

@@ -36,10 +36,7 @@ fn mistakes_in_words_of_rustc() {
 /// What is a test is there for `cargo test` alone, which trybuild does not run.
 #[test]
 fn mistakes_in_tests() {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let check = ["check", "-p", "programs", "--test", "mistaken", "--features", "mistakes", "--message-format=short"];
-    let output = Command::new(cargo).args(check).output().expect("cargo can be run");
-    let text = String::from_utf8_lossy(&output.stderr);
+    let text = checked(&["-p", "programs", "--test", "mistaken", "--message-format=short"]);
     let said: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("tests/programs/mistakes/")).collect();
     let parameter = "a group's test takes one parameter: `&mut Group`, or `Running` for one that is started";
     let wanted = [
@@ -58,6 +55,32 @@ fn mistakes_in_tests() {
         let is_it = |line: &&str| line.starts_with(&format!("{place}: error")) && line.contains(message);
         assert!(said.iter().any(is_it), "not {message} at {place}: {text}");
     }
+}
+
+/// Features add up, so who lacks one is a package of its own.
+#[test]
+fn mistakes_without_features() {
+    let text = checked(&["-p", "bare"]);
+    for place in ["10:18", "23:18"] {
+        let message = "error: `http` needs the feature `http` of `service-group`: add `features = [\"http\"]` to it";
+        let said = format!("{message}\n  --> tests/fixtures/bare/src/lib.rs:{place}\n");
+        assert!(text.contains(&said), "not at {place}: {text}");
+    }
+    if rustc_version().starts_with(PINNED) {
+        for feature in ["config", "http", "grpc"] {
+            assert!(text.contains(&format!("the item is gated behind the `{feature}` feature")), "{feature}: {text}");
+        }
+        assert!(text.contains("due to 5 previous errors"), "{text}");
+    }
+}
+
+/// What rustc says of a package with mistakes.
+fn checked(arguments: &[&str]) -> String {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut check = Command::new(cargo);
+    check.args(["check", "--features", "mistakes"]).args(arguments);
+    let output = check.output().expect("cargo can be run");
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// As in `1.95.0`.

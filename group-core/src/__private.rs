@@ -633,6 +633,27 @@ pub mod grpc {
     }
 }
 
+/// Code for HTTP, where it can be had.
+#[cfg(feature = "http")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __http {
+    ($($code:tt)*) => { $($code)* };
+}
+
+/// Says that it cannot be had.
+#[cfg(not(feature = "http"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __http {
+    ($($code:tt)*) => {{
+        ::core::compile_error! {
+            "`http` needs the feature `http` of `service-group`: add `features = [\"http\"]` to it"
+        }
+        $crate::__private::ready($crate::__private::Result::Ok(()))
+    }};
+}
+
 /// Code for gRPC, where it can be had.
 #[cfg(feature = "grpc")]
 #[doc(hidden)]
@@ -675,4 +696,4 @@ macro_rules! __cron {
     };
 }
 
-pub use crate::{__cron, __grpc};
+pub use crate::{__cron, __grpc, __http};

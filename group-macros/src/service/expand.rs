@@ -6,6 +6,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned as _;
 use syn::{Attribute, Expr, ReceiverKind, Type};
 
 use super::model::{Model, Restart, Route, cfgs, docs, mentions_impl, takes_arc};
@@ -257,8 +258,7 @@ impl Model<'_> {
             let wrapped = wrapped(&quote!(routes), &self.layers, &quote!(around_all));
             quote!(let routes = #wrapped;)
         });
-        quote! {
-            fn start(self: __g::Arc<Self>, cx: __g::Context) -> impl __g::Future<Output = __g::Result> {
+        let run = quote! {
                 __g::http::run(cx, move |cx| {
                     let routes = __g::http::Router::new();
                     #(#routes)*
@@ -272,7 +272,20 @@ impl Model<'_> {
                     #tickers
                     __g::Result::Ok((routes, beside))
                 })
-            }
+        };
+        // Without the feature, what rustc has to say it says of the user's address.
+        let run = quote_spanned!(self.address()=> __g::__http! { #run });
+        quote! {
+            fn start(self: __g::Arc<Self>, cx: __g::Context) -> impl __g::Future<Output = __g::Result> { #run }
+        }
+    }
+
+    /// Where it says on what to serve.
+    fn address(&self) -> Span {
+        match (&self.spec.http, &self.spec.http_on) {
+            (Some(address), _) => address.span(),
+            (None, Some(on)) => on.span(),
+            (None, None) => self.grpc.first().map_or_else(Span::call_site, |method| method.sig.ident.span()),
         }
     }
 
