@@ -12,6 +12,7 @@ pub use group_core::testing;
 pub use group_core::{axum, http};
 #[cfg(feature = "grpc")]
 pub use group_core::{grpc, tonic};
+
 /// Turns an `impl` block into a service, and registers it.
 ///
 /// Its methods `new`, `start`, `stop`, `health`, `reload`, `router` and `grpc`, and its routes, are what the

@@ -4,7 +4,7 @@
 //! each once; what is made up here has the attribute's.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Expr, ReceiverKind, Type};
@@ -216,8 +216,7 @@ impl Model<'_> {
         let wrappers = self.router.iter().map(|method| {
             let cfgs = cfgs(&method.attrs);
             let name = &method.sig.ident;
-            let param = method.params().next();
-            let (output, this) = (output(method), this(method));
+            let (param, output, this) = (passed_on(method), output(method), this(method));
             quote! {
                 #(#cfgs)*
                 let routes = {
@@ -395,8 +394,7 @@ fn call_start(method: &Method) -> TokenStream {
 /// Calls the user's `grpc`. It expects `self` and `services`.
 fn called_grpc(method: &Method) -> TokenStream {
     let name = &method.sig.ident;
-    let param = method.params().next();
-    let output = output(method);
+    let (param, output) = (passed_on(method), output(method));
     let is_shared = method.sig.receiver().is_some_and(|receiver| matches!(receiver.kind, ReceiverKind::Reference(..)));
     let this = if is_shared { quote!(&self) } else { quote!(self) };
     quote! {
@@ -503,6 +501,13 @@ fn output(method: &Method) -> TokenStream {
         Some(Type::Never(_)) => quote!(__g::Never),
         Some(ty) => quote!(#ty),
     }
+}
+
+/// The type that it takes and returns: where both are written alike, and wrong, that is one mistake.
+fn passed_on(method: &Method) -> TokenStream {
+    let output = output(method);
+    let param = method.params().next().map(ToTokens::to_token_stream);
+    param.filter(|param| param.to_string() != output.to_string()).unwrap_or(output)
 }
 
 pub(super) fn wait(method: &Method) -> Option<TokenStream> {

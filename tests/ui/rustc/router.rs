@@ -25,6 +25,16 @@ impl Gives {
     }
 }
 
+#[derive(Default)]
+struct State;
+
+#[service(http = "127.0.0.1:0")]
+impl State {
+    fn router(&self, routes: Router<u8>) -> Router<u8> {
+        routes
+    }
+}
+
 fn main() {
-    group::Group::new().add_type::<Takes>().add_type::<Gives>();
+    group::Group::new().add_type::<Takes>().add_type::<Gives>().add_type::<State>();
 }
