@@ -453,11 +453,18 @@ impl Report {
             }
             _ => String::new(),
         };
+        let lost = match self.services().iter().filter(|service| service.ending == Ending::Failed).count() {
+            0 => String::new(),
+            lost => format!("; {} had failed", count(lost, "service")),
+        };
         let code = self.exit_code();
         match self.inner.outcome {
-            Outcome::Clean if code == 0 => format!("stopped cleanly{stopped}"),
-            Outcome::Clean => format!("stopped cleanly{stopped} (exit code {code})"),
+            Outcome::Clean if code == 0 => format!("stopped cleanly{stopped}{lost}"),
+            Outcome::Clean => format!("stopped cleanly{stopped}{lost} (exit code {code})"),
             Outcome::RunFailed => format!("stopped after a failure{stopped} (exit code {code})"),
+            Outcome::StartFailed if stopped.is_empty() => {
+                format!("start failed; nothing had been started (exit code {code})")
+            }
             Outcome::StartFailed => format!("start failed; stopped again{stopped} (exit code {code})"),
             Outcome::UncleanStop => format!("stopped, but not cleanly{stopped} (exit code {code})"),
             Outcome::BadGroup => format!("nothing was started: the group is wrong (exit code {code})"),

@@ -287,4 +287,5 @@ async fn a_service_that_is_too_late_and_not_critical_is_given_up_and_still_stopp
     let report = running.stop().await;
     assert!(report.is_clean() && begun.elapsed().is_zero(), "{report}");
     assert_eq!(report.service("late").unwrap().ending(), Ending::Failed);
+    assert!(report.summary().ends_with("; 1 service had failed"), "{report}");
 }

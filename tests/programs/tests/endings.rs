@@ -268,6 +268,7 @@ fn a_body_that_fails_or_panics_is_2_and_nothing_is_started() {
         let ended = start(way).end();
         assert_eq!(ended.code, Some(2), "{ended:#?}");
         assert_eq!(ended.logged_with("`main` failed to start: ").len(), 1, "{ended:#?}");
+        assert_eq!(ended.last_words(), "start failed; nothing had been started (exit code 2)");
         assert!(!ended.printed.contains(&"polite stopped".to_owned()), "{ended:#?}");
     }
 }
