@@ -720,3 +720,64 @@ async fn a_body_and_an_answer_may_take_longer_than_a_head_and_the_next_head_has_
     assert_in_time(answered.elapsed());
     assert_drained(&running.stop().await);
 }
+
+/// More than the system keeps for a client that does not read.
+const BIG: usize = 64 << 20;
+
+/// Asks for an answer of that length, and reads its head.
+async fn begins_to_read(addr: SocketAddr) -> TcpStream {
+    let mut stream = requested(addr, "/big").await;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    stream
+}
+
+fn big() -> Router {
+    Router::new().route("/", get(|| async { "at once" })).route("/big", get(|| async { vec![b'x'; BIG] }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_may_take_longer_to_send_than_a_head_may_to_come() {
+    let mut group = Group::new();
+    group.add_fn("web", |cx: Context| async move {
+        http::Server::new(big()).header_read_timeout(TO_ASK).serve(&cx, "127.0.0.1:0").await
+    });
+    let running = group.start().await.unwrap();
+    let mut stream = begins_to_read(running.local_addr("web").unwrap()).await;
+    sleep(TO_ASK * 3).await;
+    let mut rest = vec![0; BIG];
+    stream.read_exact(&mut rest).await.expect("it is whole");
+    let answered = Instant::now();
+    is_closed(stream).await;
+    assert_in_time(answered.elapsed());
+    assert_drained(&running.stop().await);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_being_sent_at_the_limit_is_cut_and_counted() {
+    let mut group = web(big());
+    group.configure("web", |spec| spec.stop_timeout(millis(300)));
+    let running = group.start().await.unwrap();
+    let _stream = begins_to_read(running.local_addr("web").unwrap()).await;
+    let report = in_time(running.stop()).await;
+    assert_eq!(report.outcome(), Outcome::UncleanStop);
+    let drain = *report.service("web").unwrap().drain().unwrap();
+    assert_eq!((drain.drained(), drain.cut(), drain.streams()), (0, 1, 1), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_read_to_its_end_meanwhile_is_drained() {
+    let running = web(big()).start().await.unwrap();
+    let addr = running.local_addr("web").unwrap();
+    let mut stream = begins_to_read(addr).await;
+    running.handle().stop();
+    until_refused(addr).await;
+    sleep(secs(5)).await;
+    stream.read_exact(&mut vec![0; BIG]).await.expect("it is whole");
+    let report = in_time(running.wait()).await;
+    assert_drained(&report);
+    let drain = *report.service("web").unwrap().drain().unwrap();
+    assert_eq!((drain.drained(), drain.cut()), (1, 0), "{report}");
+}

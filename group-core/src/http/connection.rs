@@ -181,14 +181,15 @@ impl Future for Answering {
         };
         // Nobody polls it when it is answered.
         let Some(mut in_hand) = in_hand.take() else { return Poll::Pending };
-        if *version <= Version::HTTP_11 {
+        let is_http1 = *version <= Version::HTTP_11;
+        if is_http1 {
             if upgrades(asked, response.status()) {
                 in_hand.upgrade();
             } else if in_hand.is_last() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        in_hand.answer();
+        in_hand.answer(is_http1);
         Poll::Ready(Ok(response.map(|body| Answer { body, in_hand })))
     }
 }
@@ -236,7 +237,7 @@ where
     Ok(connection.await?)
 }
 
-/// The body of an answer. Until it is dropped, the request is in hand.
+/// The body of an answer. Until it is dropped, and over HTTP/1 written, the request is in hand.
 #[derive(Debug)]
 struct Answer {
     body: Body,

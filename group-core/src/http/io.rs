@@ -221,6 +221,7 @@ impl AsyncRead for Io {
     }
 }
 
+/// It is flushed when all that was to be written has been: hyper keeps what the stream does not take.
 impl AsyncWrite for Io {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         #[cfg(feature = "http2")]
@@ -258,7 +259,9 @@ impl AsyncWrite for Io {
         if self.gathers == Gathers::Done {
             self.gathers = Gathers::First;
         }
-        Pin::new(&mut self.stream).poll_flush(task)
+        ready!(Pin::new(&mut self.stream).poll_flush(task))?;
+        self.activity.written();
+        Poll::Ready(Ok(()))
     }
 
     /// To close a socket in which there is something to read is to reset the connection, and then the

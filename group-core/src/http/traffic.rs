@@ -118,6 +118,8 @@ pub(super) struct Activity {
     in_hand: AtomicUsize,
     /// Of these, those whose answer has begun.
     answering: AtomicUsize,
+    /// Of these, those whose answer is given and not yet written. Over HTTP/1, and so of one task alone.
+    unwritten: AtomicUsize,
     /// Whether something came that is no whole request yet.
     heard: AtomicBool,
     /// Whether nobody here reads what the client may still send: it has said that it sends no more, and has sent no
@@ -139,6 +141,7 @@ impl Activity {
         Arc::new(Self {
             in_hand: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
+            unwritten: AtomicUsize::new(0),
             heard: AtomicBool::new(false),
             all_read: AtomicBool::new(false),
             is_last: AtomicBool::new(false),
@@ -160,7 +163,7 @@ impl Activity {
             LEAVING => self.traffic.cx.lame_duck().came(),
             _ => self.wait_for(),
         }
-        InHand { activity: Arc::clone(self), answering: false }
+        InHand { activity: Arc::clone(self), answer: Answer::NotBegun }
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -174,6 +177,23 @@ impl Activity {
     /// Something was read.
     pub(super) fn hear(&self) {
         self.heard.store(true, Relaxed);
+    }
+
+    /// All that was to be written has been.
+    pub(super) fn written(&self) {
+        let answers = self.unwritten.load(Relaxed);
+        if answers > 0 {
+            self.unwritten.store(0, Relaxed);
+            self.answering.fetch_sub(answers, Relaxed);
+            self.answered(answers);
+        }
+    }
+
+    /// So many requests are not in hand any more.
+    fn answered(&self, requests: usize) {
+        self.silent_since.store(self.traffic.now(), Relaxed);
+        self.heard.store(false, Relaxed);
+        self.in_hand.fetch_sub(requests, Relaxed);
     }
 
     /// Nobody answers requests on it any more. If it is not closed, it has become something else.
@@ -279,7 +299,16 @@ impl Activity {
 #[derive(Debug)]
 pub(super) struct InHand {
     activity: Arc<Activity>,
-    answering: bool,
+    answer: Answer,
+}
+
+#[derive(Debug)]
+enum Answer {
+    NotBegun,
+    /// It is over when the connection has been given all of it.
+    Begun,
+    /// It is over when all of it is written, too.
+    ToBeWritten,
 }
 
 impl InHand {
@@ -307,9 +336,10 @@ impl InHand {
         self.activity.all_read();
     }
 
-    /// Its answer begins.
-    pub(super) fn answer(&mut self) {
-        self.answering = true;
+    /// Its answer begins. Over HTTP/1 all that the connection is given is written in order, so that it is known when
+    /// an answer has been.
+    pub(super) fn answer(&mut self, is_http1: bool) {
+        self.answer = if is_http1 { Answer::ToBeWritten } else { Answer::Begun };
         self.activity.answering.fetch_add(1, Relaxed);
     }
 }
@@ -317,11 +347,13 @@ impl InHand {
 impl Drop for InHand {
     fn drop(&mut self) {
         let activity = &self.activity;
-        if self.answering {
-            activity.answering.fetch_sub(1, Relaxed);
+        match self.answer {
+            Answer::NotBegun => activity.answered(1),
+            Answer::Begun => {
+                activity.answering.fetch_sub(1, Relaxed);
+                activity.answered(1);
+            }
+            Answer::ToBeWritten => activity.unwritten.store(activity.unwritten.load(Relaxed) + 1, Relaxed),
         }
-        activity.silent_since.store(activity.traffic.now(), Relaxed);
-        activity.heard.store(false, Relaxed);
-        activity.in_hand.fetch_sub(1, Relaxed);
     }
 }
