@@ -781,3 +781,63 @@ async fn one_that_is_read_to_its_end_meanwhile_is_drained() {
     let drain = *report.service("web").unwrap().drain().unwrap();
     assert_eq!((drain.drained(), drain.cut()), (1, 0), "{report}");
 }
+
+/// A connection on which this was sent after a whole request, or before any.
+async fn sends_a_part(addr: SocketAddr, part: &str, is_first: bool) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    if !is_first {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        response(&mut stream, "at once").await;
+    }
+    stream.write_all(part.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_begun_to_ask_and_does_not_go_on_holds_the_stop_up_for_a_moment_only() {
+    for (limit, has) in [(secs(10), secs(2)), (secs(4), secs(1))] {
+        for (part, is_first) in [("G", true), ("P", true), ("GET / HTTP/1.1\r\nHo", true), ("GET / H", false)] {
+            let mut group = web(big());
+            group.configure("web", |spec| spec.stop_timeout(limit));
+            let running = group.start().await.unwrap();
+            let stream = sends_a_part(running.local_addr("web").unwrap(), part, is_first).await;
+            let asked = Instant::now();
+            let report = in_time(running.stop()).await;
+            let took = asked.elapsed();
+            assert_drained(&report);
+            assert!(took >= has && took < has + millis(300), "{part:?}: {took:?}");
+            assert!(report.service("web").unwrap().drain().is_none_or(|drain| drain.cut() == 0), "{report}");
+            is_closed(stream).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_goes_on_is_answered() {
+    for is_first in [true, false] {
+        let running = web(big()).start().await.unwrap();
+        let addr = running.local_addr("web").unwrap();
+        let mut stream = sends_a_part(addr, "GET / HTTP/1.1\r\nHo", is_first).await;
+        running.handle().stop();
+        until_refused(addr).await;
+        for byte in b"st: test\r\n\r\n" {
+            sleep(millis(100)).await;
+            stream.write_all(&[*byte]).await.unwrap();
+        }
+        assert!(response(&mut stream, "at once").await.contains("connection: close"));
+        assert_drained(&in_time(running.wait()).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_lines_between_requests_ask_nothing() {
+    for is_first in [true, false] {
+        let running = web(big()).start().await.unwrap();
+        let stream = sends_a_part(running.local_addr("web").unwrap(), "\r\n", is_first).await;
+        let asked = Instant::now();
+        assert_drained(&in_time(running.stop()).await);
+        assert!(asked.elapsed() < millis(300), "{:?}", asked.elapsed());
+        is_closed(stream).await;
+    }
+}

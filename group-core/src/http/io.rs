@@ -106,9 +106,7 @@ impl Io {
         let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(task, buffer) else {
             return self.await_request(task);
         };
-        if buffer.filled().len() > before {
-            self.activity.hear();
-        }
+        self.activity.hear(&buffer.filled()[before..]);
         Poll::Ready(read)
     }
 
@@ -118,6 +116,9 @@ impl Io {
     /// The alarm is set also where something is in hand: hyper does not read again when that is answered.
     fn await_request(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(limit) = self.header_read_timeout else { return Poll::Pending };
+        if self.activity.gives_up() {
+            return Poll::Ready(Err(timed_out("the server stops, and the client asks nothing whole")));
+        }
         let awaits = self.awaits.get_or_insert_with(|| Alarm::after(limit));
         loop {
             ready!(awaits.poll(task));

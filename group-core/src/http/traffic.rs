@@ -14,6 +14,9 @@ use crate::restart::chance;
 /// After this long, what was in the socket when the stop was asked for has been read.
 const READ_FIRST: Duration = Duration::from_millis(5);
 
+/// Once the server stops, no client has longer for the rest of a head that it has begun.
+const REST_OF_HEAD: Duration = Duration::from_secs(2);
+
 /// The group runs.
 const SERVING: u8 = 0;
 /// The group is a lame duck.
@@ -29,6 +32,7 @@ pub(super) struct Traffic {
     begun: Instant,
     linger: Duration,
     close_spread: Duration,
+    rest_of_head: Duration,
     /// Set when the server is asked to stop.
     stop: Latch,
     /// How far it has come, for those who look at every request.
@@ -45,11 +49,13 @@ pub(super) struct Traffic {
 
 impl Traffic {
     pub(super) fn new(cx: &Context, limits: &Limits) -> Arc<Self> {
+        let a_quarter = cx.time_to_stop() / 4;
         Arc::new(Self {
             cx: cx.clone(),
             begun: Instant::now(),
             linger: limits.linger,
-            close_spread: limits.close_spread.min(cx.time_to_stop() / 4),
+            close_spread: limits.close_spread.min(a_quarter),
+            rest_of_head: REST_OF_HEAD.min(a_quarter),
             stop: Latch::default(),
             stage: AtomicU8::new(SERVING),
             open: Tally::default(),
@@ -120,8 +126,10 @@ pub(super) struct Activity {
     answering: AtomicUsize,
     /// Of these, those whose answer is given and not yet written. Over HTTP/1, and so of one task alone.
     unwritten: AtomicUsize,
-    /// Whether something came that is no whole request yet.
+    /// Whether something of a request came that is not whole yet.
     heard: AtomicBool,
+    /// Whether what is not whole by now is not waited for.
+    gives_up: AtomicBool,
     /// Whether nobody here reads what the client may still send: it has said that it sends no more, and has sent no
     /// body that may be unread; or a handler reads it, who has upgraded the connection.
     all_read: AtomicBool,
@@ -143,6 +151,7 @@ impl Activity {
             answering: AtomicUsize::new(0),
             unwritten: AtomicUsize::new(0),
             heard: AtomicBool::new(false),
+            gives_up: AtomicBool::new(false),
             all_read: AtomicBool::new(false),
             is_last: AtomicBool::new(false),
             silent_since: AtomicU64::new(traffic.now()),
@@ -174,9 +183,11 @@ impl Activity {
         self.traffic.service()
     }
 
-    /// Something was read.
-    pub(super) fn hear(&self) {
-        self.heard.store(true, Relaxed);
+    /// This was read. Empty lines before a request are nothing of it (RFC 9112, section 2.2).
+    pub(super) fn hear(&self, bytes: &[u8]) {
+        if bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n')) {
+            self.heard.store(true, Relaxed);
+        }
     }
 
     /// All that was to be written has been.
@@ -238,13 +249,25 @@ impl Activity {
     }
 
     /// The same, and until the connection may be closed: nothing is in hand, and the client has been silent for so
-    /// long that nothing is on its way, either.
+    /// long that nothing is on its way, either; or it has begun to ask, and does not go on in time.
     pub(super) async fn may_close(&self) {
         self.is_to_close().await;
+        let told = Instant::now();
         sleep(READ_FIRST).await;
-        while let Some(wait) = self.linger() {
+        while let Some(wait) = self.stays_open_for(told.elapsed()) {
             sleep(wait).await;
         }
+        self.gives_up.store(true, Relaxed);
+    }
+
+    /// How long it certainly stays open, so long after it was to close.
+    fn stays_open_for(&self, told: Duration) -> Option<Duration> {
+        let wait = self.linger()?;
+        if self.is_in_hand() || !self.has_begun_to_ask() {
+            return Some(wait);
+        }
+        let left = self.traffic.rest_of_head.saturating_sub(told.min(self.silent_for()));
+        (!left.is_zero()).then(|| wait.min(left))
     }
 
     /// Nothing that the client will send is to be read here.
@@ -260,10 +283,19 @@ impl Activity {
     /// How long something may still be on its way from the client.
     fn linger(&self) -> Option<Duration> {
         let linger = self.traffic.linger;
-        if self.is_in_hand() || self.heard.load(Relaxed) {
+        if self.is_in_hand() || self.has_begun_to_ask() {
             return Some(linger.max(READ_FIRST));
         }
         linger.checked_sub(self.silent_for()).filter(|wait| !wait.is_zero())
+    }
+
+    /// Whether nothing is waited for any more: nothing is in hand, and what has begun to come has had its time.
+    pub(super) fn gives_up(&self) -> bool {
+        self.gives_up.load(Relaxed) && !self.is_in_hand()
+    }
+
+    fn has_begun_to_ask(&self) -> bool {
+        self.heard.load(Relaxed)
     }
 
     /// How long ago it was opened, or last answered.
