@@ -134,7 +134,6 @@ impl Context {
     }
 
     /// How long this service may take to stop, if none before it takes longer than it should.
-    #[cfg(feature = "http")]
     pub(crate) fn time_to_stop(&self) -> Duration {
         self.member().spec.stop_limit().min(self.shared.stop_timeout)
     }

@@ -54,12 +54,16 @@ impl Tally {
         Tallied(Arc::clone(&self.shared))
     }
 
+    pub(crate) fn is_any_left(&self) -> bool {
+        self.shared.left.load(Ordering::Acquire) > 0
+    }
+
     /// Waits until nothing is left.
     pub(crate) async fn none_left(&self) {
         loop {
             // As with a latch.
             let none = self.shared.none.notified();
-            if self.shared.left.load(Ordering::Acquire) == 0 {
+            if !self.is_any_left() {
                 return;
             }
             none.await;

@@ -8,6 +8,8 @@ use std::task::{Poll, Waker};
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
+#[cfg(feature = "http")]
+use crate::latch::Tallied;
 use crate::latch::{Latch, Tally};
 use crate::lock::lock;
 use crate::panic::caught;
@@ -133,6 +135,10 @@ pub(crate) struct Children {
     /// Those that end by themselves once the service is asked to stop.
     tickers: Tally,
     aborted: Latch,
+    /// Its servers, wherever they run.
+    servers: Tally,
+    /// Set when they are to finish what they have in hand.
+    closed: Latch,
     /// Every failure among them that was not told yet.
     failures: Mutex<Vec<BoxError>>,
 }
@@ -146,6 +152,32 @@ impl Children {
     /// Waits until those have ended that do so by themselves once the service is asked to stop.
     pub(crate) async fn tickers_ended(&self) {
         self.tickers.none_left().await;
+    }
+
+    /// Whether a server of theirs is left.
+    pub(crate) fn are_serving(&self) -> bool {
+        self.servers.is_any_left()
+    }
+
+    pub(crate) async fn servers_ended(&self) {
+        self.servers.none_left().await;
+    }
+
+    /// Servers accept nothing new from now on, and finish what they have in hand.
+    pub(crate) fn close_servers(&self) {
+        self.closed.set();
+    }
+
+    /// Waits until servers are to end.
+    #[cfg(feature = "http")]
+    pub(crate) async fn servers_closed(&self) {
+        self.closed.wait().await;
+    }
+
+    /// Counts a server until what is returned is dropped.
+    #[cfg(feature = "http")]
+    pub(crate) fn count_server(&self) -> Tallied {
+        self.servers.count()
     }
 
     pub(crate) fn abort(&self) {
@@ -379,9 +411,14 @@ impl Member {
 
 /// What a service spawns lives and dies with it.
 impl Context {
+    /// What this run of it has spawned, and will.
+    pub(crate) fn own_children(&self) -> Arc<Children> {
+        Arc::clone(lock(&self.member().more().children).get_or_insert_default())
+    }
+
     /// Spawns a task of the service. Its failure is the service's.
     pub(crate) fn spawn_child(&self, task: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
-        let children = Arc::clone(lock(&self.member().more().children).get_or_insert_default());
+        let children = self.own_children();
         // Nothing is left of the service only when nothing is left of what it spawned.
         let (remains, cx) = (Remains::of(self), self.clone());
         let counted = children.tasks.count();
@@ -405,7 +442,7 @@ impl Context {
 
     /// The same, for a task that ends by itself once the service is asked to stop.
     pub(crate) fn spawn_ticker(&self, ticker: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
-        let ticking = lock(&self.member().more().children).get_or_insert_default().tickers.count();
+        let ticking = self.own_children().tickers.count();
         self.spawn_child(async move {
             let _ticking = ticking;
             ticker.await

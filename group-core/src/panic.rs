@@ -81,6 +81,11 @@ pub(crate) fn caught_now<T>(run: impl FnOnce() -> T) -> Result<T, BoxError> {
     })
 }
 
+/// A panic is an error like any other.
+pub(crate) fn flatten<T>(result: Result<Result<T, BoxError>, BoxError>) -> Result<T, BoxError> {
+    result.and_then(|result| result)
+}
+
 /// Runs a function that may refuse by a panic; what that said is told by whoever hears it, and not on the
 /// way, too.
 #[cfg(feature = "http")]

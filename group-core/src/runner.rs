@@ -9,9 +9,12 @@ use std::future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use crate::member::{Children, Remains};
-use crate::panic::{caught_now, poll_caught};
+use crate::panic::{caught_now, flatten, poll_caught};
 use crate::ready::{Holds, Unfired};
 use crate::service::{BoxFuture, DynService, Factory};
 use crate::shared::News;
@@ -209,7 +212,7 @@ impl Run {
         let result = ready!(ended);
         self.start = None;
         match result {
-            Err(failed) => failed.tell(cx),
+            Err(mut failed) => failed.tell(cx),
             // That it has ended means nothing any more.
             Ok(()) if cx.member().is_asked_to_stop() => {}
             Ok(()) => cx.tell(News::Ended),
@@ -266,7 +269,7 @@ impl Run {
         let Some(start) = &mut self.start else { return Poll::Ready(()) };
         let result = ready!(start.poll(cx, task));
         self.start = None;
-        if let Err(failed) = result {
+        if let Err(mut failed) = result {
             failed.tell(cx);
         }
         Poll::Ready(())
@@ -274,7 +277,7 @@ impl Run {
 
     /// Drops what is left, and aborts what was spawned.
     fn end(&mut self, cx: &Context) {
-        if let Some(failed) = self.start.as_mut().and_then(|start| start.failed.take()) {
+        if let Some(mut failed) = self.start.as_mut().and_then(|start| start.failed.take()) {
             failed.tell(cx);
         }
         let dropped = caught_now(|| {
@@ -327,15 +330,19 @@ struct Start {
 }
 
 /// What a run of `start` failed with: what came first, and then the rest.
+#[derive(Default)]
 struct Failed {
-    error: BoxError,
+    /// Until it is told.
+    error: Option<BoxError>,
     besides: Vec<BoxError>,
+    /// While servers finish what they have in hand.
+    drained: Option<BoxFuture<()>>,
 }
 
 impl Failed {
-    fn tell(self, cx: &Context) {
-        cx.tell(News::Failed(self.error));
-        self.besides.into_iter().for_each(|error| cx.tell(News::AlsoFailed(error)));
+    fn tell(&mut self, cx: &Context) {
+        self.error.take().into_iter().for_each(|error| cx.tell(News::Failed(error)));
+        self.besides.drain(..).for_each(|error| cx.tell(News::AlsoFailed(error)));
     }
 }
 
@@ -366,12 +373,31 @@ impl Start {
             return Poll::Ready(self.result());
         }
         // Once it is asked to stop, what has not failed may still finish.
-        let gives_up = || cx.member().has_failed_children() && !cx.member().is_asked_to_stop();
+        let has_failed = self.failed.is_some() || cx.member().has_failed_children();
         match polled {
             Poll::Ready(result) => self.end(result, cx, task),
-            Poll::Pending if gives_up() => self.end(Ok(()), cx, task),
+            Poll::Pending if has_failed && !cx.member().is_asked_to_stop() => {
+                ready!(self.poll_drained(cx, task));
+                self.end(Ok(()), cx, task)
+            }
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// What a server has in hand is finished before it is dropped for what has failed beside it. That is told at once.
+    fn poll_drained(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<()> {
+        let Some(children) = cx.member().children().filter(|children| children.are_serving()) else {
+            return Poll::Ready(());
+        };
+        for error in children.take_failures() {
+            self.note(Err(error));
+        }
+        self.readiness = Readiness::Settled;
+        let Some(failed) = &mut self.failed else { return Poll::Ready(()) };
+        failed.tell(cx);
+        children.close_servers();
+        let drained = || Box::pin(drained(children, cx.clone())) as _;
+        failed.drained.get_or_insert_with(drained).as_mut().poll(task)
     }
 
     /// Drops `start` with this result, and waits for what it has spawned.
@@ -397,7 +423,7 @@ impl Start {
         let Err(error) = result else { return };
         match &mut self.failed {
             Some(failed) => failed.besides.push(error),
-            None => self.failed = Some(Box::new(Failed { error, besides: Vec::new() })),
+            None => self.failed = Some(Box::new(Failed { error: Some(error), ..Failed::default() })),
         }
     }
 
@@ -436,6 +462,25 @@ impl Start {
     }
 }
 
+/// Waits until no server is left, for as long as the service may take to stop. If `start` is to run again meanwhile,
+/// its time to become ready has not begun.
+async fn drained(children: Arc<Children>, cx: Context) {
+    let to_start = cx.member().spec.start_limit();
+    let puts_off = async {
+        loop {
+            sleep((to_start / 2).max(Duration::from_millis(1))).await;
+            cx.extend(to_start);
+        }
+    };
+    tokio::select! {
+        biased;
+        () = children.servers_ended() => {}
+        () = sleep(cx.time_to_stop()) => {}
+        () = puts_off => {}
+    }
+    cx.extend(to_start);
+}
+
 /// Waits for what a service has spawned, once its `start` is over.
 async fn wind_up(children: Arc<Children>, cx: Context) -> Result<(), BoxError> {
     let member = cx.member();
@@ -455,9 +500,4 @@ fn tell_failed(result: Result<(), BoxError>, cx: &Context) {
     if let Err(error) = result {
         cx.tell(News::Failed(error));
     }
-}
-
-/// A panic is an error like any other.
-fn flatten<T>(result: Result<Result<T, BoxError>, BoxError>) -> Result<T, BoxError> {
-    result.and_then(|result| result)
 }

@@ -10,7 +10,7 @@ use group::axum::{
     body::Body,
     routing::{get, post},
 };
-use group::{Cause, Context, Ending, Group, Handle, Outcome, Phase, Report, Running, Shutdown, State, http};
+use group::{Cause, Context, Ending, Group, Handle, Outcome, Phase, Report, Restart, Running, Shutdown, State, http};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -22,7 +22,7 @@ use crate::support::Act::{Fail, Hang};
 use crate::support::Point::{Run, StartLater};
 use crate::support::{
     Journal, Stage as _, ended, fails_to_start, in_time, listen, logged, millis, secs, start_aside,
-    started_and_stopped, text_at, web,
+    started_and_stopped, text_at, until_state, web,
 };
 
 /// A server with a route that answers at once, and one that answers when it may.
@@ -840,4 +840,143 @@ async fn empty_lines_between_requests_ask_nothing() {
         assert!(asked.elapsed() < millis(300), "{:?}", asked.elapsed());
         is_closed(stream).await;
     }
+}
+
+/// A server with something beside it that fails when it may, and a stop limit that no test here reaches.
+struct Beside {
+    in_flight: Arc<Notify>,
+    may_answer: Arc<Notify>,
+    may_fail: Arc<Notify>,
+    starts: Journal,
+}
+
+impl Beside {
+    async fn held(&self) -> &'static str {
+        self.in_flight.notify_one();
+        self.may_answer.notified().await;
+        "answered"
+    }
+
+    async fn fail(&self) -> Result<(), &'static str> {
+        self.may_fail.notified().await;
+        Err("it breaks")
+    }
+}
+
+struct WithStart(Arc<Beside>);
+
+#[group::service(register = false, name = "web", http = "127.0.0.1:0", stop_timeout = "60s")]
+impl WithStart {
+    #[get("/held")]
+    async fn held(&self) -> &'static str {
+        self.0.held().await
+    }
+
+    async fn start(&self, shutdown: Shutdown) -> Result<(), &'static str> {
+        self.0.starts.write("starts");
+        tokio::select! {
+            failed = self.0.fail() => failed,
+            () = shutdown.requested() => Ok(()),
+        }
+    }
+}
+
+struct WithTicker(Arc<Beside>);
+
+#[group::service(register = false, name = "web", http = "127.0.0.1:0", stop_timeout = "60s")]
+impl WithTicker {
+    #[get("/held")]
+    async fn held(&self) -> &'static str {
+        self.0.held().await
+    }
+
+    #[every("1ms")]
+    async fn tick(&self) -> Result<(), &'static str> {
+        self.0.fail().await
+    }
+}
+
+fn beside() -> Arc<Beside> {
+    let (in_flight, may_answer, may_fail) = Default::default();
+    Arc::new(Beside { in_flight, may_answer, may_fail, starts: Journal::default() })
+}
+
+/// Has a request in flight when what is beside the server fails, and returns when the server refuses new connections.
+async fn fails_with_a_request_in_flight(group: &mut Group, beside: &Beside) -> (Running, TcpStream) {
+    let running = group.start().await.unwrap();
+    let addr = running.local_addr("web").unwrap();
+    let stream = requested(addr, "/held").await;
+    beside.in_flight.notified().await;
+    beside.may_fail.notify_one();
+    until_refused(addr).await;
+    (running, stream)
+}
+
+#[tokio::test]
+async fn what_fails_beside_a_server_cuts_nothing_off() {
+    for has_start in [true, false] {
+        let (beside, mut group) = (beside(), Group::new());
+        if has_start {
+            group.add(WithStart(Arc::clone(&beside)))
+        } else {
+            group.add(WithTicker(Arc::clone(&beside)))
+        };
+        let (running, mut stream) = fails_with_a_request_in_flight(&mut group, &beside).await;
+        let handle = running.handle();
+        in_time(handle.stopping()).await;
+        beside.may_answer.notify_one();
+        response(&mut stream, "answered").await;
+        let report = in_time(running.wait()).await;
+        assert_eq!((report.outcome(), report.failures().len()), (Outcome::RunFailed, 1), "{report}");
+        assert!(report.failures()[0].to_string().starts_with("`web` failed: "), "{report}");
+        let drain = *report.service("web").unwrap().drain().unwrap();
+        assert_eq!((drain.drained(), drain.cut()), (1, 0), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn nor_does_it_where_the_group_goes_on_without() {
+    let (beside, mut group) = (beside(), Group::new());
+    group.add(WithStart(Arc::clone(&beside))).configure("web", |spec| spec.critical(false));
+    group.add_fn("other", |shutdown: Shutdown| async move { shutdown.requested().await });
+    let (running, mut stream) = fails_with_a_request_in_flight(&mut group, &beside).await;
+    until_state(&running.handle(), "web", State::Failed).await;
+    beside.may_answer.notify_one();
+    response(&mut stream, "answered").await;
+    let report = in_time(running.stop()).await;
+    assert!(report.is_clean() && report.service("web").unwrap().drain().unwrap().cut() == 0, "{report}");
+}
+
+#[tokio::test]
+async fn nor_before_it_is_started_again_for_which_it_has_all_its_time() {
+    let (beside, mut group) = (beside(), Group::new());
+    group.add(WithStart(Arc::clone(&beside))).configure("web", |spec| {
+        spec.restart(Restart::on_failure().backoff(millis(1), millis(1))).start_timeout(millis(100))
+    });
+    let (running, mut stream) = fails_with_a_request_in_flight(&mut group, &beside).await;
+    let handle = running.handle();
+    until_state(&handle, "web", State::Starting).await;
+    assert!(timeout(millis(300), until_state(&handle, "web", State::Ready)).await.is_err());
+    assert_eq!(beside.starts.take(), ["starts"], "once");
+    beside.may_answer.notify_one();
+    response(&mut stream, "answered").await;
+    until_state(&handle, "web", State::Ready).await;
+    assert_eq!(beside.starts.take(), ["starts"], "again");
+    let report = in_time(running.stop()).await;
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_when_its_time_is_over_is_cut_and_counted_then() {
+    let (beside, mut group) = (beside(), Group::new());
+    group.add(WithStart(Arc::clone(&beside)));
+    group.configure("web", |spec| spec.critical(false).stop_timeout(secs(5)));
+    group.add_fn("other", |shutdown: Shutdown| async move { shutdown.requested().await });
+    let (running, mut stream) = fails_with_a_request_in_flight(&mut group, &beside).await;
+    let failed = Instant::now();
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0, "it was cut");
+    let took = failed.elapsed();
+    assert!(took > secs(4) && took <= secs(5), "{took:?}");
+    let report = in_time(running.stop()).await;
+    assert_eq!(report.service("web").unwrap().drain().unwrap().cut(), 1, "{report}");
 }

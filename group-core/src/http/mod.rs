@@ -33,6 +33,7 @@ pub(crate) use self::mount::Mount;
 pub use self::mount::{mount, mounted};
 
 use crate::member::Remains;
+use crate::panic::{caught, flatten};
 use crate::{BoxError, Context, Drain, Shutdown};
 
 /// How long to wait after `accept` failed for want of something, such as file descriptors, before
@@ -255,10 +256,13 @@ impl Server {
         let Self { routes, limits, .. } = self;
         let mut connections = Connections::new(cx, Serving::new(routes, limits, shutdown.clone()));
         let traffic = Arc::clone(&connections.traffic);
+        let children = cx.own_children();
+        let _counted = children.count_server();
         listener.send_at_once();
         tokio::select! {
             biased;
             () = shutdown.requested() => {}
+            () = children.servers_closed() => {}
             () = traffic.leave_when_told() => {}
             () = connections.accept(&listener) => {}
         }
@@ -405,28 +409,33 @@ pub(crate) async fn run(cx: &Context, routes: Router) -> Result<(), BoxError> {
     }
 }
 
-/// The same, with a `start` beside it. If `start` ends well, the serving goes on.
+/// The same, with a `start` beside it. If `start` ends well, the serving goes on; if it fails, until what is in hand
+/// is answered.
 pub(crate) async fn run_beside(
     cx: &Context,
     routes: Router,
     start: impl Future<Output = Result<(), BoxError>>,
 ) -> Result<(), BoxError> {
-    let mut start = std::pin::pin!(start);
+    let mut start = std::pin::pin!(caught(start));
     // Polled first, and alone: a `Shutdown` that is taken now is its own, not the server's.
-    let mut ended = std::future::poll_fn(|task| Poll::Ready(start.as_mut().poll(task))).await;
+    let first = std::future::poll_fn(|task| Poll::Ready(start.as_mut().poll(task))).await;
+    let mut ended = first.is_ready();
+    if let Poll::Ready(result) = first {
+        flatten(result)?;
+    }
     let hears = cx.member().hears();
     let mut serving = std::pin::pin!(run(cx, routes));
     let served = loop {
-        if let Poll::Ready(Err(error)) = ended {
-            return Err(error);
-        }
         tokio::select! {
             biased;
-            result = &mut start, if ended.is_pending() => ended = Poll::Ready(result),
+            result = &mut start, if !ended => {
+                ended = true;
+                flatten(result).unwrap_or_else(|error| cx.own_children().fail(error));
+            }
             served = &mut serving => break served,
         }
     };
-    if served.is_ok() && ended.is_pending() && hears { start.await } else { served }
+    if served.is_ok() && !ended && hears { flatten(start.await) } else { served }
 }
 
 /// In a handler: fires when the service that serves the request is asked to stop. A long answer, such as
