@@ -80,13 +80,13 @@ impl Listener {
         }
     }
 
-    /// Stops listening. Connections that the system has made already are accepted, because to their
+    /// Stops listening. Connections that the system has made already are to be accepted, because to their
     /// clients they are open, and something may have been asked on them. Where it is in use, those that
     /// are being made are waited for. On what was handed over, they are the next process's.
-    pub(super) async fn close(self, in_use: bool) -> io::Result<Vec<Stream>> {
+    pub(super) async fn close(self, in_use: bool) -> io::Result<Option<Queue>> {
         #[cfg(feature = "listenfd")]
         if self.lent.is_some() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         match self.socket {
             Socket::Tcp(listener) => {
@@ -94,15 +94,34 @@ impl Listener {
                 if in_use && take_no_more(&listener) {
                     sleep(HANDSHAKE).await;
                 }
-                left(|| listener.accept()).map(|(stream, _)| Stream::from_tcp(stream)).collect()
+                Ok(Some(Queue::Tcp(listener)))
             }
             #[cfg(unix)]
-            Socket::Unix(listener, _file) => {
+            Socket::Unix(listener, file) => {
                 let listener = listener.into_std()?;
                 // Whoever connects from now on is refused, as if it were closed already.
                 socket2::SockRef::from(&listener).shutdown(std::net::Shutdown::Read)?;
-                left(|| listener.accept()).map(|(stream, _)| Stream::from_unix(stream)).collect()
+                Ok(Some(Queue::Unix(listener, file)))
             }
+        }
+    }
+}
+
+/// The connections that the system has made for a listener which has stopped. To drop it is to reset them.
+#[derive(Debug)]
+pub(super) enum Queue {
+    Tcp(std::net::TcpListener),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener, #[expect(dead_code, reason = "is dropped with it")] Option<SocketFile>),
+}
+
+impl Queue {
+    /// The next of them, without waiting for any.
+    pub(super) fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => listener.accept().and_then(|(stream, _)| Stream::from_tcp(stream)),
+            #[cfg(unix)]
+            Self::Unix(listener, _) => listener.accept().and_then(|(stream, _)| Stream::from_unix(stream)),
         }
     }
 }
@@ -123,11 +142,6 @@ async fn bind_unix(path: &str) -> io::Result<Socket> {
 #[cfg(not(unix))]
 fn bind_unix(_: &str) -> impl Future<Output = io::Result<Socket>> {
     std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, "there are no unix sockets here")))
-}
-
-/// What can be accepted at once.
-fn left<T>(mut accept: impl FnMut() -> io::Result<T>) -> impl Iterator<Item = T> {
-    std::iter::from_fn(move || accept().ok())
 }
 
 /// No client gets a connection any more that has not asked for one. So those that are being made can be

@@ -9,7 +9,7 @@ mod mount;
 mod traffic;
 
 use std::fmt;
-use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, WouldBlock};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
@@ -24,7 +24,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use self::connection::Serving;
 use self::io::Io;
-use self::listen::{Listener, Stream};
+use self::listen::{Listener, Queue, Stream};
 use self::traffic::{Activity, Traffic};
 
 #[cfg(feature = "listenfd")]
@@ -39,6 +39,9 @@ use crate::{BoxError, Context, Drain, Shutdown};
 /// How long to wait after `accept` failed for want of something, such as file descriptors, before
 /// trying again: connections that end meanwhile give some back.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// How long after it was said that `accept` fails it is said again.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Serves routes until the service is asked to stop, and then until every request that was
 /// accepted is answered: [`Server`] with its usual limits.
@@ -278,6 +281,8 @@ struct Connections {
     room: Arc<Semaphore>,
     /// When the last one was accepted.
     last: Option<Instant>,
+    /// When it was last said that accepting fails.
+    complained: Option<Instant>,
     /// Runs while connections come, and is over before any of theirs.
     first: Option<Pin<Box<Sleep>>>,
     /// The service is not gone before its connections are.
@@ -293,6 +298,7 @@ impl Connections {
             traffic: Traffic::new(cx, &limits),
             room: Arc::new(Semaphore::new(limits.max_connections)),
             last: None,
+            complained: None,
             first: None,
             remains: Remains::of(cx),
         }
@@ -304,13 +310,37 @@ impl Connections {
             let room = self.room().await;
             match listener.accept().await {
                 Ok(stream) => self.take(stream, room),
-                // The client was gone before it was accepted: nothing is wrong here.
-                Err(error) if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) => {}
+                Err(error) if was_gone(&error) => {}
                 Err(error) => {
-                    tracing::warn!(target: "group", service = self.traffic.service(), %error, "cannot accept connections: {error}");
+                    self.complain(&error);
                     sleep(ACCEPT_AGAIN).await;
                 }
             }
+        }
+    }
+
+    /// Accepts what is left. While that fails, connections that end may give back what it wants.
+    async fn accept_last(&mut self, queue: &Queue) -> std::io::Result<()> {
+        loop {
+            match queue.accept() {
+                Ok(stream) => self.take(stream, None),
+                Err(error) if error.kind() == WouldBlock => return Ok(()),
+                Err(error) if was_gone(&error) => {}
+                Err(error) if self.traffic.is_any_open() => {
+                    self.complain(&error);
+                    sleep(ACCEPT_AGAIN).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Says that `accept` fails, if it was not said a moment ago.
+    fn complain(&mut self, error: &std::io::Error) {
+        if self.complained.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+            self.complained = Some(Instant::now());
+            let service = self.traffic.service();
+            tracing::warn!(target: "group", service, %error, "`{service}` cannot accept connections: {error}");
         }
     }
 
@@ -356,17 +386,24 @@ impl Connections {
         let drain = Draining { traffic: Arc::clone(&self.traffic), cx, begun: Instant::now() };
         // Where nobody has come for a while, nobody is likely to be on the way.
         let in_use = self.last.is_some_and(|last| last.elapsed() < self.serving.limits.linger);
-        match listener.close(in_use).await {
-            Ok(streams) => streams.into_iter().for_each(|stream| self.take(stream, None)),
-            Err(error) => {
-                tracing::warn!(target: "group", service = cx.name(), %error, "the last connections are lost: {error}");
-            }
+        let accepted = match listener.close(in_use).await {
+            Ok(Some(queue)) => self.accept_last(&queue).await,
+            closed => closed.map(drop),
+        };
+        if let Err(error) = accepted {
+            let service = cx.name();
+            tracing::warn!(target: "group", service, %error, "`{service}` loses its last connections: {error}");
         }
         while self.tasks.join_next().await.is_some() {}
         // Those that were upgraded have no task here.
         self.traffic.ended().await;
         drop(drain);
     }
+}
+
+/// Whether the client was gone before it was accepted: nothing is wrong here.
+fn was_gone(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 /// A drain that goes on. When it is dropped, because it is done or because it is cut short, it says

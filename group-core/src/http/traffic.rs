@@ -89,6 +89,11 @@ impl Traffic {
         self.stop.set();
     }
 
+    /// Whether any connection is open.
+    pub(super) fn is_any_open(&self) -> bool {
+        self.open.is_any_left()
+    }
+
     /// Waits until every connection is closed.
     pub(super) async fn ended(&self) {
         self.open.none_left().await;

@@ -98,3 +98,28 @@ fn c095_a_server_whose_handler_blocks_the_only_thread_is_named() {
     assert_eq!(ended.code, Some(3), "{ended:#?}");
     assert_eq!(ended.logged_with("`web` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
 }
+
+#[test]
+fn who_waits_because_descriptors_have_run_out_is_answered_at_the_stop() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 40 && exec $0", env!("CARGO_BIN_EXE_servers")]).env_remove("RUST_LOG");
+    let mut program = Program::of(command);
+    let morning = program.address_of("morning");
+    let connect = |_| {
+        let mut client = TcpStream::connect(&morning).expect("the system takes it");
+        client.write_all(b"GET /morning HTTP/1.1\r\nhost: morning\r\n\r\n").expect("the system takes it");
+        client
+    };
+    let clients: Vec<_> = (0..60).map(connect).collect();
+    program.logs("`morning` cannot accept connections: Too many open files");
+    program.signal("TERM");
+    for mut client in clients {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("it is not reset");
+        assert!(answer.ends_with("morning!"), "{answer}");
+    }
+    let ended = program.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let complaints = ended.logged.iter().filter(|line| line.contains("cannot accept connections"));
+    assert_eq!(complaints.count(), 1, "{ended:#?}");
+}
