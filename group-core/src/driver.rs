@@ -168,6 +168,9 @@ impl Driver {
             News::AlsoFailed(error) => {
                 self.journal(|journal| journal.also_failed(&self.shared.members[id], error));
             }
+            News::HandlerPanicked(error) => {
+                self.journal(|journal| journal.handler_panicked(&self.shared.members[id], error));
+            }
             News::Gone => self.feed(Event::Gone(id), None),
         }
     }

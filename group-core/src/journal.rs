@@ -407,6 +407,11 @@ impl Journal {
         self.failures.push(failure);
     }
 
+    /// Writes down that a handler of a service panicked. The service goes on.
+    pub(crate) fn handler_panicked(&mut self, member: &Member, error: BoxError) {
+        self.failures.push(Failure::new(Some(name(member)), Stage::Run.into(), false, error));
+    }
+
     /// Writes down that a service failed to reload; it keeps its old state.
     pub(crate) fn reload_failed(&mut self, failure: Failure) {
         tracing::error!(target: "group", service = failure.service(), "{}; it keeps its old state", Chain(&failure));

@@ -48,6 +48,9 @@ pub(crate) enum News {
     Failed(BoxError),
     /// Something of it failed besides what it failed for.
     AlsoFailed(BoxError),
+    /// A handler of it panicked, which its clients were told, and which was logged.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "there are no handlers without it"))]
+    HandlerPanicked(BoxError),
     Gone,
 }
 

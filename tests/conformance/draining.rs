@@ -21,7 +21,7 @@ use tokio_util::io::ReaderStream;
 use crate::support::Act::{Fail, Hang};
 use crate::support::Point::{Run, StartLater};
 use crate::support::{
-    Journal, Stage as _, ended, fails_to_start, in_time, listen, logged, millis, secs, start_aside,
+    Journal, Stage as _, ended, fails_to_start, in_time, listen, logged, logged_at, millis, secs, start_aside,
     started_and_stopped, text_at, until_state, web,
 };
 
@@ -453,6 +453,7 @@ async fn c174_a_long_answer_learns_of_the_stop_through_shutdown() {
 
 #[tokio::test]
 async fn a_handler_that_panics_answers_500_and_the_server_goes_on() {
+    listen();
     let panics = get(|| async { panic!("a bug") as &'static str });
     let routes = Router::new().route("/panics", panics).route("/", get(|| async { "fine" }));
     let running = web(routes).start().await.unwrap();
@@ -460,7 +461,14 @@ async fn a_handler_that_panics_answers_500_and_the_server_goes_on() {
     let mut stream = requested(addr, "/panics").await;
     assert!(response(&mut stream, "").await.starts_with("http/1.1 500"));
     assert_eq!(text_at(addr, "/").await, "fine");
-    assert_drained(&running.stop().await);
+    let report = running.stop().await;
+    assert_drained(&report);
+    let [failure] = report.failures() else { panic!("{report}") };
+    let said = failure.to_string();
+    let place = format!("`web` failed: panicked: a bug, at {}:", file!());
+    assert!(said.starts_with(&place) && said.ends_with(" (on GET /panics)"), "{said}");
+    assert!(!failure.is_fatal() && report.exit_code() == 0, "{report}");
+    assert_eq!(logged_at(tracing::Level::ERROR).len(), 1, "{:#?}", logged());
 }
 
 #[tokio::test]

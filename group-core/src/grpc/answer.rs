@@ -1,8 +1,7 @@
 //! How one call is answered, whichever way it came: in time, and with a status whatever happens.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -14,13 +13,14 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tonic::Status;
 
-use crate::BoxError;
 use crate::panic::{caught, caught_now};
+use crate::shared::News;
+use crate::{BoxError, Context};
 
 /// Answers one call of a service. A panic and a deadline that has passed have a status, too.
-pub(super) async fn answer(State(service): State<Arc<str>>, request: Request, next: Next) -> Response {
+pub(super) async fn answer(State(cx): State<Context>, request: Request, next: Next) -> Response {
     let deadline = deadline(request.headers());
-    let call = Call { service, uri: request.uri().clone() };
+    let call = Call { cx, uri: request.uri().clone() };
     let answering = caught(next.run(request));
     let answered = match deadline {
         None => answering.await,
@@ -41,15 +41,15 @@ pub(super) async fn answer(State(service): State<Arc<str>>, request: Request, ne
 /// The call, for those who read of it.
 #[derive(Debug)]
 struct Call {
-    service: Arc<str>,
+    cx: Context,
     uri: Uri,
 }
 
 impl Call {
     fn panicked(&self, panicked: &(dyn std::error::Error + Send + Sync)) -> Status {
-        let Self { service, uri } = self;
-        let path = uri.path();
-        tracing::error!(target: "group", service = &**service, path, "`{service}` {panicked} (on {path})");
+        let (service, path) = (self.cx.name(), self.uri.path());
+        tracing::error!(target: "group", service, path, "`{service}` {panicked} (on {path})");
+        self.cx.tell(News::HandlerPanicked(format!("{panicked} (on {path})").into()));
         Status::internal("the handler panicked")
     }
 }
@@ -103,7 +103,10 @@ impl HttpBody for Answer {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Self { body: Some(body), deadline, .. } = &mut *self else { return Poll::Ready(None) };
         if deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(task).is_ready()) {
             return Poll::Ready(Some(self.end_with(&too_late())));

@@ -111,8 +111,7 @@ impl Routes {
             let health = Health::new(cx, &self.names);
             self = self.add_service(HealthServer::new(health));
         }
-        let service: std::sync::Arc<str> = cx.name().into();
-        Ok(self.services.into_axum_router().layer(from_fn_with_state(service, answer)))
+        Ok(self.services.into_axum_router().layer(from_fn_with_state(cx.clone(), answer)))
     }
 
     fn with_reflection(mut self) -> Result<Self, BoxError> {

@@ -30,7 +30,8 @@ use super::Limits;
 use super::io::Io;
 use super::traffic::{Activity, InHand};
 use crate::panic::caught_now;
-use crate::{BoxError, Shutdown};
+use crate::shared::News;
+use crate::{BoxError, Context, Shutdown};
 
 /// What all connections of a server share.
 #[derive(Debug)]
@@ -177,7 +178,10 @@ impl Future for Answering {
         let mut response = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(response)) => response,
-            Err(panicked) => panicked_on(asked, in_hand.as_ref().map_or("", InHand::service), &panicked),
+            Err(panicked) => {
+                in_hand.as_ref().inspect(|in_hand| panicked_on(asked, in_hand.cx(), &panicked));
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
         };
         // Nobody polls it when it is answered.
         let Some(mut in_hand) = in_hand.take() else { return Poll::Pending };
@@ -199,10 +203,10 @@ fn upgrades((method, _): &Asked, status: StatusCode) -> bool {
     status == StatusCode::SWITCHING_PROTOCOLS || *method == Method::CONNECT && status.is_success()
 }
 
-fn panicked_on((method, path): &Asked, service: &str, panicked: &BoxError) -> Response {
-    let path = path.as_ref().map_or("", PathAndQuery::path);
+fn panicked_on((method, path): &Asked, cx: &Context, panicked: &BoxError) {
+    let (service, path) = (cx.name(), path.as_ref().map_or("", PathAndQuery::path));
     tracing::error!(target: "group", service, %method, path, "`{service}` {panicked} (on {method} {path})");
-    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    cx.tell(News::HandlerPanicked(format!("{panicked} (on {method} {path})").into()));
 }
 
 /// Serves a connection until it is closed. Once `goodbye` is ready, it is told to end.
@@ -255,8 +259,10 @@ impl HttpBody for Answer {
         match caught_now(|| Pin::new(&mut self.body).poll_frame(task)) {
             Ok(polled) => polled.map_err(BoxError::from),
             Err(panicked) => {
-                let service = self.in_hand.service();
-                tracing::error!(target: "group", service, "`{service}` {panicked} (in the body of an answer)");
+                let (cx, place) = (self.in_hand.cx(), "(in the body of an answer)");
+                let service = cx.name();
+                tracing::error!(target: "group", service, "`{service}` {panicked} {place}");
+                cx.tell(News::HandlerPanicked(format!("{panicked} {place}").into()));
                 Poll::Ready(Some(Err(panicked)))
             }
         }

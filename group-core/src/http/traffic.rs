@@ -359,13 +359,14 @@ impl InHand {
         }
     }
 
-    pub(super) fn service(&self) -> &str {
-        self.activity.service()
+    /// That of the service which serves.
+    pub(super) fn cx(&self) -> &Context {
+        &self.activity.traffic.cx
     }
 
     /// Notes that its handler is being polled, until what is returned is dropped.
     pub(super) fn polls(&self) -> impl Drop {
-        self.activity.traffic.cx.member().polls_other()
+        self.cx().member().polls_other()
     }
 
     /// Its answer makes the connection something else. Told before the handler has it.

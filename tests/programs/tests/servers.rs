@@ -105,6 +105,7 @@ fn who_waits_because_descriptors_have_run_out_is_answered_at_the_stop() {
     command.args(["-c", "ulimit -n 40 && exec $0", env!("CARGO_BIN_EXE_servers")]).env_remove("RUST_LOG");
     let mut program = Program::of(command);
     let morning = program.address_of("morning");
+    program.logs("2 services are ready");
     let connect = |_| {
         let mut client = TcpStream::connect(&morning).expect("the system takes it");
         client.write_all(b"GET /morning HTTP/1.1\r\nhost: morning\r\n\r\n").expect("the system takes it");
