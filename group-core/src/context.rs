@@ -48,9 +48,9 @@ impl Context {
     }
 
     /// Spawns a task that belongs to the service. Its error or panic is the service's failure, as if
-    /// `start` had returned it: `start` and the other tasks are dropped. The service has not ended
-    /// before its tasks have, and an abort reaches them, too. They should listen to [`Shutdown`], as
-    /// the service does.
+    /// `start` had returned it: `start` and the other tasks are dropped, an HTTP server among them once
+    /// it has answered what it has in hand. The service has not ended before its tasks have, and an
+    /// abort reaches them, too. They should listen to [`Shutdown`], as the service does.
     ///
     /// # Panics
     ///
