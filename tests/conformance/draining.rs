@@ -955,16 +955,16 @@ async fn nor_does_it_where_the_group_goes_on_without() {
     assert!(report.is_clean() && report.service("web").unwrap().drain().unwrap().cut() == 0, "{report}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nor_before_it_is_started_again_for_which_it_has_all_its_time() {
     let (beside, mut group) = (beside(), Group::new());
     group.add(WithStart(Arc::clone(&beside))).configure("web", |spec| {
-        spec.restart(Restart::on_failure().backoff(millis(1), millis(1))).start_timeout(millis(100))
+        spec.restart(Restart::on_failure().backoff(millis(1), millis(1))).start_timeout(secs(5))
     });
     let (running, mut stream) = fails_with_a_request_in_flight(&mut group, &beside).await;
     let handle = running.handle();
     until_state(&handle, "web", State::Starting).await;
-    assert!(timeout(millis(300), until_state(&handle, "web", State::Ready)).await.is_err());
+    assert!(timeout(secs(12), until_state(&handle, "web", State::Ready)).await.is_err());
     assert_eq!(beside.starts.take(), ["starts"], "once");
     beside.may_answer.notify_one();
     response(&mut stream, "answered").await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use group::grpc::{Channel, Routes};
-use group::{Event, Events, Group, Restart, Running, ServiceReport, Shutdown, State, service};
+use group::{Event, Events, Failure, Group, Restart, Running, ServiceReport, Shutdown, State, service};
 use grpc_tests::proto::Item;
 use grpc_tests::proto::inventory_client::InventoryClient;
 use grpc_tests::{Shop, item};
@@ -83,14 +83,16 @@ impl Setting {
         Self { shop, client, running, elsewhere }
     }
 
-    async fn stop(self) {
+    /// Stops cleanly, and says what was survived.
+    async fn stop(self) -> Vec<Failure> {
         drop(self.client);
-        let report = self.running.stop().await;
-        assert!(report.is_clean(), "{report}");
-        if let Some(elsewhere) = self.elsewhere {
-            let report = elsewhere.stop().await;
+        let mut survived = Vec::new();
+        for running in [Some(self.running), self.elsewhere].into_iter().flatten() {
+            let report = running.stop().await;
             assert!(report.is_clean(), "{report}");
+            survived.extend_from_slice(report.failures());
         }
+        survived
     }
 }
 
@@ -106,12 +108,14 @@ fn url(elsewhere: &Running) -> String {
     format!("http://{}", elsewhere.local_addr("inventory").expect("it listens"))
 }
 
-/// The same caller both ways.
-async fn both_ways(test: impl Fn(Shop, Client) -> BoxFuture<'static, ()>) {
+/// The same caller both ways, and what was survived.
+async fn both_ways(test: impl Fn(Shop, Client) -> BoxFuture<'static, ()>) -> Vec<Failure> {
+    let mut survived = Vec::new();
     for setting in [Setting::in_process().await, Setting::remote().await] {
         test(setting.shop.clone(), setting.client.clone()).await;
-        setting.stop().await;
+        survived.extend(setting.stop().await);
     }
+    survived
 }
 
 #[tokio::test]
@@ -130,7 +134,7 @@ async fn a_call_is_answered() {
 
 #[tokio::test]
 async fn errors_and_panics_have_a_status() {
-    both_ways(|_, mut client| {
+    let survived = both_ways(|_, mut client| {
         Box::pin(async move {
             let none = client.stock(item("none", 0)).await.expect_err("is none");
             assert_eq!((none.code(), none.message()), (Code::NotFound, "no such item"));
@@ -143,6 +147,8 @@ async fn errors_and_panics_have_a_status() {
         })
     })
     .await;
+    let said: Vec<_> = survived.iter().map(ToString::to_string).collect();
+    assert!(said.len() == 4 && said.iter().all(|said| said.starts_with("`inventory` failed: panicked: ")), "{said:#?}");
 }
 
 #[tokio::test]
