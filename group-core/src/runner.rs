@@ -220,9 +220,12 @@ impl Run {
         Poll::Ready(Step::Ended)
     }
 
-    /// Drops `start`, and waits for what it has spawned, which is aborted.
+    /// Drops `start`, unless it has failed and ends by itself, and waits for what it has spawned, which is aborted.
     fn give_up(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
         let Some(start) = &mut self.start else { return Poll::Ready(Step::Ended) };
+        if start.failed.is_some() {
+            return self.running(cx, task);
+        }
         let ended = if start.winds_up {
             start.poll(cx, task)
         } else {
@@ -233,7 +236,7 @@ impl Run {
         };
         let result = ready!(ended);
         self.start = None;
-        if let Err(failed) = result {
+        if let Err(mut failed) = result {
             failed.tell(cx);
         }
         Poll::Ready(Step::Ended)
