@@ -8,6 +8,7 @@ use std::time::Duration;
 use group::axum::{
     Router,
     body::Body,
+    extract::ConnectInfo,
     routing::{get, post},
 };
 use group::{Cause, Context, Ending, Group, Handle, Outcome, Phase, Report, Restart, Running, Shutdown, State, http};
@@ -469,6 +470,20 @@ async fn a_handler_that_panics_answers_500_and_the_server_goes_on() {
     assert!(said.starts_with(&place) && said.ends_with(" (on GET /panics)"), "{said}");
     assert!(!failure.is_fatal() && report.exit_code() == 0, "{report}");
     assert_eq!(logged_at(tracing::Level::ERROR).len(), 1, "{:#?}", logged());
+}
+
+#[tokio::test]
+async fn a_handler_can_take_who_has_connected() {
+    let peer = get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() });
+    let running = web(Router::new().route("/", peer)).start().await.unwrap();
+    let mut stream = requested(running.local_addr("web").unwrap(), "/").await;
+    let peer = stream.local_addr().unwrap().to_string();
+    for _ in 0..2 {
+        assert!(response(&mut stream, &peer).await.starts_with("http/1.1 200"));
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    }
+    drop(stream);
+    assert!(in_time(running.stop()).await.is_clean());
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::task::{self, Poll, Waker};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::http::uri::PathAndQuery;
 use axum::http::{Extensions, Method, StatusCode, Version};
@@ -38,7 +39,7 @@ use crate::{BoxError, Context, Shutdown};
 pub(super) struct Serving {
     pub(super) routes: Router,
     pub(super) limits: Limits,
-    /// What every request has with it: the shutdown.
+    /// What every request has with it, whatever its connection: the shutdown.
     extensions: Extensions,
 }
 
@@ -72,8 +73,18 @@ impl Serving {
         if speaks_http2 { Box::pin(self.http2(io, activity)).await } else { self.http1(io, activity).await }
     }
 
+    /// What every request of this connection has with it.
+    fn extensions(&self, io: &Io) -> Extensions {
+        let mut extensions = self.extensions.clone();
+        if let Some(peer) = io.peer() {
+            extensions.insert(ConnectInfo(peer));
+        }
+        extensions
+    }
+
     async fn http1(self: &Arc<Self>, io: Io, activity: &Arc<Activity>) -> Result<(), BoxError> {
-        let service = service_fn(|request| self.answer(request, activity));
+        let extensions = self.extensions(&io);
+        let service = service_fn(|request| self.answer(request, activity, &extensions));
         let mut http1 = http1::Builder::new();
         // `Io` keeps it: hyper sets a timer for every request.
         http1.header_read_timeout(None);
@@ -86,7 +97,8 @@ impl Serving {
     #[cfg(feature = "http2")]
     async fn http2(self: &Arc<Self>, mut io: Io, activity: &Arc<Activity>) -> Result<(), BoxError> {
         io.is_http2();
-        let service = service_fn(|request| self.answer(request, activity));
+        let extensions = self.extensions(&io);
+        let service = service_fn(|request| self.answer(request, activity, &extensions));
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2.timer(TokioTimer::new());
         http2.keep_alive_interval(self.limits.header_read_timeout);
@@ -98,7 +110,7 @@ impl Serving {
     }
 
     /// Answers one request.
-    fn answer(&self, request: Request<Incoming>, activity: &Arc<Activity>) -> Answering {
+    fn answer(&self, request: Request<Incoming>, activity: &Arc<Activity>, extensions: &Extensions) -> Answering {
         let in_hand = activity.begin();
         let version = request.version();
         let asked = (request.method().clone(), request.uri().path_and_query().cloned());
@@ -109,7 +121,7 @@ impl Serving {
         // A request without a body needs no room for one.
         let mut request = request.map(|body| if is_whole { Body::empty() } else { Body::new(body) });
         // Before what axum adds: there is room for all of it, so that nothing grows.
-        let upgrade = std::mem::replace(request.extensions_mut(), self.extensions.clone());
+        let upgrade = std::mem::replace(request.extensions_mut(), extensions.clone());
         request.extensions_mut().extend(upgrade);
         let way = Way::Asked(self.routes.clone(), Some(request));
         Answering { way, in_hand: Some(in_hand), version, asked }

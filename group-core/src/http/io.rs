@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -92,6 +93,11 @@ impl Io {
         ready!(self.poll_stream(task, &mut buffer))?;
         self.ahead.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Who has connected, if that has an address.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.stream.peer()
     }
 
     /// It may be silent for as long as it likes, and has many answers at a time.

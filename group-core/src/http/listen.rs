@@ -74,7 +74,7 @@ impl Listener {
 
     pub(super) async fn accept(&self) -> io::Result<Stream> {
         match &self.socket {
-            Socket::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::tcp(stream)),
+            Socket::Tcp(listener) => listener.accept().await.map(|(stream, peer)| Stream::tcp(stream, peer)),
             #[cfg(unix)]
             Socket::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
         }
@@ -119,7 +119,7 @@ impl Queue {
     /// The next of them, without waiting for any.
     pub(super) fn accept(&self) -> io::Result<Stream> {
         match self {
-            Self::Tcp(listener) => listener.accept().and_then(|(stream, _)| Stream::from_tcp(stream)),
+            Self::Tcp(listener) => listener.accept().and_then(|(stream, peer)| Stream::from_tcp(stream, peer)),
             #[cfg(unix)]
             Self::Unix(listener, _) => listener.accept().and_then(|(stream, _)| Stream::from_unix(stream)),
         }
@@ -216,22 +216,31 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 /// An accepted connection.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Tcp(TcpStream),
+    Tcp(TcpStream, SocketAddr),
     #[cfg(unix)]
     Unix(UnixStream),
 }
 
 impl Stream {
-    fn tcp(stream: TcpStream) -> Self {
+    fn tcp(stream: TcpStream, peer: SocketAddr) -> Self {
         if !HANDS_ON {
             let _ = stream.set_nodelay(true);
         }
-        Self::Tcp(stream)
+        Self::Tcp(stream, peer)
     }
 
-    fn from_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
+    fn from_tcp(stream: std::net::TcpStream, peer: SocketAddr) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        TcpStream::from_std(stream).map(Self::tcp)
+        TcpStream::from_std(stream).map(|stream| Self::tcp(stream, peer))
+    }
+
+    /// Who has connected, if that has an address.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(_, peer) => Some(*peer),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
     }
 
     #[cfg(unix)]
@@ -242,7 +251,7 @@ impl Stream {
 
     fn reader(&mut self) -> &mut (dyn AsyncRead + Unpin) {
         match self {
-            Self::Tcp(stream) => stream,
+            Self::Tcp(stream, _) => stream,
             #[cfg(unix)]
             Self::Unix(stream) => stream,
         }
@@ -250,7 +259,7 @@ impl Stream {
 
     fn writer(&mut self) -> &mut (dyn AsyncWrite + Unpin) {
         match self {
-            Self::Tcp(stream) => stream,
+            Self::Tcp(stream, _) => stream,
             #[cfg(unix)]
             Self::Unix(stream) => stream,
         }
@@ -300,6 +309,6 @@ mod tests {
         listener.send_at_once();
         let _client = TcpStream::connect(listener.local_addr().unwrap().unwrap()).await.unwrap();
         let accepted = listener.accept().await.unwrap();
-        assert!(matches!(accepted, Stream::Tcp(stream) if stream.nodelay().unwrap()));
+        assert!(matches!(accepted, Stream::Tcp(stream, _) if stream.nodelay().unwrap()));
     }
 }

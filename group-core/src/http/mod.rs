@@ -81,6 +81,8 @@ pub async fn serve(cx: &Context, address: &str, routes: Router) -> Result<(), Bo
 /// learn of it through [`Shutdown`], which any handler can take. What is left at the service's
 /// [`stop_timeout`](crate::Spec::stop_timeout) is cut, and [counted](crate::ServiceReport::drain).
 ///
+/// Over TCP, a handler can take `ConnectInfo<SocketAddr>`: who has connected.
+///
 /// A handler that panics answers 500, and the panic is logged with its place, and in the report as a failure that was
 /// survived.
 ///
