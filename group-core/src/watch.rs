@@ -149,25 +149,29 @@ struct Watcher {
 
 impl Watcher {
     async fn watch(self, mut signals: platform::Signals) {
-        tokio::select! {
+        let late = tokio::select! {
             biased;
-            () = self.over.wait() => {}
-            () = self.listen(&mut signals) => {}
-            () = self.hold_deadline() => {}
-        }
+            () = self.over.wait() => None,
+            signal = self.listen(&mut signals) => Some(signal),
+            () = self.hold_deadline() => None,
+        };
         // Handlers, once installed, stay for as long as the process lives, and would swallow what
         // the rest of `main` should die of.
         if let Some(relieved) = linger() {
             tokio::select! {
                 () = relieved.wait() => {}
-                () = die_of(&mut signals) => {}
+                () = die_of(late, &mut signals) => {}
             }
         }
     }
 
-    async fn listen(&self, signals: &mut platform::Signals) {
+    /// Returns the first signal that comes when the group is over already.
+    async fn listen(&self, signals: &mut platform::Signals) -> i32 {
         loop {
             let message = signals.recv().await;
+            if let (true, Message::Signal(signal) | Message::Reload(signal)) = (self.over.is_set(), &message) {
+                return *signal;
+            }
             let Message::Signal(signal) = message else {
                 self.inbox.put(message);
                 continue;
@@ -218,12 +222,17 @@ impl Watcher {
     }
 }
 
-/// What a signal does to a process that has no group.
-async fn die_of(signals: &mut platform::Signals) {
-    loop {
-        let (Message::Signal(signal) | Message::Reload(signal)) = signals.recv().await else { continue };
-        std::process::exit(128 + signal);
-    }
+/// What a signal does to a process that has no group: one that has come already, or the next.
+async fn die_of(late: Option<i32>, signals: &mut platform::Signals) {
+    let signal = match late {
+        Some(signal) => signal,
+        None => loop {
+            if let Message::Signal(signal) | Message::Reload(signal) = signals.recv().await {
+                break signal;
+            }
+        },
+    };
+    std::process::exit(128 + signal);
 }
 
 /// Waits until there is a group, and it stops.
