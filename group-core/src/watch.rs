@@ -26,10 +26,6 @@ const FORCED: Duration = Duration::from_millis(90);
 /// How long its last words may take. They are written to where perhaps nobody reads any more.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
-/// The same signal again within this time is the same request: `timeout` sends it to its child and then to the whole
-/// group of processes, and other wrappers pass on what the terminal has sent already. No person is that fast.
-const SAME: Duration = Duration::from_millis(50);
-
 /// Listens for signals, and holds the deadline, until it is dropped.
 pub(crate) struct Watch {
     group: watch::Sender<Option<Handle>>,
@@ -177,10 +173,7 @@ impl Watcher {
                 continue;
             };
             let second = self.asked.is_set();
-            let first = self.first.get_or_init(|| Asked { signal, at: Instant::now() });
-            if second && signal == first.signal && first.at.elapsed() < SAME {
-                continue;
-            }
+            self.first.get_or_init(|| Asked { signal, at: Instant::now() });
             // The driver's end closes the inbox; then `over` follows.
             self.inbox.put(message);
             self.asked.set();

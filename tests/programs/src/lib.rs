@@ -137,19 +137,6 @@ impl Program {
         assert!(status.expect("there is `kill`").success());
     }
 
-    /// Sends it a signal again and again, until it has ended. The same twice in the same moment is one.
-    ///
-    /// # Panics
-    ///
-    /// When it cannot be sent.
-    #[must_use]
-    pub fn signal_until_it_ends(mut self, name: &str) -> Ended {
-        while self.child.try_wait().expect("is ours to wait for").is_none() {
-            self.signal(name);
-        }
-        self.end()
-    }
-
     /// Waits until it has ended.
     ///
     /// # Panics

@@ -1,7 +1,6 @@
 //! Every way to end, watched from outside: exit codes, what was stopped, the last words.
 
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
-use std::process::Command;
 use std::time::Duration;
 
 use programs::{Ended, Program};
@@ -109,21 +108,10 @@ fn c102_c186_c190_a_second_signal_ends_it_now_and_says_so() {
         program.prints("deaf is ready");
         program.signal("TERM");
         program.prints("deaf was told");
-        let ended = program.signal_until_it_ends(second);
+        program.signal(second);
+        let ended = program.end();
         assert_eq!((ended.code, ended.signal), (Some(code), None), "{ended:#?}");
         assert!(ended.last_words().starts_with("forced to end by a second signal, SIG"), "{ended:#?}");
-    }
-}
-
-/// As `timeout` does, and whoever passes on to a process what its group has had already.
-#[test]
-fn the_same_signal_twice_in_the_same_moment_is_one_request() {
-    for _ in 0..20 {
-        let mut program = start("stopped");
-        program.prints("all are ready");
-        let id = program.id();
-        assert!(Command::new("kill").args(["-TERM", &id, &id]).status().expect("there is `kill`").success());
-        check(&program.end(), 0, "stopped cleanly: 2 services");
     }
 }
 
@@ -140,7 +128,8 @@ fn c095_c102_an_end_that_nobody_reads_of_comes_all_the_same() {
     assert_eq!(program.end().code, Some(3), "the deadline holds");
     let program = start();
     program.signal("TERM");
-    assert!(matches!(program.signal_until_it_ends("INT").code, Some(130 | 143)), "and a second signal ends it");
+    program.signal("INT");
+    assert!(matches!(program.end().code, Some(130 | 143)), "and a second signal ends it");
 }
 
 #[test]
@@ -155,7 +144,8 @@ fn c102_a_second_signal_ends_it_also_when_a_service_blocks_a_worker() {
     program.prints("all are ready");
     program.signal("TERM");
     program.prints("blocked");
-    let ended = program.signal_until_it_ends("TERM");
+    program.signal("TERM");
+    let ended = program.end();
     assert_eq!(ended.code, Some(128 + 15), "{ended:#?}");
     assert!(ended.last_words().starts_with("forced to end by a second signal, SIGTERM"), "{ended:#?}");
 }
