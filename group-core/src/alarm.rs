@@ -34,6 +34,10 @@ impl Alarm {
         }
     }
 
+    pub(crate) fn until(&self) -> Option<Moment> {
+        self.until
+    }
+
     /// Ready when it rings, once.
     pub(crate) fn poll(&mut self, task: &mut Context<'_>) -> Poll<()> {
         if self.until.is_none() || self.is_heard && !self.sleep.is_elapsed() {

@@ -186,17 +186,26 @@ impl Context {
         self.shared.tell(Message::Extend(self.id, by));
     }
 
+    #[cfg(feature = "http")]
     pub(crate) fn tell(&self, news: News) {
         self.shared.tell(Message::Service(self.id, news));
     }
 
-    /// Tells the driver without waking it: it hears when something else comes, or when it is woken.
+    /// Tells the driver without waking it: of the service's own task, which has it [look](Self::drive) when it was polled.
     pub(crate) fn tell_silently(&self, news: News) {
         self.shared.inbox.put_silently(Message::Service(self.id, news));
     }
 
     pub(crate) fn wake_driver(&self) {
         self.shared.inbox.wake();
+    }
+
+    /// Has the driver deal with what was told, here and now.
+    pub(crate) fn drive(&self) {
+        if let Some(mut driver) = self.shared.inbox.take_up() {
+            driver.receive_all();
+            self.shared.inbox.lay_down(driver);
+        }
     }
 }
 

@@ -1,16 +1,22 @@
 //! The thin shell around the lifecycle: carries out its actions, feeds it events, decides nothing.
+//!
+//! Who has news takes it up: a service's task, after each poll. So one service leads to the next with no task between
+//! them, which would cost as much as the service's own, and often another thread. What comes from elsewhere wakes the
+//! driver's own task, which minds the clock, too.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::coop;
 
 use crate::alarm::Alarm;
+use crate::inbox::Inbox;
 use crate::journal::{Journal, PATIENCE};
 use crate::lifecycle::{Action, Again, Budget, Event, Id, Lifecycle, Outcome, Restarts, Timer, When};
 use crate::lock::lock;
@@ -28,6 +34,8 @@ const AT_ONCE: usize = 16;
 
 pub(crate) struct Driver {
     shared: Arc<Shared>,
+    /// Those that were taken from the inbox.
+    messages: Vec<Message>,
     lifecycle: Lifecycle,
     budget: Budget,
     /// What is to be launched.
@@ -37,6 +45,10 @@ pub(crate) struct Driver {
     timers: BinaryHeap<Reverse<(Moment, Timer)>>,
     /// Timers that were put off after they were armed.
     put_off: HashMap<Timer, Moment>,
+    /// When its task looks at the timers at the latest, if it does.
+    alarm: Option<Moment>,
+    /// Whether that is later than it should.
+    is_to_aim: bool,
     started: Option<oneshot::Sender<()>>,
     /// When the stop was asked for, once it was.
     asked: Option<Moment>,
@@ -50,9 +62,26 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.shared.inbox.close();
         if !self.lifecycle.is_over() {
-            self.journal(|journal| journal.blame_at_the_end(None, "its runtime was shut down while it ran".into()));
+            let how =
+                if thread::panicking() { "it panicked while it ran" } else { "its runtime was shut down while it ran" };
+            self.journal(|journal| journal.blame_at_the_end(None, how.into()));
             self.report(Outcome::UncleanStop);
         }
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// However its task ends, so does the driver.
+struct Ends<'a>(&'a Inbox);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -74,6 +103,7 @@ impl Driver {
         let policies = shared.members.iter().map(|member| member.spec.more().restart.policy).enumerate();
         let again = |policy| Restarting { restarts: Restarts::new(policy), wait: Duration::ZERO };
         Self {
+            messages: Vec::new(),
             factories: factories.into_iter().map(Some).collect(),
             again: policies
                 .filter(|(_, policy)| policy.when != When::Never)
@@ -81,6 +111,8 @@ impl Driver {
                 .collect(),
             timers: BinaryHeap::new(),
             put_off: HashMap::new(),
+            alarm: None,
+            is_to_aim: false,
             started: Some(started),
             asked: None,
             tells: Moment::FIRST.after(PATIENCE),
@@ -92,33 +124,50 @@ impl Driver {
     }
 
     /// Runs the group to its end.
-    pub(crate) async fn run(mut self) {
-        let mut messages = Vec::new();
+    pub(crate) async fn run(mut self: Box<Self>) {
+        let shared = Arc::clone(&self.shared);
+        let _ends = Ends(&shared.inbox);
         // What has come before there was a driver comes before the start.
-        poll_fn(|task| Poll::Ready(self.shared.inbox.poll_take(&mut messages, task).is_ready())).await;
-        self.receive_all(&mut messages);
+        self.messages = shared.inbox.take();
+        self.receive_all();
         self.look_at_the_clock();
         self.feed(Event::Begin, None);
-        let mut alarm = Alarm::new(self.shared.begun);
-        while !self.lifecycle.is_over() {
-            self.aim(&mut alarm);
-            poll_fn(|task| {
-                let taken = self.shared.inbox.poll_take(&mut messages, task);
-                if taken.is_ready() { taken } else { alarm.poll(task) }
-            })
-            .await;
-            if messages.is_empty() {
-                self.look_at_the_clock();
-                self.elapse();
-            }
-            self.receive_all(&mut messages);
+        let mut alarm = Alarm::new(shared.begun);
+        let mut driver = self;
+        while !driver.lifecycle.is_over() {
+            driver.aim(&mut alarm);
+            shared.inbox.lay_down(driver);
             // However many messages come, others have their turn, too.
             coop::consume_budget().await;
+            let mut rings = false;
+            let taken_up = poll_fn(|task| {
+                rings |= alarm.poll(task).is_ready();
+                shared.inbox.poll_take_up(rings, task)
+            });
+            let Some(taken_up) = taken_up.await else { return };
+            driver = taken_up;
+            driver.receive_all();
+            if rings && !driver.lifecycle.is_over() {
+                driver.look_at_the_clock();
+                driver.elapse();
+            }
         }
-        self.finish();
+        driver.finish();
     }
 
-    fn receive_all(&mut self, messages: &mut Vec<Message>) {
+    /// Where the inbox puts messages when the driver is taken up.
+    pub(crate) fn messages(&mut self) -> &mut Vec<Message> {
+        &mut self.messages
+    }
+
+    /// Whether there is something to do that only its own task does.
+    pub(crate) fn needs_its_task(&self) -> bool {
+        self.is_to_aim || self.lifecycle.is_over()
+    }
+
+    /// Deals with what has come.
+    pub(crate) fn receive_all(&mut self) {
+        let mut messages = std::mem::take(&mut self.messages);
         for (nth, message) in messages.drain(..).enumerate() {
             if nth % AT_ONCE == 0 {
                 self.look_at_the_clock();
@@ -128,6 +177,7 @@ impl Driver {
                 self.receive(message);
             }
         }
+        self.messages = messages;
     }
 
     /// All that comes at once has happened at one moment.
@@ -276,7 +326,18 @@ impl Driver {
             Timer::Deadline => self.budget.deadline(),
             Timer::LastGrace => self.budget.last_grace(),
         };
-        self.timers.push(Reverse((self.now.after(lasts), timer)));
+        let at = self.now.after(lasts);
+        self.is_to_aim |= self.alarm.is_none_or(|alarm| at.min(self.tells) < alarm);
+        let next = Reverse((at, timer));
+        // One that means nothing any more makes room: hardly ever does any elapse.
+        let is_over = |&Reverse((_, first)): &_| !self.lifecycle.awaits(first);
+        if self.timers.peek().is_some_and(is_over)
+            && let Some(mut first) = self.timers.peek_mut()
+        {
+            *first = next;
+        } else {
+            self.timers.push(next);
+        }
     }
 
     /// How long a service may take to stop from now on, if it would like this long.
@@ -308,6 +369,7 @@ impl Driver {
 
     /// Aims the alarm at the next timer that still means something, if there is any.
     fn aim(&mut self, alarm: &mut Alarm) {
+        self.is_to_aim = false;
         while let Some(&Reverse((at, timer))) = self.timers.peek() {
             if !self.lifecycle.awaits(timer) {
                 self.timers.pop();
@@ -315,9 +377,11 @@ impl Driver {
                 self.timers.pop();
                 self.timers.push(Reverse((later, timer)));
             } else {
-                return alarm.aim(at.min(self.tells));
+                alarm.aim(at.min(self.tells));
+                break;
             }
         }
+        self.alarm = alarm.until();
     }
 
     fn elapse(&mut self) {
@@ -336,7 +400,7 @@ impl Driver {
         }
     }
 
-    fn finish(mut self) {
+    fn finish(mut self: Box<Self>) {
         self.drop_unbuilt();
         self.drop_provided();
         self.report(self.lifecycle.outcome());

@@ -525,7 +525,7 @@ impl Group {
         });
         let (started_sender, started) = oneshot::channel();
         let lifecycle = Lifecycle::new(plan, &rules, !drain_delay.is_zero());
-        let driver = Driver::new(Arc::clone(&shared), lifecycle, budget, factories, started_sender);
+        let driver = Box::new(Driver::new(Arc::clone(&shared), lifecycle, budget, factories, started_sender));
         // Spawned, never run inside `block_on`: there, every wake would cross threads.
         let driver = tokio::spawn(driver.run());
         Ok((Running::new(Handle::new(shared), driver), started))

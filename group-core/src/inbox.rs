@@ -1,26 +1,34 @@
 //! What reaches a driver, from every task and thread.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
+use crate::driver::Driver;
 use crate::lock::lock;
 use crate::shared::Message;
 
 /// Room for so many messages is kept: hardly ever do more wait at once.
 const ROOM: usize = 64;
 
-/// Where messages wait for the driver, which takes all of them at once. It is there before the driver is.
+/// Where messages wait for the driver, and the driver for messages. It is there before the driver is.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     queue: Mutex<Queue>,
+    /// Whether messages wait.
+    holds_any: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     messages: Vec<Message>,
-    /// Who waits for the next.
+    /// While nobody has taken it up.
+    driver: Option<Box<Driver>>,
+    /// Whether its task looked for it while somebody else had taken it up.
+    is_missed: bool,
+    /// Wakes the driver's task, or who waits for a message before there is a driver.
     reader: Option<Waker>,
-    /// Nobody will read it any more.
+    /// The driver is gone.
     is_closed: bool,
 }
 
@@ -31,11 +39,13 @@ impl Inbox {
         self.wake();
     }
 
-    /// Puts a message in that is read when something else comes, or when [`wake`](Self::wake) says so.
+    /// Puts a message in that is read when something else comes, or by who puts it in and
+    /// [takes up](Self::take_up) the driver.
     pub(crate) fn put_silently(&self, message: Message) {
         let mut queue = lock(&self.queue);
         if !queue.is_closed {
             queue.messages.push(message);
+            self.holds_any.store(true, Ordering::Relaxed);
         }
     }
 
@@ -47,27 +57,70 @@ impl Inbox {
         }
     }
 
-    /// Takes all that wait, in order, for `messages`, which is empty. Ready if there are any.
-    pub(crate) fn poll_take(&self, messages: &mut Vec<Message>, task: &mut Context<'_>) -> Poll<()> {
+    /// The driver and what waits for it. None if nothing does, or somebody else has taken it up, who will see to it.
+    pub(crate) fn take_up(&self) -> Option<Box<Driver>> {
+        // What this thread has put in, it sees.
+        if !self.holds_any.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut queue = lock(&self.queue);
+        let driver = queue.driver.take()?;
+        Some(self.with_messages(driver, &mut queue))
+    }
+
+    /// The same for the driver's own task, which takes it up for more than messages, and is woken when there is
+    /// something to do. Ready with none when the driver is gone.
+    pub(crate) fn poll_take_up(&self, is_time: bool, task: &mut Context<'_>) -> Poll<Option<Box<Driver>>> {
+        let mut queue = lock(&self.queue);
+        if queue.is_closed {
+            return Poll::Ready(None);
+        }
+        queue.is_missed = queue.driver.is_none();
+        let has_messages = !queue.messages.is_empty();
+        if let Some(driver) = queue.driver.take_if(|driver| is_time || has_messages || driver.needs_its_task()) {
+            return Poll::Ready(Some(self.with_messages(driver, &mut queue)));
+        }
+        queue.reader = Some(task.waker().clone());
+        Poll::Pending
+    }
+
+    fn with_messages(&self, mut driver: Box<Driver>, queue: &mut Queue) -> Box<Driver> {
+        let messages = driver.messages();
         messages.shrink_to(ROOM);
-        self.poll(task, |waiting| {
-            std::mem::swap(waiting, messages);
-            !messages.is_empty()
-        })
+        std::mem::swap(&mut queue.messages, messages);
+        self.holds_any.store(false, Ordering::Relaxed);
+        driver
+    }
+
+    /// Leaves the driver to whoever takes it up next: its task, if something is to be done already.
+    pub(crate) fn lay_down(&self, driver: Box<Driver>) {
+        let mut queue = lock(&self.queue);
+        if queue.is_closed {
+            // It is dropped after the lock is released.
+            return;
+        }
+        let is_needed = queue.is_missed || !queue.messages.is_empty() || driver.needs_its_task();
+        queue.driver = Some(driver);
+        let reader = if is_needed { queue.reader.take() } else { None };
+        drop(queue);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 
     /// Ready once such a message waits. It stays there.
     pub(crate) fn poll_holds(&self, is_such: impl Fn(&Message) -> bool, task: &mut Context<'_>) -> Poll<()> {
-        self.poll(task, |waiting| waiting.iter().any(is_such))
-    }
-
-    fn poll(&self, task: &mut Context<'_>, look: impl FnOnce(&mut Vec<Message>) -> bool) -> Poll<()> {
         let mut queue = lock(&self.queue);
-        if look(&mut queue.messages) {
+        if queue.messages.iter().any(is_such) {
             return Poll::Ready(());
         }
         queue.reader = Some(task.waker().clone());
         Poll::Pending
+    }
+
+    /// What has come before there was a driver.
+    pub(crate) fn take(&self) -> Vec<Message> {
+        std::mem::take(&mut lock(&self.queue).messages)
     }
 
     /// Whether such a message waits.
@@ -75,11 +128,14 @@ impl Inbox {
         lock(&self.queue).messages.iter().any(is_such)
     }
 
-    /// Nobody will read it any more.
+    /// Nobody will read it any more, and who waits for that hears of it.
     pub(crate) fn close(&self) {
         let closed = Queue { is_closed: true, ..Queue::default() };
         // What is in it is dropped after the lock is released.
-        let _rest = std::mem::replace(&mut *lock(&self.queue), closed);
+        let mut rest = std::mem::replace(&mut *lock(&self.queue), closed);
+        if let Some(reader) = rest.reader.take() {
+            reader.wake();
+        }
     }
 }
 

@@ -122,8 +122,14 @@ impl Clone for Remains {
 impl Drop for Remains {
     fn drop(&mut self) {
         // As with an `Arc`: what the others did has been done when the last lets go.
-        if self.cx.member().remains.fetch_sub(1, Ordering::AcqRel) == 1 {
+        let member = self.cx.member();
+        if member.remains.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let is_own_task = member.is_own_polled.load(Ordering::Relaxed);
             crate::runner::gone(&self.cx);
+            // Its own task has the driver look when it was polled.
+            if !is_own_task {
+                self.cx.wake_driver();
+            }
         }
     }
 }

@@ -22,52 +22,56 @@ use crate::{BoxError, Context};
 
 /// A service's task, from `new` to its drop. However it ends, even aborted before it ever ran, the
 /// driver hears of every panic and that it is gone, and nothing of it is left by then.
-pub(crate) struct Life {
+pub(crate) struct Life(Option<Alive>);
+
+/// Until it is over.
+struct Alive {
     run: Run,
     remains: Remains,
 }
 
 impl Life {
     pub(crate) fn new(factory: Factory, cx: Context) -> Self {
-        let step = Step::Unbuilt(Some(factory));
-        let run = Run { step, start: None, service: None, heard: false, is_just_built: false };
-        Self { run, remains: Remains::first(cx) }
+        let run = Run { step: Step::Unbuilt(Some(factory)), start: None, service: None, heard: false };
+        Self(Some(Alive { run, remains: Remains::first(cx) }))
+    }
+
+    /// Drops what is left of it.
+    fn end(&mut self) -> Option<Context> {
+        let Alive { run, remains } = self.0.as_mut()?;
+        let cx = remains.cx().clone();
+        let polls = cx.member().polls_own();
+        run.end(&cx);
+        self.0 = None;
+        drop(polls);
+        Some(cx)
     }
 }
 
 impl Future for Life {
     type Output = ();
 
+    /// What it has told the driver is dealt with at the end: what it runs may block the thread, and should not have the
+    /// driver wait behind it.
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
-        let Self { run, remains } = &mut *self;
-        let (cx, member) = (remains.cx(), remains.cx().member());
-        let _polls = member.polls_own();
-        // Before it looks, so that it is woken by what comes after.
-        if let Step::Unbuilt(_) = run.step {
-            member.is_woken_by(task.waker());
+        let Some(Alive { run, remains }) = &mut self.0 else { return Poll::Ready(()) };
+        if run.poll(remains.cx(), task).is_pending() {
+            remains.cx().drive();
+            return Poll::Pending;
         }
-        if member.is_aborted() {
-            return Poll::Ready(());
-        }
-        let gone_on = caught_now(|| run.go_on(cx, task));
-        if std::mem::take(&mut run.is_just_built) {
-            cx.wake_driver();
-        }
-        match gone_on {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(())) => member.stopped.set(cx.now()),
-            Err(panicked) => cx.tell(News::Failed(panicked)),
+        if let Some(cx) = self.end() {
+            cx.drive();
         }
         Poll::Ready(())
     }
 }
 
-/// Destructors run in here, too, and may panic. To be aborted is to be dropped, and so is to be over.
+/// To be aborted by the runtime is to be dropped.
 impl Drop for Life {
     fn drop(&mut self) {
-        let cx = self.remains.cx();
-        let _polls = cx.member().polls_own();
-        self.run.end(cx);
+        if let Some(cx) = self.end() {
+            cx.wake_driver();
+        }
     }
 }
 
@@ -75,12 +79,12 @@ impl Drop for Life {
 pub(crate) fn gone(cx: &Context) {
     // What failed too late for anybody to wait for it.
     if let Some(children) = cx.member().take_children() {
-        children.take_failures().into_iter().for_each(|error| cx.tell(News::Failed(error)));
+        children.take_failures().into_iter().for_each(|error| cx.tell_silently(News::Failed(error)));
     }
     if let Err(panicked) = caught_now(|| cx.member().leave()) {
-        cx.tell(News::Failed(panicked));
+        cx.tell_silently(News::Failed(panicked));
     }
-    cx.tell(News::Gone);
+    cx.tell_silently(News::Gone);
 }
 
 /// What the task does.
@@ -92,9 +96,6 @@ struct Run {
     service: Option<Arc<dyn DynService>>,
     /// Whether anybody took a [`Shutdown`](crate::Shutdown) before `start` ran.
     heard: bool,
-    /// Whether the driver was told so, and is still to be woken for it: at once, it would wait on the thread that
-    /// runs this, in a place from which no other thread takes it, and `start` may block the thread.
-    is_just_built: bool,
 }
 
 enum Step {
@@ -115,6 +116,25 @@ enum Step {
 }
 
 impl Run {
+    /// Ready when it is over, or aborted.
+    fn poll(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<()> {
+        let member = cx.member();
+        let _polls = member.polls_own();
+        // Before it looks, so that it is woken by what comes after.
+        if let Step::Unbuilt(_) = self.step {
+            member.is_woken_by(task.waker());
+        }
+        if member.is_aborted() {
+            return Poll::Ready(());
+        }
+        match caught_now(|| self.go_on(cx, task)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(())) => member.stopped.set(cx.now()),
+            Err(panicked) => cx.tell_silently(News::Failed(panicked)),
+        }
+        Poll::Ready(())
+    }
+
     fn go_on(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<()> {
         while !matches!(self.step, Step::Over) {
             self.step = ready!(self.next(cx, task));
@@ -168,13 +188,12 @@ impl Run {
             Ok(service) => {
                 cx.member().set_instance(Arc::clone(&service));
                 cx.tell_silently(News::Built);
-                self.is_just_built = true;
                 self.service = Some(service);
                 self.heard = cx.member().hears();
                 self.begin(cx)
             }
             Err(error) => {
-                cx.tell(News::Failed(error));
+                cx.tell_silently(News::Failed(error));
                 Step::Over
             }
         }
@@ -199,10 +218,7 @@ impl Run {
             return self.told(cx);
         }
         match start.poll_ready(cx, task) {
-            Poll::Ready(Ok(())) if !matches!(ended, Poll::Ready(Err(_))) => {
-                self.is_just_built = false;
-                cx.tell(News::Ready);
-            }
+            Poll::Ready(Ok(())) if !matches!(ended, Poll::Ready(Err(_))) => cx.tell_silently(News::Ready),
             // What `start` returned, if it did, says more.
             Poll::Ready(Err(Unfired)) if ended.is_pending() => {
                 ended = start.give_up("its `Ready` was dropped before it was fired".into(), cx, task);
@@ -215,7 +231,7 @@ impl Run {
             Err(mut failed) => failed.tell(cx),
             // That it has ended means nothing any more.
             Ok(()) if cx.member().is_asked_to_stop() => {}
-            Ok(()) => cx.tell(News::Ended),
+            Ok(()) => cx.tell_silently(News::Ended),
         }
         Poll::Ready(Step::Ended)
     }
@@ -303,7 +319,7 @@ async fn stop_after_tickers(
     cx: Context,
 ) -> Option<Result<(), BoxError>> {
     children.tickers_ended().await;
-    children.take_failures().into_iter().for_each(|error| cx.tell(News::Failed(error)));
+    children.take_failures().into_iter().for_each(|error| cx.tell_silently(News::Failed(error)));
     service.stop()?.await
 }
 
@@ -315,7 +331,7 @@ fn after_stop(stopped: Result<Option<Result<(), BoxError>>, BoxError>, cx: &Cont
             Step::Returning
         }
         Err(panicked) => {
-            cx.tell(News::Failed(panicked));
+            cx.tell_silently(News::Failed(panicked));
             Step::Over
         }
     }
@@ -344,8 +360,8 @@ struct Failed {
 
 impl Failed {
     fn tell(&mut self, cx: &Context) {
-        self.error.take().into_iter().for_each(|error| cx.tell(News::Failed(error)));
-        self.besides.drain(..).for_each(|error| cx.tell(News::AlsoFailed(error)));
+        self.error.take().into_iter().for_each(|error| cx.tell_silently(News::Failed(error)));
+        self.besides.drain(..).for_each(|error| cx.tell_silently(News::AlsoFailed(error)));
     }
 }
 
@@ -501,6 +517,6 @@ async fn wind_up(children: Arc<Children>, cx: Context) -> Result<(), BoxError> {
 
 fn tell_failed(result: Result<(), BoxError>, cx: &Context) {
     if let Err(error) = result {
-        cx.tell(News::Failed(error));
+        cx.tell_silently(News::Failed(error));
     }
 }

@@ -2,12 +2,13 @@
 
 use group::{Group, Outcome, Role, Shutdown, Stage as During};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::support::{
     Act::{Fail, Return, Take},
     Journal,
     Point::{Asked, Run, Stop},
-    Stage as _, failures, in_time, listen, logged, secs, started_and_stopped, stops, then,
+    Stage as _, failures, in_time, listen, logged, panic_when_told, secs, started_and_stopped, stops, then,
 };
 
 #[tokio::test(start_paused = true)]
@@ -143,6 +144,16 @@ fn c190_who_waits_for_a_group_hears_of_it_when_its_runtime_is_shut_down() {
     assert_eq!(report.outcome(), Outcome::UncleanStop);
     assert!(report.to_string().contains("its runtime was shut down while it ran"), "{report}");
     assert!(!runtime().block_on(async { in_time(handle.wait()).await }).is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c190_who_waits_for_a_group_hears_of_it_when_what_it_logs_to_panics() {
+    listen();
+    panic_when_told("s1 is ready");
+    let begun = Instant::now();
+    let report = in_time(Journal::default().group(["s1", "s2"]).start()).await.expect_err("it panicked").into_report();
+    assert_eq!((report.outcome(), begun.elapsed()), (Outcome::UncleanStop, secs(0)));
+    assert!(report.to_string().contains("it panicked while it ran"), "{report}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! What the cases share: a journal, a service that acts from a script, and the log of this thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -464,6 +464,7 @@ pub(crate) async fn text_at(addr: SocketAddr, path: &'static str) -> String {
 
 thread_local! {
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static PANICS_AT: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
 /// Listens to what is logged on this thread, which a test must do before it does anything else.
@@ -473,6 +474,11 @@ pub(crate) fn listen() {
     // program another thread came to first.
     ONCE.call_once(|| tracing::subscriber::set_global_default(Listener).expect("nobody else listens"));
     LOG.take();
+}
+
+/// From now on, who listens panics when this is logged.
+pub(crate) fn panic_when_told(what: &'static str) {
+    PANICS_AT.set(Some(what));
 }
 
 /// What was logged since then, each event as `LEVEL message`.
@@ -499,6 +505,7 @@ impl tracing::Subscriber for Listener {
                 let _ = write!(line, " {value:?}");
             }
         });
+        assert!(!PANICS_AT.get().is_some_and(|what| line.contains(what)), "there is no room for it");
         LOG.with_borrow_mut(|lines| lines.push(line));
     }
 

@@ -118,10 +118,14 @@ fn block_for_ever() -> ! {
 }
 
 async fn block_every_worker(cx: Context) {
-    // The last one takes the thread of the service itself.
-    for _ in 1..tokio::runtime::Handle::current().metrics().num_workers() {
-        cx.spawn(async { block_for_ever() });
-    }
+    // The last one takes the thread of the service itself, and with it what is spawned there: the others are from elsewhere.
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::spawn(move || {
+        let _in_runtime = runtime.enter();
+        for _ in 1..runtime.metrics().num_workers() {
+            cx.spawn(async { block_for_ever() });
+        }
+    });
     block_for_ever()
 }
 
