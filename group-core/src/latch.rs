@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// Is set once, and waited for by many. A `CancellationToken` is that, too, and a tree and an allocation besides.
 #[derive(Debug, Default)]
@@ -22,9 +23,13 @@ impl Latch {
         self.is_set.load(Ordering::Acquire)
     }
 
+    /// Is told when it is set, from here on: look only now whether it is already.
+    pub(crate) fn notified(&self) -> Notified<'_> {
+        self.set.notified()
+    }
+
     pub(crate) async fn wait(&self) {
-        // From here on it is told, so that it cannot be set between the look and the wait.
-        let set = self.set.notified();
+        let set = self.notified();
         if !self.is_set() {
             set.await;
         }

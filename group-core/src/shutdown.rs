@@ -6,6 +6,8 @@ use std::task::{self, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use tokio::sync::futures::Notified;
+
 use crate::Context;
 use crate::member::Member;
 
@@ -86,7 +88,7 @@ impl Shutdown {
 struct Requested<'a> {
     member: &'a Member,
     /// When anybody else polls it.
-    elsewhere: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync + 'a>>>,
+    elsewhere: Option<Pin<Box<Notified<'a>>>>,
 }
 
 impl Future for Requested<'_> {
@@ -99,8 +101,9 @@ impl Future for Requested<'_> {
         } else if member.is_own_task(task.waker()) {
             Poll::Pending
         } else {
-            let elsewhere = || Box::pin(member.stop_request().latch.wait()) as _;
-            self.elsewhere.get_or_insert_with(elsewhere).as_mut().poll(task)
+            let latch = &member.stop_request().latch;
+            let set = self.elsewhere.get_or_insert_with(|| Box::pin(latch.notified()));
+            if latch.is_set() { Poll::Ready(()) } else { set.as_mut().poll(task) }
         }
     }
 }

@@ -195,12 +195,13 @@ impl Model<'_> {
         let tickers = self.start_tickers();
         let variants = self.start.iter().map(|method| {
             let call = call_start(method);
-            delegate(method, &head, &quote!(__g::Result), &quote!(let this = self; #tickers #call))
+            let cfgs = cfgs(&method.attrs);
+            let future = started(method.sig.ident.span(), &quote!(#tickers #call));
+            quote!(#(#cfgs)* #head #future)
         });
         let otherwise = (!self.tickers.is_empty()).then(|| {
             let condition = unless_any(&self.start);
-            let only_ticks = quote!(let this = self; #tickers __g::only_ticks(&cx).await);
-            let future = future(Span::call_site(), &quote!(__g::Result), &only_ticks);
+            let future = started(Span::call_site(), &quote!(#tickers __g::only_ticks(&cx).await));
             quote!(#condition #head #future)
         });
         quote!(#(#variants)* #otherwise)
@@ -364,6 +365,13 @@ fn future(at: Span, output: &TokenStream, body: &TokenStream) -> TokenStream {
     quote!(#returned { #async_move { #body } })
 }
 
+/// The same, of a `start`. What is renamed within a future is in it twice.
+fn started(at: Span, body: &TokenStream) -> TokenStream {
+    let returned = returned(at, &quote!(__g::Result));
+    let async_move = quote_spanned!(at=> async move);
+    quote!(#returned { let this = self; #async_move { #body } })
+}
+
 /// The type of such a future.
 fn returned(at: Span, output: &TokenStream) -> TokenStream {
     let (opaque, open, close) = (quote_spanned!(at=> impl), quote_spanned!(at=> <), quote_spanned!(at=> >));
@@ -378,17 +386,15 @@ pub(super) fn this(method: &Method) -> TokenStream {
 /// Calls the user's `start`. It expects `this` and `cx`.
 fn call_start(method: &Method) -> TokenStream {
     let name = &method.sig.ident;
-    let (outcome, this) = (outcome(method), this(method));
+    let (outcome, this, names) = (outcome(method), this(method), param_names(method));
     let params = method.params().map(take);
-    if method.is_async() {
-        return quote!(#outcome(Self::#name(#this, #(#params),*).await));
-    }
-    // Parameters are taken here, so that readiness is held back before the thread runs.
-    let names = param_names(method);
-    quote! {
-        #(let #names = #params;)*
-        __g::on_thread(&cx, move || #outcome(Self::#name(#this, #(#names),*))).await
-    }
+    let call = if method.is_async() {
+        quote!(#outcome(Self::#name(#this, #(#names),*).await))
+    } else {
+        quote!(__g::on_thread(&cx, move || #outcome(Self::#name(#this, #(#names),*))).await)
+    };
+    // Taken here, so that readiness is held back before a thread runs, and not as what the future keeps until it ends.
+    quote!(#(let #names = #params;)* #call)
 }
 
 /// Calls the user's `grpc`. It expects `self` and `services`.
