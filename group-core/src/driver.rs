@@ -238,44 +238,54 @@ impl Driver {
     }
 
     /// `error` is what the event is about, for the journal.
-    fn feed(&mut self, event: Event, mut error: Option<BoxError>) {
+    fn feed(&mut self, event: Event, error: Option<BoxError>) {
         let mut actions = self.lifecycle.handle(event);
+        if !actions.is_empty() {
+            self.journal(|journal| self.write_down(&actions, error, journal));
+        }
         for action in actions.drain(..) {
-            self.carry_out(action, &mut error);
+            self.carry_out(action);
         }
         self.lifecycle.reuse(actions);
     }
 
-    fn carry_out(&mut self, action: Action, error: &mut Option<BoxError>) {
+    fn write_down(&self, actions: &[Action], mut error: Option<BoxError>, journal: &mut Journal) {
+        let members = &self.shared.members;
+        for &action in actions {
+            match action {
+                Action::Launch(id) => journal.launched(id, &members[id]),
+                Action::Restart(id) => journal.restarted(id, &members[id]),
+                Action::Stop(id) => journal.stop_asked(id, &members[id]),
+                Action::Abort(id) => journal.aborted(id),
+                Action::Blame(fault) => journal.blame(fault, error.take(), members),
+                Action::TellReady(id) => journal.ready(id, &members[id]),
+                Action::TellBackoff(id) => {
+                    if let Some(again) = self.again.get(&id) {
+                        journal.backing_off(id, &members[id], again.wait, again.restarts.in_a_row());
+                    }
+                }
+                Action::TellTooOften(id) => Journal::too_often(&members[id]),
+                Action::Lose(id) => journal.lost(id, &members[id]),
+                Action::TellCompleted(id) => journal.completed(id, &members[id]),
+                Action::TellGone(id) => journal.gone(id, &members[id]),
+                Action::TellGroupReady => journal.group_ready(),
+                Action::TellLameDuck(reason) => journal.lame_duck(reason, members),
+                Action::TellStopping(reason) => journal.stopping(reason, members),
+                Action::Arm(_) | Action::TellGroupGone => {}
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
         let shared = &self.shared;
-        let members = &shared.members;
         match action {
             Action::Launch(id) => self.launch(id),
-            Action::Restart(id) => {
-                self.journal(|journal| journal.restarted(id, &members[id]));
-                members[id].start_again();
-            }
-            Action::Stop(id) => {
-                self.journal(|journal| journal.stop_asked(id, &members[id]));
-                members[id].ask_to_stop();
-            }
-            Action::Abort(id) => {
-                self.journal(|journal| journal.aborted(id));
-                members[id].abort();
-            }
+            Action::Restart(id) => shared.members[id].start_again(),
+            Action::Stop(id) => shared.members[id].ask_to_stop(),
+            Action::Abort(id) => shared.members[id].abort(),
+            Action::Lose(id) => shared.members[id].give_up(),
             Action::Arm(timer) => self.arm(timer),
-            Action::Blame(fault) => self.journal(|journal| journal.blame(fault, error.take(), members)),
-            Action::TellReady(id) => self.journal(|journal| journal.ready(id, &members[id])),
-            Action::TellBackoff(id) => self.tell_backoff(id),
-            Action::TellTooOften(id) => Journal::too_often(&members[id]),
-            Action::Lose(id) => {
-                self.journal(|journal| journal.lost(id, &members[id]));
-                members[id].give_up();
-            }
-            Action::TellCompleted(id) => self.journal(|journal| journal.completed(id, &members[id])),
-            Action::TellGone(id) => self.journal(|journal| journal.gone(id, &members[id])),
             Action::TellGroupReady => {
-                self.journal(Journal::group_ready);
                 shared.ready.set();
                 self.make_room();
                 if let Some(started) = self.started.take() {
@@ -283,34 +293,31 @@ impl Driver {
                     let _ = started.send(());
                 }
             }
-            Action::TellLameDuck(reason) => {
+            Action::TellLameDuck(_) => {
                 self.asked.get_or_insert(self.now);
-                self.journal(|journal| journal.lame_duck(reason, members));
                 shared.lame_duck.begin();
                 shared.stopping.set();
             }
-            Action::TellStopping(reason) => {
+            Action::TellStopping(_) => {
                 self.asked.get_or_insert(self.now);
-                self.journal(|journal| journal.stopping(reason, members));
                 shared.stopping.set();
                 self.tells = self.now.after(PATIENCE);
             }
-            Action::TellGroupGone => {}
+            Action::Blame(_)
+            | Action::TellReady(_)
+            | Action::TellBackoff(_)
+            | Action::TellTooOften(_)
+            | Action::TellCompleted(_)
+            | Action::TellGone(_)
+            | Action::TellGroupGone => {}
         }
     }
 
     fn launch(&mut self, id: Id) {
-        self.journal(|journal| journal.launched(id, &self.shared.members[id]));
         let cx = Context::new(Arc::clone(&self.shared), id);
         if let Some(factory) = self.factories.get_mut(id).and_then(Option::take) {
             tokio::spawn(Life::new(factory, cx));
         }
-    }
-
-    fn tell_backoff(&self, id: Id) {
-        let Some(again) = self.again.get(&id) else { return };
-        let nth = again.restarts.in_a_row();
-        self.journal(|journal| journal.backing_off(id, &self.shared.members[id], again.wait, nth));
     }
 
     fn arm(&mut self, timer: Timer) {

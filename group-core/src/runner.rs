@@ -271,14 +271,12 @@ impl Run {
     /// Runs `stop`, if there is one. A `start` that hears of no stop returns for it, or else nothing can tell
     /// it, and it is dropped.
     fn release(&self, cx: &Context) -> Step {
-        match &self.service {
-            Some(service) if !cx.member().spec.is_dropped_at_once() => {
-                let service = Arc::clone(service);
-                match cx.member().children() {
-                    Some(children) => Step::Stopping(Box::pin(stop_after_tickers(children, service, cx.clone()))),
-                    None => service.stop().map_or(Step::Over, Step::Stopping),
-                }
+        match (&self.service, cx.member().children()) {
+            _ if cx.member().spec.is_dropped_at_once() => Step::Over,
+            (Some(service), Some(children)) => {
+                Step::Stopping(Box::pin(stop_after_tickers(children, Arc::clone(service), cx.clone())))
             }
+            (Some(service), None) if service.has_stop() => Step::Stopping(Arc::clone(service).stop()),
             _ => Step::Over,
         }
     }
@@ -320,7 +318,7 @@ async fn stop_after_tickers(
 ) -> Option<Result<(), BoxError>> {
     children.tickers_ended().await;
     children.take_failures().into_iter().for_each(|error| cx.tell_silently(News::Failed(error)));
-    service.stop()?.await
+    if service.has_stop() { service.stop().await } else { None }
 }
 
 fn after_stop(stopped: Result<Option<Result<(), BoxError>>, BoxError>, cx: &Context) -> Step {

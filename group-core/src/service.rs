@@ -141,8 +141,11 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) trait DynService: Send + Sync {
     fn start(self: Arc<Self>, cx: Context) -> BoxFuture<Result<(), BoxError>>;
 
-    /// `None` when there is no such hook; that may also come of it.
-    fn stop(self: Arc<Self>) -> Option<BoxFuture<Option<Result<(), BoxError>>>>;
+    /// Whether there may be a `stop`: if not, none is made.
+    fn has_stop(&self) -> bool;
+
+    /// `None` comes of it when there is no such hook.
+    fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
 
     /// [`Absent`] when there is no such hook.
     fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>>;
@@ -165,11 +168,12 @@ impl<S: Service> DynService for S {
         Box::pin(<S as Service>::start(self, cx))
     }
 
-    fn stop(self: Arc<Self>) -> Option<BoxFuture<Option<Result<(), BoxError>>>> {
-        if returns::<NoStop, _, _>(<S as Service>::stop) {
-            return None;
-        }
-        Some(Box::pin(async move { unless_absent(<S as Service>::stop(&self).await) }))
+    fn has_stop(&self) -> bool {
+        !returns::<NoStop, _, _>(<S as Service>::stop)
+    }
+
+    fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
+        Box::pin(async move { unless_absent(<S as Service>::stop(&self).await) })
     }
 
     fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>> {
@@ -252,8 +256,6 @@ mod tests {
 
     #[test]
     fn a_service_without_stop_is_known_by_that() {
-        assert!(DynService::stop(Arc::new(Without)).is_none());
-        assert!(DynService::stop(Arc::new(With)).is_some());
-        assert!(DynService::stop(Arc::new(WithOneOfNoSize)).is_some());
+        assert!(!Without.has_stop() && With.has_stop() && WithOneOfNoSize.has_stop());
     }
 }

@@ -272,9 +272,13 @@ impl DynService for Faulty {
         })
     }
 
-    fn stop(self: Arc<Self>) -> Option<BoxFuture<Option<Result<(), BoxError>>>> {
+    fn has_stop(&self) -> bool {
+        self.trap.point == Point::Stop || self.inner.has_stop()
+    }
+
+    fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
         if self.trap.point == Point::Stop {
-            return Some(Box::pin(async move { Some(self.trap.spring().await) }));
+            return Box::pin(async move { Some(self.trap.spring().await) });
         }
         Arc::clone(&self.inner).stop()
     }
