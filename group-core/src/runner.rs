@@ -239,6 +239,11 @@ impl Run {
     /// Drops `start`, unless it has failed and ends by itself, and waits for what it has spawned, which is aborted.
     fn give_up(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
         let Some(start) = &mut self.start else { return Poll::Ready(Step::Ended) };
+        // What it serves already is finished, as when something beside it fails.
+        if cx.member().children().is_some_and(|children| children.are_serving()) {
+            start.failed.get_or_insert_default();
+            start.readiness = Readiness::Settled;
+        }
         if start.failed.is_some() {
             return self.running(cx, task);
         }

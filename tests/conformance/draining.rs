@@ -11,10 +11,12 @@ use group::axum::{
     extract::ConnectInfo,
     routing::{get, post},
 };
-use group::{Cause, Context, Ending, Group, Handle, Outcome, Phase, Report, Restart, Running, Shutdown, State, http};
+use group::{
+    Cause, Context, Ending, Group, Handle, Outcome, Phase, Ready, Report, Restart, Running, Shutdown, State, http,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::io::ReaderStream;
@@ -968,6 +970,50 @@ async fn nor_does_it_where_the_group_goes_on_without() {
     response(&mut stream, "answered").await;
     let report = in_time(running.stop()).await;
     assert!(report.is_clean() && report.service("web").unwrap().drain().unwrap().cut() == 0, "{report}");
+}
+
+struct NeverReady(Arc<Beside>, mpsc::UnboundedSender<Handle>);
+
+#[group::service(register = false, name = "web", http = "127.0.0.1:0", stop_timeout = "60s", critical = false)]
+impl NeverReady {
+    #[get("/held")]
+    async fn held(&self) -> &'static str {
+        self.0.held().await
+    }
+
+    async fn start(&self, shutdown: Shutdown, handle: Handle, _ready: Ready) {
+        self.1.send(handle).expect("it is waited for");
+        shutdown.requested().await;
+    }
+}
+
+async fn until_bound(handle: &Handle) -> SocketAddr {
+    let bound = async {
+        loop {
+            match handle.local_addr("web") {
+                Some(addr) => return addr,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    in_time(bound).await
+}
+
+#[tokio::test]
+async fn nor_where_it_is_given_up_because_it_is_not_ready_in_time() {
+    let (beside, mut group, (started, mut starts)) = (beside(), Group::new(), mpsc::unbounded_channel());
+    group.add(NeverReady(Arc::clone(&beside), started)).configure("web", |spec| spec.start_timeout(millis(300)));
+    group.add_fn("other", |shutdown: Shutdown| async move { shutdown.requested().await });
+    let starting = tokio::spawn(group.start());
+    let handle = in_time(starts.recv()).await.expect("it starts");
+    let mut stream = requested(until_bound(&handle).await, "/held").await;
+    beside.in_flight.notified().await;
+    until_state(&handle, "web", State::Failed).await;
+    beside.may_answer.notify_one();
+    response(&mut stream, "answered").await;
+    let report = in_time(starting.await.unwrap().unwrap().stop()).await;
+    let drain = *report.service("web").unwrap().drain().unwrap();
+    assert_eq!((drain.drained(), drain.cut(), report.is_clean()), (1, 0, true), "{report}");
 }
 
 #[tokio::test(start_paused = true)]
