@@ -217,8 +217,10 @@ impl Journal {
             if !left.is_zero() {
                 next = next.min(left);
             } else if since(from, told) < patience && patience < limit {
-                let (name, waited, limit) = (name(member), Took(waited), Limit(limit));
-                tracing::info!(target: "group", service = name, took = %waited, "still waiting for {name} to {what} ({waited}; {setting} {limit})");
+                let (name, waited, limit, in_hand) = (name(member), Took(waited), Limit(limit), member.in_hand());
+                let connections =
+                    if in_hand == 0 { String::new() } else { format!(": {} in hand", count(in_hand, "connection")) };
+                tracing::info!(target: "group", service = name, took = %waited, in_hand, "still waiting for {name} to {what} ({waited}; {setting} {limit}){connections}");
             }
         }
         next

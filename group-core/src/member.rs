@@ -2,12 +2,16 @@
 
 use std::net::SocketAddr;
 use std::ptr;
+#[cfg(feature = "http")]
+use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Poll, Waker};
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
+#[cfg(feature = "http")]
+use crate::http::Traffic;
 #[cfg(feature = "http")]
 use crate::latch::Tallied;
 use crate::latch::{Latch, Tally};
@@ -66,6 +70,9 @@ struct More {
     addr: OnceLock<SocketAddr>,
     /// What came of the messages that it took, if it took any.
     messages: Mutex<Option<Messages>>,
+    /// Its servers that drain, or have.
+    #[cfg(feature = "http")]
+    draining: Mutex<Vec<Weak<Traffic>>>,
     /// What became of the connections of its servers.
     drain: Mutex<Option<Drain>>,
 }
@@ -395,6 +402,21 @@ impl Member {
 
     pub(crate) fn messages(&self) -> Option<Messages> {
         *lock(&self.more.get()?.messages)
+    }
+
+    /// One of its servers stops.
+    #[cfg(feature = "http")]
+    pub(crate) fn drains(&self, traffic: &Arc<Traffic>) {
+        lock(&self.more().draining).push(Arc::downgrade(traffic));
+    }
+
+    /// Connections on which those that stop have something in hand.
+    pub(crate) fn in_hand(&self) -> usize {
+        #[cfg(feature = "http")]
+        if let Some(more) = self.more.get() {
+            return lock(&more.draining).iter().filter_map(Weak::upgrade).map(|traffic| traffic.left()).sum();
+        }
+        0
     }
 
     /// One of its servers has stopped.

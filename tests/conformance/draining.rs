@@ -253,6 +253,27 @@ async fn c162_a_request_that_is_on_its_way_when_the_stop_comes_is_answered() {
     assert_drained(&in_time(running.wait()).await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_told_what_is_still_in_hand() {
+    listen();
+    let server = Server::start().await;
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        streams.push(requested(server.addr, "/held").await);
+        in_time(server.in_flight.notified()).await;
+    }
+    server.running.handle().stop();
+    sleep(secs(6)).await;
+    let waits = |line: &String| line.contains("still waiting");
+    let line = "INFO still waiting for web to stop (5 s; stop_timeout 10 s): 2 connections in hand";
+    assert_eq!(logged().into_iter().filter(waits).collect::<Vec<_>>(), [line]);
+    for stream in &mut streams {
+        server.may_answer.notify_one();
+        response(stream, "answered").await;
+    }
+    assert_drained(&in_time(server.running.wait()).await);
+}
+
 #[tokio::test]
 async fn what_is_left_at_the_limit_is_cut_and_counted() {
     let never = get(|| async { std::future::pending::<()>().await });

@@ -25,7 +25,8 @@ use tokio::time::{Instant, Sleep, sleep};
 use self::connection::Serving;
 use self::io::Io;
 use self::listen::{Listener, Queue, Stream};
-use self::traffic::{Activity, Traffic};
+use self::traffic::Activity;
+pub(crate) use self::traffic::Traffic;
 
 #[cfg(feature = "listenfd")]
 pub(crate) use self::handed::receive;
@@ -386,6 +387,7 @@ impl Connections {
     /// Stops listening, and returns when all that was accepted is answered and every connection closed.
     async fn drain(mut self, listener: Listener, cx: &Context) {
         self.traffic.stop();
+        cx.member().drains(&self.traffic);
         let drain = Draining { traffic: Arc::clone(&self.traffic), cx, begun: Instant::now() };
         // Where nobody has come for a while, nobody is likely to be on the way.
         let in_use = self.last.is_some_and(|last| last.elapsed() < self.serving.limits.linger);

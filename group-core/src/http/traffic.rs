@@ -26,7 +26,7 @@ const STOPPING: u8 = 2;
 
 /// All connections of one server.
 #[derive(Debug)]
-pub(super) struct Traffic {
+pub(crate) struct Traffic {
     /// That of the service which serves.
     cx: Context,
     begun: Instant,
@@ -105,7 +105,7 @@ impl Traffic {
     }
 
     /// Connections on which something is still in hand.
-    pub(super) fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.waited_for.load(Relaxed)
     }
 
