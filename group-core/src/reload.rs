@@ -64,11 +64,14 @@ impl Handle {
     async fn reload_each(&self) -> Result<(), ReloadError> {
         self.shared.ready.wait().await;
         let _one_at_a_time = self.shared.reloading.lock().await;
-        let _reloading = Reloading::begin(self);
+        let mut reloading = Reloading::begin(self);
         let (mut reloaded, mut failed) = (0, Vec::new());
         for (id, member) in self.shared.members.iter().enumerate() {
             let name = member.spec.get_name();
-            match self.reload_one(id).await {
+            reloading.service = Some(name);
+            let reloads = self.reload_one(id).await;
+            reloading.service = None;
+            match reloads {
                 None => continue,
                 Some(Ok(())) => tracing::info!(target: "group", service = name, "{name} has reloaded"),
                 Some(Err(error)) => {
@@ -112,18 +115,26 @@ impl Handle {
 }
 
 /// The group shows that it reloads as long as this is there.
-struct Reloading<'a>(&'a Handle);
+struct Reloading<'a> {
+    handle: &'a Handle,
+    /// Which service does.
+    service: Option<&'a str>,
+}
 
 impl<'a> Reloading<'a> {
     fn begin(handle: &'a Handle) -> Self {
         lock(&handle.shared.journal).reloading();
-        Self(handle)
+        Self { handle, service: None }
     }
 }
 
 impl Drop for Reloading<'_> {
     fn drop(&mut self) {
-        lock(&self.0.shared.journal).reloaded();
+        lock(&self.handle.shared.journal).reloaded();
+        if let Some(service) = self.service {
+            let why = if self.handle.is_stopping() { "the group stops" } else { "nobody waits for it any more" };
+            tracing::warn!(target: "group", service, "{service} was cut off while it reloaded: {why}");
+        }
     }
 }
 

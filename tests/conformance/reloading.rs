@@ -2,12 +2,13 @@
 
 use group::{Event, Group, Outcome, Phase, ReloadError, Restart, State};
 use tokio::time::Instant;
+use tracing::Level;
 
 use crate::support::{
     Act::{Fail, Hang, Panic, Take},
     Journal,
     Point::{Reload, Run, StartLater, Stop},
-    Probe, Stage as _, failures, in_time, listen, logged, secs, start_aside, until_state,
+    Probe, Stage as _, failures, in_time, listen, logged, logged_at, secs, start_aside, until_state,
 };
 
 /// A service with a `reload` that takes a second.
@@ -52,11 +53,13 @@ async fn c180_the_group_shows_that_it_reloads_and_is_ready_meanwhile() {
 
 #[tokio::test(start_paused = true)]
 async fn c180_a_reload_that_nobody_waits_for_any_more_is_over() {
+    listen();
     let journal = Journal::default();
     let running = Group::new().probe(journal.probe("s1").on(Reload, Hang)).start().await.unwrap();
     let handle = running.handle();
     assert!(tokio::time::timeout(secs(1), handle.reload()).await.is_err());
     assert_eq!(handle.status().phase(), Phase::Running);
+    assert_eq!(logged_at(Level::WARN), ["WARN s1 was cut off while it reloaded: nobody waits for it any more"]);
     assert!(running.stop().await.is_clean());
 }
 
@@ -202,6 +205,7 @@ async fn c184_a_group_that_stops_does_not_reload() {
 
 #[tokio::test(start_paused = true)]
 async fn c184_a_stop_does_not_wait_for_a_reload() {
+    listen();
     let journal = Journal::default();
     let running = Group::new().probe(journal.probe("s1").on(Reload, Hang)).start().await.unwrap();
     let handle = running.handle();
@@ -211,6 +215,7 @@ async fn c184_a_stop_does_not_wait_for_a_reload() {
     assert!(in_time(running.stop()).await.is_clean());
     assert_eq!(asked.elapsed(), secs(0));
     assert!(matches!(reloading.await.unwrap(), Err(ReloadError::Stopping)));
+    assert_eq!(logged_at(Level::WARN), ["WARN s1 was cut off while it reloaded: the group stops"]);
 }
 
 #[tokio::test(start_paused = true)]
