@@ -8,7 +8,7 @@ use crate::support::{
     Act::{Fail, Return, Take},
     Journal,
     Point::{Asked, Run, Stop},
-    Stage as _, failures, in_time, listen, logged, panic_when_told, secs, started_and_stopped, stops, then,
+    Stage as _, failures, in_time, listen, logged, secs, started_and_stopped, stops, then, when_told,
 };
 
 #[tokio::test(start_paused = true)]
@@ -149,7 +149,7 @@ fn c190_who_waits_for_a_group_hears_of_it_when_its_runtime_is_shut_down() {
 #[tokio::test(start_paused = true)]
 async fn c190_who_waits_for_a_group_hears_of_it_when_what_it_logs_to_panics() {
     listen();
-    panic_when_told("s1 is ready");
+    when_told("s1 is ready", || panic!("there is no room for it"));
     let begun = Instant::now();
     let report = in_time(Journal::default().group(["s1", "s2"]).start()).await.expect_err("it panicked").into_report();
     assert_eq!((report.outcome(), begun.elapsed()), (Outcome::UncleanStop, secs(0)));

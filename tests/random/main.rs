@@ -16,6 +16,7 @@ mod probe;
 mod promises;
 mod scale;
 mod scenario;
+mod threads;
 
 use std::str::FromStr;
 
