@@ -93,24 +93,14 @@ impl Drop for OtherPoll<'_> {
     }
 }
 
-/// Held by all that is left of a service: its task, what it spawned, its connections, the thread of a blocking
-/// `start`. When the last of them lets go, the service is gone.
+/// Held by all that is left of a service beside its task: what it spawned, its connections, the thread of a blocking
+/// `start`. When the last of all lets go, the service is gone.
 #[derive(Debug)]
 pub(crate) struct Remains {
     cx: Context,
 }
 
 impl Remains {
-    /// Of a service that begins.
-    pub(crate) fn first(cx: Context) -> Self {
-        cx.member().remains.store(1, Ordering::Relaxed);
-        Self { cx }
-    }
-
-    pub(crate) fn cx(&self) -> &Context {
-        &self.cx
-    }
-
     /// One more, unless the service is gone.
     pub(crate) fn of(cx: &Context) -> Option<Self> {
         let one_more = |left: u32| (left > 0).then(|| left + 1);
@@ -128,15 +118,8 @@ impl Clone for Remains {
 
 impl Drop for Remains {
     fn drop(&mut self) {
-        // As with an `Arc`: what the others did has been done when the last lets go.
-        let member = self.cx.member();
-        if member.remains.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let is_own_task = member.is_own_polled.load(Ordering::Relaxed);
-            crate::runner::gone(&self.cx);
-            // Its own task has the driver look when it was polled.
-            if !is_own_task {
-                self.cx.wake_driver();
-            }
+        if self.cx.let_go() {
+            self.cx.wake_driver();
         }
     }
 }
@@ -439,6 +422,21 @@ impl Member {
 
 /// What a service spawns lives and dies with it.
 impl Context {
+    /// There is its task.
+    pub(crate) fn begin(&self) {
+        self.member().remains.store(1, Ordering::Relaxed);
+    }
+
+    /// Its task, or what holds [`Remains`] of it, lets go. Whether it is gone with that, which is told silently.
+    pub(crate) fn let_go(&self) -> bool {
+        // As with an `Arc`: what the others did has been done when the last lets go.
+        let is_last = self.member().remains.fetch_sub(1, Ordering::AcqRel) == 1;
+        if is_last {
+            crate::runner::gone(self);
+        }
+        is_last
+    }
+
     /// What this run of it has spawned, and will.
     pub(crate) fn own_children(&self) -> Arc<Children> {
         Arc::clone(lock(&self.member().more().children).get_or_insert_default())

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::member::{Children, Remains};
+use crate::member::Children;
 use crate::panic::{caught_now, flatten, poll_caught};
 use crate::ready::{Holds, Unfired};
 use crate::service::{BoxFuture, DynService, Factory};
@@ -27,23 +27,24 @@ pub(crate) struct Life(Option<Alive>);
 /// Until it is over.
 struct Alive {
     run: Run,
-    remains: Remains,
+    cx: Context,
 }
 
 impl Life {
     pub(crate) fn new(factory: Factory, cx: Context) -> Self {
+        cx.begin();
         let run = Run { step: Step::Unbuilt(Some(factory)), start: None, service: None, heard: false };
-        Self(Some(Alive { run, remains: Remains::first(cx) }))
+        Self(Some(Alive { run, cx }))
     }
 
     /// Drops what is left of it.
     fn end(&mut self) -> Option<Context> {
-        let Alive { run, remains } = self.0.as_mut()?;
-        let cx = remains.cx().clone();
-        let polls = cx.member().polls_own();
-        run.end(&cx);
-        self.0 = None;
-        drop(polls);
+        let Alive { mut run, cx } = self.0.take()?;
+        {
+            let _polls = cx.member().polls_own();
+            run.end(&cx);
+            cx.let_go();
+        }
         Some(cx)
     }
 }
@@ -54,9 +55,9 @@ impl Future for Life {
     /// What it has told the driver is dealt with at the end: what it runs may block the thread, and should not have the
     /// driver wait behind it.
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
-        let Some(Alive { run, remains }) = &mut self.0 else { return Poll::Ready(()) };
-        if run.poll(remains.cx(), task).is_pending() {
-            remains.cx().drive();
+        let Some(Alive { run, cx }) = &mut self.0 else { return Poll::Ready(()) };
+        if run.poll(cx, task).is_pending() {
+            cx.drive();
             return Poll::Pending;
         }
         if let Some(cx) = self.end() {

@@ -55,9 +55,11 @@ async fn deaf() {
 fn random(dice: &mut Dice) -> Group {
     let mut group = Group::new();
     group.schedule(dice.pick(&[Schedule::Strict, Schedule::Graph]));
+    let of_parents = dice.chance(30);
     for service in 0..=dice.below(30) {
         let name = format!("s{service}");
         match dice.below(60) {
+            _ if of_parents => group.add_fn(name, parent),
             0 => group.add_fn(name, hasty),
             1 => group.add_fn(name, async || Err::<(), _>("it is broken")),
             2..10 => group.add_fn(name, parent),
