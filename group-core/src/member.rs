@@ -394,6 +394,7 @@ impl Member {
     }
 
     /// Connections on which those that stop have something in hand.
+    #[cfg_attr(not(feature = "http"), expect(clippy::unused_self, reason = "nothing serves without it"))]
     pub(crate) fn in_hand(&self) -> usize {
         #[cfg(feature = "http")]
         if let Some(more) = self.more.get() {
