@@ -70,7 +70,7 @@ struct More {
     addr: OnceLock<SocketAddr>,
     /// What came of the messages that it took, if it took any.
     messages: Mutex<Option<Messages>>,
-    /// Its servers that drain, or have.
+    /// Its servers that drain.
     #[cfg(feature = "http")]
     draining: Mutex<Vec<Weak<Traffic>>>,
     /// What became of the connections of its servers.
@@ -390,7 +390,10 @@ impl Member {
     /// One of its servers stops.
     #[cfg(feature = "http")]
     pub(crate) fn drains(&self, traffic: &Arc<Traffic>) {
-        lock(&self.more().draining).push(Arc::downgrade(traffic));
+        let mut draining = lock(&self.more().draining);
+        // Of one that is started again and again, the servers before are gone.
+        draining.retain(|traffic| traffic.strong_count() > 0);
+        draining.push(Arc::downgrade(traffic));
     }
 
     /// Connections on which those that stop have something in hand.

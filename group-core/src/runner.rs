@@ -37,7 +37,7 @@ impl Life {
         Self(Some(Alive { run, cx }))
     }
 
-    /// Drops what is left of it.
+    /// Drops what is left of it. Once it has, the driver is to look, or to be woken.
     fn end(&mut self) -> Option<Context> {
         let Alive { mut run, cx } = self.0.take()?;
         {

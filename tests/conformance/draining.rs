@@ -1023,7 +1023,7 @@ async fn until_bound(handle: &Handle) -> SocketAddr {
 #[tokio::test]
 async fn nor_where_it_is_given_up_because_it_is_not_ready_in_time() {
     let (beside, mut group, (started, mut starts)) = (beside(), Group::new(), mpsc::unbounded_channel());
-    group.add(NeverReady(Arc::clone(&beside), started)).configure("web", |spec| spec.start_timeout(millis(300)));
+    group.add(NeverReady(Arc::clone(&beside), started)).configure("web", |spec| spec.start_timeout(secs(2)));
     group.add_fn("other", |shutdown: Shutdown| async move { shutdown.requested().await });
     let starting = tokio::spawn(group.start());
     let handle = in_time(starts.recv()).await.expect("it starts");
