@@ -1,18 +1,20 @@
 //! From declarations to a plan: the checks that come before anything is built.
 
 use std::any::TypeId;
-use std::borrow::Cow;
 #[cfg(feature = "http")]
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::Location;
 
 #[cfg(feature = "http")]
 use crate::clash::{self, Served};
 use crate::lifecycle::{self, Plan, Schedule, start_order};
 use crate::maps::{NameMap, TypeMap};
+use crate::member::Member;
+use crate::name::Name;
 use crate::service::Factory;
 use crate::shared::Provided;
-use crate::spec::{Edge, Target, kebab_case};
+use crate::spec::{Edge, Target};
 use crate::words::nearest;
 use crate::{BoxError, Spec};
 
@@ -32,11 +34,10 @@ impl Declared {
     #[cfg(feature = "grpc")]
     #[track_caller]
     pub(crate) fn only_called(called: crate::grpc::Called) -> Self {
-        let here = std::panic::Location::caller();
         Self {
-            spec: Spec::new((called.name)()).serves_grpc(),
+            spec: Spec::named((called.name)()).serves_grpc(),
             type_id: called.type_id,
-            place: Place { file: here.file(), line: here.line() },
+            place: Place::here(),
             factory: (called.factory)(),
             only_called: true,
         }
@@ -48,15 +49,24 @@ impl Declared {
 }
 
 /// Where in the program a service was added or annotated.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) file: &'static str,
-    pub(crate) line: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(&'static Location<'static>);
+
+impl Place {
+    /// Where this is called.
+    #[track_caller]
+    pub(crate) const fn here() -> Self {
+        Self(Location::caller())
+    }
+
+    fn is_on_the_line_of(self, other: Self) -> bool {
+        self.0.file() == other.0.file() && self.0.line() == other.0.line()
+    }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        write!(f, "{}:{}", self.0.file(), self.0.line())
     }
 }
 
@@ -64,8 +74,8 @@ impl fmt::Display for Place {
 pub(crate) struct Assembly {
     pub(crate) plan: Plan,
     /// In start order, as everything below.
-    pub(crate) specs: Vec<Spec>,
-    pub(crate) factories: Vec<Factory>,
+    pub(crate) members: Box<[Member]>,
+    pub(crate) factories: Vec<Option<Factory>>,
     pub(crate) by_type: TypeMap<usize>,
     /// Which service is mounted on which.
     #[cfg(feature = "http")]
@@ -137,18 +147,25 @@ fn in_order(
         (*service, *host) = (place[*service], place[*host]);
     }
     let plan = Plan::new(schedule, order.len(), &edges);
-    let mut declared: Vec<Option<Declared>> = declared.into_iter().map(Some).collect();
-    let mut specs = Vec::with_capacity(order.len());
-    let mut factories = Vec::with_capacity(order.len());
-    let mut by_type = TypeMap::default();
-    for service in order.iter().filter_map(|&service| declared[service].take()) {
-        by_type.entry(service.type_id).or_insert(specs.len());
-        specs.push(service.spec);
-        factories.push(service.factory);
+    for at in 0..place.len() {
+        while place[at] != at {
+            let to = place[at];
+            declared.swap(at, to);
+            place.swap(at, to);
+        }
     }
+    let mut members = Vec::with_capacity(declared.len());
+    let mut by_type = TypeMap::default();
+    let factory = |service: Declared| {
+        by_type.entry(service.type_id).or_insert(members.len());
+        members.push(Member::new(service.spec));
+        Some(service.factory)
+    };
+    // They take the room of what was declared.
+    let factories = declared.into_iter().map(factory).collect();
     Assembly {
         plan,
-        specs,
+        members: members.into(),
         factories,
         by_type,
         #[cfg(feature = "http")]
@@ -160,7 +177,7 @@ fn in_order(
 
 /// The declared services, by name and by type.
 struct Index<'a> {
-    by_name: NameMap<&'a str, usize>,
+    by_name: NameMap<&'a Name, usize>,
     by_type: TypeMap<Vec<usize>>,
     elsewhere: &'a [Declared],
 }
@@ -171,12 +188,16 @@ impl<'a> Index<'a> {
         let mut by_type = TypeMap::<Vec<usize>>::default();
         for (service, Declared { spec, type_id, .. }) in declared.iter().enumerate() {
             by_type.entry(*type_id).or_default().push(service);
-            let first = *by_name.entry(spec.get_name()).or_insert(service);
+            let first = *by_name.entry(&spec.name).or_insert(service);
             if first != service {
                 mistakes.push(same_name(&declared[first], &declared[service]));
             }
         }
         Self { by_name, by_type, elsewhere }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(|name| name.as_str())
     }
 
     /// What runs elsewhere, and is there already.
@@ -187,14 +208,14 @@ impl<'a> Index<'a> {
     fn find(&self, target: &Target) -> &[usize] {
         match target {
             Target::Type(id, _) => self.by_type.get(id).map_or(&[], Vec::as_slice),
-            Target::Name(name) => self.by_name.get(&**name).map_or(&[], std::slice::from_ref),
+            Target::Name(name) => self.by_name.get(name).map_or(&[], std::slice::from_ref),
         }
     }
 }
 
 fn same_name(one: &Declared, other: &Declared) -> BoxError {
     let (name, places) = (one.spec.get_name(), (one.place, other.place));
-    let is_same = one.type_id == other.type_id && places.0.file == places.1.file && places.0.line == places.1.line;
+    let is_same = one.type_id == other.type_id && places.0.is_on_the_line_of(places.1);
     if is_same {
         let place = places.0;
         return format!("`{name}` ({place}) is in the group twice: it registers itself, so do not add it, or write `register = false`").into();
@@ -226,14 +247,14 @@ fn same_address(declared: &[Declared]) -> Vec<BoxError> {
 fn edges(declared: &[Declared], index: &Index<'_>, provided: &[Provided], mistakes: &mut Vec<BoxError>) -> Edges {
     let mut edges = Vec::new();
     for (service, Declared { spec, place, .. }) in declared.iter().enumerate() {
-        let name = spec.get_name();
+        let name = &spec.name;
         for Edge { target, optional } in &spec.more().edges {
             let found = index.find(target);
             edges.extend(found.iter().map(|&to| lifecycle::Edge { from: service, to, required: !optional }));
             if found.is_empty() && index.elsewhere(target).is_some() {
-                tracing::debug!(target: "group", service = name, "`{name}` starts after {target}, which runs elsewhere");
+                tracing::debug!(target: "group", service = name.as_str(), "`{name}` starts after {target}, which runs elsewhere");
             } else if found.is_empty() && *optional {
-                tracing::warn!(target: "group", service = name, "`{name}` would start after {target}, which is not in this group");
+                tracing::warn!(target: "group", service = name.as_str(), "`{name}` would start after {target}, which is not in this group");
             } else if found.is_empty() {
                 let hint = hint(target, index);
                 mistakes
@@ -277,7 +298,8 @@ fn edges_of_calls(
         let found = index.find(&target);
         edges.extend(found.iter().map(|&to| lifecycle::Edge { from: service, to, required: true }));
         if found.is_empty() && index.elsewhere(&target).is_none() {
-            let (type_name, variable) = (called.type_name, crate::settings::variable_of(&(called.name)(), "remote"));
+            let (type_name, variable) =
+                (called.type_name, crate::settings::variable_of((called.name)().as_str(), "remote"));
             mistakes.push(
                 format!("`{name}` ({place}) calls `{type_name}`, which is not in this group: add it, or say where it runs, as in `{variable}=http://host:50051`").into(),
             );
@@ -356,20 +378,20 @@ fn clashes(declared: &[Declared], mounts: &Mounts) -> Vec<BoxError> {
 }
 
 fn hint(target: &Target, index: &Index<'_>) -> String {
-    let near = nearest(&target.name(), index.by_name.keys().copied());
+    let near = nearest(target.name().as_str(), index.names());
     near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
 /// What there is in place of a type that nobody provides.
 fn instead(wanted: &str, index: &Index<'_>, provided: &[Provided]) -> String {
-    let wanted = kebab_case(wanted);
+    let wanted = Name::of_type(wanted);
     let types: Vec<String> = provided.iter().map(|provided| format!("`{}`", provided.type_name)).collect();
     let types = match &types[..] {
         [] => "no value is provided".to_owned(),
         [one] => format!("provided is {one}"),
         many => format!("provided are {}", many.join(", ")),
     };
-    let near = nearest(&wanted, index.by_name.keys().copied());
+    let near = nearest(wanted.as_str(), index.names());
     near.map_or_else(|| types.clone(), |near| format!("{types}, and there is a service `{near}`"))
 }
 
@@ -405,10 +427,10 @@ impl Target {
     }
 
     /// The name of the service, as far as that is known.
-    pub(crate) fn name(&self) -> Cow<'_, str> {
+    pub(crate) fn name(&self) -> Name {
         match self {
-            Self::Type(_, type_name) => kebab_case(type_name).into(),
-            Self::Name(name) => Cow::Borrowed(name),
+            Self::Type(_, type_name) => Name::of_type(type_name),
+            Self::Name(name) => name.clone(),
         }
     }
 }

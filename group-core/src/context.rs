@@ -37,7 +37,7 @@ impl Context {
     /// The service's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.member().spec.name
+        self.member().spec.get_name()
     }
 
     /// Fires when this service is asked to stop. A service that takes it is waited for.

@@ -97,14 +97,14 @@ impl Driver {
         shared: Arc<Shared>,
         lifecycle: Lifecycle,
         budget: Budget,
-        factories: Vec<Factory>,
+        factories: Vec<Option<Factory>>,
         started: oneshot::Sender<()>,
     ) -> Self {
         let policies = shared.members.iter().map(|member| member.spec.more().restart.policy).enumerate();
         let again = |policy| Restarting { restarts: Restarts::new(policy), wait: Duration::ZERO };
         Self {
             messages: Vec::new(),
-            factories: factories.into_iter().map(Some).collect(),
+            factories,
             again: policies
                 .filter(|(_, policy)| policy.when != When::Never)
                 .map(|(id, policy)| (id, again(policy)))

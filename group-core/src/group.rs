@@ -5,7 +5,6 @@ use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Write as _;
-use std::panic::Location;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -164,9 +163,8 @@ impl Group {
 
     #[track_caller]
     fn declare<S: Service>(&mut self, spec: Spec, factory: Factory) -> &mut Self {
-        let caller = Location::caller();
-        let place = Place { file: caller.file(), line: caller.line() };
-        self.services.push(Declared { spec, type_id: TypeId::of::<S>(), place, factory, only_called: false });
+        let (type_id, place) = (TypeId::of::<S>(), Place::here());
+        self.services.push(Declared { spec, type_id, place, factory, only_called: false });
         self
     }
 
@@ -225,7 +223,8 @@ impl Group {
     ///
     /// A name that the group does not have is a mistake that its start reports.
     pub fn configure(&mut self, name: &str, change: impl FnOnce(Spec) -> Spec) -> &mut Self {
-        if let Some(service) = self.services.iter_mut().find(|service| service.spec.get_name() == name) {
+        // What was added last is most often what is configured.
+        if let Some(service) = self.services.iter_mut().rfind(|service| service.spec.get_name() == name) {
             service.spec = change(service.spec.clone());
         } else {
             let names = self.services.iter().map(|service| service.spec.get_name());
@@ -497,15 +496,15 @@ impl Group {
         let mounts = assembly.mounts.iter().copied().map(crate::http::Mount::new).collect();
         #[cfg(feature = "grpc")]
         let remotes = remotes(&assembly.elsewhere);
-        let Assembly { plan, specs, factories, by_type, .. } = assembly;
+        let Assembly { plan, members, factories, by_type, .. } = assembly;
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
         let budget = Budget::new(stop_timeout, drain_delay, plan.chain());
-        warn_of_limits(&plan, &specs, &budget);
+        warn_of_limits(&plan, &members, &budget);
         let plan = Arc::new(plan);
-        let rules: Vec<Rules> = specs.iter().map(|spec| spec.rules).collect();
+        let rules: Vec<Rules> = members.iter().map(|member| member.spec.rules).collect();
         let begun = Instant::now();
         let shared = Arc::new(Shared {
-            members: specs.into_iter().map(Member::new).collect(),
+            members,
             by_type,
             #[cfg(feature = "http")]
             mounts,
@@ -536,7 +535,7 @@ impl Group {
 #[cfg(feature = "grpc")]
 fn remotes(elsewhere: &[Declared]) -> crate::grpc::Remotes {
     let place = |Declared { spec, type_id, .. }: &Declared| {
-        let (name, url) = (&*spec.name, spec.more().remote.as_deref()?);
+        let (name, url) = (spec.get_name(), spec.more().remote.as_deref()?);
         tracing::info!(target: "group", service = name, remote = url, "{name} runs elsewhere: {url}");
         Some((*type_id, endpoint(url).ok()?))
     };
@@ -568,11 +567,12 @@ fn assembled(
 
 /// Limits that were set and together exceed the group's cannot all be kept. Those that nobody set
 /// are only upper bounds.
-fn warn_of_limits(plan: &Plan, specs: &[Spec], budget: &Budget) {
-    if specs.iter().all(|spec| spec.more().stop_timeout.is_none()) {
+fn warn_of_limits(plan: &Plan, members: &[Member], budget: &Budget) {
+    let limit = |member: &Member| member.spec.more().stop_timeout;
+    if members.iter().all(|member| limit(member).is_none()) {
         return;
     }
-    let set = |id: usize| specs[id].more().stop_timeout.filter(|&limit| limit != Duration::MAX);
+    let set = |id: usize| limit(&members[id]).filter(|&limit| limit != Duration::MAX);
     let longest = plan.longest(|id| set(id).unwrap_or_default());
     if longest > budget.turns() {
         let (longest, turns) = (Took(longest), Took(budget.turns()));

@@ -183,20 +183,17 @@ impl Journal {
         entry.times.ready = Some(now);
         entry.times.first_ready.get_or_insert(now);
         self.enter(id, member, State::Ready);
-        let took = Took(since(started, now));
-        let name = name(member);
-        let spec = &member.spec;
+        let (spec, took) = (&member.spec, Took(since(started, now)));
         if let Some(on) = &spec.more().http_on {
             let (on, prefix) = (on.name(), spec.more().prefix.as_deref().unwrap_or("/"));
-            return tracing::info!(target: "group", service = name, http_on = &*on, prefix, took = %took, "{name} is ready on {on}, under {prefix} ({took})");
-        }
-        if let Some(addr) = member.addr() {
+            tracing::info!(target: "group", service = name(member), http_on = on.as_str(), prefix, took = %took, "{} is ready on {on}, under {prefix} ({took})", name(member));
+        } else if let Some(addr) = member.addr() {
             let scheme = spec.scheme();
-            tracing::info!(target: "group", service = name, %addr, took = %took, "{name} is ready on {scheme}{addr} ({took})");
+            tracing::info!(target: "group", service = name(member), %addr, took = %took, "{} is ready on {scheme}{addr} ({took})", name(member));
         } else if let Some(path) = spec.more().http.as_deref().filter(|address| address.starts_with("unix:")) {
-            tracing::info!(target: "group", service = name, took = %took, "{name} is ready on {path} ({took})");
+            tracing::info!(target: "group", service = name(member), took = %took, "{} is ready on {path} ({took})", name(member));
         } else {
-            tracing::info!(target: "group", service = name, took = %took, "{name} is ready ({took})");
+            tracing::info!(target: "group", service = name(member), took = %took, "{} is ready ({took})", name(member));
         }
     }
 
@@ -356,18 +353,19 @@ impl Journal {
         entry.times.gone = Some(now);
         let (ending, asked) = (entry.ending, entry.times.stop_asked);
         self.enter(id, member, State::Gone);
-        let name = name(member);
         let took = Took(since(asked, now));
         match ending {
-            Ending::NeverBuilt => tracing::debug!(target: "group", service = name, "{name} was not built"),
+            Ending::NeverBuilt => {
+                tracing::debug!(target: "group", service = name(member), "{} was not built", name(member));
+            }
             Ending::Aborted => {
-                tracing::warn!(target: "group", service = name, took = %took, "{name} was aborted ({took})");
+                tracing::warn!(target: "group", service = name(member), took = %took, "{} was aborted ({took})", name(member));
             }
             Ending::Abandoned => {
-                tracing::warn!(target: "group", service = name, took = %took, "{name} was abandoned ({took})");
+                tracing::warn!(target: "group", service = name(member), took = %took, "{} was abandoned ({took})", name(member));
             }
             Ending::Stopped | Ending::Completed | Ending::Failed => {
-                tracing::info!(target: "group", service = name, took = %took, "{name} stopped ({took})");
+                tracing::info!(target: "group", service = name(member), took = %took, "{} stopped ({took})", name(member));
             }
         }
     }

@@ -38,6 +38,7 @@ mod lock;
 mod maps;
 mod member;
 mod moment;
+mod name;
 mod order;
 mod outcome;
 mod panic;

@@ -33,8 +33,8 @@ pub struct Order {
 }
 
 impl Order {
-    pub(crate) fn of(Assembly { plan, specs, edges, .. }: &Assembly) -> Self {
-        let services = specs.len();
+    pub(crate) fn of(Assembly { plan, members, edges, .. }: &Assembly) -> Self {
+        let services = members.len();
         let mut above = vec![0; services];
         for id in (0..services).rev() {
             let longest = plan.needed_by(id).map(|holder| above[holder.id] + 1).max();
@@ -48,7 +48,7 @@ impl Order {
         edges.sort_unstable();
         edges.dedup();
         Self {
-            names: specs.iter().map(|spec| spec.get_name().to_owned()).collect(),
+            names: members.iter().map(|member| member.spec.get_name().to_owned()).collect(),
             starts: waves((0..services).map(|id| plan.behind(id))),
             stops,
             edges,

@@ -12,7 +12,6 @@ pub struct Registration {
     declare: fn(Place) -> Declared,
     module: &'static str,
     place: Place,
-    column: u32,
 }
 
 inventory::collect!(Registration);
@@ -20,15 +19,16 @@ inventory::collect!(Registration);
 impl Registration {
     /// The service `S`, whose block stands here.
     #[must_use]
-    pub const fn of<S: Service>(module: &'static str, file: &'static str, line: u32, column: u32) -> Self {
-        Self { declare: declare::<S>, module, place: Place { file, line }, column }
+    #[track_caller]
+    pub const fn of<S: Service>(module: &'static str) -> Self {
+        Self { declare: declare::<S>, module, place: Place::here() }
     }
 
     /// The linker's order is nobody's: crates by name, and in each of them files by path and
     /// blocks by line.
-    fn order(&self) -> (&'static str, &'static str, u32, u32) {
+    fn order(&self) -> (&'static str, Place) {
         let package = self.module.split("::").next().unwrap_or_default();
-        (package, self.place.file, self.place.line, self.column)
+        (package, self.place)
     }
 }
 

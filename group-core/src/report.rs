@@ -1,6 +1,5 @@
 //! How a group ended.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::process::{ExitCode, Termination};
@@ -11,6 +10,7 @@ use crate::error::{Chain, Failure, Stage};
 use crate::failures::Failures;
 use crate::lifecycle::{self, Plan};
 use crate::moment::{Moment, Times};
+use crate::name::Name;
 use crate::words::{Took, count, signal_name};
 use crate::{BoxError, Messages};
 
@@ -192,7 +192,7 @@ impl fmt::Display for Drain {
 /// One service's part in a [`Report`]. All times are counted from when the group began to start.
 #[derive(Clone, Debug)]
 pub struct ServiceReport {
-    pub(crate) name: Cow<'static, str>,
+    pub(crate) name: Name,
     pub(crate) times: Times,
     pub(crate) stopped: Option<Moment>,
     pub(crate) ending: Ending,
@@ -214,7 +214,7 @@ impl ServiceReport {
     /// The service's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.name.as_str()
     }
 
     /// Where it listened.
@@ -403,7 +403,7 @@ impl Report {
     /// The service of this name.
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&ServiceReport> {
-        self.inner.services.iter().find(|service| service.name == name)
+        self.inner.services.iter().find(|service| service.name() == name)
     }
 
     /// The services that decided how long the start took, the last one first: each waited for the
@@ -488,7 +488,7 @@ impl fmt::Display for Report {
             let which = if failure.is_fatal() { "also" } else { "survived" };
             write!(f, "\n  {which}: {}", Chain(failure))?;
         }
-        let width = self.services().iter().map(|service| service.name.len()).max().unwrap_or(0);
+        let width = self.services().iter().map(|service| service.name().len()).max().unwrap_or(0);
         for service in self.services() {
             write!(f, "\n  {:width$}  {}", service.name, service)?;
         }

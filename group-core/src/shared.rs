@@ -158,6 +158,6 @@ impl Shared {
     }
 
     pub(crate) fn member(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|member| member.spec.name == name)
+        self.members.iter().find(|member| member.spec.get_name() == name)
     }
 }

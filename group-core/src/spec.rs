@@ -3,15 +3,16 @@
 use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
-#[cfg(feature = "cron")]
-use std::panic::Location;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 #[cfg(feature = "cron")]
 use crate::Cron;
+#[cfg(feature = "cron")]
+use crate::assemble::Place;
 use crate::context::{FromContext, Needs};
 use crate::lifecycle::{self, When};
+use crate::name::Name;
 use crate::restart::Restart;
 use crate::words::Took;
 use crate::{BoxError, Route, Service};
@@ -21,9 +22,6 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a service may take to stop, unless it says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Room for most names.
-const NAME: usize = 16;
 
 /// Any port that nobody listens on, out of reach for other machines.
 const FREE_PORT: &str = "127.0.0.1:0";
@@ -65,7 +63,7 @@ const FREE_PORT: &str = "127.0.0.1:0";
 /// ```
 #[derive(Clone, Debug)]
 pub struct Spec {
-    pub(crate) name: Cow<'static, str>,
+    pub(crate) name: Name,
     pub(crate) rules: lifecycle::Rules,
     /// Apart, because of many services nothing of it is said, and each would have to have room for it.
     more: Option<Box<More>>,
@@ -93,7 +91,7 @@ pub(crate) struct More {
     pub(crate) routes: Vec<Route>,
     /// When it ticks, and where that is said.
     #[cfg(feature = "cron")]
-    crons: Vec<(Cron, &'static Location<'static>)>,
+    crons: Vec<(Cron, Place)>,
     pub(crate) restart: Restart,
     #[cfg(feature = "config")]
     pub(crate) settings: crate::config::Settings,
@@ -138,14 +136,18 @@ pub(crate) struct Edge {
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Type(TypeId, &'static str),
-    Name(Cow<'static, str>),
+    Name(Name),
 }
 
 impl Spec {
     /// A service of this name.
     #[must_use]
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), rules: lifecycle::Rules { role: lifecycle::Role::Task, critical: true }, more: None }
+        Self::named(name.into().into())
+    }
+
+    pub(crate) fn named(name: Name) -> Self {
+        Self { name, rules: lifecycle::Rules { role: lifecycle::Role::Task, critical: true }, more: None }
     }
 
     pub(crate) fn more(&self) -> &More {
@@ -159,20 +161,20 @@ impl Spec {
     /// A service named like its type, in kebab-case: `OrderQueue` is `order-queue`.
     #[must_use]
     pub fn of<S>() -> Self {
-        Self::new(kebab_case(std::any::type_name::<S>()))
+        Self::named(Name::of_type(std::any::type_name::<S>()))
     }
 
     /// The name: lower-case letters, digits, `-` and `_`, unique in the group.
     #[must_use]
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.name = name.into();
+        self.name = name.into().into();
         self
     }
 
     /// The name that this service has.
     #[must_use]
     pub fn get_name(&self) -> &str {
-        &self.name
+        self.name.as_str()
     }
 
     /// Starts after `S` is ready, and stops before it. The group must have an `S`.
@@ -184,7 +186,7 @@ impl Spec {
     /// Starts after the service of this name, which the group must have.
     #[must_use]
     pub fn after_named(self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.edge(Target::Name(name.into()), false)
+        self.edge(Target::Name(name.into().into()), false)
     }
 
     /// Starts after `S` if the group has one.
@@ -196,7 +198,7 @@ impl Spec {
     /// Starts after the service of this name if the group has one.
     #[must_use]
     pub fn optional_named(self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.edge(Target::Name(name.into()), true)
+        self.edge(Target::Name(name.into().into()), true)
     }
 
     fn edge(mut self, target: Target, optional: bool) -> Self {
@@ -295,7 +297,7 @@ impl Spec {
     /// Serves HTTP on the address of the service of this name. See [`http_on`](Self::http_on).
     #[must_use]
     pub fn http_on_named(self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.mounted_on(Target::Name(name.into()))
+        self.mounted_on(Target::Name(name.into().into()))
     }
 
     fn mounted_on(mut self, target: Target) -> Self {
@@ -379,7 +381,7 @@ impl Spec {
     #[must_use]
     #[track_caller]
     pub fn cron(mut self, cron: impl Into<Cron>) -> Self {
-        self.more_mut().crons.push((cron.into(), Location::caller()));
+        self.more_mut().crons.push((cron.into(), Place::here()));
         self
     }
 
@@ -448,8 +450,7 @@ impl Spec {
     /// What is wrong with it, whatever the rest of the group looks like.
     pub(crate) fn check(&self) -> Result<(), BoxError> {
         let name = &self.name;
-        let allowed = |c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-        if name.is_empty() || !name.bytes().all(allowed) {
+        if !name.is_valid() {
             return Err(
                 format!("`{name}` cannot be a name: a service's name is lower-case letters, digits, - and _").into()
             );
@@ -510,8 +511,8 @@ impl Spec {
     #[cfg(feature = "cron")]
     fn check_crons(&self) -> Result<(), BoxError> {
         for (cron, place) in &self.more().crons {
-            let (name, file, line) = (&self.name, place.file(), place.line());
-            cron.check().map_err(|reason| format!("`{name}` cannot tick ({file}:{line}): {reason}"))?;
+            let name = &self.name;
+            cron.check().map_err(|reason| format!("`{name}` cannot tick ({place}): {reason}"))?;
         }
         Ok(())
     }
@@ -598,66 +599,9 @@ fn is_prefix(prefix: &str) -> bool {
     segments.next() == Some("") && segments.clone().next().is_some() && segments.all(is_segment)
 }
 
-/// `app::mail::OrderQueue` becomes `order-queue`, `app::Cache<u8>` becomes `cache-u8`.
-pub(crate) fn kebab_case(type_name: &str) -> String {
-    let mut name = String::with_capacity(NAME);
-    let mut word = 0;
-    for (at, byte) in type_name.bytes().enumerate() {
-        match byte {
-            // Braces are part of a path: `{{closure}}::Morning` is declared in an async function.
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'{' | b'}' | 0x80.. => {}
-            // Of a path, only the last segment counts.
-            b':' => word = at + 1,
-            _ => {
-                push_kebab(&mut name, &type_name[word..at]);
-                word = at + 1;
-            }
-        }
-    }
-    push_kebab(&mut name, &type_name[word..]);
-    name.make_ascii_lowercase();
-    name
-}
-
-/// Sets hyphens between the words.
-fn push_kebab(name: &mut String, words: &str) {
-    if !name.is_empty() && !words.is_empty() {
-        name.push('-');
-    }
-    let letters = words.as_bytes();
-    let mut word = 0;
-    for at in 1..letters.len() {
-        let (last, letter, next) = (letters[at - 1], letters[at], letters.get(at + 1));
-        let in_capitals = last.is_ascii_uppercase() && !next.is_some_and(u8::is_ascii_lowercase);
-        if letter.is_ascii_uppercase() && last != b'_' && !in_capitals {
-            name.push_str(&words[word..at]);
-            name.push('-');
-            word = at;
-        }
-    }
-    name.push_str(&words[word..]);
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{is_address, is_prefix, kebab_case};
-
-    #[test]
-    fn names_are_kebab_case() {
-        for (type_name, name) in [
-            ("app::Morning", "morning"),
-            ("OrderQueue", "order-queue"),
-            ("app::HTTPGateway", "http-gateway"),
-            ("app::V2Api", "v2-api"),
-            ("app::Cache<u8>", "cache-u8"),
-            ("app::Pair<std::string::String, app::Big<u8>>", "pair-string-big-u8"),
-            ("app::Shards<4>", "shards-4"),
-            ("app::main::{{closure}}::Local<app::run::{{closure}}::Key>", "local-key"),
-            ("app::Snake_Case", "snake_case"),
-        ] {
-            assert_eq!(kebab_case(type_name), name);
-        }
-    }
+    use super::{is_address, is_prefix};
 
     #[test]
     fn an_address_is_a_host_and_a_port() {

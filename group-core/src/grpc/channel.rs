@@ -1,7 +1,6 @@
 //! Calls to another service of the group, wherever it runs.
 
 use std::any::{TypeId, type_name};
-use std::borrow::Cow;
 use std::error::Error as _;
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,6 +16,7 @@ use tower_service::Service;
 use super::answer::too_late;
 use super::local::Local;
 use super::{Routes, Serve};
+use crate::name::Name;
 use crate::service::{Factory, built};
 use crate::{BoxError, Context, FromContext, Needs};
 
@@ -112,7 +112,7 @@ pub(crate) struct Called {
     pub(crate) type_id: TypeId,
     pub(crate) type_name: &'static str,
     /// What it is called, if it is not in the group.
-    pub(crate) name: fn() -> Cow<'static, str>,
+    pub(crate) name: fn() -> Name,
     pub(crate) factory: fn() -> Factory,
 }
 

@@ -338,12 +338,7 @@ impl Model<'_> {
         let self_ty = &self.block.self_ty;
         quote! {
             __g::inventory::submit! {
-                __g::Registration::of::<#self_ty>(
-                    __g::core::module_path!(),
-                    __g::core::file!(),
-                    __g::core::line!(),
-                    __g::core::column!(),
-                )
+                __g::Registration::of::<#self_ty>(__g::core::module_path!())
             }
         }
     }
