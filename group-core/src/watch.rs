@@ -19,12 +19,12 @@ use crate::moment::Moment;
 use crate::shared::{FOREVER, Message};
 use crate::{Handle, Report, console};
 
-/// How long the driver has to end the group after a second signal, before the process is exited.
-/// It needs half of it to let destructors run.
-const FORCED: Duration = Duration::from_millis(90);
+/// How long the driver has to end the group after a second signal, before this ends the process. It needs 50 ms of it
+/// to let destructors run. With the last words and the exit itself, it is the 100 ms that are promised.
+const FORCED: Duration = Duration::from_millis(65);
 
-/// How long its last words may take. They are written to where perhaps nobody reads any more.
-const LAST_WORDS: Duration = Duration::from_millis(50);
+/// How long the last words may take. They are written to where perhaps nobody reads any more.
+const LAST_WORDS: Duration = Duration::from_millis(30);
 
 /// Listens for signals, and holds the deadline, until it is dropped.
 pub(crate) struct Watch {
