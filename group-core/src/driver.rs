@@ -243,8 +243,11 @@ impl Driver {
         if !actions.is_empty() {
             self.journal(|journal| self.write_down(&actions, error, journal));
         }
+        // Whoever reads what is written may be slow, which is to take nothing of a service's time.
+        let is_told = tracing::event_enabled!(target: "group", tracing::Level::ERROR);
+        let written = if is_told { Moment::now(self.shared.begun) } else { self.now };
         for action in actions.drain(..) {
-            self.carry_out(action);
+            self.carry_out(action, written);
         }
         self.lifecycle.reuse(actions);
     }
@@ -276,7 +279,8 @@ impl Driver {
         }
     }
 
-    fn carry_out(&mut self, action: Action) {
+    /// A service's limit runs from when all was written.
+    fn carry_out(&mut self, action: Action, written: Moment) {
         let shared = &self.shared;
         match action {
             Action::Launch(id) => self.launch(id),
@@ -284,7 +288,7 @@ impl Driver {
             Action::Stop(id) => shared.members[id].ask_to_stop(),
             Action::Abort(id) => shared.members[id].abort(),
             Action::Lose(id) => shared.members[id].give_up(),
-            Action::Arm(timer) => self.arm(timer),
+            Action::Arm(timer) => self.arm(timer, written),
             Action::TellGroupReady => {
                 shared.ready.set();
                 self.make_room();
@@ -320,20 +324,20 @@ impl Driver {
         }
     }
 
-    fn arm(&mut self, timer: Timer) {
+    fn arm(&mut self, timer: Timer, written: Moment) {
         let spec = |id: Id| &self.shared.members[id].spec;
-        let lasts = match timer {
-            Timer::Start(id, _) => spec(id).start_limit(),
-            Timer::Backoff(id) => self.again.get(&id).map_or(Duration::ZERO, |again| again.wait),
-            Timer::Stop(id) if spec(id).is_dropped_at_once() => self.budget.abort(),
-            Timer::Stop(id) => self.turn(id, spec(id).stop_limit()),
-            Timer::Abort(_) => self.budget.abort(),
-            Timer::LameDuck => self.budget.delay(),
-            Timer::Quiet => self.budget.quiet(),
-            Timer::Deadline => self.budget.deadline(),
-            Timer::LastGrace => self.budget.last_grace(),
+        let (from, lasts) = match timer {
+            Timer::Start(id, _) => (written, spec(id).start_limit()),
+            Timer::Backoff(id) => (written, self.again.get(&id).map_or(Duration::ZERO, |again| again.wait)),
+            Timer::Stop(id) if spec(id).is_dropped_at_once() => (written, self.budget.abort()),
+            Timer::Stop(id) => (written, self.turn(id, spec(id).stop_limit(), written)),
+            Timer::Abort(_) => (written, self.budget.abort()),
+            Timer::LameDuck => (self.now, self.budget.delay()),
+            Timer::Quiet => (self.now, self.budget.quiet()),
+            Timer::Deadline => (self.now, self.budget.deadline()),
+            Timer::LastGrace => (self.now, self.budget.last_grace()),
         };
-        let at = self.now.after(lasts);
+        let at = from.after(lasts);
         self.is_to_aim |= self.alarm.is_none_or(|alarm| at.min(self.tells) < alarm);
         let next = Reverse((at, timer));
         // One that means nothing any more makes room: hardly ever does any elapse.
@@ -347,16 +351,16 @@ impl Driver {
         }
     }
 
-    /// How long a service may take to stop from now on, if it would like this long.
-    fn turn(&self, id: Id, limit: Duration) -> Duration {
-        let spent = self.asked.map_or(Duration::ZERO, |asked| self.now.since(asked));
+    /// How long a service may take to stop from this moment on, if it would like this long.
+    fn turn(&self, id: Id, limit: Duration, from: Moment) -> Duration {
+        let spent = self.asked.map_or(Duration::ZERO, |asked| from.since(asked));
         self.budget.turn(limit, spent, self.lifecycle.behind(id))
     }
 
     /// A service asks for more time: to start, or to stop within what the group's budget allows.
     fn extend(&mut self, id: Id, by: Duration) {
         let (timer, by) = match self.lifecycle.timer_of(id) {
-            Some(timer @ Timer::Stop(_)) => (timer, self.turn(id, by)),
+            Some(timer @ Timer::Stop(_)) => (timer, self.turn(id, by, self.now)),
             Some(timer) => (timer, by),
             None => return,
         };

@@ -1,13 +1,17 @@
 //! E: the order of the stop.
 
-use group::{Group, Outcome, Role, Shutdown, Stage as During};
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use group::{Group, Outcome, Role, Shutdown, Spec, Stage as During};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, advance};
 
 use crate::support::{
     Act::{Fail, Return, Take},
     Journal,
-    Point::{Asked, Run, Stop},
+    Point::{Asked, Run, StartLater, Stop},
     Stage as _, failures, in_time, listen, logged, secs, started_and_stopped, stops, then, when_told,
 };
 
@@ -154,6 +158,28 @@ async fn c190_who_waits_for_a_group_hears_of_it_when_what_it_logs_to_panics() {
     let report = in_time(Journal::default().group(["s1", "s2"]).start()).await.expect_err("it panicked").into_report();
     assert_eq!((report.outcome(), begun.elapsed()), (Outcome::UncleanStop, secs(0)));
     assert!(report.to_string().contains("it panicked while it ran"), "{report}");
+}
+
+/// Whoever reads what is written is slow.
+fn a_second_passes() {
+    // Its first poll puts the clock forward.
+    let _ = pin!(advance(secs(1))).poll(&mut Context::from_waker(Waker::noop()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_slowly_takes_nothing_of_the_limit_of_who_comes_next() {
+    for told in ["s1 is ready", "s2 stopped"] {
+        listen();
+        when_told(told, a_second_passes);
+        let (journal, takes) = (Journal::default(), Take(Duration::from_millis(900)));
+        let mut group = Group::new();
+        for name in ["s1", "s2"] {
+            let limited = |spec: Spec| spec.start_timeout(secs(1)).stop_timeout(secs(1));
+            group.probe(journal.probe(name).on(StartLater, takes).on(Asked, takes).spec(limited));
+        }
+        let (report, _) = started_and_stopped(&mut group).await;
+        assert!(report.is_clean(), "{report}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
