@@ -106,13 +106,13 @@ pub(crate) fn assemble(
     let mut mistakes: Vec<BoxError> = declared.iter().filter_map(|service| service.spec.check().err()).collect();
     let elsewhere: Vec<Declared> = declared.extract_if(.., |service| service.runs_elsewhere()).collect();
     let index = Index::new(&declared, &elsewhere, &mut mistakes);
-    let mut edges = edges(&declared, &index, provided, &mut mistakes);
-    let mounts = mounts(&declared, &index, &mut mistakes);
-    mistakes.extend(same_address(&declared));
+    let mut edges = edges(&index, provided, &mut mistakes);
+    let mounts = mounts(&index, &mut mistakes);
+    mistakes.extend(same_address(&index));
     // It serves what is mounted on it, and can do without what is lost.
     edges.extend(mounts.iter().map(|&(from, to)| lifecycle::Edge { from: to, to: from, required: false }));
     #[cfg(feature = "http")]
-    mistakes.extend(clashes(&declared, &mounts));
+    mistakes.extend(clashes(&index, &mounts));
     let pairs: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
     match start_order(declared.len(), &pairs) {
         Ok(order) if mistakes.is_empty() => {
@@ -177,6 +177,9 @@ fn in_order(
 
 /// The declared services, by name and by type.
 struct Index<'a> {
+    declared: &'a [Declared],
+    /// Those of which more is said than what they are called, and are.
+    said: Vec<usize>,
     by_name: NameMap<&'a Name, usize>,
     by_type: TypeMap<Vec<usize>>,
     elsewhere: &'a [Declared],
@@ -186,14 +189,22 @@ impl<'a> Index<'a> {
     fn new(declared: &'a [Declared], elsewhere: &'a [Declared], mistakes: &mut Vec<BoxError>) -> Self {
         let mut by_name = NameMap::with_capacity_and_hasher(declared.len(), <_>::default());
         let mut by_type = TypeMap::<Vec<usize>>::default();
+        let mut said = Vec::new();
         for (service, Declared { spec, type_id, .. }) in declared.iter().enumerate() {
+            if spec.says_more() {
+                said.push(service);
+            }
             by_type.entry(*type_id).or_default().push(service);
             let first = *by_name.entry(&spec.name).or_insert(service);
             if first != service {
                 mistakes.push(same_name(&declared[first], &declared[service]));
             }
         }
-        Self { by_name, by_type, elsewhere }
+        Self { declared, said, by_name, by_type, elsewhere }
+    }
+
+    fn said(&self) -> impl Iterator<Item = (usize, &'a Declared)> + use<'a, '_> {
+        self.said.iter().map(|&service| (service, &self.declared[service]))
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -224,10 +235,10 @@ fn same_name(one: &Declared, other: &Declared) -> BoxError {
 }
 
 /// Services that would listen on the same address. Whoever has several names for an address is told by the system.
-fn same_address(declared: &[Declared]) -> Vec<BoxError> {
+fn same_address(index: &Index<'_>) -> Vec<BoxError> {
     let mut taken: NameMap<&str, &Declared> = NameMap::default();
     let mut mistakes = Vec::new();
-    for service in declared {
+    for (_, service) in index.said() {
         let more = service.spec.more();
         let is_its_own = |address: &&str| !address.ends_with(":0") && !address.starts_with("fd:");
         let Some(address) = more.http.as_deref().or(more.grpc.as_deref()).filter(is_its_own) else { continue };
@@ -244,9 +255,10 @@ fn same_address(declared: &[Declared]) -> Vec<BoxError> {
 }
 
 /// Who needs whom. What is needed and not there is a mistake, unless it is optional.
-fn edges(declared: &[Declared], index: &Index<'_>, provided: &[Provided], mistakes: &mut Vec<BoxError>) -> Edges {
+fn edges(index: &Index<'_>, provided: &[Provided], mistakes: &mut Vec<BoxError>) -> Edges {
     let mut edges = Vec::new();
-    for (service, Declared { spec, place, .. }) in declared.iter().enumerate() {
+    for (service, declared) in index.said() {
+        let Declared { spec, place, .. } = declared;
         let name = &spec.name;
         for Edge { target, optional } in &spec.more().edges {
             let found = index.find(target);
@@ -278,7 +290,7 @@ fn edges(declared: &[Declared], index: &Index<'_>, provided: &[Provided], mistak
             }
         }
         #[cfg(feature = "grpc")]
-        edges_of_calls(service, &declared[service], index, &mut edges, mistakes);
+        edges_of_calls(service, declared, index, &mut edges, mistakes);
     }
     edges
 }
@@ -308,11 +320,11 @@ fn edges_of_calls(
 }
 
 /// Who is mounted on whom.
-fn mounts(declared: &[Declared], index: &Index<'_>, mistakes: &mut Vec<BoxError>) -> Mounts {
+fn mounts(index: &Index<'_>, mistakes: &mut Vec<BoxError>) -> Mounts {
     let mut mounts = Vec::new();
-    for (service, Declared { spec, place, .. }) in declared.iter().enumerate() {
+    for (service, Declared { spec, place, .. }) in index.said() {
         let Some(target) = &spec.more().http_on else { continue };
-        match host(declared, service, index.find(target)) {
+        match host(index.declared, service, index.find(target)) {
             Ok(host) => mounts.push((service, host)),
             Err(why) => {
                 let hint = if index.find(target).is_empty() { hint(target, index) } else { String::new() };
@@ -324,7 +336,7 @@ fn mounts(declared: &[Declared], index: &Index<'_>, mistakes: &mut Vec<BoxError>
     let serves_nothing = |&(service, declared): &(usize, &Declared)| {
         declared.spec.more().serves_others && !mounts.iter().any(|&(_, host)| host == service)
     };
-    for (_, Declared { spec, place, .. }) in declared.iter().enumerate().filter(serves_nothing) {
+    for (_, Declared { spec, place, .. }) in index.said().filter(serves_nothing) {
         let name = spec.get_name();
         mistakes.push(
             format!("`{name}` ({place}) serves nothing: add a method with `#[get(\"/path\")]` to it, or mount another service on it").into(),
@@ -359,11 +371,9 @@ fn host(declared: &[Declared], service: usize, found: &[usize]) -> Result<usize,
 
 /// Routes that get in each other's way, on any of the addresses.
 #[cfg(feature = "http")]
-fn clashes(declared: &[Declared], mounts: &Mounts) -> Vec<BoxError> {
+fn clashes(index: &Index<'_>, mounts: &Mounts) -> Vec<BoxError> {
     let mut hosts: BTreeMap<usize, Vec<Served<'_>>> = BTreeMap::new();
-    for (service, Declared { spec, .. }) in
-        declared.iter().enumerate().filter(|(_, one)| !one.spec.more().routes.is_empty())
-    {
+    for (service, Declared { spec, .. }) in index.said().filter(|(_, one)| !one.spec.more().routes.is_empty()) {
         // They are in the order of the services.
         let host = match mounts.binary_search_by_key(&service, |&(mounted, _)| mounted) {
             Ok(at) => mounts[at].1,

@@ -38,6 +38,9 @@ pub(crate) struct Journal {
     /// Whether every service was ready once.
     came_up: bool,
     services: Vec<Entry>,
+    /// How many of them were launched, and how many of these are not gone.
+    launched: usize,
+    alive: usize,
     stopping: Option<(Moment, Cause)>,
     exit_code: Option<u8>,
     failures: Failures,
@@ -86,6 +89,8 @@ impl Journal {
             phase: Phase::Starting,
             came_up: false,
             services: vec![Entry::default(); services],
+            launched: 0,
+            alive: 0,
             stopping: None,
             exit_code: None,
             failures: Failures::default(),
@@ -160,6 +165,8 @@ impl Journal {
 
     pub(crate) fn launched(&mut self, id: Id, member: &Member) {
         self.services[id].times.launched = Some(self.moment);
+        self.launched += 1;
+        self.alive += 1;
         self.enter(id, member, State::Building);
         tracing::debug!(target: "group", service = name(member), "{} is being built", name(member));
     }
@@ -304,16 +311,16 @@ impl Journal {
         // Without what a delay has taken of it.
         let budget = Took(self.budget.total().saturating_sub(self.stopping_for()));
         let why = self.ask_to_stop(Phase::Stopping, reason, members);
-        let alive =
-            self.services.iter().filter(|entry| entry.times.launched.is_some() && entry.times.gone.is_none()).count();
-        let what = match alive {
+        let what = match self.alive {
             0 => "nothing to stop".to_owned(),
             n => format!("stopping {}, within {budget}", count(n, "service")),
         };
         tracing::info!(target: "group", cause = why, "{why}: {what}");
-        for (id, member) in members.iter().enumerate().rev() {
-            if self.services[id].times.launched.is_none() {
-                self.enter(id, member, State::Gone);
+        if self.launched < members.len() {
+            for (id, member) in members.iter().enumerate().rev() {
+                if self.services[id].times.launched.is_none() {
+                    self.enter(id, member, State::Gone);
+                }
             }
         }
     }
@@ -349,6 +356,7 @@ impl Journal {
 
     pub(crate) fn gone(&mut self, id: Id, member: &Member) {
         let now = self.moment;
+        self.alive -= 1;
         let entry = &mut self.services[id];
         entry.times.gone = Some(now);
         let (ending, asked) = (entry.ending, entry.times.stop_asked);

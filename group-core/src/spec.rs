@@ -150,6 +150,11 @@ impl Spec {
         Self { name, rules: lifecycle::Rules { role: lifecycle::Role::Task, critical: true }, more: None }
     }
 
+    /// Whether more is said of it than what it is called, and is.
+    pub(crate) fn says_more(&self) -> bool {
+        self.more.is_some()
+    }
+
     pub(crate) fn more(&self) -> &More {
         self.more.as_deref().unwrap_or_else(|| &NO_MORE)
     }
@@ -455,7 +460,7 @@ impl Spec {
                 format!("`{name}` cannot be a name: a service's name is lower-case letters, digits, - and _").into()
             );
         }
-        if self.more.is_none() {
+        if !self.says_more() {
             return Ok(());
         }
         self.check_restart()?;
