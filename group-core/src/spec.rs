@@ -398,7 +398,8 @@ impl Spec {
     }
 
     /// Whether the group cannot do without it: `true` by default. The failure of a service that is
-    /// not critical degrades the group instead of stopping it, and so never makes its end unclean.
+    /// not critical degrades the group instead of stopping it, and so never makes its end unclean. That it does not
+    /// stop in time, and is aborted, is another matter, and does.
     #[must_use]
     pub fn critical(mut self, critical: bool) -> Self {
         self.rules.critical = critical;
