@@ -302,20 +302,21 @@ impl Journal {
 
     /// A stop was asked for, and those who still come are served for a while.
     pub(crate) fn lame_duck(&mut self, reason: Reason, members: &[Member]) {
-        let why = self.ask_to_stop(Phase::LameDuck, reason, members);
+        self.ask_to_stop(Phase::LameDuck, reason, members);
         let (delay, quiet) = (Took(self.budget.delay()), Took(self.budget.quiet()));
-        tracing::info!(target: "group", drain_delay = %delay, "{why}: not ready any more; stopping in {delay}, or when nobody has come for {quiet}");
+        tracing::info!(target: "group", drain_delay = %delay, "{}: not ready any more; stopping in {delay}, or when nobody has come for {quiet}", self.why(reason, members));
     }
 
     pub(crate) fn stopping(&mut self, reason: Reason, members: &[Member]) {
         // Without what a delay has taken of it.
         let budget = Took(self.budget.total().saturating_sub(self.stopping_for()));
-        let why = self.ask_to_stop(Phase::Stopping, reason, members);
-        let what = match self.alive {
+        self.ask_to_stop(Phase::Stopping, reason, members);
+        let what = || match self.alive {
             0 => "nothing to stop".to_owned(),
             n => format!("stopping {}, within {budget}", count(n, "service")),
         };
-        tracing::info!(target: "group", cause = why, "{why}: {what}");
+        let why = || self.why(reason, members);
+        tracing::info!(target: "group", cause = why(), "{}: {}", why(), what());
         if self.launched < members.len() {
             for (id, member) in members.iter().enumerate().rev() {
                 if self.services[id].times.launched.is_none() {
@@ -325,23 +326,21 @@ impl Journal {
         }
     }
 
-    /// Says why. The first reason is the cause; later ones only end a delay.
-    fn ask_to_stop(&mut self, phase: Phase, reason: Reason, members: &[Member]) -> String {
+    /// The first reason is the cause; later ones only end a delay.
+    fn ask_to_stop(&mut self, phase: Phase, reason: Reason, members: &[Member]) {
         self.phase = phase;
-        let cause = match reason {
-            Reason::Signal(signal) => Cause::Signal(signal),
-            Reason::Asked => Cause::Asked,
-            Reason::Completed => Cause::Completed,
-            Reason::Failed(id) => Cause::Failed(name(&members[id]).to_owned()),
-            Reason::Quiet => return format!("nobody has come for {}", Took(self.budget.quiet())),
-            Reason::DelayOver => return format!("{} are over (drain_delay)", Took(self.budget.delay())),
-        };
-        let why = cause.to_string();
-        if self.stopping.is_none() {
+        if let (None, Some(cause)) = (&self.stopping, cause(reason, members)) {
             self.stopping = Some((self.moment, cause.clone()));
             self.tell(|| Event::GroupStopping(cause));
         }
-        why
+    }
+
+    fn why(&self, reason: Reason, members: &[Member]) -> String {
+        match (cause(reason, members), reason) {
+            (Some(cause), _) => cause.to_string(),
+            (None, Reason::Quiet) => format!("nobody has come for {}", Took(self.budget.quiet())),
+            (None, _) => format!("{} are over (drain_delay)", Took(self.budget.delay())),
+        }
     }
 
     pub(crate) fn stop_asked(&mut self, id: Id, member: &Member) {
@@ -562,6 +561,17 @@ fn rest(entry: &Entry, member: &Member) -> Option<Box<Rest>> {
         messages,
         drain,
     }))
+}
+
+/// Of the end of a delay, the cause is what it began with.
+fn cause(reason: Reason, members: &[Member]) -> Option<Cause> {
+    Some(match reason {
+        Reason::Signal(signal) => Cause::Signal(signal),
+        Reason::Asked => Cause::Asked,
+        Reason::Completed => Cause::Completed,
+        Reason::Failed(id) => Cause::Failed(name(&members[id]).to_owned()),
+        Reason::Quiet | Reason::DelayOver => return None,
+    })
 }
 
 fn name(member: &Member) -> &str {

@@ -35,9 +35,9 @@ fn environment() -> Environment {
 }
 
 /// A variable may be somebody else's, whatever it is called; but one that looks like one of the group's is worth a word.
-fn warn_of_misspelt(environment: Option<&Environment>) {
+fn warn_of_misspelt(environment: &Environment) {
     let known: Vec<&str> = SETTINGS.iter().copied().chain(["config", "order"]).collect();
-    let alone = environment.into_iter().flatten().filter(|(name, _)| !name.contains("__"));
+    let alone = environment.iter().filter(|(name, _)| !name.contains("__"));
     for (variable, _) in alone {
         let name = variable.trim_start_matches("GROUP_").to_lowercase();
         if let Some(near) = nearest(&name, known.iter().copied()).filter(|near| *near != name) {
@@ -73,15 +73,21 @@ impl Group {
         self.apply_config(environment.as_ref());
         #[cfg(feature = "grpc")]
         self.find_remotes(environment.as_ref());
+        if let Some(environment) = &environment {
+            self.apply_environment(environment);
+            warn_of_misspelt(environment);
+        }
+        self.check_drain_delay();
+    }
+
+    fn apply_environment(&mut self, environment: &Environment) {
         for key in SETTINGS {
             let name = format!("GROUP_{}", key.to_uppercase());
-            let Some(value) = environment.as_ref().and_then(|environment| environment.get(&name)) else { continue };
+            let Some(value) = environment.get(&name) else { continue };
             if let Err(expected) = self.set(key, &value.to_string_lossy()) {
                 self.mistakes.push(format!("{name} is `{}`: expected {expected}", value.display()).into());
             }
         }
-        warn_of_misspelt(environment.as_ref());
-        self.check_drain_delay();
     }
 
     /// A delay that would take all the time to stop is nobody's intention.
