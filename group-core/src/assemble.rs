@@ -49,7 +49,7 @@ impl Declared {
 }
 
 /// Where in the program a service was added or annotated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Place(&'static Location<'static>);
 
 impl Place {
@@ -57,6 +57,11 @@ impl Place {
     #[track_caller]
     pub(crate) const fn here() -> Self {
         Self(Location::caller())
+    }
+
+    /// By file, line and column.
+    pub(crate) const fn order(self) -> (&'static str, u32, u32) {
+        (self.0.file(), self.0.line(), self.0.column())
     }
 
     fn is_on_the_line_of(self, other: Self) -> bool {

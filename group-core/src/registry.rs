@@ -26,9 +26,9 @@ impl Registration {
 
     /// The linker's order is nobody's: crates by name, and in each of them files by path and
     /// blocks by line.
-    fn order(&self) -> (&'static str, Place) {
+    fn order(&self) -> (&'static str, (&'static str, u32, u32)) {
         let package = self.module.split("::").next().unwrap_or_default();
-        (package, self.place)
+        (package, self.place.order())
     }
 }
 
