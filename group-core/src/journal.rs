@@ -38,9 +38,6 @@ pub(crate) struct Journal {
     /// Whether every service was ready once.
     came_up: bool,
     services: Vec<Entry>,
-    /// How many of them were launched, and how many of these are not gone.
-    launched: usize,
-    alive: usize,
     stopping: Option<(Moment, Cause)>,
     exit_code: Option<u8>,
     failures: Failures,
@@ -68,6 +65,11 @@ struct Restarts {
 }
 
 impl Entry {
+    /// Whether it was launched, and is not gone.
+    fn is_left(&self) -> bool {
+        self.times.launched.is_some() && self.times.gone.is_none()
+    }
+
     /// When its `start` ran last.
     fn started(&self) -> Option<Moment> {
         let restarted = self.restarts.as_ref().and_then(|restarts| restarts.last.back().copied());
@@ -89,8 +91,6 @@ impl Journal {
             phase: Phase::Starting,
             came_up: false,
             services: vec![Entry::default(); services],
-            launched: 0,
-            alive: 0,
             stopping: None,
             exit_code: None,
             failures: Failures::default(),
@@ -165,8 +165,6 @@ impl Journal {
 
     pub(crate) fn launched(&mut self, id: Id, member: &Member) {
         self.services[id].times.launched = Some(self.moment);
-        self.launched += 1;
-        self.alive += 1;
         self.enter(id, member, State::Building);
         tracing::debug!(target: "group", service = name(member), "{} is being built", name(member));
     }
@@ -311,17 +309,15 @@ impl Journal {
         // Without what a delay has taken of it.
         let budget = Took(self.budget.total().saturating_sub(self.stopping_for()));
         self.ask_to_stop(Phase::Stopping, reason, members);
-        let what = || match self.alive {
+        let what = || match self.services.iter().filter(|entry| entry.is_left()).count() {
             0 => "nothing to stop".to_owned(),
             n => format!("stopping {}, within {budget}", count(n, "service")),
         };
         let why = || self.why(reason, members);
         tracing::info!(target: "group", cause = why(), "{}: {}", why(), what());
-        if self.launched < members.len() {
-            for (id, member) in members.iter().enumerate().rev() {
-                if self.services[id].times.launched.is_none() {
-                    self.enter(id, member, State::Gone);
-                }
+        for (id, member) in members.iter().enumerate().rev() {
+            if self.services[id].times.launched.is_none() {
+                self.enter(id, member, State::Gone);
             }
         }
     }
@@ -355,7 +351,6 @@ impl Journal {
 
     pub(crate) fn gone(&mut self, id: Id, member: &Member) {
         let now = self.moment;
-        self.alive -= 1;
         let entry = &mut self.services[id];
         entry.times.gone = Some(now);
         let (ending, asked) = (entry.ending, entry.times.stop_asked);
@@ -471,8 +466,7 @@ impl Journal {
 
     /// Blames every service that is left, when nothing else can be done about them.
     pub(crate) fn blame_survivors(&mut self, members: &[Member]) {
-        let is_left = |entry: &Entry| entry.times.launched.is_some() && entry.times.gone.is_none();
-        if !self.services.iter().any(is_left) {
+        if !self.services.iter().any(Entry::is_left) {
             let was_launched = |entry: &Entry| entry.times.launched.is_some();
             let error = if self.services.iter().any(was_launched) {
                 "what was provided to the services is still being dropped"
@@ -482,7 +476,7 @@ impl Journal {
             self.blame_at_the_end(None, error.into());
         }
         for (id, member) in members.iter().enumerate().rev() {
-            if is_left(&self.services[id]) {
+            if self.services[id].is_left() {
                 let fault = Fault { id: Some(id), stage: Stage::Stop, kind: FaultKind::Abandoned, fatal: true };
                 let innocent = || "it could not be stopped: something else blocks every thread of the runtime".into();
                 self.blame(fault, (!member.is_polled()).then(innocent), members);
@@ -493,12 +487,7 @@ impl Journal {
 
     /// Who is left, and what it is doing.
     fn survivors(&self, members: &[Member]) -> String {
-        let left = self
-            .services
-            .iter()
-            .zip(members)
-            .rev()
-            .filter(|(entry, _)| entry.times.launched.is_some() && entry.times.gone.is_none());
+        let left = self.services.iter().zip(members).rev().filter(|(entry, _)| entry.is_left());
         let named: Vec<String> = left
             .map(|(entry, member)| match entry.times.stop_asked {
                 Some(_) => {
