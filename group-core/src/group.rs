@@ -164,7 +164,7 @@ impl Group {
     #[track_caller]
     fn declare<S: Service>(&mut self, spec: Spec, factory: Factory) -> &mut Self {
         let (type_id, place) = (TypeId::of::<S>(), Place::here());
-        self.services.push(Declared { spec, type_id, place, factory, only_called: false });
+        self.services.push(Declared { spec, type_id, place, factory: Some(factory) });
         self
     }
 

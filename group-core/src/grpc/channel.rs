@@ -17,7 +17,6 @@ use super::answer::too_late;
 use super::local::Local;
 use super::{Routes, Serve};
 use crate::name::Name;
-use crate::service::{Factory, built};
 use crate::{BoxError, Context, FromContext, Needs};
 
 /// A way to the gRPC services of `S`, for the clients that tonic generates.
@@ -113,12 +112,11 @@ pub(crate) struct Called {
     pub(crate) type_name: &'static str,
     /// What it is called, if it is not in the group.
     pub(crate) name: fn() -> Name,
-    pub(crate) factory: fn() -> Factory,
 }
 
 impl Called {
     pub(crate) fn of<S: Serve>() -> Self {
-        Self { type_id: TypeId::of::<S>(), type_name: type_name::<S>(), name: || S::spec().name, factory: built::<S> }
+        Self { type_id: TypeId::of::<S>(), type_name: type_name::<S>(), name: || S::spec().name }
     }
 }
 
