@@ -67,7 +67,7 @@ impl Context {
     /// or in `start` before that first waits for something; later the service is ready already.
     #[must_use]
     pub fn ready(&self) -> Ready {
-        self.member().ready()
+        Ready::new(self.member().hold())
     }
 
     /// The group, as seen from outside.

@@ -28,10 +28,12 @@ mod group;
 pub mod grpc;
 mod health;
 mod heartbeat;
+mod holds;
 #[cfg(feature = "http")]
 pub mod http;
 mod human;
 mod inbox;
+mod instance;
 mod journal;
 mod latch;
 mod lock;

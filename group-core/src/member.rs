@@ -10,15 +10,15 @@ use std::task::{Poll, Waker};
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
+use crate::holds::Holds;
 #[cfg(feature = "http")]
 use crate::http::Traffic;
+use crate::instance::Instance;
 #[cfg(feature = "http")]
 use crate::latch::Tallied;
 use crate::latch::{Latch, Tally};
 use crate::lock::lock;
 use crate::panic::caught;
-use crate::ready::{Holds, Ready};
-use crate::service::DynService;
 use crate::stop_request::StopRequest;
 use crate::{BoxError, Context, Drain, Messages, Spec, moment};
 
@@ -55,7 +55,7 @@ pub(crate) struct Member {
 struct Own {
     /// Wakes its own task, which looks at the member whenever it is woken.
     task: Option<Waker>,
-    instance: Option<Arc<dyn DynService>>,
+    instance: Option<Arc<dyn Instance>>,
 }
 
 #[derive(Debug, Default)]
@@ -317,17 +317,18 @@ impl Member {
         self.hears.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn ready(&self) -> Ready {
-        let (ready, hold) = Ready::new();
+    /// Holds the service's readiness back until something is sent. To drop it instead is to fail.
+    pub(crate) fn hold(&self) -> oneshot::Sender<()> {
+        let (sender, hold) = oneshot::channel();
         lock(&self.more().holds).push(hold);
-        ready
+        sender
     }
 
     pub(crate) fn take_holds(&self) -> Holds {
         Holds(self.more.get().map(|more| std::mem::take(&mut *lock(&more.holds))).unwrap_or_default())
     }
 
-    pub(crate) fn instance(&self) -> Option<Arc<dyn DynService>> {
+    pub(crate) fn instance(&self) -> Option<Arc<dyn Instance>> {
         lock(&self.own).instance.clone()
     }
 
@@ -366,7 +367,7 @@ impl Member {
         Arc::clone(&self.more().thread).lock_owned().await
     }
 
-    pub(crate) fn set_instance(&self, instance: Arc<dyn DynService>) {
+    pub(crate) fn set_instance(&self, instance: Arc<dyn Instance>) {
         lock(&self.own).instance = Some(instance);
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::inbox::Inbox;
+use crate::instance::Instance;
 use crate::journal::Journal;
 use crate::latch::Latch;
 use crate::lifecycle::{Id, Plan};
@@ -16,7 +17,6 @@ use crate::lock::lock;
 use crate::maps::TypeMap;
 use crate::member::Member;
 use crate::moment::Moment;
-use crate::service::DynService;
 use crate::{BoxError, Report};
 
 /// Longer than anything takes, and still a moment that can be counted to.
@@ -149,7 +149,7 @@ impl Shared {
     pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let id = TypeId::of::<T>();
         let found = if let Some(&service) = self.by_type.get(&id) {
-            self.members[service].instance().map(DynService::instance)
+            self.members[service].instance().map(Instance::as_any)
         } else {
             let provided = lock(&self.provided);
             provided.iter().find(|provided| provided.type_id == id).map(|provided| Arc::clone(&provided.value))

@@ -25,7 +25,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::service::{BoxFuture, DynService, Factory};
+use crate::instance::{BoxFuture, Instance};
+use crate::service::{DynService, Factory};
 use crate::{BoxError, Context, Ending, Event, Group, Outcome, Report, State};
 
 /// How long a group runs, in paused time, before it is asked to stop.
@@ -279,7 +280,9 @@ impl DynService for Faulty {
         }
         Arc::clone(&self.inner).stop()
     }
+}
 
+impl Instance for Faulty {
     fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>> {
         Arc::clone(&self.inner).health()
     }
@@ -288,8 +291,8 @@ impl DynService for Faulty {
         Arc::clone(&self.inner).reload()
     }
 
-    fn instance(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        Arc::clone(&self.inner).instance()
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        Arc::clone(&self.inner).as_any()
     }
 }
 
