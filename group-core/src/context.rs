@@ -15,11 +15,12 @@ use crate::lifecycle::Id;
 #[cfg(feature = "grpc")]
 use crate::lock::lock;
 use crate::member::Member;
+use crate::message::{Message, News};
 use crate::moment::Moment;
 use crate::panic::caught;
 #[cfg(feature = "http")]
 use crate::shared::LameDuck;
-use crate::shared::{Message, News, Shared};
+use crate::shared::Shared;
 use crate::{BoxError, Handle, Ready, ServiceResult, Shutdown};
 
 /// A service's view of its group.
@@ -200,12 +201,9 @@ impl Context {
         self.shared.inbox.wake();
     }
 
-    /// Has the driver deal with what was told, here and now.
+    /// Runs the driver on this thread, unless another thread runs it.
     pub(crate) fn drive(&self) {
-        if let Some(mut driver) = self.shared.inbox.take_up() {
-            driver.receive_all();
-            self.shared.inbox.lay_down(driver);
-        }
+        self.shared.inbox.deal();
     }
 }
 

@@ -15,11 +15,11 @@ use crate::assemble::{Assembly, Declared, Place, assemble};
 #[cfg(feature = "config")]
 use crate::config;
 use crate::driver::Driver;
+use crate::driver::Mailbox;
 use crate::error::{Failure, Stage};
 use crate::function::Function;
 #[cfg(feature = "grpc")]
 use crate::grpc::{Called, Serve, endpoint};
-use crate::inbox::Inbox;
 use crate::journal::Journal;
 use crate::latch::Latch;
 use crate::lifecycle::{self, Budget, Lifecycle, Plan, Rules};
@@ -429,7 +429,7 @@ impl Group {
     }
 
     /// As [`run`](Self::run), with signals that are listened for already.
-    pub(crate) async fn run_watched(mut self, watch: &Watch, inbox: Arc<Inbox>) -> Report {
+    pub(crate) async fn run_watched(mut self, watch: &Watch, inbox: Arc<Mailbox>) -> Report {
         self.read_environment();
         if let Some(form) = self.order_form() {
             return self.print_order(&form);
@@ -483,7 +483,7 @@ impl Group {
         }
     }
 
-    fn launch(mut self, inbox: Arc<Inbox>) -> Result<(Running, oneshot::Receiver<()>), Report> {
+    fn launch(mut self, inbox: Arc<Mailbox>) -> Result<(Running, oneshot::Receiver<()>), Report> {
         self.apply_settings();
         let Self { mut services, provided, schedule, stop_timeout, drain_delay, on_free_ports, mistakes, .. } = self;
         if on_free_ports {
@@ -512,7 +512,7 @@ impl Group {
             remotes,
             provided: Mutex::new(provided),
             begun,
-            inbox,
+            inbox: Arc::clone(&inbox) as _,
             ready: Latch::default(),
             reloading: tokio::sync::Mutex::new(()),
             plan: Arc::clone(&plan),
@@ -524,7 +524,7 @@ impl Group {
         });
         let (started_sender, started) = oneshot::channel();
         let lifecycle = Lifecycle::new(plan, &rules, !drain_delay.is_zero());
-        let driver = Box::new(Driver::new(Arc::clone(&shared), lifecycle, budget, factories, started_sender));
+        let driver = Box::new(Driver::new(Arc::clone(&shared), inbox, lifecycle, budget, factories, started_sender));
         // Spawned, never run inside `block_on`: there, every wake would cross threads.
         let driver = tokio::spawn(driver.run());
         Ok((Running::new(Handle::new(shared), driver), started))
@@ -581,5 +581,24 @@ fn warn_of_limits(plan: &Plan, members: &[Member], budget: &Budget) {
             "services that stop one after the other may take {longest} (stop_timeout), \
              but the group leaves them {turns}: who comes last may be cut short"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Shutdown;
+
+    #[tokio::test]
+    async fn what_comes_after_the_end_is_not_kept() {
+        let mut group = Group::new();
+        group.add_fn("service", |shutdown: Shutdown| async move { shutdown.requested().await });
+        let inbox = Arc::<Mailbox>::default();
+        let (running, started) = group.launch(Arc::clone(&inbox)).expect("it can be launched");
+        started.await.expect("it starts");
+        let handle = running.handle();
+        assert!(running.stop().await.is_clean());
+        handle.stop();
+        assert!(!inbox.holds(|_| true));
     }
 }

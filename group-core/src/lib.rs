@@ -39,6 +39,7 @@ mod latch;
 mod lock;
 mod maps;
 mod member;
+mod message;
 mod moment;
 mod name;
 mod order;

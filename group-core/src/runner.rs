@@ -16,9 +16,9 @@ use tokio::time::sleep;
 use crate::holds::{Holds, Unfired};
 use crate::instance::BoxFuture;
 use crate::member::Children;
+use crate::message::News;
 use crate::panic::{caught_now, flatten, poll_caught};
 use crate::service::{DynService, Factory};
-use crate::shared::News;
 use crate::{BoxError, Context};
 
 /// A service's task, from `new` to its drop. However it ends, even aborted before it ever ran, the

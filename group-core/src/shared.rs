@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::inbox::Inbox;
+use crate::Report;
 use crate::instance::Instance;
 use crate::journal::Journal;
 use crate::latch::Latch;
@@ -16,43 +16,11 @@ use crate::lifecycle::{Id, Plan};
 use crate::lock::lock;
 use crate::maps::TypeMap;
 use crate::member::Member;
+use crate::message::{Message, Post};
 use crate::moment::Moment;
-use crate::{BoxError, Report};
 
 /// Longer than anything takes, and still a moment that can be counted to.
 pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-
-/// What reaches the driver.
-#[derive(Debug)]
-pub(crate) enum Message {
-    Service(Id, News),
-    /// A service asks for more time from now on.
-    Extend(Id, Duration),
-    Stop,
-    Exit(u8),
-    Signal(i32),
-    /// A service serves clients from outside.
-    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "nothing here serves without it"))]
-    Serves,
-    /// A signal that asks for a reload.
-    #[cfg_attr(windows, expect(dead_code, reason = "there is no such event"))]
-    Reload(i32),
-}
-
-/// What a service's task tells.
-#[derive(Debug)]
-pub(crate) enum News {
-    Built,
-    Ready,
-    Ended,
-    Failed(BoxError),
-    /// Something of it failed besides what it failed for.
-    AlsoFailed(BoxError),
-    /// A handler of it panicked, which its clients were told, and which was logged.
-    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "there are no handlers without it"))]
-    HandlerPanicked(BoxError),
-    Gone,
-}
 
 /// A value that was provided to the services.
 #[derive(Debug)]
@@ -82,7 +50,8 @@ pub(crate) struct Shared {
     pub(crate) provided: Mutex<Vec<Provided>>,
     /// When the group began.
     pub(crate) begun: Instant,
-    pub(crate) inbox: Arc<Inbox>,
+    /// Leads to the driver.
+    pub(crate) inbox: Arc<dyn Post>,
     /// Set when every service is ready.
     pub(crate) ready: Latch,
     /// Held while services reload.
