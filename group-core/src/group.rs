@@ -19,11 +19,15 @@ use crate::driver::Mailbox;
 use crate::error::{Failure, Stage};
 use crate::function::Function;
 #[cfg(feature = "grpc")]
-use crate::grpc::{Called, Serve, endpoint};
+use crate::grpc::{Called, Serve};
 use crate::journal::Journal;
 use crate::latch::Latch;
 use crate::lifecycle::{self, Budget, Lifecycle, Plan, Rules};
+#[cfg(feature = "grpc")]
+use crate::maps::TypeMap;
 use crate::member::Member;
+#[cfg(feature = "http")]
+use crate::parts::Parts;
 use crate::registry;
 use crate::report::{Ending, StartError};
 use crate::service::{Factory, built, made};
@@ -493,9 +497,9 @@ impl Group {
         }
         let assembly = assembled(services, &provided, schedule, mistakes)?;
         #[cfg(feature = "http")]
-        let mounts = assembly.mounts.iter().copied().map(crate::http::Mount::new).collect();
+        let mounts = assembly.mounts.into();
         #[cfg(feature = "grpc")]
-        let remotes = remotes(&assembly.elsewhere);
+        let elsewhere = elsewhere(&assembly.elsewhere);
         let Assembly { plan, members, factories, by_type, .. } = assembly;
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
         let budget = Budget::new(stop_timeout, drain_delay, plan.chain());
@@ -509,7 +513,9 @@ impl Group {
             #[cfg(feature = "http")]
             mounts,
             #[cfg(feature = "grpc")]
-            remotes,
+            elsewhere,
+            #[cfg(feature = "http")]
+            parts: Parts::default(),
             provided: Mutex::new(provided),
             begun,
             inbox: Arc::clone(&inbox) as _,
@@ -531,13 +537,13 @@ impl Group {
     }
 }
 
-/// Where to call those that run elsewhere.
+/// The URLs of the services that run elsewhere.
 #[cfg(feature = "grpc")]
-fn remotes(elsewhere: &[Declared]) -> crate::grpc::Remotes {
+fn elsewhere(elsewhere: &[Declared]) -> TypeMap<Cow<'static, str>> {
     let place = |Declared { spec, type_id, .. }: &Declared| {
-        let (name, url) = (spec.get_name(), spec.more().remote.as_deref()?);
-        tracing::info!(target: "group", service = name, remote = url, "{name} runs elsewhere: {url}");
-        Some((*type_id, endpoint(url).ok()?))
+        let (name, url) = (spec.get_name(), spec.more().remote.clone()?);
+        tracing::info!(target: "group", service = name, remote = &*url, "{name} runs elsewhere: {url}");
+        Some((*type_id, url))
     };
     elsewhere.iter().filter_map(place).collect()
 }

@@ -45,6 +45,8 @@ mod name;
 mod order;
 mod outcome;
 mod panic;
+#[cfg(feature = "http")]
+mod parts;
 mod ready;
 mod registry;
 mod reload;

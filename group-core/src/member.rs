@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::ptr;
 #[cfg(feature = "http")]
 use std::sync::Weak;
+#[cfg(feature = "http")]
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Poll, Waker};
@@ -11,8 +13,6 @@ use std::task::{Poll, Waker};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use crate::holds::Holds;
-#[cfg(feature = "http")]
-use crate::http::Traffic;
 use crate::instance::Instance;
 #[cfg(feature = "http")]
 use crate::latch::Tallied;
@@ -70,9 +70,9 @@ struct More {
     addr: OnceLock<SocketAddr>,
     /// What came of the messages that it took, if it took any.
     messages: Mutex<Option<Messages>>,
-    /// Its servers that drain.
+    /// How many connections each of its servers that drain still waits for.
     #[cfg(feature = "http")]
-    draining: Mutex<Vec<Weak<Traffic>>>,
+    draining: Mutex<Vec<Weak<AtomicUsize>>>,
     /// What became of the connections of its servers.
     drain: Mutex<Option<Drain>>,
 }
@@ -247,6 +247,8 @@ impl Member {
     pub(crate) fn ask_to_stop(&self) {
         self.is_asked_to_stop.store(true, Ordering::Release);
         self.wake();
+        // Pairs with the fence in `stop_request`: at least one of the two sees what the other has done.
+        fence(Ordering::SeqCst);
         if let Some(more) = self.more.get() {
             more.stop.send();
         }
@@ -279,7 +281,7 @@ impl Member {
     /// The request to stop, for those who wait for it elsewhere than in its own task.
     pub(crate) fn stop_request(&self) -> &StopRequest {
         let request = &self.more().stop;
-        // Who asks either finds it, or is seen here.
+        // Pairs with the fence in `ask_to_stop`.
         fence(Ordering::SeqCst);
         if self.is_asked_to_stop() {
             request.send();
@@ -388,13 +390,13 @@ impl Member {
         *lock(&self.more.get()?.messages)
     }
 
-    /// One of its servers stops.
+    /// One of its servers stops, and waits for so many connections.
     #[cfg(feature = "http")]
-    pub(crate) fn drains(&self, traffic: &Arc<Traffic>) {
+    pub(crate) fn drains(&self, waits_for: &Arc<AtomicUsize>) {
         let mut draining = lock(&self.more().draining);
         // Of one that is started again and again, the servers before are gone.
-        draining.retain(|traffic| traffic.strong_count() > 0);
-        draining.push(Arc::downgrade(traffic));
+        draining.retain(|server| server.strong_count() > 0);
+        draining.push(Arc::downgrade(waits_for));
     }
 
     /// Connections on which those that stop have something in hand.
@@ -402,7 +404,8 @@ impl Member {
     pub(crate) fn in_hand(&self) -> usize {
         #[cfg(feature = "http")]
         if let Some(more) = self.more.get() {
-            return lock(&more.draining).iter().filter_map(Weak::upgrade).map(|traffic| traffic.left()).sum();
+            let draining = lock(&more.draining);
+            return draining.iter().filter_map(Weak::upgrade).map(|waits_for| waits_for.load(Ordering::Relaxed)).sum();
         }
         0
     }

@@ -1,6 +1,8 @@
 //! What everything in one group can see.
 
 use std::any::{Any, TypeId, type_name};
+#[cfg(feature = "grpc")]
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,6 +20,8 @@ use crate::maps::TypeMap;
 use crate::member::Member;
 use crate::message::{Message, Post};
 use crate::moment::Moment;
+#[cfg(feature = "http")]
+use crate::parts::Parts;
 
 /// Longer than anything takes, and still a moment that can be counted to.
 pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -42,11 +46,14 @@ pub(crate) struct Shared {
     /// In start order.
     pub(crate) members: Box<[Member]>,
     pub(crate) by_type: TypeMap<Id>,
+    /// Which service is mounted on which.
     #[cfg(feature = "http")]
-    pub(crate) mounts: Box<[crate::http::Mount]>,
-    /// Those that run elsewhere.
+    pub(crate) mounts: Box<[(Id, Id)]>,
+    /// The URLs of the services that run elsewhere.
     #[cfg(feature = "grpc")]
-    pub(crate) remotes: crate::grpc::Remotes,
+    pub(crate) elsewhere: TypeMap<Cow<'static, str>>,
+    #[cfg(feature = "http")]
+    pub(crate) parts: Parts,
     pub(crate) provided: Mutex<Vec<Provided>>,
     /// When the group began.
     pub(crate) begun: Instant,

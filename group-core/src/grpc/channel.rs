@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use super::answer::too_late;
 use super::local::Local;
+use super::remote::endpoint;
 use super::{Routes, Serve};
 use crate::name::Name;
 use crate::{BoxError, Context, FromContext, Needs};
@@ -85,8 +86,8 @@ enum Way {
 
 impl<S: Serve> FromContext for Channel<S> {
     fn from_context(cx: &Context) -> Result<Self, BoxError> {
-        let way = match cx.remote::<S>() {
-            Some(endpoint) => Way::Network(endpoint.connect_lazy()),
+        let way = match cx.elsewhere::<S>() {
+            Some(url) => Way::Network(network::<S>(url)?),
             None => Way::Memory(local::<S>(cx)?),
         };
         Ok(Self { way, to: PhantomData })
@@ -95,6 +96,11 @@ impl<S: Serve> FromContext for Channel<S> {
     fn needs(needs: &mut Needs) {
         needs.called(Called::of::<S>());
     }
+}
+
+fn network<S>(url: &str) -> Result<transport::Channel, BoxError> {
+    let wrong = |expected| format!("`{}` cannot be called at `{url}`: expected {expected}", type_name::<S>());
+    Ok(endpoint(url).map_err(wrong)?.connect_lazy())
 }
 
 fn local<S: Serve>(cx: &Context) -> Result<Local, BoxError> {
