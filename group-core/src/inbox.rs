@@ -64,8 +64,9 @@ impl<D: Drive> Inbox<D> {
             return None;
         }
         let mut queue = lock(&self.queue);
-        let driver = queue.driver.take()?;
-        Some(self.with_messages(driver, &mut queue))
+        let mut driver = queue.driver.take()?;
+        self.hand_over(&mut queue.messages, driver.messages());
+        Some(driver)
     }
 
     /// The same for the driver's own task, which takes it up for more than messages, and is woken when there is
@@ -77,19 +78,18 @@ impl<D: Drive> Inbox<D> {
         }
         queue.is_missed = queue.driver.is_none();
         let has_messages = !queue.messages.is_empty();
-        if let Some(driver) = queue.driver.take_if(|driver| is_time || has_messages || driver.needs_its_task()) {
-            return Poll::Ready(Some(self.with_messages(driver, &mut queue)));
+        if let Some(mut driver) = queue.driver.take_if(|driver| is_time || has_messages || driver.needs_its_task()) {
+            self.hand_over(&mut queue.messages, driver.messages());
+            return Poll::Ready(Some(driver));
         }
         queue.reader = Some(task.waker().clone());
         Poll::Pending
     }
 
-    fn with_messages(&self, mut driver: Box<D>, queue: &mut Queue<D>) -> Box<D> {
-        let messages = driver.messages();
-        messages.shrink_to(ROOM);
-        std::mem::swap(&mut queue.messages, messages);
+    fn hand_over(&self, waiting: &mut Vec<Message>, received: &mut Vec<Message>) {
+        received.shrink_to(ROOM);
+        std::mem::swap(waiting, received);
         self.holds_any.store(false, Ordering::Relaxed);
-        driver
     }
 
     /// Leaves the driver to whoever takes it up next: its task, if something is to be done already.
