@@ -1,4 +1,4 @@
-//! A: building and validating the graph.
+//! Building a group, and checking its graph.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! K: what is in flight when an HTTP service stops. Real sockets, and so real time.
+//! Requests in flight when an HTTP service stops. Real sockets, and so real time.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;

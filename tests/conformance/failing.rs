@@ -1,4 +1,4 @@
-//! H: failure, panic and early exit while the group runs.
+//! Failure, panic and early exit while the group runs.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! F: limits and the budget. All of it under the paused clock (case 100): every time is exact.
+//! Limits, and the time that a group has to stop. All of it under the paused clock: every time is exact.
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! K: the messages of a consumer, also when it stops. Paused time.
+//! The messages of a consumer, also when it stops. Paused time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

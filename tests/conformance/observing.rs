@@ -1,4 +1,4 @@
-//! J: what a group looks like from outside.
+//! A group seen from outside: status, events and health.
 
 use std::sync::Arc;
 

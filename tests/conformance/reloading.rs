@@ -1,4 +1,4 @@
-//! L: taking in new settings while the group runs.
+//! Reloading: new settings while the group runs.
 
 use group::{Event, Group, Outcome, Phase, ReloadError, Restart, State};
 use tokio::time::Instant;

@@ -1,4 +1,4 @@
-//! O: looking at it.
+//! The report of a group: its timeline, its critical chain, and nothing internal.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! I: starting a service again.
+//! Starting a service again.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! C: failure at start, and the way back.
+//! A start that fails, and the stop of what was started before.
 
 use std::error::Error;
 use std::fmt;

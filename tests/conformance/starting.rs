@@ -1,4 +1,4 @@
-//! B: start order and readiness.
+//! The order of the start, and readiness.
 
 use std::net::TcpListener;
 use std::sync::Arc;

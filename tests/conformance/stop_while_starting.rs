@@ -1,4 +1,4 @@
-//! D: a stop that is asked for while the group starts.
+//! A stop that is asked for while the group starts.
 
 use std::task::{Context, Waker};
 

@@ -1,4 +1,4 @@
-//! E: the order of the stop.
+//! The order of the stop.
 
 use std::pin::pin;
 use std::task::{Context, Waker};
