@@ -1,4 +1,4 @@
-//! H: failure, panic and early exit while the group runs.
+//! Failure, panic and early exit while the group runs.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn ended(group: &mut Group) -> (Report, Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c109_a_service_that_fails_after_its_first_await_stops_the_group_in_order() {
+async fn a_service_that_fails_after_its_first_await_stops_the_group_in_order() {
     for act in [Fail, Panic] {
         let journal = Journal::default();
         let mut group = journal.group(["s1"]);
@@ -36,7 +36,7 @@ async fn c109_a_service_that_fails_after_its_first_await_stops_the_group_in_orde
 }
 
 #[tokio::test]
-async fn c109_a_service_that_fails_before_its_first_await_was_never_ready() {
+async fn a_service_that_fails_before_its_first_await_was_never_ready() {
     for act in [Fail, Panic] {
         let journal = Journal::default();
         let mut group = journal.group(["s1"]);
@@ -48,7 +48,7 @@ async fn c109_a_service_that_fails_before_its_first_await_was_never_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c110_the_first_of_three_failures_is_the_cause_and_the_others_are_told_too() {
+async fn the_first_of_three_failures_is_the_cause_and_the_others_are_told_too() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("s1").on(Asked, Fail));
@@ -62,7 +62,7 @@ async fn c110_the_first_of_three_failures_is_the_cause_and_the_others_are_told_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn c110_none_of_three_failures_at_one_moment_is_lost() {
+async fn none_of_three_failures_at_one_moment_is_lost() {
     let (journal, mut group) = (Journal::default(), Group::new());
     for name in ["s1", "s2", "s3"] {
         group.probe(journal.probe(name).on(Run, Take(secs(1))).on(Run, Fail));
@@ -76,7 +76,7 @@ async fn c110_none_of_three_failures_at_one_moment_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c114_a_healthy_worker_is_told_to_stop_and_finishes_when_another_fails() {
+async fn a_healthy_worker_is_told_to_stop_and_finishes_when_another_fails() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("worker").on(Asked, Take(secs(2))));
@@ -88,7 +88,7 @@ async fn c114_a_healthy_worker_is_told_to_stop_and_finishes_when_another_fails()
 }
 
 #[tokio::test(start_paused = true)]
-async fn c115_a_daemon_that_returns_while_the_group_runs_has_failed() {
+async fn a_daemon_that_returns_while_the_group_runs_has_failed() {
     let daemon: fn(group::Spec) -> group::Spec = |spec| spec.role(Role::Daemon);
     let http: fn(group::Spec) -> group::Spec = |spec| spec.http("127.0.0.1:0");
     for kind in [daemon, http] {
@@ -106,7 +106,7 @@ async fn c115_a_daemon_that_returns_while_the_group_runs_has_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c116_the_group_goes_on_until_all_tasks_have_completed() {
+async fn the_group_goes_on_until_all_tasks_have_completed() {
     let journal = Journal::default();
     let mut group = Group::new();
     for (name, takes) in [("s1", 1), ("s2", 3), ("s3", 2)] {
@@ -122,7 +122,7 @@ async fn c116_the_group_goes_on_until_all_tasks_have_completed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c117_when_the_main_returns_the_group_stops_with_its_result() {
+async fn when_the_main_returns_the_group_stops_with_its_result() {
     for (act, outcome) in [(Return, Outcome::Clean), (Fail, Outcome::RunFailed)] {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -138,7 +138,7 @@ async fn c117_when_the_main_returns_the_group_stops_with_its_result() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c118_the_group_stops_when_the_last_main_has_returned() {
+async fn the_group_stops_when_the_last_main_has_returned() {
     let journal = Journal::default();
     let mut group = journal.group(["task"]);
     for (name, takes) in [("m1", 3), ("m2", 1)] {
@@ -153,7 +153,7 @@ async fn c118_the_group_stops_when_the_last_main_has_returned() {
 }
 
 #[tokio::test]
-async fn c119_a_main_that_ends_because_the_group_stops_does_not_count() {
+async fn a_main_that_ends_because_the_group_stops_does_not_count() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let main = journal.probe("main").spec(|spec| spec.role(Role::Main));
@@ -164,7 +164,7 @@ async fn c119_a_main_that_ends_because_the_group_stops_does_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c120_a_panic_is_told_with_its_place_and_the_others_go_on_until_their_turn() {
+async fn a_panic_is_told_with_its_place_and_the_others_go_on_until_their_turn() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let place = format!("{}:{}", file!(), line!() + 3);

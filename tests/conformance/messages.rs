@@ -1,4 +1,4 @@
-//! K: the messages of a consumer, also when it stops. Paused time.
+//! The messages of a consumer, also when it stops. Paused time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -65,7 +65,7 @@ fn was_logged(words: &str) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c172_what_is_in_hand_is_finished_and_nothing_more_is_taken() {
+async fn what_is_in_hand_is_finished_and_nothing_more_is_taken() {
     let begun = Count::default();
     let probe = begun.clone();
     let consume = |shutdown: Shutdown| async move {
@@ -84,7 +84,7 @@ async fn c172_what_is_in_hand_is_finished_and_nothing_more_is_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c172_two_consumers_drain_in_the_time_of_one() {
+async fn two_consumers_drain_in_the_time_of_one() {
     let begun = Count::default();
     let mut group = Group::new();
     for name in ["orders", "mails"] {
@@ -106,7 +106,7 @@ async fn c172_two_consumers_drain_in_the_time_of_one() {
 
 /// Real sockets, and so real time: neither is let go before both are draining.
 #[tokio::test]
-async fn c172_a_server_and_a_consumer_drain_at_the_same_time() {
+async fn a_server_and_a_consumer_drain_at_the_same_time() {
     let (begun, may_end) = (Count::default(), Count::default());
     let hold = {
         let (begun, may_end) = (begun.clone(), may_end.clone());
@@ -146,7 +146,7 @@ async fn c172_a_server_and_a_consumer_drain_at_the_same_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c175_an_idle_consumer_ends_at_once() {
+async fn an_idle_consumer_ends_at_once() {
     let consume = |shutdown: Shutdown| async move { Ok(shutdown.drain(messages(0), 16, |_| async {}).await?) };
     let (report, took) = stopped(started(orders(consume)).await).await;
     assert!(report.is_clean(), "{report}");
@@ -154,7 +154,7 @@ async fn c175_an_idle_consumer_ends_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c176_what_is_spawned_from_a_handler_is_waited_for_like_a_message() {
+async fn what_is_spawned_from_a_handler_is_waited_for_like_a_message() {
     let (begun, done) = (Count::default(), Count::default());
     let (probe, end) = (begun.clone(), done.clone());
     let mut group = Group::new();

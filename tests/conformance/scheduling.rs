@@ -20,7 +20,7 @@ fn of<'a>(journal: &'a [String], name: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn c012_in_the_graph_too_an_edge_wins_over_the_order_of_declaration() {
+async fn in_the_graph_too_an_edge_wins_over_the_order_of_declaration() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("b").after(["a"])).probe(journal.probe("a"));
@@ -30,7 +30,7 @@ async fn c012_in_the_graph_too_an_edge_wins_over_the_order_of_declaration() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c019_independent_services_have_all_begun_before_any_is_ready() {
+async fn independent_services_have_all_begun_before_any_is_ready() {
     let journal = Journal::default();
     let mut group = Group::new();
     for (name, takes) in [("s1", secs(2)), ("s2", secs(1))] {
@@ -44,7 +44,7 @@ async fn c019_independent_services_have_all_begun_before_any_is_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c020_the_start_takes_as_long_as_the_longest_chain() {
+async fn the_start_takes_as_long_as_the_longest_chain() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("a").on(StartLater, Take(secs(3))));
@@ -60,7 +60,7 @@ async fn c020_the_start_takes_as_long_as_the_longest_chain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c033_one_life_happens_in_one_order_in_both_schedules() {
+async fn one_life_happens_in_one_order_in_both_schedules() {
     for schedule in SCHEDULES {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -80,7 +80,7 @@ async fn c033_one_life_happens_in_one_order_in_both_schedules() {
 }
 
 #[tokio::test]
-async fn c040_what_could_do_without_a_failed_service_starts_and_the_group_is_degraded() {
+async fn what_could_do_without_a_failed_service_starts_and_the_group_is_degraded() {
     for schedule in SCHEDULES {
         listen();
         let journal = Journal::default();
@@ -98,7 +98,7 @@ async fn c040_what_could_do_without_a_failed_service_starts_and_the_group_is_deg
 }
 
 #[tokio::test]
-async fn c040_what_requires_a_failed_service_is_never_built() {
+async fn what_requires_a_failed_service_is_never_built() {
     for schedule in SCHEDULES {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -115,7 +115,7 @@ async fn c040_what_requires_a_failed_service_is_never_built() {
 }
 
 #[tokio::test]
-async fn c040_all_that_requires_a_failed_service_is_lost_and_the_rest_goes_on() {
+async fn all_that_requires_a_failed_service_is_lost_and_the_rest_goes_on() {
     for schedule in SCHEDULES {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -132,7 +132,7 @@ async fn c040_all_that_requires_a_failed_service_is_lost_and_the_rest_goes_on() 
 }
 
 #[tokio::test]
-async fn c043_each_service_starts_and_stops_once_in_both_schedules() {
+async fn each_service_starts_and_stops_once_in_both_schedules() {
     for (schedule, number) in SCHEDULES.into_iter().flat_map(|schedule| [1, 4, 10].map(|number| (schedule, number))) {
         let (journal, mut group) = (Journal::default(), Group::new());
         for number in 0..number {
@@ -149,7 +149,7 @@ async fn c043_each_service_starts_and_stops_once_in_both_schedules() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c050_of_services_that_start_together_none_that_fails_is_lost() {
+async fn of_services_that_start_together_none_that_fails_is_lost() {
     let (journal, mut group) = (Journal::default(), Group::new());
     for name in ["s1", "s3"] {
         group.probe(journal.probe(name));
@@ -172,7 +172,7 @@ async fn c050_of_services_that_start_together_none_that_fails_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c067_what_no_edge_orders_stops_together_and_what_it_needs_after() {
+async fn what_no_edge_orders_stops_together_and_what_it_needs_after() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("a").on(Stop, Take(secs(4))));
@@ -198,7 +198,7 @@ fn mains_on_daemons(journal: &Journal, main: impl Fn(Spec) -> Spec) -> Group {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c070_daemons_stop_in_order_when_all_mains_have_ended() {
+async fn daemons_stop_in_order_when_all_mains_have_ended() {
     for schedule in SCHEDULES {
         let journal = Journal::default();
         let mut group = mains_on_daemons(&journal, |spec| spec.role(Role::Main));
@@ -210,7 +210,7 @@ async fn c070_daemons_stop_in_order_when_all_mains_have_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c072_when_all_mains_have_returned_the_daemons_are_stopped_in_order() {
+async fn when_all_mains_have_returned_the_daemons_are_stopped_in_order() {
     for schedule in SCHEDULES {
         let journal = Journal::default();
         let mut group = mains_on_daemons(&journal, |spec| spec.role(Role::Main));
@@ -223,7 +223,7 @@ async fn c072_when_all_mains_have_returned_the_daemons_are_stopped_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c113_a_failure_that_the_group_can_do_without_is_logged_and_the_others_run() {
+async fn a_failure_that_the_group_can_do_without_is_logged_and_the_others_run() {
     for act in [Fail, Panic] {
         listen();
         let journal = Journal::default();
@@ -241,7 +241,7 @@ async fn c113_a_failure_that_the_group_can_do_without_is_logged_and_the_others_r
 }
 
 #[tokio::test(start_paused = true)]
-async fn c129_whenever_a_service_fails_that_is_not_critical_the_group_does_not_stop_for_it() {
+async fn whenever_a_service_fails_that_is_not_critical_the_group_does_not_stop_for_it() {
     for point in [Build, Start, StartLater, Run, Asked, Stop] {
         for act in [Fail, Panic] {
             let journal = Journal::default();
@@ -255,7 +255,7 @@ async fn c129_whenever_a_service_fails_that_is_not_critical_the_group_does_not_s
 }
 
 #[tokio::test(start_paused = true)]
-async fn c129_a_service_that_is_not_critical_and_never_ready_does_not_hold_the_group_up() {
+async fn a_service_that_is_not_critical_and_never_ready_does_not_hold_the_group_up() {
     for point in [Build, StartLater] {
         let journal = Journal::default();
         let mut group = Group::new();

@@ -519,7 +519,7 @@ fn clean_codes(seen: &Seen, stopped_by: Option<&Cause>) -> RangeInclusive<u8> {
     }
 }
 
-/// Cases 180 to 184: what is ready is reloaded, in start order, one at a time, while the group is up.
+/// What is ready is reloaded, in start order, one at a time, while the group is up.
 fn reload(seen: &Seen, complaints: &mut Complaints) {
     let mut runs: Option<usize> = None;
     let mut last: Option<usize> = None;
@@ -606,7 +606,7 @@ fn no_leak(seen: &Seen, complaints: &mut Complaints) {
     }
 }
 
-/// Case 79: what is told of a group and its services makes a life.
+/// The events of a group and its services are in the order of a life.
 fn events(seen: &Seen, complaints: &mut Complaints) {
     let events: Vec<&Event> = seen.history.events.iter().map(|(_, event)| event).collect();
     if events.is_empty() {

@@ -166,7 +166,7 @@ impl TakesItsArc {
 #[tokio::test]
 async fn start_can_take_its_own_arc() {
     let (running, log) = started(Group::new().add_type::<TakesItsArc>()).await;
-    assert_eq!(log.lines(), ["alloc::sync::Arc<macros::TakesItsArc>"]);
+    assert_eq!(log.lines(), ["alloc::sync::Arc<service_macro::TakesItsArc>"]);
     let report = running.stop().await;
     assert!(report.is_clean(), "{report}");
 }
@@ -497,14 +497,14 @@ async fn what_nobody_provides_is_named_with_its_place_and_what_is_there_instead(
     let said: Vec<String> = report.failures().iter().map(ToString::to_string).collect();
     let needs = |what: &str| {
         format!(
-            "`reports` ({place}) needs an `Arc<macros::{what}>`, which is neither a service in this group nor provided to it: no value is provided"
+            "`reports` ({place}) needs an `Arc<service_macro::{what}>`, which is neither a service in this group nor provided to it: no value is provided"
         )
     };
     assert_eq!(said, [needs("Accounts"), needs("Pool")]);
 
     let report =
         refused(Group::new().provide(Pool2).provide(3_u8).add_type::<Reports>().add_as("pools", Unmakeable(3))).await;
-    assert!(cause(&report).ends_with(": provided are `macros::Pool2`, `u8`"), "{report}");
+    assert!(cause(&report).ends_with(": provided are `service_macro::Pool2`, `u8`"), "{report}");
     assert!(report.failures()[1].to_string().ends_with("`u8`, and there is a service `pools`"), "{report}");
 }
 
