@@ -89,7 +89,7 @@ pub use self::order::Order;
 pub use self::outcome::{Made, Outcome as ServiceResult};
 pub use self::ready::Ready;
 pub use self::reload::ReloadError;
-pub use self::report::{Cause, Drain, Ending, Outcome, Report, ServiceReport, StartError};
+pub use self::report::{Drain, Ending, Outcome, Report, ServiceReport, StartError, StopReason};
 pub use self::restart::{Permanent, Restart};
 pub use self::route::Route;
 pub use self::running::{Handle, Running};

@@ -44,7 +44,7 @@ struct Inner {
     services: Vec<ServiceReport>,
     failures: Failures,
     ended: Duration,
-    stopping: Option<(Duration, Cause)>,
+    stopping: Option<(Duration, StopReason)>,
     exit_code: Option<u8>,
     /// Who waited for whom.
     plan: Arc<Plan>,
@@ -99,7 +99,7 @@ impl From<lifecycle::Outcome> for Outcome {
 /// Why a group stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Cause {
+pub enum StopReason {
     /// The process received this signal.
     Signal(i32),
     /// The program asked for it: [`Handle::stop`](crate::Handle::stop).
@@ -301,7 +301,7 @@ impl Report {
         services: Vec<ServiceReport>,
         failures: Failures,
         ended: Duration,
-        stopping: Option<(Duration, Cause)>,
+        stopping: Option<(Duration, StopReason)>,
         exit_code: Option<u8>,
         plan: Arc<Plan>,
     ) -> Self {
@@ -378,8 +378,8 @@ impl Report {
 
     /// Why the group stopped. `None` if it never came to be.
     #[must_use]
-    pub fn stopped_by(&self) -> Option<&Cause> {
-        self.inner.stopping.as_ref().map(|(_, cause)| cause)
+    pub fn stopped_by(&self) -> Option<&StopReason> {
+        self.inner.stopping.as_ref().map(|(_, reason)| reason)
     }
 
     /// When the stop was asked for, counted from when the group began to start.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use group::{BoxError, Cause, Context, Group, Outcome, Schedule, Service, Spec};
+use group::{BoxError, Context, Group, Outcome, Schedule, Service, Spec, StopReason};
 use tracing::Level;
 
 use crate::support::{
@@ -15,7 +15,7 @@ async fn c001_an_empty_group_warns_once_is_ready_and_stops() {
     let report = in_time(Group::new().run()).await;
     assert_eq!(logged_at(Level::WARN), ["WARN there are no services in this group"]);
     assert!(report.is_clean());
-    assert_eq!(report.stopped_by(), Some(&Cause::Completed));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Completed));
     assert!(report.services().is_empty());
     assert!(Group::new().start().await.is_ok(), "it becomes ready");
 }

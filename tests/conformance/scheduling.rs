@@ -1,7 +1,7 @@
 //! The graph schedule, in which everything runs at once that no edge holds back; and what a failure
 //! means for what comes after it, and for a group that can do without.
 
-use group::{Cause, Context, Ending, Group, Outcome, Ready, Role, Schedule, Shutdown, Spec};
+use group::{Context, Ending, Group, Outcome, Ready, Role, Schedule, Shutdown, Spec, StopReason};
 use tokio::time::Instant;
 use tracing::Level;
 
@@ -106,7 +106,7 @@ async fn c040_what_requires_a_failed_service_is_never_built() {
         group.build::<1>(journal.probe("b").spec(|spec| spec.name("b")).after(["a"]));
         let report = fails_to_start(group.schedule(schedule)).await;
         assert_eq!(report.outcome(), Outcome::StartFailed);
-        assert_eq!(report.stopped_by(), Some(&Cause::Failed("b".to_owned())));
+        assert_eq!(report.stopped_by(), Some(&StopReason::Failed("b".to_owned())));
         let b = "`b` could not be built: what it needs has failed";
         assert_eq!(failures(&report), ["`a` failed to start: a fails in StartLater", b]);
         assert_eq!(report.service("b").unwrap().ending(), Ending::NeverBuilt);
@@ -215,7 +215,7 @@ async fn c072_when_all_mains_have_returned_the_daemons_are_stopped_in_order() {
         let journal = Journal::default();
         let mut group = mains_on_daemons(&journal, |spec| spec.role(Role::Main));
         let report = in_time(async { group.schedule(schedule).start().await.unwrap().wait().await }).await;
-        assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&Cause::Completed)));
+        assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&StopReason::Completed)));
         assert_eq!(report.service("m2").unwrap().stop_asked(), Some(secs(2)), "when the last has returned");
         let written = journal.take();
         assert!(written.ends_with(&stops(["l2", "l1"])), "{schedule:?}: {written:?}");
@@ -248,7 +248,7 @@ async fn c129_whenever_a_service_fails_that_is_not_critical_the_group_does_not_s
             let mut group = Group::new();
             group.build::<1>(journal.probe("s1").on(point, act).spec(|spec| spec.critical(false)));
             let (report, at) = ended(group.lasts(secs(9))).await;
-            assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&Cause::Completed)));
+            assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&StopReason::Completed)));
             assert_eq!((report.failures().len(), at), (1, secs(9)), "{report}");
         }
     }

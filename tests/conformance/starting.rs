@@ -4,7 +4,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use group::axum::{Router, routing::get};
-use group::{Cause, Context, Ending, Group, Outcome, Ready, Restart, Role, Schedule, Shutdown, Stage as During, http};
+use group::{
+    Context, Ending, Group, Outcome, Ready, Restart, Role, Schedule, Shutdown, Stage as During, StopReason, http,
+};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -155,7 +157,7 @@ async fn c037_a_port_in_use_fails_the_start_and_names_the_address() {
     group.add_fn("web", |cx: Context| async move { http::serve(&cx, &listen_here, Router::new()).await });
     let report = fails_to_start(&mut group).await;
     assert_eq!(report.outcome(), Outcome::StartFailed);
-    assert_eq!(report.stopped_by(), Some(&Cause::Failed("web".to_owned())));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Failed("web".to_owned())));
     assert_eq!(failures(&report), [format!("`web` failed to start: cannot listen on {address}")]);
     let reason = std::error::Error::source(report.cause().unwrap()).expect("why it cannot");
     assert_eq!(reason.downcast_ref::<std::io::Error>().unwrap().kind(), std::io::ErrorKind::AddrInUse);

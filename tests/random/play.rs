@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use group::{Cause, Ending, Event, Handle, Outcome, Report, Running, StartError};
+use group::{Ending, Event, Handle, Outcome, Report, Running, StartError, StopReason};
 use tokio::runtime::{Builder, Handle as Runtime};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
@@ -71,7 +71,7 @@ impl fmt::Display for History {
 pub(crate) struct Told {
     pub(crate) outcome: Outcome,
     pub(crate) exit_code: u8,
-    pub(crate) stopped_by: Option<Cause>,
+    pub(crate) stopped_by: Option<StopReason>,
     pub(crate) failures: Vec<Failed>,
     /// In start order.
     pub(crate) services: Vec<ToldOf>,
