@@ -85,7 +85,7 @@ impl<S: Service> Mentioned for S {
     }
 
     fn optional(spec: Spec) -> Spec {
-        spec.optional::<S>()
+        spec.after_optional::<S>()
     }
 
     fn http_on(spec: Spec) -> Spec {

@@ -23,7 +23,7 @@ use std::panic::Location;
 /// }
 ///
 /// let spec = Users::spec();
-/// let [user] = spec.routes() else { panic!("there is one route") };
+/// let [user] = spec.get_routes() else { panic!("there is one route") };
 /// assert_eq!(user.to_string(), "GET /users/{id}");
 /// assert_eq!(user.doc(), "One user.");
 /// ```
@@ -43,7 +43,7 @@ impl Route {
     /// use group::{Route, Spec};
     ///
     /// let spec = Spec::new("users").http("127.0.0.1:8080").route(Route::new("GET", "/users"));
-    /// assert_eq!(spec.routes()[0].place().file(), file!());
+    /// assert_eq!(spec.get_routes()[0].place().file(), file!());
     /// ```
     #[must_use]
     #[track_caller]

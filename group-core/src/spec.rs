@@ -196,13 +196,13 @@ impl Spec {
 
     /// Starts after `S` if the group has one.
     #[must_use]
-    pub fn optional<S: Service>(self) -> Self {
+    pub fn after_optional<S: Service>(self) -> Self {
         self.edge(Target::Type(TypeId::of::<S>(), std::any::type_name::<S>()), true)
     }
 
     /// Starts after the service of this name if the group has one.
     #[must_use]
-    pub fn optional_named(self, name: impl Into<Cow<'static, str>>) -> Self {
+    pub fn after_optional_named(self, name: impl Into<Cow<'static, str>>) -> Self {
         self.edge(Target::Name(name.into().into()), true)
     }
 
@@ -376,7 +376,7 @@ impl Spec {
 
     /// The routes that it is known to serve.
     #[must_use]
-    pub fn routes(&self) -> &[Route] {
+    pub fn get_routes(&self) -> &[Route] {
         &self.more().routes
     }
 

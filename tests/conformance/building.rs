@@ -135,8 +135,8 @@ async fn c004_a_service_after_itself_is_a_cycle() {
 async fn c006_a_cycle_is_never_repaired_by_dropping_a_service() {
     let journal = Journal::default();
     let mut group = journal.group(["innocent"]);
-    group.probe(journal.probe("a").spec(|spec| spec.optional_named("b")));
-    group.probe(journal.probe("b").spec(|spec| spec.optional_named("a")));
+    group.probe(journal.probe("a").spec(|spec| spec.after_optional_named("b")));
+    group.probe(journal.probe("b").spec(|spec| spec.after_optional_named("a")));
     group.probe(journal.probe("after").spec(|spec| spec.after_named("b")));
     let report = fails_to_start(&mut group).await;
     assert_eq!(report.outcome(), Outcome::BadGroup);
@@ -161,7 +161,7 @@ async fn c008_an_unknown_optional_dependency_is_only_a_warning() {
     listen();
     let journal = Journal::default();
     let mut group = Group::new();
-    group.probe(journal.probe("api").spec(|spec| spec.optional_named("cache")));
+    group.probe(journal.probe("api").spec(|spec| spec.after_optional_named("cache")));
     let (report, _) = started_and_stopped(&mut group).await;
     assert!(report.is_clean());
     assert_eq!(journal.take(), then(&["api starts"], stops(["api"])));
@@ -211,7 +211,7 @@ fn c014_the_order_is_told_without_running_anything() {
     let journal = Journal::default();
     let group = || {
         let mut group = journal.group(["s1", "s2"]);
-        group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").optional_named("s2")));
+        group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").after_optional_named("s2")));
         group
     };
     let strict = group().order().unwrap();
@@ -225,7 +225,7 @@ fn c014_the_order_is_told_without_running_anything() {
 fn c015_the_graph_has_every_service_and_every_edge_once() {
     let journal = Journal::default();
     let mut group = journal.group(["s1", "s2"]);
-    group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").after_named("s1").optional_named("s2")));
+    group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").after_named("s1").after_optional_named("s2")));
     let dot = group.order().unwrap().to_dot();
     let lines: Vec<&str> = dot.lines().map(str::trim).collect();
     let edges = ["\"s3\" -> \"s1\";", "\"s3\" -> \"s2\" [style=dashed];"];

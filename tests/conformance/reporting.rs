@@ -121,7 +121,7 @@ fn c202_how_a_service_is_treated_is_told_with_what_is_so_by_default() {
     let polite = |shutdown: Shutdown| async move { shutdown.requested().await };
     group.add_fn("plain", polite).add_fn("special", polite).configure("special", |spec| {
         let restart = Restart::on_failure().max(3).within(secs(30)).backoff(millis(50), secs(5));
-        let spec = spec.role(Role::Daemon).after_named("plain").optional_named("cache").critical(false);
+        let spec = spec.role(Role::Daemon).after_named("plain").after_optional_named("cache").critical(false);
         spec.restart(restart).start_timeout(secs(5)).stop_timeout(Duration::MAX)
     });
     let told: Vec<String> = group.specs().map(ToString::to_string).collect();

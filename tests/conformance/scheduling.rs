@@ -86,7 +86,7 @@ async fn c040_what_could_do_without_a_failed_service_starts_and_the_group_is_deg
         let journal = Journal::default();
         let mut group = Group::new();
         group.probe(journal.probe("a").on(StartLater, Fail).spec(|spec| spec.critical(false)));
-        group.probe(journal.probe("b").spec(|spec| spec.optional_named("a")));
+        group.probe(journal.probe("b").spec(|spec| spec.after_optional_named("a")));
         let running = in_time(group.schedule(schedule).start()).await.expect("it can do without");
         assert_eq!(journal.take(), ["a starts", "b starts"]);
         let warnings = logged_at(Level::WARN);
