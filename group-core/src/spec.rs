@@ -284,7 +284,7 @@ impl Spec {
     ///
     ///     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
     ///         let routes = http::mounted(&cx, Router::new())?; // layers go around all of it
-    ///         http::serve(&cx, cx.http().unwrap(), routes).await
+    ///         http::serve(&cx, cx.http_address().unwrap(), routes).await
     ///     }
     /// }
     ///

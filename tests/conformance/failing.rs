@@ -42,7 +42,7 @@ async fn c109_a_service_that_fails_before_its_first_await_was_never_ready() {
         let mut group = journal.group(["s1"]);
         let report = fails_to_start(group.probe(journal.probe("s2").on(Start, act))).await;
         assert_eq!((report.outcome(), report.exit_code()), (Outcome::StartFailed, 2));
-        assert_eq!(report.service("s2").unwrap().ready(), None);
+        assert_eq!(report.service("s2").unwrap().ready_at(), None);
         assert_eq!(journal.take(), then(&["s1 starts", "s2 starts", "s2 stops", "s2 dropped"], stops(["s1"])));
     }
 }
@@ -177,6 +177,6 @@ async fn c120_a_panic_is_told_with_its_place_and_the_others_go_on_until_their_tu
     let [message] = &failures(&report)[..] else { panic!("{report}") };
     assert!(message.starts_with("`s2` failed: panicked: no such thing"), "{message}");
     assert!(message.contains(&place), "{message}");
-    assert_eq!(report.service("s1").unwrap().stop_asked(), Some(secs(3)));
+    assert_eq!(report.service("s1").unwrap().stop_asked_at(), Some(secs(3)));
     assert_eq!(journal.take(), then(&["s1 starts", "s3 starts"], stops(["s3", "s1"])));
 }

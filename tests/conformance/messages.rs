@@ -209,7 +209,7 @@ async fn the_end_of_the_stream_is_the_end_of_the_drain() {
     assert_eq!(report.service("orders").unwrap().ending(), Ending::Completed);
     assert_eq!(counts(&report), (40, 0, 0));
     // 40 messages, 3 at a time.
-    assert_eq!(report.ended(), secs(14));
+    assert_eq!(report.ended_at(), secs(14));
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,7 +249,7 @@ async fn an_error_can_stop_the_drain_when_the_others_in_hand_are_finished() {
     assert_eq!(report.cause().unwrap().to_string(), "`orders` failed: a message failed");
     assert_eq!(std::error::Error::source(report.cause().unwrap()).unwrap().to_string(), "disk full");
     // The fifth was taken when the first was done, after 1 s.
-    assert_eq!((counts(&report), report.ended()), ((4, 1, 0), secs(6)));
+    assert_eq!((counts(&report), report.ended_at()), ((4, 1, 0), secs(6)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,7 +264,7 @@ async fn a_message_is_tried_again_with_a_backoff() {
     let report = in_time(orders(consume).run()).await;
     assert_eq!((counts(&report), tries.load(Ordering::Relaxed)), ((1, 0, 0), 4), "{report}");
     // 100, 200 and 400 ms, each shortened by up to a half.
-    assert!((millis(350)..=millis(703)).contains(&report.ended()), "{report}");
+    assert!((millis(350)..=millis(703)).contains(&report.ended_at()), "{report}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,7 +54,7 @@ async fn c020_the_start_takes_as_long_as_the_longest_chain() {
     let running = group.schedule(Schedule::Graph).start().await.unwrap();
     assert_eq!(begun.elapsed(), secs(7));
     let report = running.stop().await;
-    let when = |name: &str| (report.service(name).unwrap().built(), report.service(name).unwrap().ready());
+    let when = |name: &str| (report.service(name).unwrap().built_at(), report.service(name).unwrap().ready_at());
     assert_eq!(when("c"), (Some(secs(0)), Some(secs(5))), "nothing holds it back");
     assert_eq!(when("b"), (Some(secs(3)), Some(secs(7))));
 }
@@ -181,7 +181,7 @@ async fn c067_what_no_edge_orders_stops_together_and_what_it_needs_after() {
     let (report, took) = started_and_stopped(group.schedule(Schedule::Graph)).await;
     assert!(report.is_clean());
     assert_eq!(took, secs(7), "the longest chain");
-    let asked = |name: &str| report.service(name).unwrap().stop_asked();
+    let asked = |name: &str| report.service(name).unwrap().stop_asked_at();
     assert_eq!((asked("b"), asked("c"), asked("a")), (Some(secs(0)), Some(secs(0)), Some(secs(3))));
 }
 
@@ -216,7 +216,7 @@ async fn c072_when_all_mains_have_returned_the_daemons_are_stopped_in_order() {
         let mut group = mains_on_daemons(&journal, |spec| spec.role(Role::Main));
         let report = in_time(async { group.schedule(schedule).start().await.unwrap().wait().await }).await;
         assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&StopReason::Completed)));
-        assert_eq!(report.service("m2").unwrap().stop_asked(), Some(secs(2)), "when the last has returned");
+        assert_eq!(report.service("m2").unwrap().stop_asked_at(), Some(secs(2)), "when the last has returned");
         let written = journal.take();
         assert!(written.ends_with(&stops(["l2", "l1"])), "{schedule:?}: {written:?}");
     }

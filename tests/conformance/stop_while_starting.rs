@@ -45,7 +45,7 @@ async fn c059_a_stop_lets_what_is_starting_clean_up() {
     let journal = Journal::default();
     let s2 = journal.probe("s2").on(StartLater, Hang).on(Asked, Take(secs(2)));
     let report = stopped_while("s2 starts", &journal, s2).await;
-    assert_eq!(report.service("s1").unwrap().stop_asked(), Some(secs(2)));
+    assert_eq!(report.service("s1").unwrap().stop_asked_at(), Some(secs(2)));
     assert_eq!(journal.take(), then(&["s1 starts", "s2 builds", "s2 built", "s2 starts"], stops(["s2", "s1"])));
 }
 

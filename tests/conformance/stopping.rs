@@ -49,8 +49,8 @@ async fn c066_a_service_is_stopped_only_when_what_needs_it_has_finished_stopping
     group.probe(journal.probe("b").spec(|spec| spec.after_named("a")).on(Stop, Take(secs(2))));
     let (report, _) = started_and_stopped(group.probe(journal.probe("a"))).await;
     assert_eq!(journal.take(), then(&["a starts", "b starts"], stops(["b", "a"])));
-    assert_eq!(report.service("b").unwrap().gone(), Some(secs(2)));
-    assert_eq!(report.service("a").unwrap().stop_asked(), Some(secs(2)));
+    assert_eq!(report.service("b").unwrap().gone_at(), Some(secs(2)));
+    assert_eq!(report.service("a").unwrap().stop_asked_at(), Some(secs(2)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,7 +61,7 @@ async fn a_service_that_only_ticks_is_ready_at_once_and_runs_until_it_is_stopped
     let (report, took) = stopped_when(&mut group, &journal, "ticked at 20").await;
     assert!(report.is_clean(), "{report}");
     let ticks = report.service("ticks").unwrap();
-    assert_eq!((ticks.ready(), ticks.ending(), took), (Some(Duration::ZERO), Ending::Stopped, Duration::ZERO));
+    assert_eq!((ticks.ready_at(), ticks.ending(), took), (Some(Duration::ZERO), Ending::Stopped, Duration::ZERO));
     assert_eq!(journal.take(), ["ticks at 10", "ticked at 10", "ticks at 20", "ticked at 20", "stops at 20"]);
 }
 
@@ -147,7 +147,7 @@ async fn an_error_or_a_panic_of_a_run_is_the_failure_of_the_service() {
     for (panics, words) in [(false, "disk full"), (true, "panicked: no disk, at ")] {
         let journal = Journal::default();
         let report = in_time(Group::new().add(Fails { diary: Diary::of(&journal), panics }).run()).await;
-        assert_eq!((report.outcome(), report.ended()), (Outcome::RunFailed, secs(10)), "{report}");
+        assert_eq!((report.outcome(), report.ended_at()), (Outcome::RunFailed, secs(10)), "{report}");
         assert!(report.to_string().contains(&format!("`fails` failed: in `tick`: {words}")), "{report}");
         assert_eq!(report.failures().len(), 1, "{report}");
     }
@@ -175,7 +175,7 @@ async fn a_group_can_do_without_a_ticker() {
         .configure("main", |spec| spec.role(Role::Main));
     let report = in_time(group.run()).await;
     assert!(report.is_clean(), "{report}");
-    assert_eq!((report.ended(), journal.take()), (secs(60), vec!["ticks at 10".into()]));
+    assert_eq!((report.ended_at(), journal.take()), (secs(60), vec!["ticks at 10".into()]));
 }
 
 /// A `start` of each kind, beside a ticker.

@@ -110,10 +110,10 @@ impl From<&Report> for Told {
         let service = |service: &group::ServiceReport| ToldOf {
             who: id(service.name()),
             ending: service.ending(),
-            built: service.built().is_some(),
+            built: service.built_at().is_some(),
             restarts: service.restarts(),
-            stop_asked: service.stop_asked(),
-            gone: service.gone(),
+            stop_asked: service.stop_asked_at(),
+            gone: service.gone_at(),
         };
         Self {
             outcome: report.outcome(),

@@ -440,7 +440,7 @@ impl Drop for Draining<'_> {
 /// Serves routes where the service's spec says: on its own address, on another service's, or, with
 /// nothing but gRPC, for its group alone.
 pub(crate) async fn run(cx: &Context, routes: Router) -> Result<(), BoxError> {
-    match cx.http().or(cx.grpc()) {
+    match cx.http_address().or(cx.grpc_address()) {
         Some(address) => serve(cx, address, routes).await,
         #[cfg(feature = "grpc")]
         None if cx.mount().is_none() => {
