@@ -42,7 +42,7 @@ impl Users {
 #[test]
 fn routes_are_listed_with_what_is_said_of_them() {
     let spec = Users::spec();
-    let listed: Vec<_> = spec.get_routes().iter().map(|route| (route.to_string(), route.doc())).collect();
+    let listed: Vec<_> = spec.get_routes().iter().map(|route| (route.to_string(), route.get_doc())).collect();
     let expected = [
         ("GET /users".to_owned(), "All users.\n\n    and code"),
         ("ANY /users/{id}".to_owned(), "One user."),
@@ -63,9 +63,9 @@ fn a_route_is_placed_where_it_is_written() {
 
 #[test]
 fn routes_are_listed_by_hand_too() {
-    let spec = Spec::new("users").route(Route::new("GET", "/users").with_doc("All users."));
+    let spec = Spec::new("users").route(Route::new("GET", "/users").doc("All users."));
     let [route] = spec.get_routes() else { panic!("there is one") };
-    assert_eq!((route.method(), route.path(), route.doc()), ("GET", "/users", "All users."));
+    assert_eq!((route.method(), route.path(), route.get_doc()), ("GET", "/users", "All users."));
     assert_eq!(route.place().line(), line!() - 3);
 }
 

@@ -23,6 +23,8 @@ const SET_BACK: SignedDuration = SignedDuration::from_hours(3);
 /// The expression is `minute hour day month weekday`, as in `0 3 * * *`, with an optional field for
 /// the second before them, or a nickname, as in `@hourly`. It is in UTC unless it says otherwise.
 ///
+/// It is built by value, because it is said in one expression.
+///
 /// ```
 /// use group::Cron;
 ///

@@ -28,7 +28,8 @@ const FREE_PORT: &str = "127.0.0.1:0";
 
 /// How the group treats a service: its name, what it comes after, its limits.
 ///
-/// Each method is named like the argument of `#[service(…)]` that does the same.
+/// Each method is named like the argument of `#[service(…)]` that does the same. It takes the spec by value and returns
+/// it, because [`Service::spec`] builds one in a single expression.
 ///
 /// ```
 /// use group::{BoxError, Context, Service, Spec};

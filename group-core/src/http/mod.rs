@@ -87,6 +87,8 @@ pub async fn serve(cx: &Context, address: &str, routes: Router) -> Result<(), Bo
 /// A handler that panics answers 500, and the panic is logged with its place, and in the report as a failure that was
 /// survived.
 ///
+/// It is built by value, in one expression that ends with [`serve`](Self::serve), which consumes it.
+///
 /// ```
 /// use group::axum::{Router, routing::get};
 /// use group::{Context, Group, Shutdown, http};
