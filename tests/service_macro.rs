@@ -1318,10 +1318,10 @@ struct Orders {
 
 #[service(register = false)]
 impl Orders {
-    async fn start(&self, shutdown: Shutdown) -> Result<(), group::MessageFailed> {
+    async fn start(&self, cx: Context) -> Result<(), group::MessageFailed> {
         let words = [String::from("tea"), String::from("coffee")];
         let messages = futures_util::stream::iter(&words);
-        shutdown.drain(messages, 1, |order| self.take(order)).retry(1).await?;
+        cx.for_each(messages, 1, |order| self.take(order)).retry(1).await?;
         Ok(())
     }
 
@@ -1340,5 +1340,5 @@ impl Orders {
 async fn a_handler_of_messages_can_borrow_the_service_and_the_message() {
     let report = Group::new().add_type::<Orders>().run().await;
     assert!(report.is_clean(), "{report}");
-    assert_eq!(report.service("orders").unwrap().messages().unwrap().finished, 2);
+    assert_eq!(report.service("orders").unwrap().messages().unwrap().finished(), 2);
 }

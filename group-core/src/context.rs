@@ -89,13 +89,13 @@ impl Context {
     /// The address on which this service is to serve HTTP, if it has one of its own:
     /// [`Spec::http`](crate::Spec::http).
     #[must_use]
-    pub fn http(&self) -> Option<&str> {
+    pub fn http_address(&self) -> Option<&str> {
         self.member().spec.more().http.as_deref()
     }
 
     /// The address on which this service is to serve gRPC, if it has one for that: [`Spec::grpc`](crate::Spec::grpc).
     #[must_use]
-    pub fn grpc(&self) -> Option<&str> {
+    pub fn grpc_address(&self) -> Option<&str> {
         self.member().spec.more().grpc.as_deref()
     }
 

@@ -69,8 +69,9 @@ impl From<Schedule> for lifecycle::Schedule {
 
 /// A set of services that live and die together.
 ///
-/// It is built like a [`std::process::Command`]: each method returns the group, and
-/// [`run`](Self::run) or [`start`](Self::start) takes out what was added.
+/// It is built like a [`std::process::Command`]: each method takes `&mut self` and returns it, because the body of
+/// `#[group::main]` is handed a group to add to; and [`run`](Self::run) or [`start`](Self::start) takes out what
+/// was added.
 ///
 /// ```
 /// use group::{Group, Shutdown};

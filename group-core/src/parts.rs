@@ -13,8 +13,8 @@ pub(crate) struct Parts(Mutex<TypeMap<Arc<dyn Any + Send + Sync>>>);
 impl Parts {
     pub(crate) fn get_or_make<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
         let mut parts = lock(&self.0);
-        let made = parts.get(&TypeId::of::<T>()).and_then(|part| Arc::clone(part).downcast().ok());
-        made.unwrap_or_else(|| {
+        let found = parts.get(&TypeId::of::<T>()).and_then(|part| Arc::clone(part).downcast().ok());
+        found.unwrap_or_else(|| {
             let part = Arc::new(make());
             parts.insert(TypeId::of::<T>(), Arc::clone(&part) as _);
             part

@@ -377,7 +377,7 @@ impl Run {
                     return Err(format!("`{name}` was {state} {times} times"));
                 }
             }
-            if service.built().is_some() && service.gone().is_none() {
+            if service.built_at().is_some() && service.gone_at().is_none() {
                 return Err(format!("`{}` was built and never stopped", service.name()));
             }
         }

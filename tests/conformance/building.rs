@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use group::{BoxError, Cause, Context, Group, Outcome, Schedule, Service, Spec};
+use group::{BoxError, Context, Group, Outcome, Schedule, Service, Spec, StopReason};
 use tracing::Level;
 
 use crate::support::{
@@ -15,7 +15,7 @@ async fn an_empty_group_warns_once_is_ready_and_stops() {
     let report = in_time(Group::new().run()).await;
     assert_eq!(logged_at(Level::WARN), ["WARN there are no services in this group"]);
     assert!(report.is_clean());
-    assert_eq!(report.stopped_by(), Some(&Cause::Completed));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Completed));
     assert!(report.services().is_empty());
     assert!(Group::new().start().await.is_ok(), "it becomes ready");
 }
@@ -135,8 +135,8 @@ async fn a_service_after_itself_is_a_cycle() {
 async fn a_cycle_is_never_repaired_by_dropping_a_service() {
     let journal = Journal::default();
     let mut group = journal.group(["innocent"]);
-    group.probe(journal.probe("a").spec(|spec| spec.optional_named("b")));
-    group.probe(journal.probe("b").spec(|spec| spec.optional_named("a")));
+    group.probe(journal.probe("a").spec(|spec| spec.after_optional_named("b")));
+    group.probe(journal.probe("b").spec(|spec| spec.after_optional_named("a")));
     group.probe(journal.probe("after").spec(|spec| spec.after_named("b")));
     let report = fails_to_start(&mut group).await;
     assert_eq!(report.outcome(), Outcome::BadGroup);
@@ -161,7 +161,7 @@ async fn an_unknown_optional_dependency_is_only_a_warning() {
     listen();
     let journal = Journal::default();
     let mut group = Group::new();
-    group.probe(journal.probe("api").spec(|spec| spec.optional_named("cache")));
+    group.probe(journal.probe("api").spec(|spec| spec.after_optional_named("cache")));
     let (report, _) = started_and_stopped(&mut group).await;
     assert!(report.is_clean());
     assert_eq!(journal.take(), then(&["api starts"], stops(["api"])));
@@ -211,7 +211,7 @@ fn the_order_is_told_without_running_anything() {
     let journal = Journal::default();
     let group = || {
         let mut group = journal.group(["s1", "s2"]);
-        group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").optional_named("s2")));
+        group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").after_optional_named("s2")));
         group
     };
     let strict = group().order().unwrap();
@@ -225,7 +225,7 @@ fn the_order_is_told_without_running_anything() {
 fn the_graph_has_every_service_and_every_edge_once() {
     let journal = Journal::default();
     let mut group = journal.group(["s1", "s2"]);
-    group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").after_named("s1").optional_named("s2")));
+    group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").after_named("s1").after_optional_named("s2")));
     let dot = group.order().unwrap().to_dot();
     let lines: Vec<&str> = dot.lines().map(str::trim).collect();
     let edges = ["\"s3\" -> \"s1\";", "\"s3\" -> \"s2\" [style=dashed];"];

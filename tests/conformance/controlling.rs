@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use group::{
-    BoxError, Cause, Context, Ending, Event, Group, Handle, Outcome, Ready, Restart, Role, Service, Shutdown, State,
+    BoxError, Context, Ending, Event, Group, Handle, Outcome, Ready, Restart, Role, Service, Shutdown, State,
+    StopReason,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -145,7 +146,7 @@ async fn a_failure_of_what_a_service_spawned_is_its_own() {
         });
         let (report, at) = ended(group.probe(journal.probe("s3"))).await;
         assert_eq!((report.outcome(), report.exit_code(), at), (Outcome::RunFailed, 1, secs(1)));
-        assert_eq!(report.stopped_by(), Some(&Cause::Failed("s2".to_owned())));
+        assert_eq!(report.stopped_by(), Some(&StopReason::Failed("s2".to_owned())));
         let [failure] = &failures(&report)[..] else { panic!("{report}") };
         assert!(failure.starts_with(message), "{failure}");
         assert_eq!(journal.take(), then(&["s1 starts", "s3 starts"], stops(["s3", "s1"])));
@@ -300,7 +301,7 @@ async fn subscribers_that_panic_have_all_been_told_and_harm_nobody() {
     while let Some(subscriber) = subscribers.join_next().await {
         let panicked: Result<(), _> = subscriber;
         let last_words = panicked.unwrap_err().into_panic().downcast::<String>().unwrap();
-        assert_eq!(*last_words, format!("{:?}", Some(Event::GroupStopping(Cause::Asked))));
+        assert_eq!(*last_words, format!("{:?}", Some(Event::GroupStopping(StopReason::Asked))));
     }
 }
 
@@ -375,7 +376,7 @@ async fn the_code_that_a_service_ends_the_group_with_is_the_exit_code() {
     });
     let (report, at) = ended(group.probe(journal.probe("s3"))).await;
     assert_eq!((report.outcome(), report.exit_code(), at), (Outcome::Clean, 42, secs(1)), "the first counts");
-    assert_eq!(report.stopped_by(), Some(&Cause::Asked));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Asked));
     assert_eq!(journal.take(), then(&["s1 starts", "s3 starts"], stops(["s3", "s1"])));
 }
 
@@ -561,7 +562,7 @@ async fn p8_two_groups_in_one_process_do_not_see_one_another() {
     assert!(second.handle().status().is_ready() && !second.handle().is_stopping());
 
     second.handle().stop();
-    assert_eq!(in_time(events.recv()).await, Some(Event::GroupStopping(Cause::Asked)), "its first event");
+    assert_eq!(in_time(events.recv()).await, Some(Event::GroupStopping(StopReason::Asked)), "its first event");
     assert_eq!(in_time(second.wait()).await.exit_code(), 0);
     assert_eq!(two.take(), stops(["s2", "s1"]));
 }

@@ -12,7 +12,7 @@ use group::axum::{
     routing::{get, post},
 };
 use group::{
-    Cause, Context, Ending, Group, Handle, Outcome, Phase, Ready, Report, Restart, Running, Shutdown, State, http,
+    Context, Ending, Group, Handle, Outcome, Phase, Ready, Report, Restart, Running, Shutdown, State, StopReason, http,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -313,7 +313,7 @@ async fn a_lame_duck_is_not_ready_and_serves_those_who_still_come_until_the_dela
     }
     let report = in_time(server.running.wait()).await;
     assert_drained(&report);
-    assert_eq!(report.stopped_by(), Some(&Cause::Asked), "the request, and not the end of the delay");
+    assert_eq!(report.stopped_by(), Some(&StopReason::Asked), "the request, and not the end of the delay");
     assert!(asked.elapsed() >= delay, "{report}");
 }
 
@@ -427,7 +427,7 @@ async fn a_failure_meanwhile_ends_the_delay() {
     });
     let (report, took) = started_and_stopped(group.drain_delay(secs(5))).await;
     assert_eq!((report.outcome(), took), (Outcome::RunFailed, secs(1)), "{report}");
-    assert_eq!(report.stopped_by(), Some(&Cause::Asked), "it was asked to stop before that");
+    assert_eq!(report.stopped_by(), Some(&StopReason::Asked), "it was asked to stop before that");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use group::{Cause, Ending, Group, Outcome, Report, Role, Shutdown, Stage as During};
+use group::{Ending, Group, Outcome, Report, Role, Shutdown, Stage as During, StopReason};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
@@ -27,7 +27,7 @@ async fn a_service_that_fails_after_its_first_await_stops_the_group_in_order() {
         group.probe(journal.probe("s2").on(Run, Take(secs(1))).on(Run, act)).probe(journal.probe("s3"));
         let (report, at) = ended(&mut group).await;
         assert_eq!((report.outcome(), report.exit_code(), at), (Outcome::RunFailed, 1, secs(1)));
-        assert_eq!(report.stopped_by(), Some(&Cause::Failed("s2".to_owned())));
+        assert_eq!(report.stopped_by(), Some(&StopReason::Failed("s2".to_owned())));
         let [failure] = report.failures() else { panic!("{report}") };
         assert_eq!((failure.service(), failure.stage()), (Some("s2"), During::Run));
         let stopped = [stops(["s3"]), vec!["s2 stops".to_owned(), "s2 dropped".to_owned()], stops(["s1"])].concat();
@@ -42,7 +42,7 @@ async fn a_service_that_fails_before_its_first_await_was_never_ready() {
         let mut group = journal.group(["s1"]);
         let report = fails_to_start(group.probe(journal.probe("s2").on(Start, act))).await;
         assert_eq!((report.outcome(), report.exit_code()), (Outcome::StartFailed, 2));
-        assert_eq!(report.service("s2").unwrap().ready(), None);
+        assert_eq!(report.service("s2").unwrap().ready_at(), None);
         assert_eq!(journal.take(), then(&["s1 starts", "s2 starts", "s2 stops", "s2 dropped"], stops(["s1"])));
     }
 }
@@ -69,7 +69,7 @@ async fn none_of_three_failures_at_one_moment_is_lost() {
     }
     let (report, _) = ended(&mut group).await;
     let mut failed: Vec<_> = report.failures().iter().filter_map(group::Failure::service).collect();
-    assert_eq!(report.stopped_by(), Some(&Cause::Failed(failed[0].to_owned())));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Failed(failed[0].to_owned())));
     failed.sort_unstable();
     assert_eq!(failed, ["s1", "s2", "s3"]);
     assert_eq!(report.outcome(), Outcome::RunFailed);
@@ -114,7 +114,7 @@ async fn the_group_goes_on_until_all_tasks_have_completed() {
     }
     let (report, at) = ended(&mut group).await;
     assert!(report.is_clean());
-    assert_eq!((report.stopped_by(), at), (Some(&Cause::Completed), secs(3)));
+    assert_eq!((report.stopped_by(), at), (Some(&StopReason::Completed), secs(3)));
     assert!(report.services().iter().all(|service| service.ending() == Ending::Completed), "{report}");
     let started = ["s1 starts", "s2 starts", "s3 starts"];
     let stopped = ["s3 stops", "s3 dropped", "s2 stops", "s2 dropped", "s1 stops", "s1 dropped"];
@@ -147,7 +147,7 @@ async fn the_group_stops_when_the_last_main_has_returned() {
     }
     let (report, at) = ended(&mut group).await;
     assert!(report.is_clean());
-    assert_eq!((report.stopped_by(), at), (Some(&Cause::Completed), secs(3)));
+    assert_eq!((report.stopped_by(), at), (Some(&StopReason::Completed), secs(3)));
     let mains = ["task starts", "m1 starts", "m2 starts", "m2 stops", "m2 dropped", "m1 stops", "m1 dropped"];
     assert_eq!(journal.take(), then(&mains, stops(["task"])));
 }
@@ -159,7 +159,7 @@ async fn a_main_that_ends_because_the_group_stops_does_not_count() {
     let main = journal.probe("main").spec(|spec| spec.role(Role::Main));
     let (report, _) = started_and_stopped(group.probe(main)).await;
     assert!(report.is_clean());
-    assert_eq!(report.stopped_by(), Some(&Cause::Asked));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Asked));
     assert_eq!(report.service("main").unwrap().ending(), Ending::Stopped);
 }
 
@@ -177,6 +177,6 @@ async fn a_panic_is_told_with_its_place_and_the_others_go_on_until_their_turn() 
     let [message] = &failures(&report)[..] else { panic!("{report}") };
     assert!(message.starts_with("`s2` failed: panicked: no such thing"), "{message}");
     assert!(message.contains(&place), "{message}");
-    assert_eq!(report.service("s1").unwrap().stop_asked(), Some(secs(3)));
+    assert_eq!(report.service("s1").unwrap().stop_asked_at(), Some(secs(3)));
     assert_eq!(journal.take(), then(&["s1 starts", "s3 starts"], stops(["s3", "s1"])));
 }

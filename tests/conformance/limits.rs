@@ -146,7 +146,7 @@ async fn past_the_deadline_all_are_told_at_once_and_have_a_last_grace() {
     let journal = Journal::default();
     let (report, asked) = frozen(&journal, Hang, Take(millis(1900))).await;
     for name in ["s1", "s2"] {
-        assert_eq!(report.service(name).unwrap().stop_asked(), Some(secs(23)), "{name} is told with the others");
+        assert_eq!(report.service(name).unwrap().stop_asked_at(), Some(secs(23)), "{name} is told with the others");
     }
     assert_eq!(report.service("s2").unwrap().ending(), Ending::Stopped);
     assert_eq!(report.service("s1").unwrap().ending(), Ending::Aborted);

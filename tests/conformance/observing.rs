@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use group::axum::{Router, http::StatusCode, routing::get};
 use group::{
-    BoxError, Cause, Context, Group, Handle, Health, Outcome, Restart, Service, ServiceHealth, Shutdown, State, http,
+    BoxError, Context, Group, Handle, Health, Outcome, Restart, Service, ServiceHealth, Shutdown, State, StopReason,
+    http,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -210,7 +211,7 @@ async fn a_service_that_has_failed_shows_it_until_its_turn_to_stop() {
     journal.until("s2 stops").await;
     assert_eq!(handle.status().service("s1").unwrap().state(), State::Failed);
     assert_eq!(handle.health().await[0].health(), &Health::Unhealthy("failed".to_owned()));
-    assert_eq!(running.wait().await.stopped_by(), Some(&Cause::Failed("s1".to_owned())));
+    assert_eq!(running.wait().await.stopped_by(), Some(&StopReason::Failed("s1".to_owned())));
 }
 
 #[tokio::test(start_paused = true)]

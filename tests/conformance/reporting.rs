@@ -60,7 +60,7 @@ impl Drop for SlowToDrop {
 async fn a_timeline_tells_stopped_from_dropped() {
     let (report, _) = started_and_stopped(Group::new().add(SlowToDrop)).await;
     let service = report.service("slow-to-drop").unwrap();
-    let [asked, stopped, gone] = [service.stop_asked(), service.stopped(), service.gone()].map(Option::unwrap);
+    let [asked, stopped, gone] = [service.stop_asked_at(), service.stopped_at(), service.gone_at()].map(Option::unwrap);
     assert!(asked <= stopped && stopped + millis(20) <= gone, "{asked:?} {stopped:?} {gone:?}");
 }
 
@@ -83,7 +83,7 @@ async fn one_that_was_aborted_has_not_stopped() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let (report, _) = started_and_stopped(group.probe(journal.probe("s2").on(Stop, Hang))).await;
-    let stopped = |name| report.service(name).unwrap().stopped().is_some();
+    let stopped = |name| report.service(name).unwrap().stopped_at().is_some();
     assert_eq!((stopped("s1"), stopped("s2")), (true, false));
 }
 
@@ -98,7 +98,7 @@ async fn the_critical_chain_is_what_the_start_waited_for_with_the_time_that_each
     let (report, _) = started_and_stopped(&mut group).await;
     let chain = report.critical_chain();
     let told: Vec<_> =
-        chain.iter().map(|link| (link.name(), link.ready().unwrap(), link.took_to_start().unwrap())).collect();
+        chain.iter().map(|link| (link.name(), link.ready_at().unwrap(), link.took_to_start().unwrap())).collect();
     assert_eq!(
         told,
         [("api", secs(7), secs(1)), ("slow", secs(6), secs(5)), ("config", secs(1), secs(1))],
@@ -121,7 +121,7 @@ fn how_a_service_is_treated_is_told_with_what_is_so_by_default() {
     let polite = |shutdown: Shutdown| async move { shutdown.requested().await };
     group.add_fn("plain", polite).add_fn("special", polite).configure("special", |spec| {
         let restart = Restart::on_failure().max(3).within(secs(30)).backoff(millis(50), secs(5));
-        let spec = spec.role(Role::Daemon).after_named("plain").optional_named("cache").critical(false);
+        let spec = spec.role(Role::Daemon).after_named("plain").after_optional_named("cache").critical(false);
         spec.restart(restart).start_timeout(secs(5)).stop_timeout(Duration::MAX)
     });
     let told: Vec<String> = group.specs().map(ToString::to_string).collect();
@@ -164,5 +164,5 @@ async fn a_report_can_be_read_by_machines() {
     );
     assert_eq!((at("/failures/0/service"), at("/failures/0/stage")), ("s2".into(), "run".into()));
     assert_eq!((at("/services/0/name"), at("/services/0/ending")), ("s1".into(), "stopped".into()));
-    assert_eq!((at("/services/1/stop_asked_ms"), at("/ended_ms")), (1000.0.into(), 1000.0.into()));
+    assert_eq!((at("/services/1/stop_asked_at"), at("/ended_at")), (1000.0.into(), 1000.0.into()));
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use group::{
-    BoxError, Cause, Context, Ending, Group, Outcome, Permanent, Report, Restart, Role, Running, Service, Shutdown,
-    Spec, State,
+    BoxError, Context, Ending, Group, Outcome, Permanent, Report, Restart, Role, Running, Service, Shutdown, Spec,
+    State, StopReason,
 };
 use tokio::time::{Instant, sleep};
 use tracing::Level;
@@ -250,7 +250,7 @@ async fn a_stop_ends_a_loop_of_restarts_without_a_wait() {
     let endless = at_once(Restart::on_failure()).max(usize::MAX);
     let running = group.probe(journal.probe("s1").on(Run, Fail).spec(|spec| spec.restart(endless))).start();
     let report = stops_at_once(running.await.unwrap()).await;
-    assert_eq!(report.stopped_by(), Some(&Cause::Asked));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Asked));
     let written = journal.take();
     assert!(written.ends_with(&["s1 stops".to_owned(), "s1 dropped".to_owned()]), "{written:?}");
     assert_eq!(written.iter().filter(|entry| *entry == "s1 stops").count(), 1);

@@ -37,7 +37,7 @@ async fn the_way_back_is_in_reverse_awaits_each_and_keeps_the_limits() {
     assert_eq!(journal.take(), then(&failed, stops(["s3", "s2", "s1"])));
     let turn = |name: &str| {
         let service = report.service(name).unwrap();
-        (service.stop_asked().unwrap(), service.gone().unwrap(), service.ending())
+        (service.stop_asked_at().unwrap(), service.gone_at().unwrap(), service.ending())
     };
     assert_eq!(turn("s3"), (secs(0), secs(3), Ending::Stopped));
     assert_eq!(turn("s2"), (secs(3), secs(5), Ending::Aborted));
@@ -55,7 +55,7 @@ async fn what_was_never_built_is_never_stopped() {
         assert_eq!(journal.take(), then(&["s1 starts", "s2 builds"], stops(["s1"])));
         for name in ["s2", "s3"] {
             let service = report.service(name).unwrap();
-            assert_eq!((service.ending(), service.stop_asked()), (Ending::NeverBuilt, None), "{name}");
+            assert_eq!((service.ending(), service.stop_asked_at()), (Ending::NeverBuilt, None), "{name}");
         }
     }
 }
@@ -68,7 +68,7 @@ async fn a_service_that_times_out_half_started_is_dropped_and_cleans_up() {
     group.probe(half_started.spec(|spec| spec.start_timeout(secs(3))));
     let report = fails_to_start(&mut group).await;
     assert_eq!(journal.take(), then(&["s1 starts", "s2 starts", "s2 dropped"], stops(["s1"])));
-    assert_eq!(report.service("s2").unwrap().gone(), Some(secs(3)));
+    assert_eq!(report.service("s2").unwrap().gone_at(), Some(secs(3)));
     assert_eq!(report.failures().len(), 1, "{report}");
 }
 

@@ -1,7 +1,7 @@
 //! The graph schedule, in which everything runs at once that no edge holds back; and what a failure
 //! means for what comes after it, and for a group that can do without.
 
-use group::{Cause, Context, Ending, Group, Outcome, Ready, Role, Schedule, Shutdown, Spec};
+use group::{Context, Ending, Group, Outcome, Ready, Role, Schedule, Shutdown, Spec, StopReason};
 use tokio::time::Instant;
 use tracing::Level;
 
@@ -54,7 +54,7 @@ async fn the_start_takes_as_long_as_the_longest_chain() {
     let running = group.schedule(Schedule::Graph).start().await.unwrap();
     assert_eq!(begun.elapsed(), secs(7));
     let report = running.stop().await;
-    let when = |name: &str| (report.service(name).unwrap().built(), report.service(name).unwrap().ready());
+    let when = |name: &str| (report.service(name).unwrap().built_at(), report.service(name).unwrap().ready_at());
     assert_eq!(when("c"), (Some(secs(0)), Some(secs(5))), "nothing holds it back");
     assert_eq!(when("b"), (Some(secs(3)), Some(secs(7))));
 }
@@ -86,7 +86,7 @@ async fn what_could_do_without_a_failed_service_starts_and_the_group_is_degraded
         let journal = Journal::default();
         let mut group = Group::new();
         group.probe(journal.probe("a").on(StartLater, Fail).spec(|spec| spec.critical(false)));
-        group.probe(journal.probe("b").spec(|spec| spec.optional_named("a")));
+        group.probe(journal.probe("b").spec(|spec| spec.after_optional_named("a")));
         let running = in_time(group.schedule(schedule).start()).await.expect("it can do without");
         assert_eq!(journal.take(), ["a starts", "b starts"]);
         let warnings = logged_at(Level::WARN);
@@ -106,7 +106,7 @@ async fn what_requires_a_failed_service_is_never_built() {
         group.build::<1>(journal.probe("b").spec(|spec| spec.name("b")).after(["a"]));
         let report = fails_to_start(group.schedule(schedule)).await;
         assert_eq!(report.outcome(), Outcome::StartFailed);
-        assert_eq!(report.stopped_by(), Some(&Cause::Failed("b".to_owned())));
+        assert_eq!(report.stopped_by(), Some(&StopReason::Failed("b".to_owned())));
         let b = "`b` could not be built: what it needs has failed";
         assert_eq!(failures(&report), ["`a` failed to start: a fails in StartLater", b]);
         assert_eq!(report.service("b").unwrap().ending(), Ending::NeverBuilt);
@@ -181,7 +181,7 @@ async fn what_no_edge_orders_stops_together_and_what_it_needs_after() {
     let (report, took) = started_and_stopped(group.schedule(Schedule::Graph)).await;
     assert!(report.is_clean());
     assert_eq!(took, secs(7), "the longest chain");
-    let asked = |name: &str| report.service(name).unwrap().stop_asked();
+    let asked = |name: &str| report.service(name).unwrap().stop_asked_at();
     assert_eq!((asked("b"), asked("c"), asked("a")), (Some(secs(0)), Some(secs(0)), Some(secs(3))));
 }
 
@@ -215,8 +215,8 @@ async fn when_all_mains_have_returned_the_daemons_are_stopped_in_order() {
         let journal = Journal::default();
         let mut group = mains_on_daemons(&journal, |spec| spec.role(Role::Main));
         let report = in_time(async { group.schedule(schedule).start().await.unwrap().wait().await }).await;
-        assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&Cause::Completed)));
-        assert_eq!(report.service("m2").unwrap().stop_asked(), Some(secs(2)), "when the last has returned");
+        assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&StopReason::Completed)));
+        assert_eq!(report.service("m2").unwrap().stop_asked_at(), Some(secs(2)), "when the last has returned");
         let written = journal.take();
         assert!(written.ends_with(&stops(["l2", "l1"])), "{schedule:?}: {written:?}");
     }
@@ -248,7 +248,7 @@ async fn whenever_a_service_fails_that_is_not_critical_the_group_does_not_stop_f
             let mut group = Group::new();
             group.build::<1>(journal.probe("s1").on(point, act).spec(|spec| spec.critical(false)));
             let (report, at) = ended(group.lasts(secs(9))).await;
-            assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&Cause::Completed)));
+            assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&StopReason::Completed)));
             assert_eq!((report.failures().len(), at), (1, secs(9)), "{report}");
         }
     }

@@ -4,7 +4,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use group::axum::{Router, routing::get};
-use group::{Cause, Context, Ending, Group, Outcome, Ready, Restart, Role, Schedule, Shutdown, Stage as During, http};
+use group::{
+    Context, Ending, Group, Outcome, Ready, Restart, Role, Schedule, Shutdown, Stage as During, StopReason, http,
+};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -23,8 +25,8 @@ async fn the_next_service_starts_only_when_the_one_before_is_ready() {
     group.probe(journal.probe("s1").on(StartLater, Take(secs(9)))).probe(journal.probe("s2"));
     let (report, _) = started_and_stopped(&mut group).await;
     assert_eq!(journal.take(), then(&["s1 starts", "s1 ready", "s2 starts"], stops(["s2", "s1"])));
-    assert_eq!(report.service("s1").unwrap().ready(), Some(secs(9)));
-    assert_eq!(report.service("s2").unwrap().built(), Some(secs(9)));
+    assert_eq!(report.service("s1").unwrap().ready_at(), Some(secs(9)));
+    assert_eq!(report.service("s2").unwrap().built_at(), Some(secs(9)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -47,11 +49,11 @@ async fn what_comes_after_a_once_is_built_when_that_has_returned() {
     group.build::<1>(journal.probe("b").spec(|spec| spec.after_named("m")));
     let (report, _) = started_and_stopped(&mut group).await;
     assert!(report.is_clean());
-    assert_eq!(report.service("m").unwrap().ready(), Some(secs(9)));
+    assert_eq!(report.service("m").unwrap().ready_at(), Some(secs(9)));
     assert_eq!(report.service("m").unwrap().ending(), Ending::Completed);
     let started = ["m starts", "b builds", "b built", "b starts", "b asked", "b stops", "b dropped"];
     assert_eq!(journal.take(), [&started[..], &["m stops", "m dropped"]].concat());
-    assert_eq!(report.service("b").unwrap().built(), Some(secs(9)));
+    assert_eq!(report.service("b").unwrap().built_at(), Some(secs(9)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +157,7 @@ async fn a_port_in_use_fails_the_start_and_names_the_address() {
     group.add_fn("web", |cx: Context| async move { http::serve(&cx, &listen_here, Router::new()).await });
     let report = fails_to_start(&mut group).await;
     assert_eq!(report.outcome(), Outcome::StartFailed);
-    assert_eq!(report.stopped_by(), Some(&Cause::Failed("web".to_owned())));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Failed("web".to_owned())));
     assert_eq!(failures(&report), [format!("`web` failed to start: cannot listen on {address}")]);
     let reason = std::error::Error::source(report.cause().unwrap()).expect("why it cannot");
     assert_eq!(reason.downcast_ref::<std::io::Error>().unwrap().kind(), std::io::ErrorKind::AddrInUse);

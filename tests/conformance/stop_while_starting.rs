@@ -2,7 +2,7 @@
 
 use std::task::{Context, Waker};
 
-use group::{Cause, Ending, Group, Outcome, Role};
+use group::{Ending, Group, Outcome, Role, StopReason};
 
 use crate::support::{
     Act::{Hang, Take},
@@ -19,7 +19,7 @@ async fn stopped_while(entry: &str, journal: &Journal, s2: Probe) -> group::Repo
     journal.handle().stop();
     let report = in_time(starting).await.unwrap().expect_err("it was stopped before it was ready").into_report();
     assert_eq!((report.outcome(), report.exit_code()), (Outcome::Clean, 0), "{report}");
-    assert_eq!(report.stopped_by(), Some(&Cause::Asked));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Asked));
     assert_eq!(report.service("s3").unwrap().ending(), Ending::NeverBuilt);
     report
 }
@@ -45,7 +45,7 @@ async fn a_stop_lets_what_is_starting_clean_up() {
     let journal = Journal::default();
     let s2 = journal.probe("s2").on(StartLater, Hang).on(Asked, Take(secs(2)));
     let report = stopped_while("s2 starts", &journal, s2).await;
-    assert_eq!(report.service("s1").unwrap().stop_asked(), Some(secs(2)));
+    assert_eq!(report.service("s1").unwrap().stop_asked_at(), Some(secs(2)));
     assert_eq!(journal.take(), then(&["s1 starts", "s2 builds", "s2 built", "s2 starts"], stops(["s2", "s1"])));
 }
 

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use group::{Group, Outcome, Role, Shutdown, Spec, Stage as During};
+use group::{Context, Group, Outcome, Role, Shutdown, Spec, Stage as During};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, advance};
 
@@ -49,8 +49,8 @@ async fn a_service_is_stopped_only_when_what_needs_it_has_finished_stopping() {
     group.probe(journal.probe("b").spec(|spec| spec.after_named("a")).on(Stop, Take(secs(2))));
     let (report, _) = started_and_stopped(group.probe(journal.probe("a"))).await;
     assert_eq!(journal.take(), then(&["a starts", "b starts"], stops(["b", "a"])));
-    assert_eq!(report.service("b").unwrap().gone(), Some(secs(2)));
-    assert_eq!(report.service("a").unwrap().stop_asked(), Some(secs(2)));
+    assert_eq!(report.service("b").unwrap().gone_at(), Some(secs(2)));
+    assert_eq!(report.service("a").unwrap().stop_asked_at(), Some(secs(2)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,9 +238,9 @@ async fn who_waits_for_the_stop_only_when_it_has_come_hears_of_it() {
         shutdown.requested().await;
         assert!(shutdown.token().is_cancelled());
     });
-    group.add_fn("cron", |shutdown: Shutdown| async move {
-        shutdown.requested().await;
-        shutdown.cron("@hourly", || async {}).await
+    group.add_fn("cron", |cx: Context| async move {
+        cx.shutdown().requested().await;
+        cx.cron("@hourly", || async {}).await
     });
     group.add_fn("elsewhere", |shutdown: Shutdown| async move {
         shutdown.requested().await;

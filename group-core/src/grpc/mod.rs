@@ -150,7 +150,7 @@ impl http::Server {
 /// Puts a service's gRPC where its routes are, if these have an address.
 pub(crate) fn beside<S: Serve>(cx: &Context, service: &Arc<S>, routes: Router) -> Result<Router, BoxError> {
     let services = Arc::clone(service).grpc(Routes::new());
-    if cx.http().is_some() {
+    if cx.http_address().is_some() {
         return services.beside(cx, routes);
     }
     let alone = services.alone(cx)?;

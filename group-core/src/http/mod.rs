@@ -85,6 +85,8 @@ pub async fn serve(cx: &Context, address: &str, routes: Router) -> Result<(), Bo
 /// A handler that panics answers 500, and the panic is logged with its place, and in the report as a failure that was
 /// survived.
 ///
+/// It is built by value, in one expression that ends with [`serve`](Self::serve), which consumes it.
+///
 /// ```
 /// use group::axum::{Router, routing::get};
 /// use group::{Context, Group, Shutdown, http};
@@ -425,7 +427,7 @@ impl Drop for Draining<'_> {
 /// Serves routes where the service's spec says: on its own address, on another service's, or, with
 /// nothing but gRPC, for its group alone.
 pub(crate) async fn run(cx: &Context, routes: Router) -> Result<(), BoxError> {
-    match cx.http().or(cx.grpc()) {
+    match cx.http_address().or(cx.grpc_address()) {
         Some(address) => serve(cx, address, routes).await,
         None if cx.serves_in_process() => {
             cx.shutdown().requested().await;
