@@ -1318,10 +1318,10 @@ struct Orders {
 
 #[service(register = false)]
 impl Orders {
-    async fn start(&self, shutdown: Shutdown) -> Result<(), group::MessageFailed> {
+    async fn start(&self, cx: Context) -> Result<(), group::MessageFailed> {
         let words = [String::from("tea"), String::from("coffee")];
         let messages = futures_util::stream::iter(&words);
-        shutdown.drain(messages, 1, |order| self.take(order)).retry(1).await?;
+        cx.for_each(messages, 1, |order| self.take(order)).retry(1).await?;
         Ok(())
     }
 

@@ -79,7 +79,7 @@ pub use self::console::{install as log_to_stderr, install_with as log_to_stderr_
 pub use self::context::{Context, FromContext, Needs};
 #[cfg(feature = "cron")]
 pub use self::cron::Cron;
-pub use self::drain::{DrainMessages, MessageFailed, Messages, OnError};
+pub use self::drain::{ForEach, MessageFailed, Messages, OnError};
 pub use self::error::{Absent, BoxError, Failure, Stage};
 pub use self::function::ServiceFn;
 pub use self::group::{Group, Schedule};

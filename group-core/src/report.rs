@@ -288,7 +288,7 @@ impl ServiceReport {
     }
 
     /// What came of the messages that it took, if it took any:
-    /// [`Shutdown::drain`](crate::Shutdown::drain).
+    /// [`Context::for_each`](crate::Context::for_each).
     #[must_use]
     pub fn messages(&self) -> Option<Messages> {
         self.rest.as_ref()?.messages

@@ -382,7 +382,7 @@ impl Spec {
     }
 
     /// It will tick when this expression says so: a mistake in that is one of the group, and is told
-    /// before anything is built. To tick is up to [`Shutdown::cron`](crate::Shutdown::cron).
+    /// before anything is built. To tick is up to [`Context::cron`](crate::Context::cron).
     #[cfg(feature = "cron")]
     #[must_use]
     #[track_caller]

@@ -238,9 +238,9 @@ async fn who_waits_for_the_stop_only_when_it_has_come_hears_of_it() {
         shutdown.requested().await;
         assert!(shutdown.token().is_cancelled());
     });
-    group.add_fn("cron", |shutdown: Shutdown| async move {
-        shutdown.requested().await;
-        shutdown.cron("@hourly", || async {}).await
+    group.add_fn("cron", |cx: group::Context| async move {
+        cx.shutdown().requested().await;
+        cx.cron("@hourly", || async {}).await
     });
     group.add_fn("elsewhere", |shutdown: Shutdown| async move {
         shutdown.requested().await;

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
-use group::{Cron, Ending, Group, Outcome, Report, Restart, Role, Service, Shutdown, service};
+use group::{Context, Cron, Ending, Group, Outcome, Report, Restart, Role, Service, Shutdown, service};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -341,7 +341,7 @@ async fn by_hand_too() {
 #[tokio::test(start_paused = true)]
 async fn by_hand_a_period_of_zero_is_a_failure_of_the_service() {
     let mut group = Group::new();
-    group.add_fn("eager", |shutdown: Shutdown| async move { shutdown.every(Duration::ZERO, || async {}).await });
+    group.add_fn("eager", |cx: Context| async move { cx.every(Duration::ZERO, || async {}).await });
     let report = in_time(group.run()).await;
     assert_eq!(failures(&report), ["`eager` failed to start: a ticker needs a period that is longer than zero"]);
 }
