@@ -1340,5 +1340,5 @@ impl Orders {
 async fn a_handler_of_messages_can_borrow_the_service_and_the_message() {
     let report = Group::new().add_type::<Orders>().run().await;
     assert!(report.is_clean(), "{report}");
-    assert_eq!(report.service("orders").unwrap().messages().unwrap().finished, 2);
+    assert_eq!(report.service("orders").unwrap().messages().unwrap().finished(), 2);
 }

@@ -43,13 +43,13 @@ impl Context {
     ///         })
     ///         .retry(3)
     ///         .await?;
-    ///     assert_eq!(done.finished, 2);
+    ///     assert_eq!(done.finished(), 2);
     ///     Ok(())
     /// }
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let report = Group::new().add_fn("orders", orders).run().await;
-    /// assert_eq!(report.service("orders").unwrap().messages().unwrap().finished, 2);
+    /// assert_eq!(report.service("orders").unwrap().messages().unwrap().finished(), 2);
     /// # }
     /// ```
     ///
@@ -109,16 +109,44 @@ pub enum OnError {
 }
 
 /// How many messages [`Context::for_each`] has taken, and what came of them.
+///
+/// ```
+/// use futures_util::stream;
+/// use group::{Context, Group};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let consume = |cx: Context| async move { cx.for_each(stream::iter(0..3), 16, |_| async {}).await.map(drop) };
+/// let report = Group::new().add_fn("orders", consume).run().await;
+/// let messages = report.service("orders").unwrap().messages().unwrap();
+/// assert_eq!((messages.finished(), messages.failed(), messages.abandoned()), (3, 0, 0));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub struct Messages {
-    /// Their handler returned, and without an error.
-    pub finished: u64,
-    /// Their handler failed or panicked, also when it was tried again.
-    pub failed: u64,
-    /// They were in hand when the service was aborted, or waited to be tried again when it was asked
+    finished: u64,
+    failed: u64,
+    abandoned: u64,
+}
+
+impl Messages {
+    /// How many were handled: their handler returned, and without an error.
+    #[must_use]
+    pub fn finished(&self) -> u64 {
+        self.finished
+    }
+
+    /// How many failed: their handler returned an error or panicked, also when it was tried again.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// How many were in hand when the service was aborted, or waited to be tried again when it was asked
     /// to stop.
-    pub abandoned: u64,
+    #[must_use]
+    pub fn abandoned(&self) -> u64 {
+        self.abandoned
+    }
 }
 
 impl fmt::Display for Messages {

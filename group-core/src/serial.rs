@@ -85,9 +85,9 @@ impl Serialize for ServiceReport {
 impl Serialize for Messages {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut messages = serializer.serialize_struct("Messages", 3)?;
-        messages.serialize_field("finished", &self.finished)?;
-        messages.serialize_field("failed", &self.failed)?;
-        messages.serialize_field("abandoned", &self.abandoned)?;
+        messages.serialize_field("finished", &self.finished())?;
+        messages.serialize_field("failed", &self.failed())?;
+        messages.serialize_field("abandoned", &self.abandoned())?;
         messages.end()
     }
 }

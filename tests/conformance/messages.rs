@@ -57,7 +57,7 @@ async fn stopped(running: Running) -> (Report, Duration) {
 /// How many of its messages `orders` finished, failed and abandoned.
 fn counts(report: &Report) -> (u64, u64, u64) {
     let messages = report.service("orders").unwrap().messages().expect("it took messages");
-    (messages.finished, messages.failed, messages.abandoned)
+    (messages.finished(), messages.failed(), messages.abandoned())
 }
 
 fn was_logged(words: &str) -> bool {
