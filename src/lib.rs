@@ -1,4 +1,16 @@
 #![doc = include_str!("../README.md")]
+//!
+//! ## Where in its life a service or a group is
+//!
+//! | type | says | of | values | found in |
+//! |---|---|---|---|---|
+//! | [`State`] | what it does now | a service | `Waiting`, `Building`, `Starting`, `Ready`, `Restarting`, `Completed`, `Failed`, `Stopping`, `Gone` | [`ServiceStatus::state`], [`Event::Service`] |
+//! | [`Phase`] | what it does now | the group | `Starting`, `Running`, `Reloading`, `LameDuck`, `Stopping`, `Stopped` | [`Status::phase`] |
+//! | [`Stage`] | where it happened | a failure | `Plan`, `Build`, `Start`, `Run`, `Reload`, `Stop` | [`Failure::stage`] |
+//! | [`Ending`] | how it ended | a service | `NeverBuilt`, `Stopped`, `Completed`, `Failed`, `Aborted`, `Abandoned` | [`ServiceReport::ending`] |
+//! | `testing::Point` | where it is put | a fault, in a test | `New`, `Start`, `Run`, `Stop` | `testing::Injection`, with the feature `testing` |
+//!
+//! A [`StopReason`] says why the group stopped, and an [`Outcome`] how it ended.
 
 pub use group_core::*;
 // What a feature gates is named, so that rustc can say which one.
