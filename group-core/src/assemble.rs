@@ -23,7 +23,8 @@ pub(crate) struct Declared {
     pub(crate) spec: Spec,
     pub(crate) type_id: TypeId,
     pub(crate) place: Place,
-    pub(crate) factory: Factory,
+    /// `None` in a copy that is only put in order.
+    pub(crate) factory: Option<Factory>,
     /// Whether it is here only because others call it: then it is no member, wherever it runs.
     #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only gRPC is called elsewhere"))]
     pub(crate) only_called: bool,
@@ -38,9 +39,15 @@ impl Declared {
             spec: Spec::named((called.name)()).serves_grpc(),
             type_id: called.type_id,
             place: Place::here(),
-            factory: (called.factory)(),
+            factory: Some((called.factory)()),
             only_called: true,
         }
+    }
+
+    /// A copy to be put in order: nothing can make the service.
+    pub(crate) fn without_factory(&self) -> Self {
+        let Self { ref spec, type_id, place, factory: _, only_called } = *self;
+        Self { spec: spec.clone(), type_id, place, factory: None, only_called }
     }
 
     fn runs_elsewhere(&self) -> bool {
@@ -164,7 +171,7 @@ fn in_order(
     let factory = |service: Declared| {
         by_type.entry(service.type_id).or_insert(members.len());
         members.push(Member::new(service.spec));
-        Some(service.factory)
+        service.factory
     };
     // They take the room of what was declared.
     let factories = declared.into_iter().map(factory).collect();

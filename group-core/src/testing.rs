@@ -202,26 +202,23 @@ fn inject(group: &mut Group, injection: &Injection) -> Trap {
     let trap = Trap { point: injection.point, fault: injection.fault, sprung: Arc::default() };
     let named = |service: &&mut crate::assemble::Declared| service.spec.get_name() == injection.service;
     if let Some(service) = group.services.iter_mut().find(named) {
-        let factory = std::mem::replace(&mut service.factory, nothing());
+        let factory = service.factory.take();
         let trap = trap.clone();
-        service.factory = Factory::Make(Box::new(move |cx| {
+        service.factory = Some(Factory::Make(Box::new(move |cx| {
             Box::pin(async move {
                 if trap.point == Point::New {
                     trap.spring().await?;
                 }
                 let inner = match factory {
-                    Factory::Made(service) => service,
-                    Factory::Make(make) => make(cx).await?,
+                    Some(Factory::Made(service)) => service,
+                    Some(Factory::Make(make)) => make(cx).await?,
+                    None => return Err("it was taken out".into()),
                 };
                 Ok(Arc::new(Faulty { inner, trap }) as Arc<dyn DynService>)
             })
-        }));
+        })));
     }
     trap
-}
-
-fn nothing() -> Factory {
-    Factory::Make(Box::new(|_| Box::pin(async { Err("it was taken out".into()) })))
 }
 
 /// A fault that waits for its moment.
