@@ -13,7 +13,9 @@ use group::axum::Router;
 use group::axum::extract::{Path, Query};
 use group::axum::http::{HeaderMap, StatusCode};
 use group::axum::response::IntoResponse;
-use group::{BoxError, Context, Group, Handle, Ready, Report, Running, Service, Shutdown, service};
+use group::{
+    BoxError, Context, Cron, Group, Handle, Ready, Report, Restart, Role, Running, Service, Shutdown, Spec, service,
+};
 use reqwest::{Client, Method};
 use tokio::time::Instant;
 
@@ -528,6 +530,99 @@ impl NamedAfterItsType {
 fn a_service_has_a_name() {
     assert_eq!(Named::spec().get_name(), "mailer");
     assert_eq!(NamedAfterItsType::spec().get_name(), "named-after-its-type");
+}
+
+#[derive(Default)]
+struct Everything;
+
+#[service(
+    register = false,
+    name = "everything",
+    http = "127.0.0.1:0",
+    after(Database, optional(Cache)),
+    role = "daemon",
+    restart(on_failure, max = 2, within = "30s", backoff = "1s..2s"),
+    critical = false,
+    start_timeout = "3s",
+    stop_timeout = "4s"
+)]
+impl Everything {
+    #[get("/all")]
+    async fn all(&self) {}
+
+    #[cron("@hourly", tz = "Europe/Berlin")]
+    async fn tick(&self) {}
+}
+
+struct Mounted;
+
+#[service(register = false, http = Everything, prefix = "/api")]
+impl Mounted {
+    #[get("/")]
+    async fn index(&self) {}
+}
+
+fn after(spec: &Spec) -> Vec<(String, bool)> {
+    spec.get_after().map(|(name, optional)| (name.into_owned(), optional)).collect()
+}
+
+#[test]
+fn a_spec_reads_back_what_the_arguments_say() {
+    let spec = Everything::spec();
+    assert_eq!((spec.get_name(), spec.get_role(), spec.is_critical()), ("everything", Role::Daemon, false));
+    assert_eq!(after(&spec), [("database".to_owned(), false), ("cache".to_owned(), true)]);
+    let (shortest, longest) = (Duration::from_secs(1), Duration::from_secs(2));
+    let restart = Restart::on_failure().max(2).within(Duration::from_secs(30)).backoff(shortest, longest);
+    assert_eq!(spec.get_restart(), restart);
+    assert_eq!(
+        (spec.get_start_timeout(), spec.get_stop_timeout()),
+        (Some(Duration::from_secs(3)), Some(Duration::from_secs(4)))
+    );
+    assert_eq!((spec.get_http(), spec.get_http_on(), spec.get_prefix()), (Some("127.0.0.1:0"), None, None));
+    assert_eq!(spec.get_routes().iter().map(ToString::to_string).collect::<Vec<_>>(), ["GET /all"]);
+    assert!(spec.get_crons().eq([&Cron::new("@hourly").tz("Europe/Berlin")]));
+
+    let spec = Mounted::spec();
+    assert_eq!(
+        (spec.get_http(), spec.get_http_on().as_deref(), spec.get_prefix()),
+        (None, Some("everything"), Some("/api"))
+    );
+}
+
+#[test]
+fn a_spec_reads_back_what_was_set_by_hand() {
+    let spec = Spec::new("by-hand");
+    assert_eq!((spec.get_name(), spec.get_role(), spec.is_critical()), ("by-hand", Role::Task, true));
+    assert_eq!((spec.get_http(), spec.get_http_on(), spec.get_prefix()), (None, None, None));
+    assert_eq!((spec.get_grpc(), spec.get_remote()), (None, None));
+    assert_eq!((spec.get_start_timeout(), spec.get_stop_timeout()), (None, None));
+    assert_eq!((spec.get_restart(), spec.get_crons().count()), (Restart::never(), 0));
+    assert!(after(&spec).is_empty() && spec.get_routes().is_empty());
+
+    let spec = spec.name("inventory").after::<Database>().after_optional::<Cache>();
+    let spec = spec.after_named("a").after_optional_named("b");
+    assert_eq!(spec.get_name(), "inventory");
+    let expected = [("database", false), ("cache", true), ("a", false), ("b", true)];
+    assert_eq!(after(&spec), expected.map(|(name, optional)| (name.to_owned(), optional)));
+
+    let spec = spec.grpc("127.0.0.1:50051").remote("http://10.0.0.7:50051");
+    assert_eq!((spec.get_grpc(), spec.get_remote()), (Some("127.0.0.1:50051"), Some("http://10.0.0.7:50051")));
+    assert_eq!(spec.get_role(), Role::Daemon, "as everything that serves");
+
+    let spec = spec.http("127.0.0.1:8080");
+    assert_eq!((spec.get_http(), spec.get_http_on()), (Some("127.0.0.1:8080"), None));
+    let spec = spec.http_on_named("gateway").prefix("/v1");
+    assert_eq!(
+        (spec.get_http(), spec.get_http_on().as_deref(), spec.get_prefix()),
+        (None, Some("gateway"), Some("/v1")),
+        "what is said last counts"
+    );
+
+    let spec = spec.role(Role::Once).critical(false).restart(Restart::always());
+    assert_eq!((spec.get_role(), spec.is_critical(), spec.get_restart()), (Role::Once, false, Restart::always()));
+    let spec = spec.start_timeout(Duration::MAX).stop_timeout(Duration::ZERO);
+    assert_eq!((spec.get_start_timeout(), spec.get_stop_timeout()), (Some(Duration::MAX), Some(Duration::ZERO)));
+    assert!(spec.cron("0 3 * * *").get_crons().eq([&Cron::new("0 3 * * *")]));
 }
 
 struct NeverReady;

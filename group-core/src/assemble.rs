@@ -23,8 +23,11 @@ pub(crate) struct Declared {
     pub(crate) spec: Spec,
     pub(crate) type_id: TypeId,
     pub(crate) place: Place,
-    /// `None` for a service that is only called by others: it runs elsewhere, and is never built here.
+    /// `None` where nothing is to be built: in a copy that is only put in order, and for a service that is only called.
     pub(crate) factory: Option<Factory>,
+    /// Whether it is here only because others call it: then it is no member, wherever it runs.
+    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only gRPC is called elsewhere"))]
+    pub(crate) only_called: bool,
 }
 
 impl Declared {
@@ -37,7 +40,14 @@ impl Declared {
             type_id: called.type_id,
             place: Place::here(),
             factory: None,
+            only_called: true,
         }
+    }
+
+    /// A copy to be put in order: nothing can make the service.
+    pub(crate) fn without_factory(&self) -> Self {
+        let Self { ref spec, type_id, place, factory: _, only_called } = *self;
+        Self { spec: spec.clone(), type_id, place, factory: None, only_called }
     }
 
     fn runs_elsewhere(&self) -> bool {

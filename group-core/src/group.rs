@@ -169,7 +169,7 @@ impl Group {
     #[track_caller]
     fn declare<S: Service>(&mut self, spec: Spec, factory: Factory) -> &mut Self {
         let (type_id, place) = (TypeId::of::<S>(), Place::here());
-        self.services.push(Declared { spec, type_id, place, factory: Some(factory) });
+        self.services.push(Declared { spec, type_id, place, factory: Some(factory), only_called: false });
         self
     }
 
@@ -351,18 +351,49 @@ impl Group {
         self
     }
 
-    /// In which order the services would start and stop. Nothing is built, and no code of a service
-    /// is run.
+    /// In which order the services would start and stop. Nothing is built, no code of a service
+    /// is run, and the group stays as it is.
+    ///
+    /// ```
+    /// # use group::{Group, Shutdown};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut group = Group::new();
+    /// group
+    ///     .add_fn("database", |shutdown: Shutdown| async move { shutdown.requested().await })
+    ///     .add_fn("api", |shutdown: Shutdown| async move { shutdown.requested().await });
+    /// assert_eq!(group.order().unwrap().starts(), [["database"], ["api"]]);
+    ///
+    /// let running = group.start().await.unwrap();
+    /// assert!(running.stop().await.is_clean());
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// When the group is wrong.
-    pub fn order(&mut self) -> Result<Order, StartError> {
-        let mut group = std::mem::take(self);
-        group.apply_settings();
-        let Self { services, provided, schedule, mistakes, .. } = group;
-        let assembly = assembled(services, &provided, schedule, mistakes).map_err(StartError::new)?;
+    pub fn order(&self) -> Result<Order, StartError> {
+        let mut copy = self.without_factories();
+        copy.apply_settings();
+        let Self { services, schedule, mistakes, .. } = copy;
+        let assembly = assembled(services, &self.provided, schedule, mistakes).map_err(StartError::new)?;
         Ok(Order::of(&assembly))
+    }
+
+    /// A copy of all that decides the order. Its services cannot be made.
+    fn without_factories(&self) -> Self {
+        Self {
+            services: self.services.iter().map(Declared::without_factory).collect(),
+            schedule: self.schedule,
+            stop_timeout: self.stop_timeout,
+            drain_delay: self.drain_delay,
+            #[cfg(feature = "grpc")]
+            remotes: self.remotes.clone(),
+            #[cfg(feature = "config")]
+            config: self.config.clone(),
+            environment: self.environment.clone(),
+            mistakes: self.mistakes.iter().map(|mistake| mistake.to_string().into()).collect(),
+            ..Self::default()
+        }
     }
 
     /// How each service that was added will be treated, in the order in which they were added.
@@ -477,7 +508,7 @@ impl Group {
     }
 
     /// Says on stdout in which order services would start and stop, and starts none.
-    fn print_order(mut self, form: &str) -> Report {
+    fn print_order(&self, form: &str) -> Report {
         match (self.order(), form) {
             (Err(error), _) => error.into_report(),
             (Ok(order), "dot") => printed(&order.to_dot()),

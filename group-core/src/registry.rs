@@ -33,7 +33,7 @@ impl Registration {
 }
 
 fn declare<S: Service>(place: Place) -> Declared {
-    Declared { spec: S::spec(), type_id: TypeId::of::<S>(), place, factory: Some(built::<S>()) }
+    Declared { spec: S::spec(), type_id: TypeId::of::<S>(), place, factory: Some(built::<S>()), only_called: false }
 }
 
 pub(crate) fn all() -> Vec<Declared> {

@@ -221,6 +221,31 @@ fn the_order_is_told_without_running_anything() {
     assert!(journal.take().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_group_whose_order_was_told_can_still_be_run() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1", "s2"]);
+    group.probe(journal.probe("s0")).configure("s1", |spec| spec.after_named("s0"));
+    let names = |group: &Group| group.specs().map(|spec| spec.get_name().to_owned()).collect::<Vec<_>>();
+    let before = names(&group);
+    let order = group.order().unwrap();
+    assert_eq!(order.starts(), [["s0"], ["s1"], ["s2"]]);
+    assert_eq!((group.order().unwrap(), names(&group)), (order, before));
+
+    let (report, _) = started_and_stopped(&mut group).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.services().iter().map(|service| service.name()).collect::<Vec<_>>(), ["s0", "s1", "s2"]);
+}
+
+#[test]
+fn the_order_of_a_group_with_mistakes_is_refused_each_time_with_all_of_them() {
+    let mut group = Group::new();
+    group.provide(1_u8).provide(2_u8).configure("nobody", |spec| spec);
+    let refused = || group.order().unwrap_err().report().failures().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let first = refused();
+    assert_eq!((first.len(), refused()), (2, first.clone()), "{first:?}");
+}
+
 #[test]
 fn the_graph_has_every_service_and_every_edge_once() {
     let journal = Journal::default();

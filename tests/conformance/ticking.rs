@@ -345,3 +345,56 @@ async fn by_hand_a_period_of_zero_is_a_failure_of_the_service() {
     let report = in_time(group.run()).await;
     assert_eq!(failures(&report), ["`eager` failed to start: a ticker needs a period that is longer than zero"]);
 }
+
+/// No `Shutdown` is taken: to tick, or to take messages, is to hear of the stop.
+#[tokio::test(start_paused = true)]
+async fn by_hand_a_service_that_ticks_or_takes_messages_is_waited_for() {
+    let journal = Journal::default();
+    let diary = || Diary::of(&journal);
+    let (every, cron, messages) = (diary(), diary(), diary());
+    let mut group = Group::new();
+    group.add_fn("every", |cx: Context| async move {
+        let run = async || {
+            every.note("ticks");
+            sleep(secs(5)).await;
+            every.note("ticked");
+        };
+        let result = cx.every(secs(10), run).await;
+        every.note("every ends");
+        result
+    });
+    group.add_fn("cron", |cx: Context| async move {
+        let result = cx.cron(Cron::new("0 3 31 1 *").tz("Europe/Berlin"), || async {}).await;
+        cron.note("cron ends");
+        result
+    });
+    group.add_fn("messages", |cx: Context| async move {
+        let result = cx.for_each(futures_util::stream::pending::<()>(), 16, |()| async {}).await;
+        messages.note("for_each ends");
+        result.map(drop)
+    });
+    let (report, took) = stopped_when(&mut group, &journal, "ticks at 10").await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(
+        (journal.take(), took),
+        (
+            ["ticks at 10", "for_each ends at 10", "cron ends at 10", "ticked at 15", "every ends at 15"]
+                .map(String::from)
+                .to_vec(),
+            secs(5)
+        )
+    );
+}
+
+/// The machine's clock, and so real time.
+#[tokio::test]
+async fn by_hand_it_ticks_when_the_expression_says_so() {
+    let journal = Journal::default();
+    let ticks = journal.clone();
+    let mut group = Group::new();
+    group.add_fn("each-second", |cx: Context| async move {
+        cx.cron("* * * * * *", || async { ticks.write("ticks") }).await
+    });
+    let (report, _) = stopped_when(&mut group, &journal, "ticks").await;
+    assert!(report.is_clean(), "{report}");
+}

@@ -15,7 +15,7 @@ use crate::words::nearest;
 const FILE_VARIABLE: &str = "GROUP_CONFIG";
 
 /// Which file says it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum File {
     /// [`USUAL_FILE`], if it is there.
     #[default]
