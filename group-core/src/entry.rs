@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::driver::Mailbox;
-use crate::error::{Chain, Failure, Stage};
+use crate::error::{Chain, Failure};
+use crate::lifecycle::Stage;
 use crate::message::Message;
 use crate::panic::caught;
 use crate::watch::Watch;

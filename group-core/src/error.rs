@@ -4,40 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::lifecycle::Stage as Moment;
+use crate::lifecycle::Stage;
 
 /// Any error, as every method of a service may return it. `anyhow::Error`, a `String` and every
 /// type that implements [`Error`] convert into it with `?` or `.into()`.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
-
-/// What a service was doing when it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Stage {
-    /// Nothing yet: the group itself is wrong (a cycle, an unknown dependency, a bad setting).
-    Plan,
-    /// Running `new`.
-    Build,
-    /// Running `start`, and not yet ready.
-    Start,
-    /// Running, and ready.
-    Run,
-    /// Running, and taking in new settings.
-    Reload,
-    /// Stopping.
-    Stop,
-}
-
-impl From<Moment> for Stage {
-    fn from(moment: Moment) -> Self {
-        match moment {
-            Moment::Build => Self::Build,
-            Moment::Start => Self::Start,
-            Moment::Run => Self::Run,
-            Moment::Stop => Self::Stop,
-        }
-    }
-}
 
 /// One thing that went wrong: in which service, at which stage, and why.
 ///

@@ -16,13 +16,13 @@ use crate::assemble::{Assembly, Declared, Place, assemble};
 use crate::config;
 use crate::driver::Driver;
 use crate::driver::Mailbox;
-use crate::error::{Failure, Stage};
+use crate::error::Failure;
 use crate::function::Function;
 #[cfg(feature = "grpc")]
 use crate::grpc::{Called, Serve};
 use crate::journal::Journal;
 use crate::latch::Latch;
-use crate::lifecycle::{self, Budget, Lifecycle, Plan, Rules};
+use crate::lifecycle::{Budget, Lifecycle, Plan, Rules, Schedule, Stage};
 #[cfg(feature = "grpc")]
 use crate::maps::TypeMap;
 use crate::member::Member;
@@ -44,28 +44,6 @@ pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 /// What the body of `main` did wrong.
 const RUN_BY_MAIN: &str =
     "`#[group::main]` runs this group after the body of `main`, which must neither `run` nor `start` it";
-
-/// How the order of a group is walked, at start and, in reverse, at stop.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Schedule {
-    /// One at a time, each ready before the next is built, and each gone before the next is asked to
-    /// stop.
-    #[default]
-    Strict,
-    /// Everything at once that no edge holds back: start takes as long as the longest chain of
-    /// services that come after one another, and so does stop.
-    Graph,
-}
-
-impl From<Schedule> for lifecycle::Schedule {
-    fn from(schedule: Schedule) -> Self {
-        match schedule {
-            Schedule::Strict => Self::Strict,
-            Schedule::Graph => Self::Graph,
-        }
-    }
-}
 
 /// A set of services that live and die together.
 ///
@@ -595,7 +573,7 @@ fn assembled(
     schedule: Schedule,
     mut mistakes: Vec<BoxError>,
 ) -> Result<Assembly, Report> {
-    match assemble(services, schedule.into(), provided) {
+    match assemble(services, schedule, provided) {
         Ok(assembly) if mistakes.is_empty() => return Ok(assembly),
         Ok(_) => {}
         Err(more) => mistakes.extend(more),

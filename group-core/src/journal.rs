@@ -403,7 +403,7 @@ impl Journal {
     pub(crate) fn also_failed(&mut self, member: &Member, error: BoxError) {
         let name = name(member);
         let failed = self.failures.kept().iter().rfind(|failure| failure.service() == Some(name));
-        let stage = failed.map_or(Stage::Run.into(), Failure::stage);
+        let stage = failed.map_or(Stage::Run, Failure::stage);
         let failure = Failure::new(Some(name), stage, false, error);
         tracing::error!(target: "group", service = failure.service(), "{}", Chain(&failure));
         self.failures.push(failure);
@@ -411,7 +411,7 @@ impl Journal {
 
     /// Writes down that a handler of a service panicked. The service goes on.
     pub(crate) fn handler_panicked(&mut self, member: &Member, error: BoxError) {
-        self.failures.push(Failure::new(Some(name(member)), Stage::Run.into(), false, error));
+        self.failures.push(Failure::new(Some(name(member)), Stage::Run, false, error));
     }
 
     /// Writes down that a service failed to reload; it keeps its old state.
@@ -423,7 +423,7 @@ impl Journal {
     /// Writes down what went wrong after the last service was gone.
     pub(crate) fn blame_at_the_end(&mut self, member: Option<&Member>, error: BoxError) {
         let fatal = member.is_none_or(|member| member.spec.rules.critical);
-        let failure = Failure::new(member.map(name), Stage::Stop.into(), fatal, error);
+        let failure = Failure::new(member.map(name), Stage::Stop, fatal, error);
         tracing::error!(target: "group", service = failure.service(), "{}", Chain(&failure));
         self.failures.push(failure);
     }

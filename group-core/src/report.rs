@@ -6,9 +6,9 @@ use std::process::{ExitCode, Termination};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Chain, Failure, Stage};
+use crate::error::{Chain, Failure};
 use crate::failures::Failures;
-use crate::lifecycle::{self, Plan};
+use crate::lifecycle::{self, Plan, Stage};
 use crate::moment::{Moment, Times};
 use crate::name::Name;
 use crate::words::{Took, count, signal_name};

@@ -11,7 +11,7 @@ use crate::Cron;
 #[cfg(feature = "cron")]
 use crate::assemble::Place;
 use crate::context::{FromContext, Needs};
-use crate::lifecycle::{self, When};
+use crate::lifecycle::{Role, Rules, When};
 use crate::name::Name;
 use crate::restart::Restart;
 use crate::words::Took;
@@ -65,7 +65,7 @@ const FREE_PORT: &str = "127.0.0.1:0";
 #[derive(Clone, Debug)]
 pub struct Spec {
     pub(crate) name: Name,
-    pub(crate) rules: lifecycle::Rules,
+    pub(crate) rules: Rules,
     /// Apart, because of many services nothing of it is said, and each would have to have room for it.
     more: Option<Box<More>>,
 }
@@ -101,32 +101,6 @@ pub(crate) struct More {
 /// What is so when nothing is said.
 static NO_MORE: LazyLock<More> = LazyLock::new(More::default);
 
-/// What it means when a service's `start` returns `Ok` by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Role {
-    /// It has completed, and the group goes on. When all services have, the group stops. The
-    /// default.
-    Task,
-    /// It has failed: it should run until it is stopped. What every HTTP service is.
-    Daemon,
-    /// Only now is it ready, and what comes after it may be built: a migration, say.
-    Once,
-    /// When every `main` has returned, the group stops.
-    Main,
-}
-
-impl From<Role> for lifecycle::Role {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Task => Self::Task,
-            Role::Daemon => Self::Daemon,
-            Role::Once => Self::Once,
-            Role::Main => Self::Main,
-        }
-    }
-}
-
 /// One service comes after another.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge {
@@ -148,7 +122,7 @@ impl Spec {
     }
 
     pub(crate) fn named(name: Name) -> Self {
-        Self { name, rules: lifecycle::Rules { role: lifecycle::Role::Task, critical: true }, more: None }
+        Self { name, rules: Rules { role: Role::Task, critical: true }, more: None }
     }
 
     /// Whether more is said of it than what it is called, and is.
@@ -242,7 +216,7 @@ impl Spec {
     pub fn http(mut self, address: impl Into<Cow<'static, str>>) -> Self {
         let more = self.more_mut();
         (more.http, more.http_on) = (Some(address.into()), None);
-        self.rules.role = lifecycle::Role::Daemon;
+        self.rules.role = Role::Daemon;
         self
     }
 
@@ -303,7 +277,7 @@ impl Spec {
     fn mounted_on(mut self, target: Target) -> Self {
         let more = self.more_mut();
         (more.http, more.http_on) = (None, Some(target));
-        self.rules.role = lifecycle::Role::Daemon;
+        self.rules.role = Role::Daemon;
         self
     }
 
@@ -320,7 +294,7 @@ impl Spec {
     #[must_use]
     pub fn serves_grpc(mut self) -> Self {
         self.more_mut().serves_grpc = true;
-        self.rules.role = lifecycle::Role::Daemon;
+        self.rules.role = Role::Daemon;
         self
     }
 
@@ -382,7 +356,7 @@ impl Spec {
     /// What it means when its `start` returns. [`Role::Task`] by default.
     #[must_use]
     pub fn role(mut self, role: Role) -> Self {
-        self.rules.role = role.into();
+        self.rules.role = role;
         self
     }
 
@@ -455,7 +429,7 @@ impl Spec {
         }
         self.check_restart()?;
         self.check_prefix()?;
-        if self.more().http.is_some() && self.rules.role == lifecycle::Role::Once {
+        if self.more().http.is_some() && self.rules.role == Role::Once {
             let ready = "a `once` service is ready when it is done, and a server never is";
             return Err(format!("`{name}` cannot serve: {ready}").into());
         }
@@ -516,9 +490,9 @@ impl Spec {
     fn check_restart(&self) -> Result<(), BoxError> {
         let role = match self.rules.role {
             _ if self.more().restart.policy.when != When::Always => return Ok(()),
-            lifecycle::Role::Once => "once",
-            lifecycle::Role::Main => "main",
-            lifecycle::Role::Task | lifecycle::Role::Daemon => return Ok(()),
+            Role::Once => "once",
+            Role::Main => "main",
+            Role::Task | Role::Daemon => return Ok(()),
         };
         let name = &self.name;
         Err(format!("`{name}` cannot be restarted always: a `{role}` service ends when it is done").into())
@@ -557,12 +531,7 @@ impl Spec {
     /// [`Role::Daemon`].
     #[must_use]
     pub fn get_role(&self) -> Role {
-        match self.rules.role {
-            lifecycle::Role::Task => Role::Task,
-            lifecycle::Role::Daemon => Role::Daemon,
-            lifecycle::Role::Once => Role::Once,
-            lifecycle::Role::Main => Role::Main,
-        }
+        self.rules.role
     }
 
     /// The address on which it serves HTTP: what [`http`](Self::http) says.

@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::driver::Mailbox;
-use crate::error::{Failure, Stage};
+use crate::error::Failure;
 use crate::latch::Latch;
 use crate::lifecycle::Outcome;
+use crate::lifecycle::Stage;
 use crate::lock::lock;
 use crate::message::Message;
 use crate::message::Post as _;

@@ -97,19 +97,22 @@ pub(crate) enum Timer {
     LastGrace,
 }
 
-/// What an early return of `start` means.
+/// What it means when a service's `start` returns `Ok` by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Role {
-    /// May return whenever it is done.
+#[non_exhaustive]
+pub enum Role {
+    /// It has completed, and the group goes on. When all services have, the group stops. The
+    /// default.
     Task,
-    /// Runs until it is stopped; to return earlier is to fail.
+    /// It has failed: it should run until it is stopped. What every HTTP service is.
     Daemon,
-    /// Is ready only when it has returned.
+    /// Only now is it ready, and what comes after it may be built: a migration, say.
     Once,
     /// When every `main` has returned, the group stops.
     Main,
 }
 
+/// As the argument of `#[service]` is written: `task`, `daemon`, `once`, `main`.
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -140,12 +143,21 @@ pub(crate) struct Fault {
     pub(crate) fatal: bool,
 }
 
-/// What the service was doing.
+/// What a service was doing when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Stage {
+#[non_exhaustive]
+pub enum Stage {
+    /// Nothing yet: the group itself is wrong (a cycle, an unknown dependency, a bad setting).
+    Plan,
+    /// Running `new`.
     Build,
+    /// Running `start`, and not yet ready.
     Start,
+    /// Running, and ready.
     Run,
+    /// Running, and taking in new settings.
+    Reload,
+    /// Stopping.
     Stop,
 }
 

@@ -15,8 +15,10 @@ mod check;
 use std::sync::Arc;
 
 pub(crate) use self::budget::Budget;
-pub(crate) use self::event::{Action, Again, Event, Fault, FaultKind, Id, Outcome, Reason, Role, Rules, Stage, Timer};
-pub(crate) use self::plan::{Edge, Need, Plan, Schedule, start_order};
+pub(crate) use self::event::{Action, Again, Event, Fault, FaultKind, Id, Outcome, Reason, Rules, Timer};
+pub use self::event::{Role, Stage};
+pub use self::plan::Schedule;
+pub(crate) use self::plan::{Edge, Need, Plan, start_order};
 pub(crate) use self::restart::{Backoff, Policy, Restarts, When};
 
 /// How far the group has come.

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use super::Id;
 
-/// How the order of a group is walked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Schedule {
-    /// One at a time.
+/// How the order of a group is walked, at start and, in reverse, at stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// One at a time, each ready before the next is built, and each gone before the next is asked to
+    /// stop.
+    #[default]
     Strict,
-    /// All at once that no edge holds back.
+    /// Everything at once that no edge holds back: start takes as long as the longest chain of
+    /// services that come after one another, and so does stop.
     Graph,
 }
 
