@@ -26,7 +26,6 @@ pub(crate) struct Declared {
     /// `None` where nothing is to be built: in a copy that is only put in order, and for a service that is only called.
     pub(crate) factory: Option<Factory>,
     /// Whether it is here only because others call it: then it is no member, wherever it runs.
-    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only gRPC is called elsewhere"))]
     pub(crate) only_called: bool,
 }
 
@@ -323,7 +322,7 @@ fn edges_of_calls(
         edges.extend(found.iter().map(|&to| lifecycle::Edge { from: service, to, required: true }));
         if found.is_empty() && index.elsewhere(&target).is_none() {
             let (type_name, variable) =
-                (called.type_name, crate::settings::variable_of((called.name)().as_str(), "remote"));
+                (called.type_name, crate::environment::variable_of((called.name)().as_str(), "remote"));
             mistakes.push(
                 format!("`{name}` ({place}) calls `{type_name}`, which is not in this group: add it, or say where it runs, as in `{variable}=http://host:50051`").into(),
             );

@@ -44,7 +44,7 @@ impl Threads {
         // While nothing else reads the environment, and before there are children that would have them.
         #[cfg(feature = "listenfd")]
         crate::http::receive();
-        let (watch, inbox) = match Watch::install(group.stop_limit()) {
+        let (watch, inbox) = match Watch::install(group.declared.stop_limit()) {
             Ok(watch) => watch,
             Err(error) => return refuse(format!("cannot listen for signals: {error}")),
         };

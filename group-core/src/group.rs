@@ -16,6 +16,7 @@ use crate::assemble::{Assembly, Declared, Place, assemble};
 use crate::config;
 use crate::driver::Driver;
 use crate::driver::Mailbox;
+use crate::environment::{self, Environment, ORDER_VARIABLE};
 use crate::error::Failure;
 use crate::function::Function;
 #[cfg(feature = "grpc")]
@@ -31,7 +32,6 @@ use crate::parts::Parts;
 use crate::registry;
 use crate::report::{Ending, StartError};
 use crate::service::{Factory, built, made};
-use crate::settings::{Environment, ORDER_VARIABLE};
 use crate::shared::{LameDuck, Provided, Shared};
 use crate::watch::Watch;
 use crate::words::{Took, nearest};
@@ -72,27 +72,33 @@ const RUN_BY_MAIN: &str =
 #[derive(Default)]
 #[must_use = "a group does nothing until it is run or started"]
 pub struct Group {
+    pub(crate) declared: Declaration,
+    /// Whether `#[group::main]` runs it after the body of `main`.
+    pub(crate) is_mains: bool,
+    /// The variables that begin with `GROUP_`, if the environment was read.
+    environment: Option<Environment>,
+}
+
+/// Everything that is said of a group before it starts.
+#[derive(Default)]
+pub(crate) struct Declaration {
     pub(crate) services: Vec<Declared>,
     provided: Vec<Provided>,
     pub(crate) schedule: Schedule,
     pub(crate) stop_timeout: Option<Duration>,
     pub(crate) drain_delay: Duration,
     on_free_ports: bool,
-    /// Whether it is run after the body of `main`.
-    pub(crate) is_mains: bool,
-    /// What was said to run elsewhere, and where.
+    /// Services that run elsewhere, and their URLs.
     #[cfg(feature = "grpc")]
     pub(crate) remotes: Vec<(Called, Cow<'static, str>)>,
     #[cfg(feature = "config")]
     pub(crate) config: config::File,
-    /// The variables that begin with `GROUP_`, if the environment was looked at.
-    pub(crate) environment: Option<Environment>,
     pub(crate) mistakes: Vec<BoxError>,
 }
 
 impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.services.iter().map(|service| service.spec.get_name());
+        let names = self.declared.services.iter().map(|service| service.spec.get_name());
         f.debug_list().entries(names).finish()
     }
 }
@@ -108,7 +114,7 @@ impl Group {
     ///
     /// A crate that is never named is never linked: name it, as in `use billing as _;`.
     pub fn registered() -> Self {
-        Self { services: registry::all(), ..Self::default() }
+        Self { declared: Declaration { services: registry::all(), ..Declaration::default() }, ..Self::default() }
     }
 
     /// Adds a service. Services are started in the order in which they were added, unless their
@@ -147,7 +153,7 @@ impl Group {
     #[track_caller]
     fn declare<S: Service>(&mut self, spec: Spec, factory: Factory) -> &mut Self {
         let (type_id, place) = (TypeId::of::<S>(), Place::here());
-        self.services.push(Declared { spec, type_id, place, factory: Some(factory), only_called: false });
+        self.declared.services.push(Declared { spec, type_id, place, factory: Some(factory), only_called: false });
         self
     }
 
@@ -189,7 +195,7 @@ impl Group {
     /// ```
     #[cfg(feature = "grpc")]
     pub fn remote<S: Serve>(&mut self, url: impl Into<Cow<'static, str>>) -> &mut Self {
-        self.remotes.push((Called::of::<S>(), url.into()));
+        self.declared.remotes.push((Called::of::<S>(), url.into()));
         self
     }
 
@@ -207,12 +213,12 @@ impl Group {
     /// A name that the group does not have is a mistake that its start reports.
     pub fn configure(&mut self, name: &str, change: impl FnOnce(Spec) -> Spec) -> &mut Self {
         // What was added last is most often what is configured.
-        if let Some(service) = self.services.iter_mut().rfind(|service| service.spec.get_name() == name) {
+        if let Some(service) = self.declared.services.iter_mut().rfind(|service| service.spec.get_name() == name) {
             service.spec = change(service.spec.clone());
         } else {
-            let names = self.services.iter().map(|service| service.spec.get_name());
+            let names = self.declared.services.iter().map(|service| service.spec.get_name());
             let hint = nearest(name, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-            self.mistakes.push(format!("cannot configure `{name}`, which is not in this group{hint}").into());
+            self.declared.mistakes.push(format!("cannot configure `{name}`, which is not in this group{hint}").into());
         }
         self
     }
@@ -223,18 +229,19 @@ impl Group {
     /// Values are dropped when the last service is gone, the last one provided first.
     pub fn provide<T: Send + Sync + 'static>(&mut self, value: T) -> &mut Self {
         let value = Provided::new(value);
-        if self.provided.iter().any(|provided| provided.type_id == value.type_id) {
+        if self.declared.provided.iter().any(|provided| provided.type_id == value.type_id) {
             let type_name = value.type_name;
-            self.mistakes
+            self.declared
+                .mistakes
                 .push(format!("two values of type `{type_name}` are provided: give each a type of its own").into());
         }
-        self.provided.push(value);
+        self.declared.provided.push(value);
         self
     }
 
     /// How the order is walked. [`Schedule::Strict`] by default.
     pub fn schedule(&mut self, schedule: Schedule) -> &mut Self {
-        self.schedule = schedule;
+        self.declared.schedule = schedule;
         self
     }
 
@@ -242,7 +249,7 @@ impl Group {
     /// The environment variable `GROUP_STOP_TIMEOUT`, as in `40s`, overrides it in
     /// [`run`](Self::run) and `#[group::main]`.
     pub fn stop_timeout(&mut self, limit: Duration) -> &mut Self {
-        self.stop_timeout = Some(limit);
+        self.declared.stop_timeout = Some(limit);
         self
     }
 
@@ -270,7 +277,7 @@ impl Group {
     ///     .drain_delay(Duration::from_secs(5));
     /// ```
     pub fn drain_delay(&mut self, delay: Duration) -> &mut Self {
-        self.drain_delay = delay;
+        self.declared.drain_delay = delay;
         self
     }
 
@@ -299,7 +306,7 @@ impl Group {
     /// # }
     /// ```
     pub fn on_free_ports(&mut self) -> &mut Self {
-        self.on_free_ports = true;
+        self.declared.on_free_ports = true;
         self
     }
 
@@ -317,7 +324,7 @@ impl Group {
     /// start reports.
     #[cfg(feature = "config")]
     pub fn config_str(&mut self, toml: impl Into<String>) -> &mut Self {
-        self.config = config::File::Text(toml.into());
+        self.declared.config = config::File::Text(toml.into());
         self
     }
 
@@ -325,7 +332,7 @@ impl Group {
     /// [`config_str`](Self::config_str).
     #[cfg(feature = "config")]
     pub fn config_file(&mut self, path: impl Into<std::path::PathBuf>) -> &mut Self {
-        self.config = config::File::Path(path.into());
+        self.declared.config = config::File::Path(path.into());
         self
     }
 
@@ -350,39 +357,22 @@ impl Group {
     ///
     /// When the group is wrong.
     pub fn order(&self) -> Result<Order, StartError> {
-        let mut copy = self.without_factories();
-        copy.apply_settings();
-        let Self { services, schedule, mistakes, .. } = copy;
-        let assembly = assembled(services, &self.provided, schedule, mistakes).map_err(StartError::new)?;
+        let mut copy = self.declared.without_factories();
+        copy.apply_settings(self.environment.as_ref());
+        let Declaration { services, schedule, mistakes, .. } = copy;
+        let assembly = assembled(services, &self.declared.provided, schedule, mistakes).map_err(StartError::new)?;
         Ok(Order::of(&assembly))
-    }
-
-    /// A copy of all that decides the order. Its services cannot be made.
-    fn without_factories(&self) -> Self {
-        Self {
-            services: self.services.iter().map(Declared::without_factory).collect(),
-            schedule: self.schedule,
-            stop_timeout: self.stop_timeout,
-            drain_delay: self.drain_delay,
-            #[cfg(feature = "grpc")]
-            remotes: self.remotes.clone(),
-            #[cfg(feature = "config")]
-            config: self.config.clone(),
-            environment: self.environment.clone(),
-            mistakes: self.mistakes.iter().map(|mistake| mistake.to_string().into()).collect(),
-            ..Self::default()
-        }
     }
 
     /// How each service that was added will be treated, in the order in which they were added.
     pub fn specs(&self) -> impl Iterator<Item = &Spec> {
-        self.services.iter().map(|service| &service.spec)
+        self.declared.services.iter().map(|service| &service.spec)
     }
 
     /// Whether no service was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty()
+        self.declared.services.is_empty()
     }
 
     /// Runs the group until everything is over: starts the services, waits for a signal or an end,
@@ -415,7 +405,7 @@ impl Group {
                 Ok(group) => group,
                 Err(report) => return report,
             };
-            match Watch::install(group.stop_limit()) {
+            match Watch::install(group.declared.stop_limit()) {
                 Ok((watch, inbox)) => {
                     let report = group.run_watched(&watch, inbox).await;
                     if report.services().iter().any(|service| service.ending() == Ending::Abandoned) {
@@ -435,7 +425,7 @@ impl Group {
     /// When it is to be run by another.
     fn take(&mut self) -> Result<Self, Report> {
         if self.is_mains {
-            self.mistakes.push(RUN_BY_MAIN.into());
+            self.declared.mistakes.push(RUN_BY_MAIN.into());
             let failure = Failure::new(None, Stage::Plan, true, RUN_BY_MAIN.into());
             return Err(Report::of_nothing(Outcome::BadGroup, vec![failure]));
         }
@@ -444,8 +434,10 @@ impl Group {
 
     /// As [`run`](Self::run), with signals that are listened for already.
     pub(crate) async fn run_watched(mut self, watch: &Watch, inbox: Arc<Mailbox>) -> Report {
-        self.read_environment();
-        if let Some(form) = self.order_form() {
+        let environment = environment::read();
+        let order_form = environment::order_form(&environment);
+        self.environment = Some(environment);
+        if let Some(form) = order_form {
             return self.print_order(&form);
         }
         match self.launch(inbox) {
@@ -497,8 +489,35 @@ impl Group {
         }
     }
 
-    fn launch(mut self, inbox: Arc<Mailbox>) -> Result<(Running, oneshot::Receiver<()>), Report> {
-        self.apply_settings();
+    fn launch(self, inbox: Arc<Mailbox>) -> Result<(Running, oneshot::Receiver<()>), Report> {
+        self.declared.launch(self.environment.as_ref(), inbox)
+    }
+}
+
+impl Declaration {
+    /// A copy of all that decides the order. Nothing can make its services.
+    fn without_factories(&self) -> Self {
+        Self {
+            services: self.services.iter().map(Declared::without_factory).collect(),
+            schedule: self.schedule,
+            stop_timeout: self.stop_timeout,
+            drain_delay: self.drain_delay,
+            #[cfg(feature = "grpc")]
+            remotes: self.remotes.clone(),
+            #[cfg(feature = "config")]
+            config: self.config.clone(),
+            mistakes: self.mistakes.iter().map(|mistake| mistake.to_string().into()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Starts the group, and returns at once, with what fires when all services are ready.
+    fn launch(
+        mut self,
+        environment: Option<&Environment>,
+        inbox: Arc<Mailbox>,
+    ) -> Result<(Running, oneshot::Receiver<()>), Report> {
+        self.apply_settings(environment);
         let Self { mut services, provided, schedule, stop_timeout, drain_delay, on_free_ports, mistakes, .. } = self;
         if on_free_ports {
             for service in &mut services {

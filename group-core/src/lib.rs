@@ -20,6 +20,7 @@ mod cron;
 mod drain;
 mod driver;
 mod entry;
+mod environment;
 mod error;
 mod failures;
 mod function;

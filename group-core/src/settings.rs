@@ -1,38 +1,21 @@
 //! What the environment and a configuration file say of a group, laid over what its code says.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::time::Duration;
 
+use crate::Schedule;
 #[cfg(feature = "grpc")]
 use crate::assemble::Declared;
 #[cfg(feature = "config")]
 use crate::config::Configuration;
-use crate::group::STOP_TIMEOUT;
+#[cfg(all(feature = "grpc", not(feature = "config")))]
+use crate::environment::variable_of;
+use crate::environment::{self, Environment};
+use crate::group::{Declaration, STOP_TIMEOUT};
 use crate::lifecycle::Budget;
 use crate::words::{Took, duration, nearest};
-use crate::{Group, Schedule};
 
 /// What can be set from outside, named like the method that sets it: `GROUP_STOP_TIMEOUT`.
 const SETTINGS: &[&str] = &["drain_delay", "schedule", "stop_timeout"];
-
-/// The environment variable that has the order told instead of walked.
-pub(crate) const ORDER_VARIABLE: &str = "GROUP_ORDER";
-
-/// The variable that sets a key of a service: `GROUP_MAILER__PORT`.
-#[cfg(feature = "grpc")]
-pub(crate) fn variable_of(service: &str, key: &str) -> String {
-    format!("GROUP_{service}__{key}").replace('-', "_").to_uppercase()
-}
-
-/// The variables that begin with `GROUP_`.
-pub(crate) type Environment = BTreeMap<String, OsString>;
-
-/// The only place that looks at the environment.
-fn environment() -> Environment {
-    let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
-    std::env::vars_os().filter_map(named).filter(|(name, _)| name.starts_with("GROUP_")).collect()
-}
 
 /// A variable may be somebody else's, whatever it is called; but one that looks like one of the group's is worth a word.
 fn warn_of_misspelt(environment: &Environment) {
@@ -47,33 +30,23 @@ fn warn_of_misspelt(environment: &Environment) {
     }
 }
 
-impl Group {
-    pub(crate) fn read_environment(&mut self) {
-        self.environment = Some(environment());
-    }
-
+impl Declaration {
     /// How long it may take to stop, as far as that is known before the group is run.
     pub(crate) fn stop_limit(&self) -> Duration {
-        let environment = environment();
+        let environment = environment::read();
         let value = environment.get("GROUP_STOP_TIMEOUT").and_then(|value| value.to_str());
         value.and_then(|value| duration(value).ok()).or(self.stop_timeout).unwrap_or(STOP_TIMEOUT)
     }
 
-    /// In which form the order is to be told, if it is.
-    pub(crate) fn order_form(&self) -> Option<String> {
-        Some(self.environment.as_ref()?.get(ORDER_VARIABLE)?.to_string_lossy().into_owned())
-    }
-
     /// Lays over what the code says what a file says, and over that what the environment does.
-    pub(crate) fn apply_settings(&mut self) {
-        let environment = self.environment.take();
+    pub(crate) fn apply_settings(&mut self, environment: Option<&Environment>) {
         #[cfg(feature = "grpc")]
         self.place_remotes();
         #[cfg(feature = "config")]
-        self.apply_config(environment.as_ref());
+        self.apply_config(environment);
         #[cfg(feature = "grpc")]
-        self.find_remotes(environment.as_ref());
-        if let Some(environment) = &environment {
+        self.find_remotes(environment);
+        if let Some(environment) = environment {
             self.apply_environment(environment);
             warn_of_misspelt(environment);
         }

@@ -202,7 +202,7 @@ fn run(mut group: Group, injection: Option<Injection>) -> Result<Vec<String>, Br
 fn inject(group: &mut Group, injection: &Injection) -> Trap {
     let trap = Trap { point: injection.point, fault: injection.fault, sprung: Arc::default() };
     let named = |service: &&mut crate::assemble::Declared| service.spec.get_name() == injection.service;
-    if let Some(service) = group.services.iter_mut().find(named)
+    if let Some(service) = group.declared.services.iter_mut().find(named)
         && let Some(factory) = service.factory.take()
     {
         let trap = trap.clone();

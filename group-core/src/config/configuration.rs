@@ -8,7 +8,7 @@ use super::settings::{Check, Origin, Settings, variable_of};
 use super::value::{self, Kind, Table, Value};
 use crate::Needs;
 use crate::assemble::Declared;
-use crate::settings::Environment;
+use crate::environment::Environment;
 use crate::words::nearest;
 
 /// The variable that names another file.
