@@ -30,7 +30,6 @@ mod health;
 mod heartbeat;
 #[cfg(feature = "http")]
 pub mod http;
-mod human;
 mod inbox;
 mod journal;
 mod latch;
@@ -59,6 +58,7 @@ mod shutdown;
 mod spec;
 mod status;
 mod stop_request;
+mod syntax;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod ticker;

@@ -9,7 +9,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Lit, LitBool, LitInt, LitStr, Path, Type};
 
 use crate::errors::{Errors, suggestion};
-use crate::human::{self, nearest};
+use crate::syntax::{self, nearest};
 
 /// One argument.
 pub(crate) struct Arg {
@@ -148,7 +148,7 @@ impl Arg {
     pub(crate) fn duration(&self) -> syn::Result<Duration> {
         let expected = "expected a duration, as in `\"10s\"` or `\"1m 30s\"`";
         let text: LitStr = self.value(expected)?;
-        human::duration(&text.value()).map_err(|wrong| syn::Error::new(text.span(), format!("{expected}; {wrong}")))
+        syntax::duration(&text.value()).map_err(|wrong| syn::Error::new(text.span(), format!("{expected}; {wrong}")))
     }
 
     /// `key = "100ms..30s"`.
@@ -158,7 +158,7 @@ impl Arg {
         let value = text.value();
         let ends = value
             .split_once("..")
-            .and_then(|(shortest, longest)| Some((human::duration(shortest).ok()?, human::duration(longest).ok()?)));
+            .and_then(|(shortest, longest)| Some((syntax::duration(shortest).ok()?, syntax::duration(longest).ok()?)));
         ends.filter(|(shortest, longest)| shortest <= longest).ok_or_else(|| syn::Error::new(text.span(), expected))
     }
 

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Type;
 
-use crate::human::nearest;
+use crate::syntax::nearest;
 
 /// Gathers mistakes, so that all of them are reported at once.
 #[derive(Default)]

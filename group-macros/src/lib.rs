@@ -11,8 +11,8 @@ mod args;
 mod block;
 mod entry;
 mod errors;
-mod human;
 mod service;
+mod syntax;
 
 /// Turns an `impl` block into a service. See `group::service`.
 #[proc_macro_attribute]

@@ -17,7 +17,7 @@ use super::{lent, nearly};
 use crate::args::Arg;
 use crate::block::{Block, Item, Method};
 use crate::errors::{Errors, written};
-use crate::human::nearest;
+use crate::syntax::{self, Address, NoAddress, nearest};
 
 /// The arguments of `#[service(…)]`.
 pub(super) const ARGUMENTS: &[&str] = &[
@@ -649,9 +649,7 @@ fn mentions(ty: &Type, word: &str) -> bool {
 }
 
 fn check_name(name: LitStr) -> syn::Result<LitStr> {
-    let text = name.value();
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    if text.is_empty() || !text.chars().all(allowed) {
+    if !syntax::is_name(&name.value()) {
         return Err(syn::Error::new(name.span(), "a service's name is lower-case letters, digits, - and _"));
     }
     Ok(name)
@@ -665,28 +663,23 @@ fn read_grpc(arg: &Arg, errors: &mut Errors) -> Option<LitStr> {
 
 fn check_address(address: LitStr) -> syn::Result<LitStr> {
     let text = address.value();
-    if text.starts_with("unix:/") || text.strip_prefix("fd:").is_some_and(|which| !which.is_empty()) {
-        return Ok(address);
-    }
-    match text.rsplit_once(':') {
-        Some((host, port)) if is_host(host) && port.parse::<u16>().is_ok() => Ok(address),
-        Some((host, port)) if is_host(host) && port.bytes().all(|digit| digit.is_ascii_digit()) && !port.is_empty() => {
-            Err(syn::Error::new(address.span(), "a port is a number up to 65535"))
-        }
-        _ => {
+    let message = match syntax::address(&text) {
+        // The features are not known here: without `listenfd`, the group refuses `fd:name` at its start.
+        Ok(Address::HostPort | Address::Unix | Address::HandedOver) => return Ok(address),
+        Err(NoAddress::PortTooLarge) => "a port is a number up to 65535".to_owned(),
+        Err(NoAddress::Unknown) => {
             let scheme = text.split_once("://").map(|(scheme, _)| format!(", without `{scheme}://`"));
-            let message = format!("expected `host:port`, as in `\"127.0.0.1:8080\"`{}", scheme.unwrap_or_default());
-            Err(syn::Error::new(address.span(), message))
+            format!("expected `host:port`, as in `\"127.0.0.1:8080\"`{}", scheme.unwrap_or_default())
         }
-    }
+    };
+    Err(syn::Error::new(address.span(), message))
 }
 
 fn check_prefix(prefix: &LitStr) -> syn::Result<()> {
-    let text = prefix.value();
-    let is_segment = |segment: &str| !segment.is_empty() && !segment.starts_with("{*");
-    match text.strip_prefix('/') {
-        Some(path) if path.split('/').all(is_segment) => Ok(()),
-        _ => Err(syn::Error::new(prefix.span(), "expected a path, as in `prefix = \"/api\"`")),
+    if syntax::is_prefix(&prefix.value()) {
+        Ok(())
+    } else {
+        Err(syn::Error::new(prefix.span(), "expected a path, as in `prefix = \"/api\"`"))
     }
 }
 
@@ -694,11 +687,6 @@ fn check_prefix(prefix: &LitStr) -> syn::Result<()> {
 fn is_same(one: &Type, other: &Type) -> bool {
     let text = |ty: &Type| unwrapped(ty).to_token_stream().to_string();
     text(one) == "Self" || text(one) == text(other)
-}
-
-/// Whether it can be one: what it stands for, the system will say.
-fn is_host(host: &str) -> bool {
-    !host.is_empty() && !host.contains(|c: char| c == '/' || c == '@' || c.is_whitespace())
 }
 
 /// The verb of a route attribute: `get`, `post` and so on.

@@ -8,7 +8,7 @@ use syn::{Attribute, LitStr, Meta, Token};
 use super::model::ROUTES;
 use crate::block::{Block, Item};
 use crate::errors::Errors;
-use crate::human::{self, nearest};
+use crate::syntax::{self, nearest};
 
 /// The macro's own attributes that are no routes.
 const OTHERS: &[&str] = &["every", "cron", "layer"];
@@ -63,7 +63,7 @@ fn misspelt(attr: &Attribute) -> Option<String> {
     }
     let near = if is_route {
         nearest(&word, ROUTES.iter().copied())
-    } else if human::duration(&text).is_ok() {
+    } else if syntax::duration(&text).is_ok() {
         nearest(&word, ["every"])
     } else {
         nearest(&word, ["cron"]).filter(|_| text.split_whitespace().count() >= 5)

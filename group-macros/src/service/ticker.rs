@@ -13,7 +13,7 @@ use crate::args;
 use crate::block::{Block, Method};
 use crate::duration;
 use crate::errors::Errors;
-use crate::human;
+use crate::syntax;
 
 const EVERY: &str = "expected a duration, as in `#[every(\"30s\")]` or `#[every(\"1m 30s\")]`";
 
@@ -86,7 +86,7 @@ fn period(attr: &Attribute, errors: &mut Errors) -> Option<When> {
         errors.at(attr, EVERY);
         return None;
     };
-    match human::duration(&text.value()) {
+    match syntax::duration(&text.value()) {
         Ok(period) if !period.is_zero() => return Some(When::Every(period)),
         Ok(_) => errors.at(&text, "a ticker needs a period that is longer than zero"),
         Err(wrong) => errors.at(&text, format!("{EVERY}; {wrong}")),
