@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proc_macro2::{Delimiter, Ident, Punct, Spacing, TokenStream, TokenTree};
-use quote::{ToTokens, TokenStreamExt, quote};
+use quote::{TokenStreamExt, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Lit, LitBool, LitInt, LitStr, Path, Type};
@@ -286,9 +286,4 @@ fn without_mark(tokens: &TokenStream, mark: &str) -> Option<TokenStream> {
         }
         _ => None,
     }
-}
-
-/// The path of the facade: `crate = …`, or `::group`.
-pub(crate) fn facade(krate: Option<&Path>) -> TokenStream {
-    krate.map_or_else(|| quote!(::group), ToTokens::to_token_stream)
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, FnArg, Ident, Path, ReturnType, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, Ident, Path, Signature, Type, Visibility};
 
-use crate::args::{self, Arg, facade};
-use crate::duration;
+use crate::args::{self, Arg};
+use crate::code::{self, duration};
 use crate::errors::{Errors, written};
 
 const OTHER_RUNTIME: &str = "the group brings its own runtime: remove this attribute";
@@ -236,7 +236,7 @@ impl Entry {
 
     fn expand(&self, kind: Kind, settings: &Settings) -> TokenStream {
         let Self { attrs, visibility, sig, body } = self;
-        let facade = facade(settings.krate.as_ref());
+        let facade = code::facade(settings.krate.as_ref());
         // rustc says of the whole item that there is no such crate.
         let crates = settings.crates.iter().map(|name| quote_spanned!(name.span()=> use ::#name as _;));
         let run = match kind {
@@ -268,7 +268,7 @@ impl Entry {
         let stop_timeout = settings.stop_timeout.map(duration).map(|limit| quote!(group.stop_timeout(#limit);));
         let drain_delay = settings.drain_delay.map(duration).map(|delay| quote!(group.drain_delay(#delay);));
         let threads = settings.threads();
-        let output = self.output();
+        let output = code::output(&self.sig.output);
         let parameter = self.parameter().map(|ty| quote!(<#ty as __g::TakenByMain>::take(group)));
         quote! {
             let mut group = #group;
@@ -282,7 +282,8 @@ impl Entry {
     }
 
     fn run_test(&self, settings: &Settings) -> TokenStream {
-        let (group, threads, output, name) = (settings.group(), settings.threads(), self.output(), &self.sig.ident);
+        let (group, threads, output, name) =
+            (settings.group(), settings.threads(), code::output(&self.sig.output), &self.sig.ident);
         // A test may have any name.
         let trial = format_ident!("trial", span = Span::mixed_site());
         let parameter = self.parameter().map(|ty| quote!(<#ty as __g::TakenByTest>::take(#trial).await?));
@@ -290,15 +291,6 @@ impl Entry {
             #threads.test(#group, async |#trial: &mut __g::Trial| {
                 <#output as __g::ReturnedByTest>::into_result(#name(#parameter).await)
             })
-        }
-    }
-
-    /// The type that it returns.
-    fn output(&self) -> TokenStream {
-        match &self.sig.output {
-            ReturnType::Default => quote!(()),
-            ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => quote!(__g::Never),
-            ReturnType::Type(_, ty) => quote!(#ty),
         }
     }
 

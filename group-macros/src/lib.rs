@@ -9,6 +9,7 @@ use self::entry::Kind;
 
 mod args;
 mod block;
+mod code;
 mod entry;
 mod errors;
 mod service;
@@ -32,13 +33,7 @@ pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     entry::expand(Kind::Test, args.into(), &item.into()).into()
 }
 
-/// Code for a duration.
-fn duration(duration: std::time::Duration) -> proc_macro2::TokenStream {
-    let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
-    quote::quote!(__g::Duration::new(#seconds, #nanos))
-}
-
 #[cfg(test)]
-mod page;
+mod expansion_test;
 #[cfg(test)]
-mod tests;
+mod fuzz_test;
