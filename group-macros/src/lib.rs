@@ -1,7 +1,8 @@
-//! The macros of `service-group`. They are documented where they are re-exported: in the facade.
+//! The macros of `service-group`. The facade re-exports and documents them.
 //!
-//! Each goes the same way: `parse` the tokens, check them into a model while gathering every
-//! mistake, `expand` the model. They emit calls into `group::__private`, and no logic.
+//! Each macro goes one way: it parses the tokens (`args`, `block`), reads them into a model, checks the model,
+//! and expands it. Mistakes are collected on the way (`errors`) and reported together. The macros emit calls into
+//! `group::__private`, and no logic. `tests/rooms.rs` lists the files from the ground up.
 
 use proc_macro::TokenStream;
 

@@ -346,7 +346,7 @@ fn is_called(name: &Ident) -> bool {
     CALLED.contains(&name.unraw().to_string().as_str())
 }
 
-// What the service does.
+// The purpose of the service.
 
 /// The service must do something, and the arguments must fit what it does.
 fn check_purpose(model: &Model, errors: &mut Errors) {
