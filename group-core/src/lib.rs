@@ -32,7 +32,6 @@ mod heartbeat;
 mod holds;
 #[cfg(feature = "http")]
 pub mod http;
-mod human;
 mod inbox;
 mod instance;
 mod journal;
@@ -65,6 +64,7 @@ mod shutdown;
 mod spec;
 mod status;
 mod stop_request;
+mod syntax;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod ticker;

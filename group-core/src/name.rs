@@ -34,13 +34,6 @@ impl Name {
         }
     }
 
-    /// Whether a service may be called this.
-    pub(crate) fn is_valid(&self) -> bool {
-        let letters = self.as_bytes();
-        let is_allowed = |&letter: &u8| matches!(letter, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-        !letters.is_empty() && letters.iter().all(is_allowed)
-    }
-
     pub(crate) fn as_str(&self) -> &str {
         match &self.0 {
             Text::Static(text) => text,

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::human;
-pub(crate) use crate::human::nearest;
+use crate::syntax;
+pub(crate) use crate::syntax::nearest;
 
 /// A duration, as exact as a person wants it: `0.4 ms`, `12 ms`, `1.5 s`, `2m 5s`.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ pub(crate) fn count(number: usize, what: &str) -> String {
 ///
 /// What was expected.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    human::duration(text).map_err(|wrong| format!("a duration, as in `10s` or `1m 30s`; {wrong}"))
+    syntax::duration(text).map_err(|wrong| format!("a duration, as in `10s` or `1m 30s`; {wrong}"))
 }
 
 /// `SIGTERM` for 15.
@@ -72,7 +72,7 @@ mod tests {
     use fastrand::Rng;
 
     use super::Took;
-    use crate::{human, human::nearest};
+    use crate::{syntax, syntax::nearest};
 
     const RANDOM: usize = 200_000;
 
@@ -120,13 +120,13 @@ mod tests {
         for _ in 0..RANDOM {
             let spans = |rng: &mut Rng| (0..rng.usize(1..4)).map(|_| random_span(rng)).collect();
             let text: String = if rng.bool() { random_text(rng, &[NUMBERS, UNITS].concat()) } else { spans(rng) };
-            match (human::duration(&text), humantime::parse_duration(text.trim())) {
+            match (syntax::duration(&text), humantime::parse_duration(text.trim())) {
                 (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{text:?}"),
                 (Ok(_), Err(theirs)) => assert_eq!(theirs, humantime::DurationError::NumberOverflow, "{text:?}"),
                 (Err(ours), Ok(_)) => assert!(has_spaced_number(&text), "{text:?}: {ours}"),
                 (Err(_), Err(_)) => {}
             }
-            if human::duration(&text).is_ok() { read += 1 } else { refused += 1 }
+            if syntax::duration(&text).is_ok() { read += 1 } else { refused += 1 }
         }
         assert!(read > 10_000 && refused > 10_000, "{read} {refused}");
     }
@@ -152,7 +152,7 @@ mod tests {
             ("18446744073709551615y", "`18446744073709551615y` is too long"),
             ("18446744073709551615s 1s", "`18446744073709551615s 1s` is too long"),
         ] {
-            assert_eq!(human::duration(text), Err(wrong.to_owned()));
+            assert_eq!(syntax::duration(text), Err(wrong.to_owned()));
         }
     }
 

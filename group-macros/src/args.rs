@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use proc_macro2::{Delimiter, Ident, Punct, Spacing, TokenStream, TokenTree};
-use quote::{ToTokens, TokenStreamExt, quote};
+use quote::{TokenStreamExt, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Lit, LitBool, LitInt, LitStr, Path, Type};
 
 use crate::errors::{Errors, suggestion};
-use crate::human::{self, nearest};
+use crate::syntax::{self, nearest};
 
 /// One argument.
 pub(crate) struct Arg {
@@ -23,10 +23,10 @@ enum Value {
     List(TokenStream),
 }
 
-/// Reads the arguments that are right. Keys come back at most once each.
+/// Reads the arguments, and reports those that cannot be read, are unknown or repeat a key.
 pub(crate) fn parse(tokens: TokenStream, known: &[&str], errors: &mut Errors) -> Vec<Arg> {
     let mut args: Vec<Arg> = Vec::new();
-    for piece in split_at_commas(with_commas(tokens, errors)) {
+    for piece in split_at_commas(semicolons_as_commas(tokens, errors)) {
         let parse = |input: ParseStream| Arg::parse(input, known);
         let Some(arg) = errors.keep(parse.parse2(piece)) else { continue };
         let key = arg.key.to_string();
@@ -41,8 +41,8 @@ pub(crate) fn parse(tokens: TokenStream, known: &[&str], errors: &mut Errors) ->
     args
 }
 
-/// With a comma for each semicolon, which are mistakes.
-fn with_commas(tokens: TokenStream, errors: &mut Errors) -> TokenStream {
+/// Replaces semicolons with commas, and reports them.
+fn semicolons_as_commas(tokens: TokenStream, errors: &mut Errors) -> TokenStream {
     let comma = |token: TokenTree| match token {
         TokenTree::Punct(punct) if punct.as_char() == ';' => {
             errors.at(&punct, "write `,` between arguments");
@@ -53,7 +53,7 @@ fn with_commas(tokens: TokenStream, errors: &mut Errors) -> TokenStream {
     tokens.into_iter().map(comma).collect()
 }
 
-/// A comma between angle brackets is a type's own.
+/// Splits at the commas that are not between angle brackets.
 fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
     let mut pieces = vec![TokenStream::new()];
     let mut angles = 0_usize;
@@ -112,8 +112,7 @@ impl Arg {
         Ok(Self { key, value })
     }
 
-    /// The value as a `T`, or a mistake that says what was expected: at the key where there is no
-    /// value, else at the value.
+    /// The value as a `T`. The error says what was expected: at the value, or at the key if there is no value.
     fn value<T: syn::parse::Parse>(&self, expected: &str) -> syn::Result<T> {
         match &self.value {
             Value::Assigned(tokens) if !tokens.is_empty() => {
@@ -125,18 +124,18 @@ impl Arg {
 
     /// `key = "text"`.
     pub(crate) fn string(&self, example: &str) -> syn::Result<LitStr> {
-        // What is no string is a mistake in the argument as a whole.
+        // The key is underlined, not the value: the mistake is in the argument as a whole.
         self.value(&format!("expected a string, as in `{} = \"{example}\"`", self.key))
             .map_err(|error| syn::Error::new(self.key.span(), error))
     }
 
-    /// `key = Type`, where the value is one.
+    /// `key = Type`; `None` if the value is no type.
     pub(crate) fn ty(&self) -> Option<Type> {
         let Value::Assigned(tokens) = &self.value else { return None };
         syn::parse2(tokens.clone()).ok().filter(|ty| matches!(ty, Type::Path(_) | Type::Macro(_)))
     }
 
-    /// `key = "text"`, or `key` alone.
+    /// `key = "text"`; `None` for `key` alone.
     pub(crate) fn string_or_alone(&self, example: &str) -> syn::Result<Option<LitStr>> {
         match self.value {
             Value::None => Ok(None),
@@ -148,7 +147,7 @@ impl Arg {
     pub(crate) fn duration(&self) -> syn::Result<Duration> {
         let expected = "expected a duration, as in `\"10s\"` or `\"1m 30s\"`";
         let text: LitStr = self.value(expected)?;
-        human::duration(&text.value()).map_err(|wrong| syn::Error::new(text.span(), format!("{expected}; {wrong}")))
+        syntax::duration(&text.value()).map_err(|wrong| syn::Error::new(text.span(), format!("{expected}; {wrong}")))
     }
 
     /// `key = "100ms..30s"`.
@@ -158,11 +157,11 @@ impl Arg {
         let value = text.value();
         let ends = value
             .split_once("..")
-            .and_then(|(shortest, longest)| Some((human::duration(shortest).ok()?, human::duration(longest).ok()?)));
+            .and_then(|(shortest, longest)| Some((syntax::duration(shortest).ok()?, syntax::duration(longest).ok()?)));
         ends.filter(|(shortest, longest)| shortest <= longest).ok_or_else(|| syn::Error::new(text.span(), expected))
     }
 
-    /// `key`, and nothing else.
+    /// `key` without a value.
     pub(crate) fn alone(&self) -> syn::Result<()> {
         match self.value {
             Value::None => Ok(()),
@@ -178,7 +177,7 @@ impl Arg {
         }
     }
 
-    /// `key = "one"`, where only some words are known.
+    /// `key = "one"`, one of the known words.
     pub(crate) fn word(&self, known: &[&str]) -> syn::Result<String> {
         let quoted: Vec<String> = known.iter().map(|word| format!("`\"{word}\"`")).collect();
         let expected = match quoted.split_last() {
@@ -213,7 +212,7 @@ impl Arg {
         Path::parse_mod_style.parse2(tokens.clone()).map_err(|_| syn::Error::new_spanned(&self.key, expected))
     }
 
-    /// `key(A, b(B), C)`: types, some of them marked with a word.
+    /// `key(A, mark(B), C)`: types, each with a flag: is it marked?
     pub(crate) fn types(&self, example: &str, mark: Option<&str>, errors: &mut Errors) -> Vec<(Type, bool)> {
         let Value::List(tokens) = &self.value else {
             errors.at(&self.key, format!("expected a list of services, as in `{example}`"));
@@ -235,7 +234,7 @@ impl Arg {
         types
     }
 
-    /// `key(a, b)`: names of crates.
+    /// `key(a, b)`, names of crates.
     pub(crate) fn crates(&self, example: &str, errors: &mut Errors) -> Vec<Ident> {
         let Value::List(tokens) = &self.value else {
             errors.at(&self.key, format!("expected a list of crates, as in `{example}`"));
@@ -248,13 +247,13 @@ impl Arg {
         pieces.filter_map(|piece| errors.keep(read(piece))).collect()
     }
 
-    /// Whether it is `key()`.
+    /// Returns true for `key()`.
     pub(crate) fn lists_nothing(&self) -> bool {
         matches!(&self.value, Value::List(tokens) if split_at_commas(tokens.clone()).is_empty())
     }
 }
 
-/// Whether a value that is a literal ends the argument.
+/// Reports a literal that is followed by a word: there is a comma missing.
 fn check_comma(input: ParseStream) -> syn::Result<()> {
     let ahead = input.fork();
     if ahead.parse::<Lit>().is_ok() && ahead.peek(Ident::peek_any) {
@@ -263,7 +262,7 @@ fn check_comma(input: ParseStream) -> syn::Result<()> {
     Ok(())
 }
 
-/// What was meant with `start-timeout`.
+/// Reports `start-timeout`.
 fn with_underscores(key: &Ident, input: ParseStream, known: &[&str]) -> syn::Error {
     let mut words = key.to_string();
     let mut tokens = quote!(#key);
@@ -275,7 +274,7 @@ fn with_underscores(key: &Ident, input: ParseStream, known: &[&str]) -> syn::Err
     syn::Error::new_spanned(tokens, format!("write `{meant}`: an argument's words are joined by `_`"))
 }
 
-/// What stands between the parentheses of `mark(…)`.
+/// The tokens between the parentheses of `mark(…)`.
 fn without_mark(tokens: &TokenStream, mark: &str) -> Option<TokenStream> {
     let mut tokens = tokens.clone().into_iter();
     match (tokens.next(), tokens.next(), tokens.next()) {
@@ -286,9 +285,4 @@ fn without_mark(tokens: &TokenStream, mark: &str) -> Option<TokenStream> {
         }
         _ => None,
     }
-}
-
-/// The path of the facade: `crate = …`, or `::group`.
-pub(crate) fn facade(krate: Option<&Path>) -> TokenStream {
-    krate.map_or_else(|| quote!(::group), ToTokens::to_token_stream)
 }

@@ -1,5 +1,5 @@
-//! An `impl` block, as far as a macro needs to read it: signatures are parsed, bodies never are.
-//! So a body that does not parse yields rustc's one error, and no other.
+//! The syntax of an `impl` block. Signatures are parsed, bodies are not: so rustc reports a body that does not
+//! parse, and reports it once.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};
@@ -14,22 +14,22 @@ pub(crate) struct Block {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) impl_token: Token![impl],
     pub(crate) generics: Generics,
-    /// The trait, when it is a trait's.
+    /// The trait of `impl Trait for Type`.
     pub(crate) of_trait: Option<Path>,
     pub(crate) self_ty: Type,
     pub(crate) items: Vec<Item>,
-    /// Everything between the attributes and the braces, and the braces.
+    /// Everything between the attributes and the braces.
     head: TokenStream,
     braces: Group,
 }
 
 pub(crate) enum Item {
     Method(Box<Method>),
-    /// A macro invocation, which may make anything.
+    /// A macro call, which may expand to any items.
     Macro(TokenStream),
     /// A constant or a type.
     Other(Vec<Attribute>, TokenStream),
-    /// What does not parse: rustc's concern.
+    /// Tokens that do not parse. rustc reports them.
     Unknown(TokenStream),
 }
 
@@ -54,7 +54,7 @@ impl Method {
         })
     }
 
-    /// The type that it returns, if it says so.
+    /// The type behind `->`.
     pub(crate) fn output(&self) -> Option<&Type> {
         match &self.sig.output {
             ReturnType::Default => None,
@@ -67,7 +67,7 @@ impl Parse for Block {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
         let start = input.cursor();
-        // A mistake, which rustc reports.
+        // rustc reports a visibility and `unsafe` as mistakes.
         input.parse::<Visibility>()?;
         input.parse::<Option<Token![unsafe]>>()?;
         let impl_token: Token![impl] = input.parse()?;
@@ -99,17 +99,17 @@ impl Block {
         })
     }
 
-    /// The block as the user wrote it, less the attributes that are the macro's own.
-    pub(crate) fn without(&self, own: impl Fn(&Attribute) -> bool) -> TokenStream {
+    /// The block as the user wrote it, without some of the attributes.
+    pub(crate) fn without(&self, is_removed: impl Fn(&Attribute) -> bool) -> TokenStream {
         let mut body = TokenStream::new();
         for item in &self.items {
             match item {
                 Item::Method(method) => {
-                    body.append_all(method.attrs.iter().filter(|attr| !own(attr)));
+                    body.append_all(method.attrs.iter().filter(|attr| !is_removed(attr)));
                     method.tokens.to_tokens(&mut body);
                 }
                 Item::Other(attrs, tokens) => {
-                    body.append_all(attrs.iter().filter(|attr| !own(attr)));
+                    body.append_all(attrs.iter().filter(|attr| !is_removed(attr)));
                     tokens.to_tokens(&mut body);
                 }
                 Item::Macro(tokens) | Item::Unknown(tokens) => tokens.to_tokens(&mut body),
@@ -118,7 +118,7 @@ impl Block {
         let mut braces = Group::new(Delimiter::Brace, body);
         braces.set_span(self.braces.span());
         let mut block = TokenStream::new();
-        block.append_all(self.attrs.iter().filter(|attr| !own(attr)));
+        block.append_all(self.attrs.iter().filter(|attr| !is_removed(attr)));
         self.head.to_tokens(&mut block);
         block.append(braces);
         block
@@ -162,7 +162,7 @@ fn is_constant_or_type(input: ParseStream) -> bool {
     input.parse::<Visibility>().is_ok() && (is_const(input) || input.peek(Token![type]))
 }
 
-/// Leaves the input where it was if there is no method.
+/// Leaves the input where it is if there is no method.
 fn parse_method(input: ParseStream) -> syn::Result<Method> {
     let ahead = input.fork();
     let attrs = ahead.call(Attribute::parse_outer)?;
@@ -172,7 +172,7 @@ fn parse_method(input: ParseStream) -> syn::Result<Method> {
         ahead.call(Ident::parse_any)?;
     }
     let sig: Signature = ahead.parse()?;
-    // A body, or a semicolon where the body is still to be written.
+    // A body, or the semicolon of a method that is half written.
     if ahead.peek(syn::token::Brace) || ahead.peek(Token![;]) {
         ahead.parse::<TokenTree>()?;
     }
@@ -191,7 +191,7 @@ fn between(mut from: Cursor<'_>, to: Cursor<'_>) -> TokenStream {
     tokens
 }
 
-/// Up to the item's end: its braces, or its semicolon. The value of a constant may have braces.
+/// The tokens up to the item's end: its braces, or its semicolon. The value of a constant may have braces too.
 fn rest_of_item(input: ParseStream) -> syn::Result<TokenStream> {
     let mut tokens = TokenStream::new();
     let mut assigned = false;

@@ -1,14 +1,14 @@
-//! `#[group::main]` and `#[group::test]`: the ways into a program.
+//! `#[group::main]` and `#[group::test]`: the function is parsed, checked and expanded.
 
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, FnArg, Ident, Path, ReturnType, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, Ident, Path, Signature, Type, Visibility};
 
-use crate::args::{self, Arg, facade};
-use crate::duration;
+use crate::args::{self, Arg};
+use crate::code::{self, duration};
 use crate::errors::{Errors, written};
 
 const OTHER_RUNTIME: &str = "the group brings its own runtime: remove this attribute";
@@ -17,7 +17,7 @@ const SCHEDULES: &[&str] = &["strict", "graph"];
 
 const FLAVORS: &[&str] = &["multi_thread", "current_thread"];
 
-/// Which of the two it is.
+/// The two macros.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Main,
@@ -73,13 +73,13 @@ pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: &TokenStream) -> 
     };
     let mut mistakes = Errors::default();
     entry.check(kind, &mut mistakes);
-    // With wrong arguments alone, it is what it would be without them.
+    // If only arguments are wrong, the function is expanded without them.
     let entry = if mistakes.is_empty() { entry.expand(kind, &settings) } else { entry.expand_dummy(kind) };
     let (errors, mistakes) = (errors.into_tokens(), mistakes.into_tokens());
     quote!(#entry #errors #mistakes)
 }
 
-/// What the arguments say.
+/// The arguments.
 #[derive(Default)]
 struct Settings {
     services: Option<Vec<Type>>,
@@ -87,7 +87,7 @@ struct Settings {
     graph: bool,
     stop_timeout: Option<Duration>,
     drain_delay: Option<Duration>,
-    /// Where it says so.
+    /// The place of the word.
     paused: Option<Span>,
     current_thread: bool,
     worker_threads: Option<usize>,
@@ -163,7 +163,7 @@ fn read_crates(arg: &Arg, errors: &mut Errors) -> Vec<Ident> {
     crates
 }
 
-/// The user's function, its body unread.
+/// The user's function. Its body is not parsed.
 struct Entry {
     attrs: Vec<Attribute>,
     visibility: Visibility,
@@ -190,7 +190,7 @@ impl Entry {
             errors.at(ident, message);
         }
         if asyncness.is_none() {
-            match self.made_by() {
+            match self.expanded_by() {
                 Some(attribute) => errors.push(syn::Error::new(attribute, OTHER_RUNTIME)),
                 None => errors.at(fn_token, kind.must_be_async()),
             }
@@ -214,15 +214,15 @@ impl Entry {
         }
     }
 
-    /// The attribute that made this function, if one above did: what it makes stands where it does.
-    fn made_by(&self) -> Option<Span> {
+    /// The attribute above that expanded this function, if one did: its tokens have the attribute's place.
+    fn expanded_by(&self) -> Option<Span> {
         let body = self.body.clone().into_iter().next();
         let Some(TokenTree::Group(braces)) = body else { return None };
         let first = braces.stream().into_iter().next()?.span();
         first.source_text().is_some_and(|text| text.starts_with("#[")).then_some(first)
     }
 
-    /// One that does nothing, and the user's function, so that its body is checked.
+    /// A function that does nothing, and within it the user's function, so that rustc checks its body.
     fn expand_dummy(&self, kind: Kind) -> TokenStream {
         let Self { attrs, visibility, sig, body } = self;
         let attrs = attrs.iter().filter(|attr| !is_foreign(attr) && !attr.path().is_ident("test"));
@@ -236,8 +236,8 @@ impl Entry {
 
     fn expand(&self, kind: Kind, settings: &Settings) -> TokenStream {
         let Self { attrs, visibility, sig, body } = self;
-        let facade = facade(settings.krate.as_ref());
-        // rustc says of the whole item that there is no such crate.
+        let facade = code::facade(settings.krate.as_ref());
+        // rustc reports an unknown crate at the whole item, which has the place of the name.
         let crates = settings.crates.iter().map(|name| quote_spanned!(name.span()=> use ::#name as _;));
         let run = match kind {
             Kind::Main => self.run_main(settings),
@@ -268,7 +268,7 @@ impl Entry {
         let stop_timeout = settings.stop_timeout.map(duration).map(|limit| quote!(group.stop_timeout(#limit);));
         let drain_delay = settings.drain_delay.map(duration).map(|delay| quote!(group.drain_delay(#delay);));
         let threads = settings.threads();
-        let output = self.output();
+        let output = code::output(&self.sig.output);
         let parameter = self.parameter().map(|ty| quote!(<#ty as __g::TakenByMain>::take(group)));
         quote! {
             let mut group = #group;
@@ -282,23 +282,15 @@ impl Entry {
     }
 
     fn run_test(&self, settings: &Settings) -> TokenStream {
-        let (group, threads, output, name) = (settings.group(), settings.threads(), self.output(), &self.sig.ident);
-        // A test may have any name.
+        let (group, threads, output, name) =
+            (settings.group(), settings.threads(), code::output(&self.sig.output), &self.sig.ident);
+        // The user's test may have the same name: this one is hygienic.
         let trial = format_ident!("trial", span = Span::mixed_site());
         let parameter = self.parameter().map(|ty| quote!(<#ty as __g::TakenByTest>::take(#trial).await?));
         quote! {
             #threads.test(#group, async |#trial: &mut __g::Trial| {
                 <#output as __g::ReturnedByTest>::into_result(#name(#parameter).await)
             })
-        }
-    }
-
-    /// The type that it returns.
-    fn output(&self) -> TokenStream {
-        match &self.sig.output {
-            ReturnType::Default => quote!(()),
-            ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => quote!(__g::Never),
-            ReturnType::Type(_, ty) => quote!(#ty),
         }
     }
 
@@ -311,7 +303,7 @@ impl Entry {
 }
 
 impl Settings {
-    /// The group that was asked for.
+    /// The group with the listed services, or with all that are registered.
     fn group(&self) -> TokenStream {
         let Some(services) = &self.services else { return quote!(__g::Group::registered()) };
         quote! {{
@@ -324,7 +316,7 @@ impl Settings {
     fn threads(&self) -> TokenStream {
         let current_thread = self.current_thread;
         let worker_threads = self.worker_threads.map_or_else(|| quote!(__g::None), |count| quote!(__g::Some(#count)));
-        // Placed at the user's word, for those who lack the feature.
+        // Without the feature, rustc reports the user's word.
         let paused = self.paused.map(|at| quote_spanned!(at=> ()));
         let paused = paused.map_or_else(|| quote!(false), |word| quote!(__g::paused(#word)));
         quote! {
@@ -333,7 +325,7 @@ impl Settings {
     }
 }
 
-/// `#[tokio::main]`, `#[tokio::test]` and their like.
+/// `#[tokio::main]`, `#[tokio::test]` and similar ones.
 fn is_foreign(attr: &Attribute) -> bool {
     let path = attr.path();
     path.segments.len() > 1 && path.segments.last().is_some_and(|last| last.ident == "main" || last.ident == "test")

@@ -1,19 +1,19 @@
-//! All the mistakes of one use of a macro, reported together.
+//! The mistakes in one use of a macro.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Type;
 
-use crate::human::nearest;
+use crate::syntax::nearest;
 
-/// Gathers mistakes, so that all of them are reported at once.
+/// Collects mistakes, so that all of them are reported at once.
 #[derive(Default)]
 pub(crate) struct Errors {
     all: Option<syn::Error>,
 }
 
 impl Errors {
-    /// A mistake at these tokens.
+    /// Adds a mistake at these tokens.
     pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
         self.push(syn::Error::new_spanned(tokens, message));
     }
@@ -25,7 +25,7 @@ impl Errors {
         }
     }
 
-    /// Keeps the value, or the mistake.
+    /// Returns the value, or adds the mistake.
     pub(crate) fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
@@ -34,30 +34,30 @@ impl Errors {
         self.all.is_none()
     }
 
-    /// One `compile_error!` for each mistake.
+    /// One `compile_error!` per mistake.
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.all.map(|all| all.to_compile_error()).unwrap_or_default()
     }
 }
 
-/// A type as a person writes it.
+/// The type as a person writes it, without the spaces between tokens.
 pub(crate) fn written(ty: &Type) -> String {
     let text = ty.to_token_stream().to_string();
     let spaces = [(" < ", "<"), (" >", ">"), (" ,", ","), (" :: ", "::"), (":: ", "::"), ("& ", "&")];
     spaces.iter().fold(text, |text, (spaced, tight)| text.replace(spaced, tight))
 }
 
-/// What else a key may have been called.
-const ALSO: &[(&str, &[&str])] = &[
+/// Keys, and other words for them that are not similar.
+const SYNONYMS: &[(&str, &[&str])] = &[
     ("after", &["depends_on", "needs", "requires"]),
     ("http", &["addr", "address", "bind", "listen", "port"]),
     ("stop_timeout", &["timeout"]),
 ];
 
-/// ``; did you mean `name`?``, or `` `: expected one of … ``.
+/// `; did you mean …?`, or `; expected one of …`.
 pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
-    let also = ALSO.iter().find(|(key, words)| known.contains(key) && words.contains(&word));
-    match also.map(|(key, _)| *key).or_else(|| nearest(word, known.iter().copied())) {
+    let synonym = SYNONYMS.iter().find(|(key, words)| known.contains(key) && words.contains(&word));
+    match synonym.map(|(key, _)| *key).or_else(|| nearest(word, known.iter().copied())) {
         Some(near) => format!("; did you mean `{near}`?"),
         None => format!("; expected one of `{}`", known.join("`, `")),
     }

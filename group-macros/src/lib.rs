@@ -1,7 +1,8 @@
-//! The macros of `service-group`. They are documented where they are re-exported: in the facade.
+//! The macros of `service-group`. The facade re-exports and documents them.
 //!
-//! Each goes the same way: `parse` the tokens, check them into a model while gathering every
-//! mistake, `expand` the model. They emit calls into `group::__private`, and no logic.
+//! Each macro goes one way: it parses the tokens (`args`, `block`), reads them into a model, checks the model,
+//! and expands it. Mistakes are collected on the way (`errors`) and reported together. The macros emit calls into
+//! `group::__private`, and no logic. `tests/rooms.rs` lists the files from the ground up.
 
 use proc_macro::TokenStream;
 
@@ -9,10 +10,11 @@ use self::entry::Kind;
 
 mod args;
 mod block;
+mod code;
 mod entry;
 mod errors;
-mod human;
 mod service;
+mod syntax;
 
 /// Turns an `impl` block into a service. See `group::service`.
 #[proc_macro_attribute]
@@ -32,13 +34,7 @@ pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     entry::expand(Kind::Test, args.into(), &item.into()).into()
 }
 
-/// Code for a duration.
-fn duration(duration: std::time::Duration) -> proc_macro2::TokenStream {
-    let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
-    quote::quote!(__g::Duration::new(#seconds, #nanos))
-}
-
 #[cfg(test)]
-mod page;
+mod expansion_test;
 #[cfg(test)]
-mod tests;
+mod fuzz_test;

@@ -1,20 +1,26 @@
-//! `#[service]`.
+//! `#[service]`: the block is read into a model, the model is checked, and then it is expanded.
 
+mod attrs;
+mod borrow;
+mod checks;
+mod emit;
 mod expand;
-mod lent;
 mod model;
 mod nearly;
 mod path;
+mod routes;
+mod signature;
 mod ticker;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
-use syn::{Attribute, Type};
 
+use self::attrs::is_own;
 use self::model::Model;
-use crate::args::{self, facade};
+use self::nearly::is_nearly_own;
 use crate::block::Block;
 use crate::errors::Errors;
+use crate::{args, code};
 
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -29,20 +35,22 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
             return quote!(#item #errors);
         }
     };
-    let users = block.without(|attr| is_own(attr) || nearly::meant(attr).is_some());
-    let arguments = args::parse(arguments, model::ARGUMENTS, &mut errors);
-    let krate = arguments.iter().find(|arg| arg.key == "crate").and_then(|arg| errors.keep(arg.path("renamed")));
-    let facade = facade(krate.as_ref());
-    let Some(model) = Model::check(&block, &arguments, &mut errors) else {
+    let users = block.without(|attr| is_own(attr) || is_nearly_own(attr));
+    let args = args::parse(arguments, model::ARGUMENTS, &mut errors);
+    let krate = args.iter().find(|arg| arg.key == "crate").and_then(|arg| errors.keep(arg.path("renamed")));
+    if !checks::check_block(&block, &mut errors) {
         let errors = errors.into_tokens();
         return quote!(#users #errors);
-    };
-    // Where something is wrong, the type is a service all the same, so that one mistake does not
-    // cause others elsewhere.
-    let service = if errors.is_empty() { model.expand(&facade) } else { model.expand_dummy(&facade) };
+    }
+    let model = Model::read(&block, &args, &mut errors);
+    checks::check(&model, &mut errors);
+    let facade = code::facade(krate.as_ref());
+    // Despite mistakes the type is a service, so that they do not cause more errors where it is used.
+    let service =
+        if errors.is_empty() { expand::expand(&model, &facade) } else { expand::expand_dummy(&model, &facade) };
     let errors = errors.into_tokens();
-    // A method is `async`, has `&self` and takes its parameters by value because the group wants it
-    // so, whatever it needs today.
+    // The group's rules make a method `async`, give it `&self` and parameters by value, although its body may need
+    // none of that.
     quote! {
         #[allow(clippy::needless_pass_by_value, clippy::unused_async, clippy::unused_self)]
         #users
@@ -51,19 +59,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
     }
 }
 
-/// The attributes that are not the compiler's to see.
-fn is_own(attr: &Attribute) -> bool {
-    model::route_method(attr).is_some() || model::is_layer(attr) || ticker::is_ticker(attr) || is_service(attr)
-}
-
-/// `#[service]`, `#[group::service]`.
-fn is_service(attr: &Attribute) -> bool {
-    let path = attr.path();
-    path.is_ident("service")
-        || (path.segments.len() == 2 && path.segments[0].ident == "group" && path.segments[1].ident == "service")
-}
-
-/// What the attribute was put on, when it is no `impl` block.
+/// The word that says what the item is, if it is no `impl` block, and the message for it.
 fn misplaced(item: &TokenStream) -> Option<(Ident, String)> {
     let words = item.clone().into_iter().filter_map(|token| match token {
         TokenTree::Ident(word) => Some(word),
@@ -86,15 +82,4 @@ fn misplaced(item: &TokenStream) -> Option<(Ident, String)> {
         return Some((word, message));
     }
     None
-}
-
-/// Types from `macro_rules!` arrive wrapped.
-fn unwrapped(mut ty: &Type) -> &Type {
-    loop {
-        match ty {
-            Type::Group(group) => ty = &group.elem,
-            Type::Paren(paren) => ty = &paren.elem,
-            _ => return ty,
-        }
-    }
 }

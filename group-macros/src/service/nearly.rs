@@ -1,17 +1,14 @@
-//! Attributes that are nearly the macro's own. They are told here, and kept from rustc, which would
-//! tell of them again.
+//! Attributes that are nearly the macro's own. They are reported here and removed from the block, or rustc would
+//! report them again.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, LitStr, Meta, Token};
 
-use super::model::ROUTES;
+use super::attrs::{ROUTES, is_own_word};
 use crate::block::{Block, Item};
 use crate::errors::Errors;
-use crate::human::{self, nearest};
-
-/// The macro's own attributes that are no routes.
-const OTHERS: &[&str] = &["every", "cron", "layer"];
+use crate::syntax::{self, nearest};
 
 pub(super) fn check(block: &Block, errors: &mut Errors) {
     let of_items = block.items.iter().flat_map(|item| match item {
@@ -20,15 +17,20 @@ pub(super) fn check(block: &Block, errors: &mut Errors) {
         Item::Macro(_) | Item::Unknown(_) => &[],
     });
     for attr in block.attrs.iter().chain(of_items) {
-        if let Some(message) = meant(attr) {
+        if let Some(message) = mistake(attr) {
             errors.at(attr.path(), message);
         }
     }
 }
 
-/// What to write instead, if it is one.
-pub(super) fn meant(attr: &Attribute) -> Option<String> {
-    conditional(attr).or_else(|| of_the_crate(attr)).or_else(|| misspelt(attr))
+/// Returns true for an attribute that was probably meant as one of the macro's own.
+pub(super) fn is_nearly_own(attr: &Attribute) -> bool {
+    mistake(attr).is_some()
+}
+
+/// What to write instead.
+fn mistake(attr: &Attribute) -> Option<String> {
+    conditional(attr).or_else(|| qualified(attr)).or_else(|| misspelt(attr))
 }
 
 /// `#[cfg_attr(unix, get("/"))]`.
@@ -38,22 +40,22 @@ fn conditional(attr: &Attribute) -> Option<String> {
     }
     let all = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
     let mut words = all.iter().skip(1).filter_map(|meta| meta.path().get_ident()).map(ToString::to_string);
-    let own = words.find(|word| is_own(word))?;
+    let own = words.find(|word| is_own_word(word))?;
     Some(format!("`#[{own}]` is read before `cfg_attr` is decided: put `#[cfg(…)]` beside it, on a method of its own"))
 }
 
 /// `#[group::get("/")]`.
-fn of_the_crate(attr: &Attribute) -> Option<String> {
+fn qualified(attr: &Attribute) -> Option<String> {
     let segments = &attr.path().segments;
     let word = segments.last()?.ident.to_string();
-    let is_it = segments.len() == 2 && segments[0].ident == "group" && is_own(&word);
+    let is_it = segments.len() == 2 && segments[0].ident == "group" && is_own_word(&word);
     is_it.then(|| format!("write `#[{word}(…)]`: `#[service]` reads it, and `group` has none"))
 }
 
-/// `#[gett("/")]`. What else is in it must fit, for it may be the attribute of somebody else.
+/// `#[gett("/")]`. Its text must fit too, because another macro may have an attribute of this name.
 fn misspelt(attr: &Attribute) -> Option<String> {
     let word = attr.path().get_ident()?.to_string();
-    if is_own(&word) {
+    if is_own_word(&word) {
         return None;
     }
     let text = first_string(attr)?;
@@ -63,7 +65,7 @@ fn misspelt(attr: &Attribute) -> Option<String> {
     }
     let near = if is_route {
         nearest(&word, ROUTES.iter().copied())
-    } else if human::duration(&text).is_ok() {
+    } else if syntax::duration(&text).is_ok() {
         nearest(&word, ["every"])
     } else {
         nearest(&word, ["cron"]).filter(|_| text.split_whitespace().count() >= 5)
@@ -71,11 +73,7 @@ fn misspelt(attr: &Attribute) -> Option<String> {
     near.map(|near| format!("did you mean `{near}`?"))
 }
 
-fn is_own(word: &str) -> bool {
-    ROUTES.contains(&word) || OTHERS.contains(&word)
-}
-
-/// The first string between its parentheses.
+/// The first string between the attribute's parentheses.
 fn first_string(attr: &Attribute) -> Option<String> {
     let Meta::List(list) = &attr.meta else { return None };
     let string = |token: TokenTree| syn::parse2::<LitStr>(TokenStream::from(token)).ok();

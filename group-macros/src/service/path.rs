@@ -1,25 +1,25 @@
-//! The paths of routes, by the rules of axum's router: there, a mistake is a panic at the start.
+//! Paths of routes, by the rules of axum's router, which panics at the start where this file reports a mistake.
 
 use syn::LitStr;
 
-/// More parameters than this in one path are a panic in axum's router.
+/// axum's router panics at more parameters than this in one path.
 const MOST_PARAMETERS: usize = 25;
 
-/// A path that is one.
+/// A correct path.
 pub(super) struct Path {
     pub(super) literal: LitStr,
-    /// With a mark where each parameter is: paths of one shape match the same requests.
+    /// The path with a mark in place of each parameter. Paths of one shape match the same requests.
     shape: String,
-    /// Where in the shape the parameters are.
     parameters: Vec<Parameter>,
 }
 
 struct Parameter {
+    /// Its place in the shape.
     at: usize,
     takes_rest: bool,
 }
 
-/// Stands for a parameter in a shape, where braces of the path's own are doubled.
+/// A parameter in a shape. It is no brace of the path itself, because those are doubled.
 const MARK: &str = "{}";
 
 impl Path {
@@ -34,7 +34,7 @@ impl Path {
         self.literal.value()
     }
 
-    /// Why axum's router cannot hold both, if it cannot.
+    /// Says why axum's router cannot hold both paths.
     pub(super) fn clash(&self, other: &Self) -> Option<&'static str> {
         if self.value() == other.value() {
             None
@@ -47,7 +47,7 @@ impl Path {
         }
     }
 
-    /// Whether, in one place, both have a parameter, and one of them takes all the rest.
+    /// Returns true if both have a parameter in one place, and one of the two takes all the rest.
     fn meets_a_rest(&self, other: &Self) -> bool {
         let meets =
             |a: &Parameter, b: &Parameter| (a.takes_rest || b.takes_rest) && self.shape[..a.at] == other.shape[..b.at];
@@ -55,7 +55,7 @@ impl Path {
     }
 }
 
-/// What is a mistake in a path, though axum's router may take it as it stands.
+/// Reports syntax that is a mistake although axum's router may accept it.
 fn check_syntax(text: &str) -> Result<(), String> {
     if !text.starts_with('/') {
         return Err("a path starts with `/`".into());
@@ -79,7 +79,7 @@ fn check_syntax(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The shape of a path, and where its parameters are.
+/// The shape of a path, and its parameters.
 fn parameters(text: &str) -> Result<(String, Vec<Parameter>), String> {
     let mut shape = String::new();
     let mut parameters = Vec::new();
@@ -116,7 +116,7 @@ fn parameters(text: &str) -> Result<(String, Vec<Parameter>), String> {
     Ok((shape, parameters))
 }
 
-/// The name that begins here, and what comes after its brace.
+/// Splits behind a parameter's closing brace: into its name and the rest.
 fn parameter(text: &str) -> Result<(&str, &str), String> {
     let end = text.find(['/', '{', '}']).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
@@ -162,9 +162,9 @@ mod tests {
         std::iter::once("/").chain(pieces).collect()
     }
 
-    /// axum's router is matchit's.
+    /// matchit is the router inside axum's.
     #[test]
-    fn what_the_router_would_refuse_is_refused_here_and_nothing_else() {
+    fn a_path_is_refused_here_if_the_router_refuses_it() {
         let rng = &mut Rng::with_seed(7);
         let (mut refused, mut clashes) = (0, 0);
         for _ in 0..RANDOM_PAIRS {
@@ -184,8 +184,8 @@ mod tests {
         assert!(refused > 1000 && clashes > 100, "{refused} {clashes}");
     }
 
-    /// axum itself refuses the syntax that was its own; a brace in a name is a typing error, and so is a name
-    /// that comes twice.
+    /// Paths that are refused here although matchit takes them: axum's old syntax, which axum itself refuses; a brace
+    /// in a name; a name that comes twice.
     fn is_odd(path: &str) -> bool {
         let is_twice = |name: &str| {
             path.matches(&format!("{{{name}}}")).count() + path.matches(&format!("{{*{name}}}")).count() > 1
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_parameters_as_the_router_can_count() {
+    fn a_path_has_at_most_as_many_parameters_as_the_router_can_count() {
         let path = |count| (0..count).fold(String::new(), |path, nth| format!("{path}/{{p{nth}}}"));
         assert!(read(&path(25)).is_ok());
         assert!(Router::new().insert(path(25), ()).is_ok());

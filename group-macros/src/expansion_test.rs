@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use crate::{Kind, entry, service};
 
-/// What stands between the fences of the page: what is written, and what becomes of it, in turns.
+/// The code blocks of the page: by turns what a user writes, and the expansion of that.
 fn blocks(page: &str) -> Vec<TokenStream> {
     let fenced = page.split("```rust,ignore\n").skip(1);
     fenced.map(|rest| rest.split("```").next().unwrap_or(rest).parse().expect("Rust")).collect()
@@ -23,7 +23,7 @@ fn expanded(written: TokenStream) -> TokenStream {
     if is_main { entry::expand(Kind::Main, args, &item) } else { service::expand(args, &item) }
 }
 
-/// The tokens, however they are spaced; commas that only a formatter adds do not count.
+/// The tokens, without their spacing and without the commas that only a formatter adds.
 fn words(tokens: TokenStream) -> Vec<String> {
     let mut words = Vec::new();
     for token in tokens {
@@ -45,7 +45,7 @@ fn words(tokens: TokenStream) -> Vec<String> {
 fn the_page_shows_what_the_macros_emit() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/macros.md")).expect("a page");
     let blocks = blocks(&page);
-    assert!(blocks.len() >= 6 && blocks.len().is_multiple_of(2), "what is written and what becomes of it, in turns");
+    assert!(blocks.len() >= 6 && blocks.len().is_multiple_of(2), "by turns what is written, and its expansion");
     for pair in blocks.chunks_exact(2) {
         let emitted = expanded(pair[0].clone());
         assert_eq!(words(pair[1].clone()), words(emitted.clone()), "it emits\n{emitted}");

@@ -1,4 +1,4 @@
-//! No input makes the macros panic, and what they are given comes back.
+//! No input makes a macro panic, and the user's block is always part of the output.
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use quote::quote;
 
 use crate::{Kind, entry, service};
 
-/// Replays one random input.
+/// The variable that replays one random input.
 const SEED: &str = "GROUP_MACROS_SEED";
 
 const RANDOM_INPUTS: u64 = 5_000;
@@ -62,8 +62,8 @@ fn main_args() -> TokenStream {
     )
 }
 
-/// The tokens with each one left out, doubled, and as a `macro_rules!` fragment, together with
-/// the next one too.
+/// The tokens with each one left out, doubled, wrapped as a `macro_rules!` fragment, and wrapped together with the
+/// next one.
 fn mutations(tokens: TokenStream) -> Vec<TokenStream> {
     let trees: Vec<TokenTree> = tokens.into_iter().collect();
     let mut all = Vec::new();
@@ -109,7 +109,7 @@ fn no_input_makes_the_macros_panic() {
     }
 }
 
-/// The tokens up to each place in them. What was open there is closed.
+/// The tokens up to each place in them. Groups that are open there are closed.
 fn truncations(tokens: TokenStream) -> Vec<TokenStream> {
     let trees: Vec<TokenTree> = tokens.into_iter().collect();
     let mut all = Vec::new();
@@ -125,7 +125,7 @@ fn truncations(tokens: TokenStream) -> Vec<TokenStream> {
 }
 
 #[test]
-fn what_is_half_typed_does_not_make_the_macros_panic() {
+fn half_typed_input_does_not_make_the_macros_panic() {
     for block in truncations(block(&quote!(#[get("/users/{id}")] #[layer(from_fn(log))]))) {
         service::expand(service_args(), &block);
     }
@@ -142,7 +142,7 @@ fn what_is_half_typed_does_not_make_the_macros_panic() {
     }
 }
 
-/// Tokens that mean something to the macros, and some that mean nothing.
+/// Tokens that the macros know, and some that they do not.
 fn vocabulary() -> Vec<TokenTree> {
     let more = quote! {
         #[get] #[layer] #[service] #[group::service] #[test] #[cfg_attr(unix, get("/"))] #[doc = 3] #[get = "/"]
@@ -159,7 +159,7 @@ fn vocabulary() -> Vec<TokenTree> {
     words
 }
 
-/// Every token, groups and what is in them.
+/// Every token: groups, and the tokens inside them.
 fn deep(tokens: TokenStream) -> Vec<TokenTree> {
     let with_inside = |token: TokenTree| {
         let inside = if let TokenTree::Group(group) = &token { deep(group.stream()) } else { Vec::new() };
@@ -224,7 +224,7 @@ fn no_random_input_makes_the_macros_panic() {
     let replayed = env::var(SEED).ok().map(|seed| seed.parse().expect("the seed is a number"));
     for seed in replayed.map_or(0..RANDOM_INPUTS, |seed| seed..seed + 1) {
         let result = catch_unwind(AssertUnwindSafe(|| expand_at_random(seed, &words)));
-        assert!(result.is_ok(), "to see it again: {SEED}={seed} cargo test -p group-macros");
+        assert!(result.is_ok(), "replay it with {SEED}={seed} cargo test -p group-macros");
     }
 }
 

@@ -1,1 +1,0 @@
-../../group-core/src/human.rs
