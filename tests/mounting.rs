@@ -1,7 +1,7 @@
 //! Several services on one address.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use group::axum::extract::{OriginalUri, Path, Request};
@@ -10,25 +10,15 @@ use group::axum::middleware::{Next, from_fn};
 use group::axum::response::Response;
 use group::axum::{Router, routing};
 use group::{
-    BoxError, Context, Group, Handle, Outcome, Report, Restart, Schedule, Service, Shutdown, Spec, State, http, service,
+    BoxError, Context, Group, Outcome, Report, Restart, Schedule, Service, Shutdown, Spec, State, http, service,
 };
+use test_support::{fails_to_start, until_state};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// What the services of one test did, in order.
-#[derive(Clone, Default)]
-struct Journal(Arc<Mutex<Vec<&'static str>>>);
-
-impl Journal {
-    fn write(&self, entry: &'static str) {
-        self.0.lock().unwrap().push(entry);
-    }
-
-    fn entries(&self) -> Vec<&'static str> {
-        self.0.lock().unwrap().clone()
-    }
-}
+type Journal = test_support::Journal<&'static str>;
 
 /// Says that it was passed.
 async fn trace(request: Request, next: Next) -> Response {
@@ -127,17 +117,9 @@ fn asked(address: SocketAddr, path: &'static str) -> JoinHandle<(u16, bool, Stri
     tokio::spawn(async move { timeout(Duration::from_secs(20), ask(address, path)).await.expect("it hangs") })
 }
 
-/// Waits until this service does that.
-async fn until_state(handle: &Handle, service: &str, state: State) {
-    let mut events = handle.events();
-    while handle.status().service(service).expect("it is in the group").state() != state {
-        events.recv().await.expect("the group still runs");
-    }
-}
-
 /// The report of a group that must not come up.
 async fn refused(group: &mut Group) -> Report {
-    let report = group.start().await.expect_err("it does not start").into_report();
+    let report = fails_to_start(group).await;
     assert_eq!((report.outcome(), report.exit_code()), (Outcome::BadGroup, 78), "{report}");
     report
 }

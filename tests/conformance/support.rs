@@ -1,10 +1,10 @@
-//! What the cases share: a journal, a service that acts from a script, and the log of this thread.
+//! Shared by the cases: a journal, a service that acts from a script, and the log of this thread.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, Deref, RangeBounds};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
@@ -12,9 +12,9 @@ use std::time::Duration;
 use group::axum::{Router, http::StatusCode};
 use group::{
     Absent, BoxError, Context, Event, Group, Handle, Report, Role, Running, Schedule, Service, Shutdown, Spec,
-    StartError, State, http,
+    StartError, http,
 };
-use tokio::sync::watch;
+pub(crate) use test_support::{fails_to_start, in_time, until_state};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -29,18 +29,22 @@ pub(crate) const fn millis(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// What the services of one test did, in order.
+/// What the services of one test did, in order, and the group that they are in.
 #[derive(Clone, Default)]
 pub(crate) struct Journal {
-    entries: Arc<watch::Sender<Vec<String>>>,
+    entries: test_support::Journal,
     group: Arc<OnceLock<Handle>>,
 }
 
-impl Journal {
-    pub(crate) fn write(&self, entry: impl Into<String>) {
-        self.entries.send_modify(|entries| entries.push(entry.into()));
-    }
+impl Deref for Journal {
+    type Target = test_support::Journal;
 
+    fn deref(&self) -> &test_support::Journal {
+        &self.entries
+    }
+}
+
+impl Journal {
     /// A service of this name that writes here.
     pub(crate) fn probe(&self, name: &str) -> Probe {
         Probe {
@@ -64,40 +68,18 @@ impl Journal {
         group
     }
 
-    /// Waits until this was written.
-    pub(crate) async fn until(&self, entry: &str) {
-        let written = |entries: &Vec<String>| entries.iter().any(|written| written == entry);
-        in_time(self.entries.subscribe().wait_for(written)).await.expect("the journal is still here");
-    }
-
-    /// How often this was written.
-    pub(crate) fn count(&self, entry: &str) -> usize {
-        self.entries.borrow().iter().filter(|written| *written == entry).count()
-    }
-
-    /// What was written since the last time.
-    pub(crate) fn take(&self) -> Vec<String> {
-        self.entries.send_replace(Vec::new())
-    }
-
-    /// Waits until nobody can write here any more, because every probe and what provided it is
-    /// dropped; then returns what was written.
+    /// Waits until every probe, and all else that can write here, is dropped; then returns what
+    /// was written.
     pub(crate) async fn last_words(self) -> Vec<String> {
-        let mut entries = self.entries.subscribe();
-        drop(self);
-        in_time(async { while entries.changed().await.is_ok() {} }).await;
-        entries.borrow().clone()
+        let Self { entries, group } = self;
+        drop(group);
+        entries.last_words().await
     }
 
     /// The group, once one of its probes has started.
     pub(crate) fn handle(&self) -> Handle {
         self.group.get().expect("a probe has started").clone()
     }
-}
-
-/// Longer than anything here takes, so that a test of a broken group fails where it would hang.
-pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(secs(100), future).await.expect("it would wait for ever")
 }
 
 /// What is written when these services stop politely, one after the other.
@@ -407,26 +389,9 @@ pub(crate) fn witness(group: &mut Group, told: &Journal) {
     });
 }
 
-/// Waits until this service does that.
-pub(crate) async fn until_state(handle: &Handle, service: &str, state: State) {
-    let mut events = handle.events();
-    let does = || handle.status().service(service).expect("it is in the group").state();
-    in_time(async {
-        while does() != state {
-            events.recv().await.expect("the group still runs");
-        }
-    })
-    .await;
-}
-
 /// Starts a group beside the test.
 pub(crate) fn start_aside(group: &mut Group) -> JoinHandle<Result<Running, StartError>> {
     tokio::spawn(group.start())
-}
-
-/// The report of a group that must not come up.
-pub(crate) async fn fails_to_start(group: &mut Group) -> Report {
-    in_time(group.start()).await.expect_err("the start fails").into_report()
 }
 
 /// Runs the group until it ends by itself, and says when.

@@ -136,7 +136,7 @@ pub(crate) fn play(scenario: &Scenario) -> Result<History, String> {
         runtime.block_on(async {
             let stage = Stage::new(scenario);
             let seen = timeout(FOR_EVER, perform(&stage)).await;
-            let entries = stage.entries.lock().unwrap().clone();
+            let entries = stage.journal.entries();
             seen.map_err(|_| format!("the report never comes, after {entries:?}"))
         })
     }));
@@ -154,7 +154,7 @@ struct End {
 async fn perform(stage: &Arc<Stage>) -> History {
     let End { report, came_up, asked } = end(stage).await;
     let ended = stage.now();
-    let entries_at_end = stage.entries.lock().unwrap().len();
+    let entries_at_end = stage.journal.entries().len();
     let witness = stage.witness.get();
     let others = witness.map(|witness| std::mem::take(&mut *witness.others.lock().unwrap())).unwrap_or_default();
     let tasks_at_end = alive() - others.iter().filter(|other| !other.is_finished()).count();
@@ -165,9 +165,9 @@ async fn perform(stage: &Arc<Stage>) -> History {
     sleep(Duration::from_secs(60 * 60)).await;
     History {
         scenario: stage.scenario.clone(),
-        entries: stage.entries.lock().unwrap().clone(),
-        events: stage.events.lock().unwrap().clone(),
-        reloads: stage.reloads.lock().unwrap().clone(),
+        entries: stage.journal.entries(),
+        events: stage.events.entries(),
+        reloads: stage.reloads.entries(),
         late: witness.is_some_and(|witness| witness.late),
         asked,
         came_up,

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use group::{Absent, BoxError, Context, Event, Events, Group, Handle, Ready, ReloadError, Service, Shutdown, Spec};
+use test_support::Journal;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -59,9 +60,9 @@ pub(crate) enum What {
 pub(crate) struct Stage {
     pub(crate) scenario: Scenario,
     begun: Instant,
-    pub(crate) entries: Mutex<Vec<Entry>>,
-    pub(crate) events: Arc<Mutex<Vec<(Duration, Event)>>>,
-    pub(crate) reloads: Mutex<Vec<Reload>>,
+    pub(crate) journal: Journal<Entry>,
+    pub(crate) events: Journal<(Duration, Event)>,
+    pub(crate) reloads: Journal<Reload>,
     /// From when the first service begins.
     pub(crate) witness: OnceLock<Witness>,
 }
@@ -91,9 +92,9 @@ impl Stage {
         Arc::new(Self {
             scenario: scenario.clone(),
             begun: Instant::now(),
-            entries: Mutex::default(),
-            events: Arc::default(),
-            reloads: Mutex::default(),
+            journal: Journal::default(),
+            events: Journal::default(),
+            reloads: Journal::default(),
             witness: OnceLock::new(),
         })
     }
@@ -119,14 +120,14 @@ impl Stage {
 
     fn write(&self, who: usize, what: What) {
         let at = self.now();
-        self.entries.lock().unwrap().push(Entry { at, who, what });
+        self.journal.write(Entry { at, who, what });
     }
 
     /// Only a service can see its group before it is ready.
     fn watch(self: &Arc<Self>, cx: &Context) {
         self.witness.get_or_init(|| {
             let handle = cx.handle();
-            let mut others = vec![tokio::spawn(record(handle.events(), Arc::clone(&self.events), self.begun))];
+            let mut others = vec![tokio::spawn(record(handle.events(), self.events.clone(), self.begun))];
             let reload = |&when| tokio::spawn(reload(Arc::clone(self), handle.clone(), when));
             others.extend(self.scenario.reloads.iter().map(reload));
             Witness { late: handle.is_stopping(), others: Mutex::new(others), handle }
@@ -156,12 +157,12 @@ async fn reload(stage: Arc<Stage>, handle: Handle, when: When) {
     };
     let failed = failed.iter().map(|failure| (failure.service().map(id), failure.error().to_string())).collect();
     let was_done = !matches!(result, Err(ReloadError::Stopping));
-    stage.reloads.lock().unwrap().push(Reload { asked, over: stage.now(), was_done, failed });
+    stage.reloads.write(Reload { asked, over: stage.now(), was_done, failed });
 }
 
-async fn record(mut events: Events, into: Arc<Mutex<Vec<(Duration, Event)>>>, begun: Instant) {
+async fn record(mut events: Events, into: Journal<(Duration, Event)>, begun: Instant) {
     while let Some(event) = events.recv().await {
-        into.lock().unwrap().push((begun.elapsed(), event));
+        into.write((begun.elapsed(), event));
     }
 }
 
