@@ -20,7 +20,7 @@ use tokio::time::timeout;
 /// What the services of one test did, in order.
 type Journal = test_support::Journal<&'static str>;
 
-/// Says that it was passed.
+/// Marks each response that passes through it.
 async fn trace(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response.headers_mut().insert("traced", HeaderValue::from_static("yes"));
@@ -93,7 +93,7 @@ impl Gateway {
     }
 }
 
-/// What serves is declared first, and comes last all the same.
+/// The gateway is declared first; it starts last all the same.
 fn group(journal: &Journal) -> Group {
     let journal = || journal.clone();
     let mut group = Group::new();
@@ -111,9 +111,9 @@ async fn ask(address: SocketAddr, path: &str) -> (u16, bool, String) {
     (status, traced, response.text().await.expect("a whole answer"))
 }
 
-/// A request on its way.
+/// Sends a request in a task of its own.
 fn asked(address: SocketAddr, path: &'static str) -> JoinHandle<(u16, bool, String)> {
-    // Longer than it takes, so that the test of a broken group fails where it would hang.
+    // Longer than an answer takes, so that the test of a broken group fails and does not hang.
     tokio::spawn(async move { timeout(Duration::from_secs(20), ask(address, path)).await.expect("it hangs") })
 }
 
@@ -323,7 +323,7 @@ async fn what_serves_and_is_started_again_serves_all_again() {
     let fail = Arc::new(Notify::new());
     let mut group = Group::new();
     group.add(Restarted(Arc::clone(&fail))).part(Part::new("part", text("/part", "part")));
-    // Its address is known for good, so it must be the same again.
+    // A fixed port, because a server on a free port would get another one when it is started again.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     group.configure("front", |spec| spec.http(free.to_string()).restart(Restart::on_failure()));
     let running = group.start().await.unwrap();

@@ -1,4 +1,4 @@
-//! What `#[service]` makes of a block, seen from outside.
+//! Services made by `#[service]`, seen from outside.
 
 #![forbid(unsafe_code)]
 
@@ -175,7 +175,7 @@ async fn a_plain_start_has_a_thread_of_its_own() {
     assert_eq!(cause(&report), format!("`blocking` failed to stop: {}", fmt::Error));
 }
 
-/// Its thread runs on when it is given up, until it is let go.
+/// Its thread runs on after its limit, until the test releases it.
 #[derive(Default)]
 struct Stubborn {
     runs: AtomicUsize,
@@ -273,7 +273,7 @@ impl ByAsync {
     }
 }
 
-/// Like `anyhow::Error`, which is no `Error` itself.
+/// Like `anyhow::Error`, which does not implement `Error`.
 struct AnyError(BoxError);
 
 impl<E: Error + Send + Sync + 'static> From<E> for AnyError {
@@ -485,7 +485,7 @@ async fn what_nobody_provides_is_named_with_its_place_and_what_is_there_instead(
     assert!(report.failures()[1].to_string().ends_with("`u8`, and there is a service `pools`"), "{report}");
 }
 
-// What the arguments say of how the group treats the service.
+// Arguments that say how the group treats the service.
 
 struct Named;
 
@@ -893,7 +893,7 @@ async fn conditions_are_kept() {
     served.stop().await;
 }
 
-/// Neither `new` nor `start` is there.
+/// Without `new` and `start`.
 #[derive(Default)]
 struct Unconditional {
     made_by: &'static str,
@@ -1064,7 +1064,7 @@ struct Ordinary {
     limit: u8,
 }
 
-/// A block with all that a block can have.
+/// A block with everything that a block can have.
 #[service(register = false, http = "127.0.0.1:8080")]
 #[allow(clippy::mixed_attributes_style, reason = "both styles must be kept")]
 impl Ordinary {
@@ -1162,7 +1162,7 @@ async fn a_service_registers_itself() {
     assert_eq!(names(&running.stop().await), ["registered"]);
 }
 
-/// Names that the macro must not mean.
+/// Names that the macro must not confuse with its own.
 mod hostile {
     #![allow(dead_code, reason = "the names are only there to be in the way")]
 
@@ -1226,7 +1226,7 @@ mod rules {
 
     use group::{Group, Health, Outcome, Ready, ReloadError, Shutdown, service};
 
-    /// Fails as often as it may be started again, reloads once, and is never well.
+    /// Fails until its restarts are used up, reloads once, and is always unhealthy.
     #[derive(Default)]
     struct Consumer {
         starts: AtomicUsize,
@@ -1256,7 +1256,7 @@ mod rules {
         }
     }
 
-    /// What the group can do without.
+    /// A service that is not critical.
     #[derive(Default)]
     struct Cache;
 

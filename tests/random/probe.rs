@@ -35,14 +35,14 @@ pub(crate) enum What {
     DropsReady,
     /// It heard that it is to stop.
     Asked,
-    /// `start` is about to return well.
+    /// `start` is about to return `Ok`.
     Returns,
     /// `start` is over: it returned, panicked or was dropped.
     StartOver,
     Spawns,
     /// What `start` has spawned is over.
     ChildOver,
-    /// It asks for so much time.
+    /// It asks for this much time.
     Extends(Duration),
     Reloads,
     /// `reload` is over: it returned, panicked or was dropped.
@@ -56,14 +56,14 @@ pub(crate) enum What {
     ValueDropped,
 }
 
-/// Where a scenario is played, and written down.
+/// A scenario that is played, and everything that is written down of it.
 pub(crate) struct Stage {
     pub(crate) scenario: Scenario,
     begun: Instant,
     pub(crate) journal: Journal<Entry>,
     pub(crate) events: Journal<(Duration, Event)>,
     pub(crate) reloads: Journal<Reload>,
-    /// From when the first service begins.
+    /// Set when the first service begins.
     pub(crate) witness: OnceLock<Witness>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Witness {
     pub(crate) handle: Handle,
     /// Whether the group was stopping already when the first service was reached.
     pub(crate) late: bool,
-    /// Those who write the events down, and who ask for reloads.
+    /// The tasks that write down the events, and that ask for reloads.
     pub(crate) others: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct Reload {
     pub(crate) over: Duration,
     /// Whether the group was not stopping.
     pub(crate) was_done: bool,
-    /// Of those who failed, and of nobody else.
+    /// The failures: of which service, and with which words.
     pub(crate) failed: Vec<(Option<usize>, String)>,
 }
 
@@ -175,15 +175,15 @@ impl Drop for Provided {
     }
 }
 
-/// A service from when it is there until it is dropped.
+/// One service, from its construction to its drop.
 struct Probe {
     stage: Arc<Stage>,
     id: usize,
     starts: AtomicU32,
     reloads: AtomicU32,
-    /// With which it asks for more time.
+    /// Used to ask for more time.
     extends: OnceLock<Shutdown>,
-    /// Its hook has run, which `start` hears if nothing else tells it.
+    /// Notified when its hook has run. A `start` without a `Shutdown` waits for this.
     released: Notify,
 }
 
@@ -245,7 +245,7 @@ impl Probe {
             self.write(What::Ready);
             ready.fire();
         }
-        // What comes up once must return for others to start, also when it is started again.
+        // A `Once` must return before others can start, also when it is started again.
         if self.starts.load(Ordering::Relaxed) <= life.faulty_starts || life.run.then == Act::Return {
             self.pass("run", life.run).await?;
         }
@@ -295,7 +295,7 @@ async fn child(over: Over, start: u32, step: Step, shutdown: Option<Shutdown>) -
     let runs = async {
         match pass(stage, *id, &place, step).await {
             Break(result) => result,
-            // It ends when it is told to, or by itself if nobody can.
+            // With a `Shutdown` it ends when it is asked to, and otherwise by itself.
             Continue(()) if shutdown.is_some() => pending().await,
             Continue(()) => Ok(()),
         }

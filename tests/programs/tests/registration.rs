@@ -1,4 +1,4 @@
-//! Which services are in a program, and in which order.
+//! The services of a program, and their order.
 
 use programs::Program;
 
