@@ -1,4 +1,4 @@
-//! What can be set from outside of the code, and what is said of it when it is wrong.
+//! Settings from outside the code, and the messages about mistakes in them.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -60,7 +60,7 @@ impl Ticker {
     }
 }
 
-/// What the mailer makes of its table.
+/// The settings that the mailer reads from this table.
 async fn taken(table: &str) -> MailerConfig {
     let running = Group::new().add_type::<Mailer>().config_str(format!("[services.mailer]\n{table}")).start().await;
     let running = running.unwrap_or_else(|error| panic!("{table}: {error}"));
@@ -69,7 +69,7 @@ async fn taken(table: &str) -> MailerConfig {
     taken
 }
 
-/// What is said of a group that is wrong.
+/// The messages of a group with an invalid setup.
 async fn said(group: &mut Group) -> Vec<String> {
     let Err(error) = group.start().await else { panic!("it started") };
     let report: &Report = error.report();
@@ -77,7 +77,7 @@ async fn said(group: &mut Group) -> Vec<String> {
     report.failures().iter().map(ToString::to_string).collect()
 }
 
-/// What is said of the mailer's table, which begins on line 1.
+/// The messages about the mailer's table, which begins on line 1.
 async fn said_of(table: &str) -> Vec<String> {
     said(Group::new().add_type::<Mailer>().config_str(format!("services.mailer = {table}"))).await
 }
@@ -193,7 +193,7 @@ async fn what_is_misspelt_is_not_said_to_be_missing_too() {
         said(Group::new().add_type::<Mailer>().config_str("[services.mailr]\nport = 25")).await,
         [of_no_service]
     );
-    // Only where it would be: another `user` is still missing.
+    // `usr` is near `smtp.user`, but in another table, so `user` is still missing.
     assert_eq!(
         said_of("{ port = 25, usr = 'root', smtp = { tls = true } }").await,
         [
@@ -203,7 +203,7 @@ async fn what_is_misspelt_is_not_said_to_be_missing_too() {
     );
 }
 
-/// One of each kind, and some that take not just any text.
+/// A field of each kind, and some whose type accepts only certain values.
 #[expect(dead_code, reason = "it is only read into")]
 #[derive(Deserialize)]
 struct Needy {
@@ -232,7 +232,7 @@ async fn all_that_is_missing_is_said_at_once() {
     let missing = |keys: &[&str]| -> Vec<String> {
         keys.iter().map(|key| format!("`services.needy.{key}` is missing: config_str does not say it")).collect()
     };
-    // What is behind one that takes not just anything cannot be seen, where nothing is there to try.
+    // Fields behind a missing one are not read if its type accepts only certain values: no placeholder would do.
     let before = ["name", "on", "factor", "letter", "workers", "smtp", "mode", "list", "map", "pair"];
     assert_eq!(said_of("").await, missing(&before));
     let pair = "[services.needy]\npair = [1, 2]\n";

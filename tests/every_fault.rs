@@ -1,4 +1,4 @@
-//! The fault kit on groups that keep every promise, and on groups that do not.
+//! `testing::every_fault`, on groups that keep every promise, and on groups that do not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,14 +67,13 @@ fn a_group_keeps_every_promise_under_every_fault_in_both_schedules() {
 
 #[test]
 fn a_service_that_does_not_stop_when_another_fails_is_found() {
-    /// Waits for word from another before it stops, whatever happened to that.
+    /// Waits for the end of the group before it stops, and the group waits for it.
     struct Trusting;
 
     impl Service for Trusting {
         async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
             cx.shutdown().requested().await;
             let mut events = cx.handle().events();
-            // Only this will do.
             while events.recv().await.is_some() {}
             Ok(())
         }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 #[derive(Default)]
 struct Morning;
 
-/// Whoever runs these tests may have something on this port.
+/// This port may be taken on the machine that runs the tests.
 #[service(http = "127.0.0.1:8080")]
 impl Morning {
     #[get("/")]
@@ -148,7 +148,7 @@ async fn an_error_fails_the_test(_: Running) -> Result<(), &'static str> {
     Err("it rains")
 }
 
-/// What a test leaves behind is stopped also when it panics.
+/// How many services of a test that panicked were stopped.
 static STOPPED: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Default)]
@@ -175,7 +175,7 @@ fn a_test_that_panics_stops_its_group_first() {
     assert_eq!(STOPPED.load(Ordering::Relaxed), 1);
 }
 
-/// Names that the macro must not mean.
+/// Names that the macro must not confuse with its own.
 mod names {
     use group::{Group, Running};
 

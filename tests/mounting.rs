@@ -1,7 +1,7 @@
 //! Several services on one address.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use group::axum::extract::{OriginalUri, Path, Request};
@@ -10,27 +10,17 @@ use group::axum::middleware::{Next, from_fn};
 use group::axum::response::Response;
 use group::axum::{Router, routing};
 use group::{
-    BoxError, Context, Group, Handle, Outcome, Report, Restart, Schedule, Service, Shutdown, Spec, State, http, service,
+    BoxError, Context, Group, Outcome, Report, Restart, Schedule, Service, Shutdown, Spec, State, http, service,
 };
+use test_support::{fails_to_start, until_state};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// What the services of one test did, in order.
-#[derive(Clone, Default)]
-struct Journal(Arc<Mutex<Vec<&'static str>>>);
+type Journal = test_support::Journal<&'static str>;
 
-impl Journal {
-    fn write(&self, entry: &'static str) {
-        self.0.lock().unwrap().push(entry);
-    }
-
-    fn entries(&self) -> Vec<&'static str> {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-/// Says that it was passed.
+/// Marks each response that passes through it.
 async fn trace(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response.headers_mut().insert("traced", HeaderValue::from_static("yes"));
@@ -103,7 +93,7 @@ impl Gateway {
     }
 }
 
-/// What serves is declared first, and comes last all the same.
+/// The gateway is declared first; it starts last all the same.
 fn group(journal: &Journal) -> Group {
     let journal = || journal.clone();
     let mut group = Group::new();
@@ -121,23 +111,15 @@ async fn ask(address: SocketAddr, path: &str) -> (u16, bool, String) {
     (status, traced, response.text().await.expect("a whole answer"))
 }
 
-/// A request on its way.
+/// Sends a request in a task of its own.
 fn asked(address: SocketAddr, path: &'static str) -> JoinHandle<(u16, bool, String)> {
-    // Longer than it takes, so that the test of a broken group fails where it would hang.
+    // Longer than an answer takes, so that the test of a broken group fails and does not hang.
     tokio::spawn(async move { timeout(Duration::from_secs(20), ask(address, path)).await.expect("it hangs") })
-}
-
-/// Waits until this service does that.
-async fn until_state(handle: &Handle, service: &str, state: State) {
-    let mut events = handle.events();
-    while handle.status().service(service).expect("it is in the group").state() != state {
-        events.recv().await.expect("the group still runs");
-    }
 }
 
 /// The report of a group that must not come up.
 async fn refused(group: &mut Group) -> Report {
-    let report = group.start().await.expect_err("it does not start").into_report();
+    let report = fails_to_start(group).await;
     assert_eq!((report.outcome(), report.exit_code()), (Outcome::BadGroup, 78), "{report}");
     report
 }
@@ -341,7 +323,7 @@ async fn what_serves_and_is_started_again_serves_all_again() {
     let fail = Arc::new(Notify::new());
     let mut group = Group::new();
     group.add(Restarted(Arc::clone(&fail))).part(Part::new("part", text("/part", "part")));
-    // Its address is known for good, so it must be the same again.
+    // A fixed port, because a server on a free port would get another one when it is started again.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     group.configure("front", |spec| spec.http(free.to_string()).restart(Restart::on_failure()));
     let running = group.start().await.unwrap();

@@ -1,4 +1,4 @@
-//! Routes: what a service says of them, and what is wrapped around them.
+//! Routes: how a service declares them, and the layers around them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -71,7 +71,7 @@ fn routes_are_listed_by_hand_too() {
 
 // Layers.
 
-/// Says who was asked, in the order of their answers.
+/// Notes that it was passed, in a header of the response.
 async fn say(name: &'static str, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response.headers_mut().append("passed", group::axum::http::HeaderValue::from_static(name));
@@ -136,7 +136,7 @@ impl Layered {
     }
 }
 
-/// The status, who was passed, and the body.
+/// The status, the layers that were passed, and the body.
 async fn ask(running: &Running, method: Method, path: &str) -> (u16, Vec<String>, String) {
     let address = running.local_addr("layered").expect("it listens");
     let url = format!("http://{address}{path}");

@@ -1,5 +1,5 @@
-//! What an editor makes of a service: definition, rename and completion, asked of a real
-//! rust-analyzer. Where there is none, this is skipped aloud.
+//! A service in an editor: definition, rename and completion, asked of a real rust-analyzer. Where
+//! there is none, the test says that it is skipped.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -85,7 +85,7 @@ impl BadRoute {
 #[test]
 fn an_editor_finds_its_way_in_a_service() {
     if !Command::new("rust-analyzer").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        // Past the harness, which would keep it to itself.
+        // Written to stderr itself, because the test harness captures `eprintln!`.
         let skipped =
             "tests/rust_analyzer.rs is SKIPPED: there is no rust-analyzer (rustup component add rust-analyzer)";
         return writeln!(io::stderr(), "{skipped}").expect("stderr is open");
@@ -138,8 +138,8 @@ impl Drop for Editor {
 }
 
 impl Editor {
-    /// Opens the program, in a project whose only other crates are ours: what those need is nothing
-    /// that is asked about.
+    /// Opens the program, in a project whose only other crates are ours: no question is about their
+    /// dependencies.
     fn open(program: &str) -> Self {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("editor");
         fs::create_dir_all(&directory).expect("a directory");
@@ -230,7 +230,7 @@ impl Editor {
         self.input.flush().expect("it reads");
     }
 
-    /// Reads messages until one is wanted. What the server asks meanwhile has no answer here.
+    /// Reads messages until one is wanted. Questions of the server are ignored.
     fn until<T>(&mut self, wanted: impl Fn(&Value) -> Option<T>) -> T {
         loop {
             let message = self.receive();

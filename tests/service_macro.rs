@@ -1,4 +1,4 @@
-//! What `#[service]` makes of a block, seen from outside.
+//! Services made by `#[service]`, seen from outside.
 
 #![forbid(unsafe_code)]
 
@@ -17,37 +17,13 @@ use group::{
     BoxError, Context, Cron, Group, Handle, Ready, Report, Restart, Role, Running, Service, Shutdown, Spec, service,
 };
 use reqwest::{Client, Method};
+use test_support::{Journal, fails_to_start};
 use tokio::time::Instant;
 
-/// Services write to it, tests read it.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    fn note(&self, line: impl Into<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.into());
-    }
-
-    /// Waits until it has so many lines.
-    async fn until(&self, lines: usize) {
-        while self.lines().len() < lines {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-async fn started(group: &mut Group) -> (Running, Log) {
-    let log = Log::default();
-    let running = group.provide(log.clone()).start().await.expect("the group starts");
-    (running, log)
-}
-
-async fn refused(group: &mut Group) -> Report {
-    group.start().await.expect_err("the group does not start").into_report()
+async fn started(group: &mut Group) -> (Running, Journal) {
+    let journal = Journal::default();
+    let running = group.provide(journal.clone()).start().await.expect("the group starts");
+    (running, journal)
 }
 
 fn names(report: &Report) -> Vec<&str> {
@@ -113,8 +89,8 @@ struct TakesContext;
 
 #[service(register = false)]
 impl TakesContext {
-    async fn start(&self, cx: Context, log: Arc<Log>) {
-        log.note(cx.name());
+    async fn start(&self, cx: Context, journal: Arc<Journal>) {
+        journal.write(cx.name());
         cx.shutdown().requested().await;
     }
 }
@@ -140,8 +116,8 @@ async fn start_takes_parameters_by_type() {
         .add(TakesShutdownAndReady)
         .add(TakesReadyAndShutdown)
         .add(TakesContext);
-    let (running, log) = started(&mut group).await;
-    assert_eq!(log.lines(), ["takes-context"]);
+    let (running, journal) = started(&mut group).await;
+    assert_eq!(journal.entries(), ["takes-context"]);
     let report = running.stop().await;
     assert!(report.is_clean(), "{report}");
 }
@@ -157,8 +133,8 @@ struct TakesItsArc;
 
 #[service(register = false)]
 impl TakesItsArc {
-    async fn start(self: Arc<Self>, shutdown: Shutdown, log: Arc<Log>) {
-        log.note(std::any::type_name_of_val(&self));
+    async fn start(self: Arc<Self>, shutdown: Shutdown, journal: Arc<Journal>) {
+        journal.write(std::any::type_name_of_val(&self));
         shutdown.requested().await;
     }
 
@@ -167,8 +143,8 @@ impl TakesItsArc {
 
 #[tokio::test]
 async fn start_can_take_its_own_arc() {
-    let (running, log) = started(Group::new().add_type::<TakesItsArc>()).await;
-    assert_eq!(log.lines(), ["alloc::sync::Arc<service_macro::TakesItsArc>"]);
+    let (running, journal) = started(Group::new().add_type::<TakesItsArc>()).await;
+    assert_eq!(journal.entries(), ["alloc::sync::Arc<service_macro::TakesItsArc>"]);
     let report = running.stop().await;
     assert!(report.is_clean(), "{report}");
 }
@@ -179,11 +155,11 @@ struct Blocking;
 
 #[service(register = false)]
 impl Blocking {
-    fn start(&self, shutdown: Shutdown, log: Arc<Log>, ready: Ready) -> Result<(), String> {
-        log.note(std::thread::current().name().unwrap_or_default());
+    fn start(&self, shutdown: Shutdown, journal: Arc<Journal>, ready: Ready) -> Result<(), String> {
+        journal.write(std::thread::current().name().unwrap_or_default());
         ready.fire();
         shutdown.wait();
-        log.note("told");
+        journal.write("told");
         if shutdown.is_requested() { Ok(()) } else { Err("woken for nothing".into()) }
     }
 
@@ -194,14 +170,14 @@ impl Blocking {
 
 #[tokio::test]
 async fn a_plain_start_has_a_thread_of_its_own() {
-    let (running, log) = started(Group::new().add(Blocking)).await;
-    assert_eq!(log.lines(), ["blocking"]);
+    let (running, journal) = started(Group::new().add(Blocking)).await;
+    assert_eq!(journal.entries(), ["blocking"]);
     let report = running.stop().await;
-    assert_eq!(log.lines(), ["blocking", "told"]);
+    assert_eq!(journal.entries(), ["blocking", "told"]);
     assert_eq!(cause(&report), format!("`blocking` failed to stop: {}", fmt::Error));
 }
 
-/// Its thread runs on when it is given up, until it is let go.
+/// Its thread runs on after its limit, until the test releases it.
 #[derive(Default)]
 struct Stubborn {
     runs: AtomicUsize,
@@ -210,9 +186,9 @@ struct Stubborn {
 
 #[service(register = false, restart(on_failure, backoff = "1ms..1ms"))]
 impl Stubborn {
-    fn start(&self, cx: Context, shutdown: Shutdown, log: Arc<Log>) {
+    fn start(&self, cx: Context, shutdown: Shutdown, journal: Arc<Journal>) {
         let at_once = self.runs.fetch_add(1, Ordering::SeqCst) + 1;
-        log.note(format!("{at_once} at once"));
+        journal.write(format!("{at_once} at once"));
         let let_go = self.let_go.lock().unwrap().take();
         if let Some(let_go) = let_go {
             cx.spawn(async { Err::<(), _>("what it spawned fails") });
@@ -227,7 +203,7 @@ impl Stubborn {
 #[tokio::test]
 async fn a_plain_start_that_was_given_up_is_started_again_only_when_its_thread_has_ended() {
     let (let_go, held) = std::sync::mpsc::channel();
-    let (running, log) =
+    let (running, journal) =
         started(Group::new().add(Stubborn { let_go: Mutex::new(Some(held)), ..Stubborn::default() })).await;
     let handle = running.handle();
     let restarted = async {
@@ -237,11 +213,11 @@ async fn a_plain_start_that_was_given_up_is_started_again_only_when_its_thread_h
         }
     };
     restarted.await;
-    let second = tokio::time::timeout(Duration::from_millis(50), log.until(2)).await;
-    assert!(second.is_err(), "the first thread is not over: {:?}", log.lines());
+    let second = tokio::time::timeout(Duration::from_millis(50), journal.until_len(2)).await;
+    assert!(second.is_err(), "the first thread is not over: {:?}", journal.entries());
     let_go.send(()).unwrap();
-    log.until(2).await;
-    assert_eq!(log.lines(), ["1 at once", "1 at once"]);
+    journal.until_len(2).await;
+    assert_eq!(journal.entries(), ["1 at once", "1 at once"]);
     let report = running.stop().await;
     assert!(report.is_clean(), "{report}");
 }
@@ -277,29 +253,29 @@ struct BySync;
 
 #[service(register = false)]
 impl BySync {
-    fn new(cx: Context, log: Arc<Log>) -> Self {
-        log.note(cx.name());
+    fn new(cx: Context, journal: Arc<Journal>) -> Self {
+        journal.write(cx.name());
         Self
     }
 
     async fn start(&self) {}
 }
 
-struct ByAsync(Arc<Log>);
+struct ByAsync(Arc<Journal>);
 
 #[service(register = false)]
 impl ByAsync {
-    async fn new(log: Arc<Log>) -> Self {
+    async fn new(journal: Arc<Journal>) -> Self {
         tokio::task::yield_now().await;
-        Self(log)
+        Self(journal)
     }
 
     async fn start(&self) {
-        self.0.note("by-async");
+        self.0.write("by-async");
     }
 }
 
-/// Like `anyhow::Error`, which is no `Error` itself.
+/// Like `anyhow::Error`, which does not implement `Error`.
 struct AnyError(BoxError);
 
 impl<E: Error + Send + Sync + 'static> From<E> for AnyError {
@@ -332,10 +308,10 @@ impl ByResult {
 async fn a_service_is_made_by_new_or_by_default() {
     let mut group = Group::new();
     group.add_type::<ByDefault>().add_type::<BySync>().add_type::<ByAsync>().add_type::<ByResult>();
-    let (running, log) = started(&mut group).await;
+    let (running, journal) = started(&mut group).await;
     let report = running.wait().await;
     assert!(report.is_clean(), "{report}");
-    assert_eq!(log.lines(), ["by-sync", "by-async"]);
+    assert_eq!(journal.entries(), ["by-sync", "by-async"]);
 }
 
 struct Unlucky;
@@ -372,11 +348,11 @@ impl Unmakeable {
 
 #[tokio::test]
 async fn a_service_that_cannot_be_made_does_not_start() {
-    let report = refused(Group::new().add_type::<Unlucky>()).await;
+    let report = fails_to_start(Group::new().add_type::<Unlucky>()).await;
     assert_eq!(cause(&report), "`unlucky` could not be built: no luck");
-    let report = refused(Group::new().add_type::<Unparsed>()).await;
+    let report = fails_to_start(Group::new().add_type::<Unparsed>()).await;
     assert_eq!(cause(&report), "`unparsed` could not be built: invalid digit found in string");
-    let report = refused(Group::new().add_type::<Unmakeable>()).await;
+    let report = fails_to_start(Group::new().add_type::<Unmakeable>()).await;
     assert!(cause(&report).contains("neither `new` nor `Default`"), "{report}");
 }
 
@@ -471,7 +447,7 @@ async fn only_what_is_optional_may_be_missing() {
     let (running, _) = started(&mut group).await;
     assert_eq!(names(&running.stop().await), ["database", "accounts", "gateway"]);
 
-    let report = refused(Group::new().add_type::<Cache>()).await;
+    let report = fails_to_start(Group::new().add_type::<Cache>()).await;
     assert!(cause(&report).contains("not in this group"), "{report}");
 }
 
@@ -493,7 +469,7 @@ impl Reports {
 #[tokio::test]
 async fn what_nobody_provides_is_named_with_its_place_and_what_is_there_instead() {
     let line = line!() + 1;
-    let report = refused(Group::new().add_type::<Reports>()).await;
+    let report = fails_to_start(Group::new().add_type::<Reports>()).await;
     let place = format!("{}:{line}", file!());
     assert_eq!(report.exit_code(), 78);
     let said: Vec<String> = report.failures().iter().map(ToString::to_string).collect();
@@ -505,12 +481,13 @@ async fn what_nobody_provides_is_named_with_its_place_and_what_is_there_instead(
     assert_eq!(said, [needs("Accounts"), needs("Pool")]);
 
     let report =
-        refused(Group::new().provide(Pool2).provide(3_u8).add_type::<Reports>().add_as("pools", Unmakeable(3))).await;
+        fails_to_start(Group::new().provide(Pool2).provide(3_u8).add_type::<Reports>().add_as("pools", Unmakeable(3)))
+            .await;
     assert!(cause(&report).ends_with(": provided are `service_macro::Pool2`, `u8`"), "{report}");
     assert!(report.failures()[1].to_string().ends_with("`u8`, and there is a service `pools`"), "{report}");
 }
 
-// What the arguments say of how the group treats the service.
+// Arguments that say how the group treats the service.
 
 struct Named;
 
@@ -648,7 +625,7 @@ impl NeverEnds {
 #[tokio::test(start_paused = true)]
 async fn limits_are_kept() {
     let before = Instant::now();
-    let report = refused(Group::new().add(NeverReady)).await;
+    let report = fails_to_start(Group::new().add(NeverReady)).await;
     assert_eq!(before.elapsed().as_secs(), 90, "{report}");
 
     let (running, _) = started(Group::new().add(NeverEnds)).await;
@@ -661,9 +638,9 @@ struct Migration;
 
 #[service(register = false, role = "once")]
 impl Migration {
-    async fn start(&self, log: Arc<Log>) {
+    async fn start(&self, journal: Arc<Journal>) {
         tokio::task::yield_now().await;
-        log.note("migrated");
+        journal.write("migrated");
     }
 }
 
@@ -671,8 +648,8 @@ struct Command;
 
 #[service(register = false, role = "main", after(Migration))]
 impl Command {
-    async fn start(&self, log: Arc<Log>) {
-        log.note("commanded");
+    async fn start(&self, journal: Arc<Journal>) {
+        journal.write("commanded");
     }
 }
 
@@ -687,10 +664,10 @@ impl Watcher {
 
 #[tokio::test]
 async fn a_role_says_what_a_return_means() {
-    let (running, log) = started(Group::new().add(Command).add(Migration).add(TakesShutdown)).await;
+    let (running, journal) = started(Group::new().add(Command).add(Migration).add(TakesShutdown)).await;
     let report = running.wait().await;
     assert!(report.is_clean(), "{report}");
-    assert_eq!(log.lines(), ["migrated", "commanded"]);
+    assert_eq!(journal.entries(), ["migrated", "commanded"]);
 
     let mut group = Group::new();
     let report = group.add(Watcher).add(TakesShutdown).run().await;
@@ -741,7 +718,7 @@ async fn every_error_is_in_the_report() {
 /// A group of HTTP services on free ports, and a client.
 struct Served {
     running: Running,
-    log: Log,
+    journal: Journal,
     client: Client,
 }
 
@@ -750,8 +727,8 @@ impl Served {
         for name in names {
             group.configure(name, |spec| spec.http("127.0.0.1:0"));
         }
-        let (running, log) = started(group).await;
-        Self { running, log, client: Client::new() }
+        let (running, journal) = started(group).await;
+        Self { running, journal, client: Client::new() }
     }
 
     /// The status and the text of an answer.
@@ -921,10 +898,10 @@ impl Beside {
         "index"
     }
 
-    async fn start(&self, log: Arc<Log>, shutdown: Shutdown) -> Result<(), String> {
-        log.note("beside");
+    async fn start(&self, journal: Arc<Journal>, shutdown: Shutdown) -> Result<(), String> {
+        journal.write("beside");
         shutdown.requested().await;
-        log.note("told");
+        journal.write("told");
         Ok(())
     }
 }
@@ -936,8 +913,8 @@ impl BlockingBeside {
     #[get("/")]
     fn index() {}
 
-    fn start(&self, log: Arc<Log>) {
-        log.note("on a thread");
+    fn start(&self, journal: Arc<Journal>) {
+        journal.write("on a thread");
     }
 
     async fn stop(&self) {}
@@ -947,9 +924,9 @@ impl BlockingBeside {
 async fn start_runs_beside_the_routes() {
     let served = Served::new(Group::new().add(Beside), &["beside"]).await;
     assert_eq!(served.get("beside", "/").await, ok("index"));
-    let log = served.log.clone();
+    let journal = served.journal.clone();
     served.stop().await;
-    assert_eq!(log.lines(), ["beside", "told"]);
+    assert_eq!(journal.entries(), ["beside", "told"]);
 
     let served = Served::new(Group::new().add(BlockingBeside), &["blocking-beside"]).await;
     assert_eq!(served.get("blocking-beside", "/").await, ok(""));
@@ -985,8 +962,8 @@ impl Conditions {
     fn start(&self, _: Missing) {}
 
     #[cfg(test)]
-    async fn start(&self, log: Arc<Log>) {
-        log.note("start");
+    async fn start(&self, journal: Arc<Journal>) {
+        journal.write("start");
     }
 
     #[cfg(any())]
@@ -1007,11 +984,11 @@ impl Conditions {
 async fn conditions_are_kept() {
     let served = Served::new(Group::new().add_type::<Conditions>(), &["conditions"]).await;
     assert_eq!(served.get("conditions", "/").await, ok("new"));
-    assert_eq!(served.log.lines(), ["start"]);
+    assert_eq!(served.journal.entries(), ["start"]);
     served.stop().await;
 }
 
-/// Neither `new` nor `start` is there.
+/// Without `new` and `start`.
 #[derive(Default)]
 struct Unconditional {
     made_by: &'static str,
@@ -1051,10 +1028,10 @@ enum Mode {
 
 #[group::service(register = false)]
 impl Mode {
-    async fn start(&self, log: Arc<Log>) {
+    async fn start(&self, journal: Arc<Journal>) {
         match self {
-            Self::Quiet => log.note("quiet"),
-            Self::Loud(text) => log.note(text),
+            Self::Quiet => journal.write("quiet"),
+            Self::Loud(text) => journal.write(text),
         }
     }
 }
@@ -1072,8 +1049,8 @@ where
         Self { things: std::array::from_fn(|_| T::default()) }
     }
 
-    async fn start(&self, log: Arc<Log>) -> Result<(), String> {
-        log.note(format!("{:?}", self.things));
+    async fn start(&self, journal: Arc<Journal>) -> Result<(), String> {
+        journal.write(format!("{:?}", self.things));
         Ok(())
     }
 }
@@ -1083,9 +1060,9 @@ async fn enums_and_generic_types_are_services() {
     let mut group = Group::new();
     group.add_type::<Mode>().add_as("loud", Mode::Loud("loud".into()));
     group.add_type::<Bag<u8, 2>>().add_type::<Bag<String, 1>>();
-    let (running, log) = started(&mut group).await;
+    let (running, journal) = started(&mut group).await;
     let report = running.wait().await;
-    assert_eq!(log.lines(), ["quiet", "loud", "[0, 0]", "[\"\"]"]);
+    assert_eq!(journal.entries(), ["quiet", "loud", "[0, 0]", "[\"\"]"]);
     assert!(report.is_clean(), "{report}");
 }
 
@@ -1097,8 +1074,8 @@ macro_rules! services {
 
             #[service(register = false, name = $text, stop_timeout = $limit, after(optional($other)), http = "127.0.0.1:8080")]
             impl $ty {
-                async fn start(&self, log: Arc<Log>) {
-                    log.note($text);
+                async fn start(&self, journal: Arc<Journal>) {
+                    journal.write($text);
                 }
 
                 async fn stop(&self) $body
@@ -1128,8 +1105,8 @@ struct InMacro(u8);
 
 block! {
     impl InMacro {
-        fn new(log: Arc<Log>) -> Self {
-            log.note("made");
+        fn new(journal: Arc<Journal>) -> Self {
+            journal.write("made");
             Self(3)
         }
 
@@ -1146,7 +1123,7 @@ async fn macros_make_services() {
     let served = Served::new(&mut group, &["first", "second"]).await;
     assert_eq!(served.get("first", "/").await, ok("first"));
     assert_eq!(served.get("second", "/").await, ok("second"));
-    assert_eq!(served.log.lines(), ["made", "second", "first"]);
+    assert_eq!(served.journal.entries(), ["made", "second", "first"]);
     served.stop().await;
 }
 
@@ -1158,8 +1135,8 @@ impl r#Match {
         Self
     }
 
-    async fn r#start(&self, r#type: Arc<Log>) {
-        r#type.note("raw");
+    async fn r#start(&self, r#type: Arc<Journal>) {
+        r#type.write("raw");
     }
 
     #[get("/{type}")]
@@ -1172,7 +1149,7 @@ impl r#Match {
 async fn raw_identifiers_are_names_like_others() {
     let served = Served::new(Group::new().add_type::<Match>(), &["match"]).await;
     assert_eq!(served.get("match", "/fn").await, ok("fn"));
-    assert_eq!(served.log.lines(), ["raw"]);
+    assert_eq!(served.journal.entries(), ["raw"]);
     served.stop().await;
 }
 
@@ -1182,7 +1159,7 @@ struct Ordinary {
     limit: u8,
 }
 
-/// A block with all that a block can have.
+/// A block with everything that a block can have.
 #[service(register = false, http = "127.0.0.1:8080")]
 #[allow(clippy::mixed_attributes_style, reason = "both styles must be kept")]
 impl Ordinary {
@@ -1199,8 +1176,8 @@ impl Ordinary {
 
     /// Runs it.
     #[deprecated = "it is the group that starts services"]
-    pub(crate) async fn start(&self, log: Arc<Log>) {
-        log.note(format!("{}", self.limited(8_u8)));
+    pub(crate) async fn start(&self, journal: Arc<Journal>) {
+        journal.write(format!("{}", self.limited(8_u8)));
     }
 
     #[expect(clippy::unused_self, reason = "an attribute of the user's")]
@@ -1226,12 +1203,12 @@ impl Ordinary {
 
 #[tokio::test]
 async fn the_block_is_still_the_types_own() {
-    let log = Arc::new(Log::default());
+    let journal = Arc::new(Journal::default());
     let service = Ordinary::new();
     #[expect(deprecated, reason = "the attribute is kept")]
-    service.start(Arc::clone(&log)).await;
+    service.start(Arc::clone(&journal)).await;
     service.stop().await;
-    assert_eq!(log.lines(), ["3"]);
+    assert_eq!(journal.entries(), ["3"]);
     assert_eq!(service.index().await, "3");
     assert_eq!(Ordinary::strat("abc").collect::<String>(), "cba");
     assert_eq!(Ordinary::HIGHEST.len(), 2);
@@ -1248,14 +1225,14 @@ async fn a_function_may_have_services_of_its_own() {
 
     #[service(register = false)]
     impl Local {
-        async fn start(&self, log: Arc<Log>) {
-            log.note("local");
+        async fn start(&self, journal: Arc<Journal>) {
+            journal.write("local");
         }
     }
 
-    let (running, log) = started(Group::new().add_type::<Local>()).await;
+    let (running, journal) = started(Group::new().add_type::<Local>()).await;
     assert!(running.wait().await.is_clean());
-    assert_eq!(log.lines(), ["local"]);
+    assert_eq!(journal.entries(), ["local"]);
 }
 
 mod registered {
@@ -1280,7 +1257,7 @@ async fn a_service_registers_itself() {
     assert_eq!(names(&running.stop().await), ["registered"]);
 }
 
-/// Names that the macro must not mean.
+/// Names that the macro must not confuse with its own.
 mod hostile {
     #![allow(dead_code, reason = "the names are only there to be in the way")]
 
@@ -1344,7 +1321,7 @@ mod rules {
 
     use group::{Group, Health, Outcome, Ready, ReloadError, Shutdown, service};
 
-    /// Fails as often as it may be started again, reloads once, and is never well.
+    /// Fails until its restarts are used up, reloads once, and is always unhealthy.
     #[derive(Default)]
     struct Consumer {
         starts: AtomicUsize,
@@ -1374,7 +1351,7 @@ mod rules {
         }
     }
 
-    /// What the group can do without.
+    /// A service that is not critical.
     #[derive(Default)]
     struct Cache;
 

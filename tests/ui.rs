@@ -1,4 +1,4 @@
-//! What rustc says to those who misuse the macros, word for word, and what must compile.
+//! The compiler errors for mistakes with the macros, word for word, and code that must compile.
 //!
 //! After a change of a message: `TRYBUILD=overwrite cargo test --test ui`, then read the diff.
 
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use trybuild::TestCases;
 
-/// The compiler whose words are in `tests/ui/rustc`.
+/// The compiler version whose messages are in `tests/ui/rustc`.
 const PINNED: &str = "1.95.";
 
 #[test]
@@ -27,13 +27,13 @@ fn mistakes_in_words_of_rustc() {
     if version.starts_with(PINNED) {
         TestCases::new().compile_fail("tests/ui/rustc/*.rs");
     } else {
-        // Past the harness, which would keep it to itself.
+        // Written to stderr itself, because the test harness captures `eprintln!`.
         let skipped = "tests/ui/rustc is SKIPPED: it holds the words of";
         writeln!(io::stderr(), "{skipped} rustc {PINNED}x, and this is rustc {version}").expect("stderr is open");
     }
 }
 
-/// What is a test is there for `cargo test` alone, which trybuild does not run.
+/// A `#[test]` is compiled by `cargo test` only, which trybuild does not run.
 #[test]
 fn mistakes_in_tests() {
     let text = checked(&["-p", "programs", "--test", "mistaken", "--message-format=short"]);
@@ -57,7 +57,7 @@ fn mistakes_in_tests() {
     }
 }
 
-/// Features add up, so who lacks one is a package of its own.
+/// Cargo unifies features, so code without them is a package of its own.
 #[test]
 fn mistakes_without_features() {
     let text = checked(&["-p", "bare"]);
@@ -74,7 +74,7 @@ fn mistakes_without_features() {
     }
 }
 
-/// What rustc says of a package with mistakes.
+/// The output of rustc for a package with mistakes.
 fn checked(arguments: &[&str]) -> String {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut check = Command::new(cargo);

@@ -1,5 +1,5 @@
-//! What a group lets others do: end it with a code, spawn tasks of their own, ask for more time,
-//! listen to what happens, and run beside another group.
+//! Controlling a group: ending it with an exit code, spawning tasks, asking for more time,
+//! subscribing to events, and running beside another group.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::support::{
     stops, then,
 };
 
-/// Starts in so many steps of a second, before each of which it asks for two.
+/// Starts in this many steps of one second, and asks for two seconds before each step.
 async fn start_in_steps(steps: usize, shutdown: &Shutdown) {
     for _ in 0..steps {
         shutdown.extend(secs(2));
@@ -72,13 +72,13 @@ async fn to_ask_for_less_never_shortens_a_limit() {
         shutdown.requested().await;
     });
     group.configure("s1", |spec| spec.start_timeout(secs(5)));
-    // Another limit runs out before.
+    // The limit of `s2` runs out earlier.
     group.probe(journal.probe("s2").on(StartLater, Take(secs(1))).spec(|spec| spec.start_timeout(secs(2))));
     let running = in_time(group.schedule(group::Schedule::Graph).start()).await.expect("it was given nine seconds");
     assert!(running.stop().await.is_clean());
 }
 
-/// Stops in so many steps of a second, before each of which it asks for two.
+/// Stops in this many steps of one second, and asks for two seconds before each step.
 async fn stop_in_steps(steps: usize, shutdown: Shutdown) {
     shutdown.requested().await;
     for _ in 0..steps {
@@ -125,7 +125,7 @@ async fn whoever_asks_for_ever_gets_neither_the_groups_time_nor_that_of_others()
     assert!(took <= secs(10), "{took:?}");
 }
 
-/// A task of a service that ends like this, after a second.
+/// A task of a service; it ends after a second, with this result.
 async fn child(act: Act) -> Result<(), BoxError> {
     sleep(secs(1)).await;
     match act {
@@ -162,7 +162,7 @@ async fn a_service_has_not_completed_before_what_it_spawned() {
     assert_eq!(report.service("s1").unwrap().ending(), Ending::Completed);
 }
 
-/// A service whose child takes two seconds to stop; it itself ends at once, like this.
+/// A service whose child takes two seconds to stop; the service itself ends at once, with this result.
 async fn parent(journal: Journal, cx: Context, ends: Result<(), BoxError>) -> Result<(), BoxError> {
     let shutdown = cx.shutdown();
     cx.spawn(async move {
@@ -260,7 +260,7 @@ async fn an_abort_reaches_what_a_service_spawned() {
     assert_eq!(journal.take(), then(&["s1 starts", "child dropped"], stops(["s1"])));
 }
 
-/// A service whose child fails, the first time.
+/// A service whose child fails in its first run.
 struct Parent(Journal, AtomicBool);
 
 impl Service for Parent {
@@ -323,7 +323,7 @@ async fn a_subscriber_that_never_reads_holds_nothing_up_and_learns_what_it_misse
     while events.recv().await.is_some() {
         read += 1;
     }
-    // Five for each service, of which `s0` was being built before it listened, and three for the group.
+    // Five for each service, without the one of `s0` before it subscribed, and three for the group.
     assert_eq!((missed + read, read), (600 * 5 + 4 + 3, 1024));
 }
 
@@ -484,7 +484,7 @@ async fn the_code_of_the_service_that_the_group_is_there_for_is_the_exit_code() 
     assert_eq!(journal.take(), then(&["s1 starts"], stops(["s1"])));
 }
 
-/// Runs until it is asked to stop, and has something that goes with it.
+/// Runs until it is asked to stop, and holds a value that is dropped with it.
 struct Holds {
     _held: Arc<()>,
 }
@@ -502,7 +502,7 @@ async fn a_code_that_comes_when_every_service_is_gone_changes_nothing() {
     let left = Arc::downgrade(&held);
     let running = Group::new().add(Holds { _held: held }).start().await.unwrap();
     let handle = running.handle();
-    // It is always about to run, so that it sees the end of the service before the group does.
+    // Wakes itself in every poll, so that it sees the end of the service before the group does.
     let looks = tokio::spawn(poll_fn(move |task| {
         if left.strong_count() == 0 {
             handle.exit(42);
@@ -542,7 +542,7 @@ async fn an_exit_code_hides_no_failure() {
     }
 }
 
-/// A value that one group has, and the other has not.
+/// A value that only one of two groups has.
 struct OnlyInOne;
 
 #[tokio::test(start_paused = true)]

@@ -28,7 +28,7 @@ use crate::support::{
     started_and_stopped, text_at, until_state, web,
 };
 
-/// A server with a route that answers at once, and one that answers when it may.
+/// A server with one route that answers at once, and one that answers when the test allows it.
 struct Server {
     running: Running,
     addr: SocketAddr,
@@ -74,18 +74,18 @@ impl Server {
         in_time(told).await;
     }
 
-    /// Lets the request in flight be answered, and waits until the group is over.
+    /// Allows the answer to the request in flight, and waits until the group has ended.
     async fn finish(self) -> Report {
         self.may_answer.notify_one();
         self.running.wait().await
     }
 }
 
-/// Connects until that is refused.
+/// Connects again and again, until a connection is refused.
 pub(crate) async fn until_refused(addr: SocketAddr) {
     let refused = async {
         loop {
-            // While the listener closes, who asks for a connection gets no answer.
+            // While the listener closes, an attempt to connect gets no answer.
             match timeout(millis(20), TcpStream::connect(addr)).await {
                 Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => return,
                 _ => tokio::task::yield_now().await,
@@ -95,7 +95,7 @@ pub(crate) async fn until_refused(addr: SocketAddr) {
     in_time(refused).await;
 }
 
-/// A connection on which this was requested, with keep-alive.
+/// A connection with keep-alive, on which this path was requested.
 async fn requested(addr: SocketAddr, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n").as_bytes()).await.unwrap();
@@ -114,7 +114,7 @@ async fn response(stream: &mut TcpStream, body: &str) -> String {
     text.to_lowercase()
 }
 
-/// Waits until the server closes the connection, which it does without a further word.
+/// Waits until the server closes the connection, and expects that it sends nothing more.
 async fn is_closed(mut stream: TcpStream) {
     assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
 }
@@ -244,7 +244,7 @@ async fn a_request_that_is_on_its_way_when_the_stop_comes_is_answered() {
     running.handle().stop();
     until_refused(addr).await;
     for stream in [&mut fresh, &mut answered] {
-        // Longer than a server waits that does not know of it.
+        // By now, a server that did not expect a request on its way would have closed it.
         assert!(timeout(millis(50), stream.read(&mut [0; 1])).await.is_err(), "it is still open");
         stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
         assert!(response(stream, "served").await.contains("connection: close"));
@@ -282,7 +282,7 @@ async fn what_is_left_at_the_limit_is_cut_and_counted() {
     let running = group.start().await.unwrap();
     let addr = running.local_addr("web").unwrap();
     let mut stream = requested(addr, "/never").await;
-    // It is read by when another one is answered.
+    // When the second request is answered, the server has read the first, too.
     let mut other = requested(addr, "/").await;
     response(&mut other, "").await;
     let report = in_time(running.stop()).await;
@@ -366,7 +366,7 @@ async fn who_comes_with_a_request_or_a_connection_puts_the_early_end_off() {
     is_closed(silent).await;
 }
 
-/// The server takes ten seconds for an answer, and is asked to stop meanwhile.
+/// The server takes ten seconds to answer, and is asked to stop meanwhile.
 #[tokio::test(start_paused = true)]
 async fn what_is_in_flight_is_answered_within_the_delay_and_not_after_it() {
     let entered = Arc::new(Notify::new());
@@ -532,7 +532,7 @@ async fn more_connections_than_may_be_open_wait_for_their_turn() {
 #[tokio::test]
 async fn a_unix_socket_is_served_and_its_file_removed() {
     let path = std::env::temp_dir().join(format!("group-{}.sock", std::process::id()));
-    // What a process that was killed left behind.
+    // The file that a killed process would leave behind.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let address = format!("unix:{}", path.display());
     let mut group = Group::new();
@@ -550,7 +550,7 @@ async fn a_unix_socket_is_served_and_its_file_removed() {
     assert!(!path.exists());
 }
 
-/// A server that waits for a minute for the client to close, too, and has one connection at a time.
+/// A server that waits up to a minute for the client to close its end, and serves one connection at a time.
 async fn lingering() -> (Running, SocketAddr) {
     let mut group = Group::new();
     group.add_fn("web", |cx: Context| async move {
@@ -563,7 +563,7 @@ async fn lingering() -> (Running, SocketAddr) {
     (running, addr)
 }
 
-/// Sends this, and reads the answer and the end of it.
+/// Sends this request, and reads the answer and the end of the connection.
 async fn last_answered(addr: SocketAddr, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -664,10 +664,10 @@ async fn however_long_that_may_take_the_server_has_stopped_in_time() {
     }
 }
 
-/// How long a client may take to ask, in the tests of that. Theirs is paused time.
+/// The time that a client has to send the head of a request, in the tests of that limit. They use paused time.
 const TO_ASK: Duration = secs(10);
 
-/// A server that waits for so long: `/` answers at once, `/slow` with what was sent, after a longer time.
+/// A server with that limit. `/` answers at once; `/slow` answers with the body of the request, after a longer time.
 async fn impatient() -> (Running, SocketAddr) {
     let slow = post(|body: String| async {
         sleep(TO_ASK * 3).await;
@@ -685,11 +685,11 @@ async fn impatient() -> (Running, SocketAddr) {
 
 /// Sends a byte each second until the connection is closed, and returns how long that took.
 async fn dripped(stream: &mut TcpStream, bytes: &[u8]) -> Duration {
-    // Or the system keeps bytes back until earlier ones are acknowledged, for which paused time does not wait.
+    // Otherwise the system holds bytes back until earlier ones are acknowledged; paused time does not wait for that.
     stream.set_nodelay(true).unwrap();
     let begun = Instant::now();
     for byte in bytes {
-        // Once it is closed, that may fail, too.
+        // Sending may fail, too, once the connection is closed.
         let sent = stream.write_all(&[*byte]).await;
         match timeout(secs(1), stream.read(&mut [0; 1])).await {
             Ok(Ok(0) | Err(_)) => return begun.elapsed(),
@@ -770,7 +770,7 @@ async fn a_body_and_an_answer_may_take_longer_than_a_head_and_the_next_head_has_
 /// More than the system keeps for a client that does not read.
 const BIG: usize = 64 << 20;
 
-/// Asks for an answer of that length, and reads its head.
+/// Asks for an answer of that size, and reads its head.
 async fn begins_to_read(addr: SocketAddr) -> TcpStream {
     let mut stream = requested(addr, "/big").await;
     let mut head = Vec::new();
@@ -784,7 +784,7 @@ fn big() -> Router {
     Router::new().route("/", get(|| async { "at once" })).route("/big", get(|| async { vec![b'x'; BIG] }))
 }
 
-/// Real time: that the system moves so many bytes is no matter of paused time.
+/// Real time, because paused time does not wait for the system to move so many bytes.
 #[tokio::test]
 async fn an_answer_may_take_longer_to_send_than_a_head_may_to_come() {
     let mut group = Group::new();
@@ -828,7 +828,7 @@ async fn one_that_is_read_to_its_end_meanwhile_is_drained() {
     assert_eq!((drain.drained(), drain.cut()), (1, 0), "{report}");
 }
 
-/// A connection on which this was sent after a whole request, or before any.
+/// A connection on which this part of a request was sent: as the first thing, or after a whole request.
 async fn sends_a_part(addr: SocketAddr, part: &str, is_first: bool) -> TcpStream {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     stream.set_nodelay(true).unwrap();
@@ -888,7 +888,7 @@ async fn empty_lines_between_requests_ask_nothing() {
     }
 }
 
-/// A server with something beside it that fails when it may, and a stop limit that no test here reaches.
+/// A server, and a task beside it that fails when the test allows it. No test here reaches its stop limit.
 struct Beside {
     in_flight: Arc<Notify>,
     may_answer: Arc<Notify>,
@@ -947,7 +947,7 @@ fn beside() -> Arc<Beside> {
     Arc::new(Beside { in_flight, may_answer, may_fail, starts: Journal::default() })
 }
 
-/// Has a request in flight when what is beside the server fails, and returns when the server refuses new connections.
+/// Lets the task beside the server fail while a request is in flight; returns when new connections are refused.
 async fn fails_with_a_request_in_flight(group: &mut Group, beside: &Beside) -> (Running, TcpStream) {
     let running = group.start().await.unwrap();
     let addr = running.local_addr("web").unwrap();

@@ -12,7 +12,7 @@ use crate::support::{
     Stage as _, fails_to_start, failures, in_time, millis, secs, started_and_stopped, stops, then,
 };
 
-/// Runs the group until it ends by itself, and says when.
+/// Runs the group until it ends by itself. Returns its report, and how long it ran.
 async fn ended(group: &mut Group) -> (Report, Duration) {
     let begun = Instant::now();
     let report = in_time(async { group.start().await.expect("the group starts").wait().await }).await;

@@ -61,7 +61,7 @@ async fn one_that_blocks_its_thread_is_still_found() {
     drop(unblock);
 }
 
-/// Blocks a thread of its own, until the other end of this channel is gone.
+/// Blocks a thread of its own until the other end of this channel is dropped.
 struct Blocks(Mutex<std::sync::mpsc::Receiver<()>>);
 
 #[service(register = false)]
@@ -128,8 +128,8 @@ async fn one_that_is_stuck_leaves_the_rest_their_share() {
     assert!(took <= secs(25), "{took:?}");
 }
 
-/// A group whose time runs out before the turns of `s2` and `s1` come: `s3` never stops, and as if
-/// the process was frozen meanwhile, 23 of the 25 seconds pass at once.
+/// A group whose time runs out before the turns of `s2` and `s1` come: `s3` never stops, and 23 of
+/// the 25 seconds pass at once, as if the process had been frozen.
 async fn frozen(journal: &Journal, s1: Act, s2: Act) -> (Report, Instant) {
     let mut group = Group::new();
     group.probe(journal.probe("s1").on(Stop, s1)).probe(journal.probe("s2").on(Stop, s2));

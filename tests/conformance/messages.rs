@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{in_time, listen, logged, millis, secs, text_at, web};
 
-/// How often something has happened; a test can wait for it.
+/// A count that a test can wait for.
 #[derive(Clone, Default)]
 struct Count(Arc<watch::Sender<usize>>);
 
@@ -27,12 +27,12 @@ impl Count {
     }
 }
 
-/// So many messages at once, and then no more, while the stream stays open.
+/// A stream that yields this many messages at once, and then stays open without any more.
 fn messages(count: usize) -> impl Stream<Item = usize> + Send {
     stream::iter(0..count).chain(stream::pending())
 }
 
-/// A group with a service, `orders`, that consumes in this way.
+/// A group with one service, `orders`, which consumes messages with this function.
 fn orders<F, Fut>(consume: F) -> Group
 where
     F: FnOnce(Context) -> Fut + Send + 'static,
@@ -104,7 +104,7 @@ async fn two_consumers_drain_in_the_time_of_one() {
     assert_eq!((counts(&report), took), ((1, 0, 0), secs(3)), "{report}");
 }
 
-/// Real sockets, and so real time: neither is let go before both are draining.
+/// Real sockets, and so real time. Neither may finish before both are draining.
 #[tokio::test]
 async fn a_server_and_a_consumer_drain_at_the_same_time() {
     let (begun, may_end) = (Count::default(), Count::default());

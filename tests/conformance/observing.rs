@@ -17,7 +17,7 @@ use crate::support::{
     Stage as _, ended, fails_to_start, in_time, listen, logged, secs, start_aside, text_at, until_state, web, witness,
 };
 
-/// What a liveness and a readiness probe are told.
+/// The answers to a liveness and a readiness probe.
 fn live_and_ready(handle: &Handle) -> (bool, bool) {
     let status = handle.status();
     (status.is_live(), status.is_ready())
@@ -74,7 +74,7 @@ async fn the_group_is_not_ready_any_more_while_its_listeners_are_all_open() {
         shutdown.requested().await;
         is_drained.notified().await;
     });
-    // Even though nothing is asked to stop yet that the group cannot do without.
+    // Although only a service that is not critical has been asked to stop.
     group.configure("worker", |spec| spec.critical(false));
     let running = group.start().await.unwrap();
     let (handle, addr) = (running.handle(), running.local_addr("web").unwrap());
@@ -301,7 +301,7 @@ async fn another_order_of_what_is_worst_can_be_chosen() {
     group.probe(journal.probe("fails").on(Examined, Fail)).probe(journal.probe("hangs").on(Examined, Hang));
     let running = group.start().await.unwrap();
     let health = running.handle().health().await;
-    // Whoever does not answer at all is worse off here than whoever says that it is unwell.
+    // In this order a service that does not answer at all is worse than an unhealthy one.
     let rank = |service: &&ServiceHealth| match service.health() {
         Health::Unknown => 2,
         Health::Unhealthy(_) => 1,
@@ -328,7 +328,7 @@ async fn a_status_names_services_only_where_details_are_asked_for() {
     assert_eq!(handle.status().to_string(), "stopped, not ready");
 }
 
-/// Gives a sign of life each second, so many times; then goes on without.
+/// Sends this many heartbeats, one a second; then runs on without any.
 async fn beat(cx: Context, times: usize) {
     let (heartbeat, shutdown) = (cx.heartbeat(secs(2)), cx.shutdown());
     for _ in 0..times {

@@ -12,7 +12,7 @@ use crate::support::{
     Probe, Stage as _, fails_to_start, in_time, millis, secs, started_and_stopped,
 };
 
-/// What only a programmer of the group itself would want to read.
+/// Words that only mean something to a developer of the group itself.
 const INTERNALS: [&str; 11] = ["Some", "None", "Ok(", "Err(", "::", "{", "}", "(\"", "0x", "NaN", "group_core"];
 
 #[tokio::test(start_paused = true)]

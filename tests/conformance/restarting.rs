@@ -20,17 +20,17 @@ use crate::support::{
     stops, then, until_state,
 };
 
-/// Without a wait, so that every time is exact.
+/// Restarts without a wait, so that every time is exact.
 fn at_once(restart: Restart) -> Restart {
     restart.backoff(Duration::ZERO, Duration::ZERO)
 }
 
-/// With a wait between one second and two.
+/// Restarts after a wait of one to two seconds.
 fn after_a_while(restart: Restart) -> Restart {
     restart.backoff(secs(2), secs(2))
 }
 
-/// A service that fails a second after each of these starts, and is started again.
+/// A service, `s1`, that fails a second after each of these starts, and restarts with this policy.
 fn failing(journal: &Journal, starts: impl std::ops::RangeBounds<usize> + Clone, restart: Restart) -> Probe {
     let probe = journal.probe("s1").on_starts(starts.clone(), Run, Take(secs(1))).on_starts(starts, Run, Fail);
     probe.spec(|spec| spec.restart(restart))
@@ -213,7 +213,7 @@ async fn deaths_that_are_further_apart_than_the_window_never_use_up_the_budget()
     }
 }
 
-/// Stops a group that was started with this one service, and expects that nothing has to be waited
+/// Stops the group, and expects that the stop takes no time, because there is nothing to wait
 /// for.
 async fn stops_at_once(running: Running) -> Report {
     let asked = Instant::now();
@@ -322,7 +322,7 @@ async fn after_a_stable_period_the_wait_is_short_again() {
     assert!(wait <= secs(1) + millis(1), "{wait:?}");
 }
 
-/// What a client may make of a permanent error.
+/// An error of a client, with a permanent cause.
 #[derive(Debug)]
 struct LoginFailed(Permanent);
 
@@ -387,7 +387,7 @@ async fn what_is_started_again_for_ever_leaves_a_bounded_report_with_its_first_c
     assert!(report.to_string().contains("survived: 500 more"));
 }
 
-/// Fails with the number of its start, for good with the 1500th.
+/// Fails with the number of its start; the 1500th failure is permanent.
 struct Counts(std::sync::atomic::AtomicUsize);
 
 impl Service for Counts {

@@ -1,5 +1,5 @@
-//! The graph schedule, in which everything runs at once that no edge holds back; and what a failure
-//! means for what comes after it, and for a group that can do without.
+//! The graph schedule, in which every service starts as soon as its edges allow; and the effect of a
+//! failed service on those that come after it, and on a group in which it is not critical.
 
 use group::{Context, Ending, Group, Outcome, Ready, Role, Schedule, Shutdown, Spec, StopReason};
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use crate::support::{
     stops, then, witness,
 };
 
-/// What one service wrote.
+/// The entries of one service.
 fn of<'a>(journal: &'a [String], name: &str) -> Vec<&'a str> {
     let words = journal.iter().filter_map(|entry| entry.split_once(' '));
     words.filter(|(service, _)| *service == name).map(|(_, did)| did).collect()
@@ -185,7 +185,7 @@ async fn what_no_edge_orders_stops_together_and_what_it_needs_after() {
     assert_eq!((asked("b"), asked("c"), asked("a")), (Some(secs(0)), Some(secs(0)), Some(secs(3))));
 }
 
-/// Two daemons, of which each comes after the one before, and two mains that need both.
+/// Two daemons, one after the other, and two mains that need both.
 fn mains_on_daemons(journal: &Journal, main: impl Fn(Spec) -> Spec) -> Group {
     let mut group = Group::new();
     group.probe(journal.probe("l1").spec(|spec| spec.role(Role::Daemon)));
@@ -276,7 +276,7 @@ async fn a_service_that_is_too_late_and_not_critical_is_given_up_and_still_stopp
     group.add_fn("late", async move |_: Ready, shutdown: Shutdown, cx: Context| {
         let _dropped = dropped;
         cx.spawn(async { std::future::pending::<()>().await });
-        // Deaf, so that it would be aborted at the limit of its stop.
+        // It does not end when it is asked to stop, so it would be aborted at the limit of its stop.
         shutdown.requested().await;
         std::future::pending::<()>().await;
     });

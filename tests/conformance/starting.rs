@@ -192,8 +192,8 @@ async fn no_request_is_accepted_before_what_the_server_needs_is_ready() {
     assert!(running.stop().await.is_clean());
 }
 
-/// The limit of one passes while a thread writes that it is ready, and with it the group's next look at limits. That
-/// takes two threads, and so real time: whoever reads what is written is slow.
+/// The limit of `s2` passes while one thread logs, slowly, that `s1` is ready; until then that thread holds the driver.
+/// This takes two threads, and so real time.
 #[test]
 fn a_limit_holds_also_when_what_was_written_before_took_long() {
     listen();
@@ -212,7 +212,7 @@ fn a_limit_holds_also_when_what_was_written_before_took_long() {
     assert!(failure.starts_with("`s2`") && failure.ends_with("(start_timeout)"), "{report}");
 }
 
-/// What was logged of services that are waited for.
+/// The log lines about services that the group waits for.
 fn waits() -> Vec<String> {
     logged().into_iter().filter(|line| line.contains("still waiting")).collect()
 }

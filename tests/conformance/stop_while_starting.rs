@@ -11,7 +11,7 @@ use crate::support::{
     Probe, Stage as _, in_time, secs, start_aside, stops, then,
 };
 
-/// Asks for a stop when `entry` was written; the second of three services is `s2`.
+/// Asks for a stop when `entry` is written, in a group of three services of which `s2` is the second.
 async fn stopped_while(entry: &str, journal: &Journal, s2: Probe) -> group::Report {
     let mut group = journal.group(["s1"]);
     let starting = start_aside(group.build::<2>(s2).build::<3>(journal.probe("s3")));
@@ -62,9 +62,9 @@ async fn a_stop_ends_a_once_that_has_not_returned() {
 async fn a_stop_before_the_first_start_starts_nothing() {
     let journal = Journal::default();
     let mut starting = Box::pin(Group::new().build::<1>(journal.probe("s1")).probe(journal.probe("s2")).start());
-    // On one thread: the group has begun, but nothing of it runs until this test waits for something.
+    // There is one thread, so the group has begun, but none of its tasks runs until this test awaits something.
     assert!(starting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    // To drop it is to ask for a stop.
+    // A drop asks for a stop.
     drop(starting);
     assert!(journal.last_words().await.is_empty());
 }

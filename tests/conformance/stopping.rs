@@ -160,9 +160,9 @@ async fn who_waits_for_a_group_hears_of_it_when_what_it_logs_to_panics() {
     assert!(report.to_string().contains("it panicked while it ran"), "{report}");
 }
 
-/// Whoever reads what is written is slow.
+/// A slow log subscriber: a second passes while it handles an event.
 fn a_second_passes() {
-    // Its first poll puts the clock forward.
+    // The first poll advances the clock.
     let _ = pin!(advance(secs(1))).poll(&mut Context::from_waker(Waker::noop()));
 }
 
@@ -230,7 +230,7 @@ async fn a_token_hears_of_the_stop_whether_it_was_taken_before_or_after_and_to_c
     assert!(report.is_clean(), "{report}");
 }
 
-/// Nobody had waited for it elsewhere than in the service's own task, so nothing was there to be told.
+/// Before the stop only the service's own task waits for it, so nothing else is there to be notified.
 #[tokio::test]
 async fn who_waits_for_the_stop_only_when_it_has_come_hears_of_it() {
     let mut group = Group::new();

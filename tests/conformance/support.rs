@@ -1,10 +1,10 @@
-//! What the cases share: a journal, a service that acts from a script, and the log of this thread.
+//! Shared by the cases: a journal, a service that acts from a script, and the log of this thread.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, Deref, RangeBounds};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
@@ -12,13 +12,13 @@ use std::time::Duration;
 use group::axum::{Router, http::StatusCode};
 use group::{
     Absent, BoxError, Context, Event, Group, Handle, Report, Role, Running, Schedule, Service, Shutdown, Spec,
-    StartError, State, http,
+    StartError, http,
 };
-use tokio::sync::watch;
+pub(crate) use test_support::{fails_to_start, in_time, until_state};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-/// What must be so however the order is walked.
+/// Both schedules, for what must be true in each.
 pub(crate) const SCHEDULES: [Schedule; 2] = [Schedule::Strict, Schedule::Graph];
 
 pub(crate) const fn secs(seconds: u64) -> Duration {
@@ -29,18 +29,22 @@ pub(crate) const fn millis(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// What the services of one test did, in order.
+/// What the services of one test did, in order, and the group that they are in.
 #[derive(Clone, Default)]
 pub(crate) struct Journal {
-    entries: Arc<watch::Sender<Vec<String>>>,
+    entries: test_support::Journal,
     group: Arc<OnceLock<Handle>>,
 }
 
-impl Journal {
-    pub(crate) fn write(&self, entry: impl Into<String>) {
-        self.entries.send_modify(|entries| entries.push(entry.into()));
-    }
+impl Deref for Journal {
+    type Target = test_support::Journal;
 
+    fn deref(&self) -> &test_support::Journal {
+        &self.entries
+    }
+}
+
+impl Journal {
     /// A service of this name that writes here.
     pub(crate) fn probe(&self, name: &str) -> Probe {
         Probe {
@@ -64,29 +68,12 @@ impl Journal {
         group
     }
 
-    /// Waits until this was written.
-    pub(crate) async fn until(&self, entry: &str) {
-        let written = |entries: &Vec<String>| entries.iter().any(|written| written == entry);
-        in_time(self.entries.subscribe().wait_for(written)).await.expect("the journal is still here");
-    }
-
-    /// How often this was written.
-    pub(crate) fn count(&self, entry: &str) -> usize {
-        self.entries.borrow().iter().filter(|written| *written == entry).count()
-    }
-
-    /// What was written since the last time.
-    pub(crate) fn take(&self) -> Vec<String> {
-        self.entries.send_replace(Vec::new())
-    }
-
-    /// Waits until nobody can write here any more, because every probe and what provided it is
-    /// dropped; then returns what was written.
+    /// Waits until every probe, and all else that can write here, is dropped; then returns what
+    /// was written.
     pub(crate) async fn last_words(self) -> Vec<String> {
-        let mut entries = self.entries.subscribe();
-        drop(self);
-        in_time(async { while entries.changed().await.is_ok() {} }).await;
-        entries.borrow().clone()
+        let Self { entries, group } = self;
+        drop(group);
+        entries.last_words().await
     }
 
     /// The group, once one of its probes has started.
@@ -95,12 +82,7 @@ impl Journal {
     }
 }
 
-/// Longer than anything here takes, so that a test of a broken group fails where it would hang.
-pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(secs(100), future).await.expect("it would wait for ever")
-}
-
-/// What is written when these services stop politely, one after the other.
+/// The entries of services that stop when they are asked to, one after the other.
 pub(crate) fn stops<const N: usize>(names: [&str; N]) -> Vec<String> {
     names.iter().flat_map(|name| ["asked", "stops", "dropped"].map(|did| format!("{name} {did}"))).collect()
 }
@@ -118,16 +100,16 @@ pub(crate) enum Point {
     BuildLater,
     /// In `start`, before its first await.
     Start,
-    /// In `start`, after its first await, and before its `Ready` fires: it takes one if there is
-    /// anything to do here.
+    /// In `start`, after its first await, and before its `Ready` fires. The probe takes a `Ready` if
+    /// its script has a line for this point.
     StartLater,
     /// While it runs.
     Run,
-    /// In `start`, when it has heard that it is to stop.
+    /// In `start`, once it is asked to stop.
     Asked,
     /// In `stop`.
     Stop,
-    /// In `health` and in `reload`, which it has if there is anything to do there.
+    /// In `health` and in `reload`, which the probe has if its script has a line for them.
     Health,
     Reload,
 }
@@ -138,11 +120,11 @@ pub(crate) enum Act {
     Fail,
     Panic,
     Hang,
-    /// Ends `start` well.
+    /// `start` returns `Ok`.
     Return,
 }
 
-/// Acts at this point, each time that the number of its starts so far is in this range.
+/// One line of a script: acts at this point while the number of starts so far is in this range.
 struct Line {
     starts: (Bound<usize>, Bound<usize>),
     point: Point,
@@ -166,7 +148,7 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    /// Acts at this point, after what it does there already.
+    /// Adds this act at this point, after those that are there already.
     pub(crate) fn on(self, point: Point, act: Act) -> Self {
         self.on_starts(.., point, act)
     }
@@ -178,7 +160,7 @@ impl Probe {
         self
     }
 
-    /// It comes after these.
+    /// Starts after these services.
     pub(crate) fn after<const N: usize>(self, names: [&'static str; N]) -> Self {
         self.spec(|spec| names.into_iter().fold(spec, Spec::after_named))
     }
@@ -320,8 +302,8 @@ impl Drop for Probe {
     }
 }
 
-/// A probe that the group builds when it is its turn: it also writes `builds`, and `built`. One
-/// group can have one of each number.
+/// A probe that the group builds: it also writes `builds` and `built`. A group can have one of each
+/// number.
 pub(crate) struct Built<const NUMBER: usize>(Probe);
 
 struct Unbuilt<const NUMBER: usize>(Mutex<Option<Probe>>);
@@ -357,7 +339,7 @@ impl<const NUMBER: usize> Service for Built<NUMBER> {
 
 /// A group that takes probes.
 pub(crate) trait Stage {
-    /// Adds a probe that is there already.
+    /// Adds a probe that is built already.
     fn probe(&mut self, probe: Probe) -> &mut Self;
 
     /// Adds a probe that the group builds.
@@ -385,8 +367,8 @@ impl Stage for Group {
     }
 }
 
-/// Adds a service, `witness`, that writes into this journal what happens in the group from when it
-/// starts itself: `s1 is ready`, `group stops: ..`, and so on, but nothing about itself.
+/// Adds a service, `witness`, that writes the events of the group into this journal from its own start
+/// on: `s1 is ready`, `group stops: ..`, and so on, but nothing about itself.
 pub(crate) fn witness(group: &mut Group, told: &Journal) {
     let told = told.clone();
     group.add_fn("witness", |handle: Handle, shutdown: Shutdown| async move {
@@ -407,36 +389,19 @@ pub(crate) fn witness(group: &mut Group, told: &Journal) {
     });
 }
 
-/// Waits until this service does that.
-pub(crate) async fn until_state(handle: &Handle, service: &str, state: State) {
-    let mut events = handle.events();
-    let does = || handle.status().service(service).expect("it is in the group").state();
-    in_time(async {
-        while does() != state {
-            events.recv().await.expect("the group still runs");
-        }
-    })
-    .await;
-}
-
-/// Starts a group beside the test.
+/// Starts a group in a task of its own.
 pub(crate) fn start_aside(group: &mut Group) -> JoinHandle<Result<Running, StartError>> {
     tokio::spawn(group.start())
 }
 
-/// The report of a group that must not come up.
-pub(crate) async fn fails_to_start(group: &mut Group) -> Report {
-    in_time(group.start()).await.expect_err("the start fails").into_report()
-}
-
-/// Runs the group until it ends by itself, and says when.
+/// Runs the group until it ends by itself. Returns its report, and how long it ran.
 pub(crate) async fn ended(group: &mut Group) -> (Report, Duration) {
     let begun = Instant::now();
     let report = in_time(async { group.start().await.expect("the group starts").wait().await }).await;
     (report, begun.elapsed())
 }
 
-/// Starts the group, asks it to stop, and says how long that took.
+/// Starts the group and stops it. Returns its report, and how long the stop took.
 pub(crate) async fn started_and_stopped(group: &mut Group) -> (Report, Duration) {
     let running = in_time(group.start()).await.expect("the group starts");
     let asked = Instant::now();
@@ -455,14 +420,14 @@ pub(crate) fn web(routes: Router) -> Group {
     group
 }
 
-/// What is answered to a GET.
+/// The body of the answer to a GET.
 pub(crate) async fn text_at(addr: SocketAddr, path: &'static str) -> String {
     let response = reqwest::get(format!("http://{addr}{path}")).await.expect("an answer");
     assert_eq!(response.status(), StatusCode::OK);
     response.text().await.expect("a whole answer")
 }
 
-/// What is logged, and what is done then.
+/// A part of a log line, and the function to call when such a line is logged.
 type Told = (&'static str, fn());
 
 thread_local! {
@@ -470,26 +435,26 @@ thread_local! {
     static WHEN_TOLD: Cell<Option<Told>> = const { Cell::new(None) };
 }
 
-/// Listens to what is logged on this thread, which a test must do before it does anything else.
+/// Collects what is logged on this thread. A test must call this before anything else.
 pub(crate) fn listen() {
     static ONCE: Once = Once::new();
-    // One for the whole process: a subscriber per thread can miss events whose place in the
-    // program another thread came to first.
+    // One for the whole process: a subscriber per thread misses an event if another thread has
+    // passed its callsite before.
     ONCE.call_once(|| tracing::subscriber::set_global_default(Listener).expect("nobody else listens"));
     LOG.take();
 }
 
-/// From now on, who listens does this when it is logged on this thread.
+/// From now on, calls this function when a line that contains `what` is logged on this thread.
 pub(crate) fn when_told(what: &'static str, does: fn()) {
     WHEN_TOLD.set(Some((what, does)));
 }
 
-/// What was logged since then, each event as `LEVEL message`.
+/// The lines that were logged since [`listen`], each as `LEVEL message`.
 pub(crate) fn logged() -> Vec<String> {
     LOG.with_borrow(Clone::clone)
 }
 
-/// The same, of one level.
+/// The same, but only of one level.
 pub(crate) fn logged_at(level: tracing::Level) -> Vec<String> {
     logged().into_iter().filter(|line| line.starts_with(level.as_str())).collect()
 }

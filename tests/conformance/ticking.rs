@@ -1,4 +1,4 @@
-//! Services that tick, alone and beside whatever else they do. Paused time.
+//! Services with tickers, alone and beside a `start`. Paused time.
 
 use std::future::pending;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{Journal, failures, in_time, millis, secs, text_at};
 
-/// A journal that notes the second, too.
+/// A journal whose entries say at which second they were written.
 struct Diary {
     begun: Instant,
     journal: Journal,
@@ -25,7 +25,7 @@ impl Diary {
     }
 }
 
-/// Starts the group, stops it when this was written, and says how long that took.
+/// Starts the group, and stops it when this entry is written. Returns its report, and how long the stop took.
 async fn stopped_when(group: &mut Group, journal: &Journal, entry: &str) -> (Report, Duration) {
     let running = group.start().await.unwrap();
     journal.until(entry).await;
@@ -69,7 +69,7 @@ async fn a_service_that_only_ticks_is_ready_at_once_and_runs_until_it_is_stopped
 async fn the_last_run_is_finished_and_none_follows() {
     let journal = Journal::default();
     let mut group = Group::new();
-    // Another is due long before this one is done.
+    // The next tick is due long before this one has ended.
     group.add(Ticks { diary: Diary::of(&journal), takes: secs(24) }).stop_timeout(secs(60));
     group.configure("ticks", |spec| spec.stop_timeout(secs(30)));
     let (report, took) = stopped_when(&mut group, &journal, "ticks at 10").await;
@@ -231,7 +231,7 @@ ticks_beside!(EndedByStop {
     }
 });
 
-/// What such a service writes when it is stopped in a run of its ticker.
+/// The entries of such a service when it is stopped during a tick.
 async fn entries<S: Service>(service: impl FnOnce(Diary) -> S) -> Vec<String> {
     let journal = Journal::default();
     let mut group = Group::new();

@@ -1,5 +1,5 @@
-//! A connection that a handler has upgraded is the handler's: a `WebSocket`, or a tunnel. Both halves of it are open
-//! until the handler closes them, for as long as that takes.
+//! An upgraded connection (a `WebSocket`, a tunnel) belongs to its handler: both halves stay open until the handler
+//! closes them, however long that takes.
 
 use group::axum::Router;
 use group::axum::extract::Request;
@@ -47,7 +47,7 @@ impl Server {
         TcpStream::connect(self.running.local_addr("web").unwrap()).await.unwrap()
     }
 
-    /// Both ends of a connection that is asked for in this way.
+    /// Asks for an upgrade in this way, and returns both ends of the connection.
     async fn upgrade(&mut self, way: (&str, &str)) -> (TokioIo<Upgraded>, TcpStream) {
         let mut client = self.connect().await;
         (self.upgrade_on(&mut client, way).await, client)
@@ -64,7 +64,7 @@ impl Server {
         in_time(self.upgraded.recv()).await.expect("it is handed over")
     }
 
-    /// Waits until others, one after the other, have taken too long to ask.
+    /// Opens three idle connections, one after the other, and waits until the server has closed each.
     async fn silence(&self) {
         for _ in 0..3 {
             assert_eq!(rest(&mut self.connect().await).await, b"");
@@ -89,7 +89,7 @@ fn upgrade(request: Request, hand_over: UnboundedSender<TokioIo<Upgraded>>) -> R
     (StatusCode::SWITCHING_PROTOCOLS, [(UPGRADE, "bytes")]).into_response()
 }
 
-/// What comes from one end until it is closed.
+/// Reads from one end until it is closed.
 async fn rest(end: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut bytes = Vec::new();
     in_time(end.read_to_end(&mut bytes)).await.expect("it is closed as it should be");

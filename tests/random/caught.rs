@@ -1,4 +1,4 @@
-//! Histories that break a promise must be caught, or random scenarios prove nothing.
+//! Histories that break a promise must be caught; otherwise random scenarios prove nothing.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn good(scenario: &Scenario) -> History {
     history
 }
 
-/// This falsehood must be seen, as a breach of this promise.
+/// Falsifies a history, and expects that the check of this promise complains.
 #[track_caller]
 fn catches(scenario: &Scenario, promise: &str, falsify: impl FnOnce(&mut History)) {
     let mut history = good(scenario);
@@ -52,7 +52,7 @@ fn event(history: &History, name: &str, new: State) -> usize {
     history.events.iter().position(|(_, event)| is(event)).expect("it was told")
 }
 
-/// Lets the first happen just before the second.
+/// Moves the first entry to just before the second.
 fn earlier(history: &mut History, first: &(usize, What), second: &(usize, What)) {
     let entry = history.entries.remove(place(history, first.0, &first.1));
     let at = place(history, second.0, &second.1);

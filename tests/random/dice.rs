@@ -1,4 +1,4 @@
-//! Chance that can be repeated: `SplitMix64`, as in Java's `SplittableRandom`.
+//! Repeatable random numbers: `SplitMix64`, as in Java's `SplittableRandom`.
 
 pub(crate) struct Dice(u64);
 
@@ -19,12 +19,12 @@ impl Dice {
         self.roll() % end
     }
 
-    /// True in so many of a hundred cases.
+    /// True in this many of a hundred cases.
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// One of these; one that stands there twice is twice as likely.
+    /// One of these. One that is listed twice is twice as likely.
     pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         let at = usize::try_from(self.below(from.len() as u64)).expect("it is below a usize");
         from[at]

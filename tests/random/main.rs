@@ -1,8 +1,8 @@
 //! Random groups, played to their end and held against every promise.
 //!
-//! From one number follow a group, all that its services do and when it is asked to stop
+//! A seed determines a group, everything that its services do, and when it is asked to stop
 //! ([`scenario`]). It is played on a clock that does not wait ([`play`]), with services that write
-//! down what happens to them ([`probe`]), and what was seen is held against the promises
+//! down what happens to them ([`probe`]), and the history is checked against the promises
 //! ([`promises`]). The model check proves the pure lifecycle (`group-core/src/lifecycle/check`); here
 //! the same promises are checked on the whole group.
 //!
@@ -28,7 +28,7 @@ use crate::probe::What;
 use crate::promises::broken;
 use crate::scenario::{Scenario, simpler};
 
-/// As many as a few seconds allow.
+/// These take a few seconds.
 const SCENARIOS: u64 = 3000;
 
 #[test]
@@ -59,14 +59,14 @@ fn number<N: FromStr>(variable: &str) -> Option<N> {
     Some(value.parse().unwrap_or_else(|_| panic!("{variable} is `{value}`, and no number")))
 }
 
-/// Plays a scenario. The error is in which ways it broke a promise.
+/// Plays a scenario. The error lists the promises that it broke.
 fn judged(scenario: &Scenario) -> Result<History, Vec<String>> {
     let history = play(scenario).map_err(|error| vec![error])?;
     let complaints = broken(&history);
     if complaints.is_empty() { Ok(history) } else { Err(complaints) }
 }
 
-/// All that is needed to see why a seed fails, with the simplest scenario that still does.
+/// The message about a seed that fails, with the simplest scenario that fails in the same way.
 fn verdict(seed: u64, mut scenario: Scenario, mut complaints: Vec<String>) -> String {
     let first = complaints.join("\n  ");
     let promise = promise(&complaints);

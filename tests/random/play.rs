@@ -22,7 +22,7 @@ const FOR_EVER: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct History {
     pub(crate) scenario: Scenario,
     pub(crate) entries: Vec<Entry>,
-    /// Empty if no service was ever reached, through which to see the group.
+    /// Empty if no service was reached: the group can be watched only through one.
     pub(crate) events: Vec<(Duration, Event)>,
     pub(crate) reloads: Vec<Reload>,
     /// Whether the group was stopping already when the first service was reached.
@@ -33,13 +33,13 @@ pub(crate) struct History {
     pub(crate) came_up: Option<bool>,
     /// `None` if the group was dropped before anything could be seen of it.
     pub(crate) report: Option<Told>,
-    /// When the report was there; then, how many entries, and how many tasks.
+    /// When the report came, and how many entries and tasks there were then.
     pub(crate) ended: Duration,
     pub(crate) entries_at_end: usize,
     pub(crate) tasks_at_end: usize,
 }
 
-/// For a person who looks for what went wrong.
+/// For the person who looks into a failure.
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Entry { at, who, what } in &self.entries {
@@ -136,14 +136,14 @@ pub(crate) fn play(scenario: &Scenario) -> Result<History, String> {
         runtime.block_on(async {
             let stage = Stage::new(scenario);
             let seen = timeout(FOR_EVER, perform(&stage)).await;
-            let entries = stage.entries.lock().unwrap().clone();
+            let entries = stage.journal.entries();
             seen.map_err(|_| format!("the report never comes, after {entries:?}"))
         })
     }));
     played.unwrap_or_else(|panic| Err(format!("the group itself panics: {:?}", panic.downcast_ref::<String>())))
 }
 
-/// What came of a group, and how.
+/// How a group ended.
 #[derive(Default)]
 struct End {
     report: Option<Report>,
@@ -154,20 +154,20 @@ struct End {
 async fn perform(stage: &Arc<Stage>) -> History {
     let End { report, came_up, asked } = end(stage).await;
     let ended = stage.now();
-    let entries_at_end = stage.entries.lock().unwrap().len();
+    let entries_at_end = stage.journal.entries().len();
     let witness = stage.witness.get();
     let others = witness.map(|witness| std::mem::take(&mut *witness.others.lock().unwrap())).unwrap_or_default();
     let tasks_at_end = alive() - others.iter().filter(|other| !other.is_finished()).count();
     for other in others {
         other.await.expect("it only watches");
     }
-    // What were left behind could still act.
+    // A task that was left behind would act in this time.
     sleep(Duration::from_secs(60 * 60)).await;
     History {
         scenario: stage.scenario.clone(),
-        entries: stage.entries.lock().unwrap().clone(),
-        events: stage.events.lock().unwrap().clone(),
-        reloads: stage.reloads.lock().unwrap().clone(),
+        entries: stage.journal.entries(),
+        events: stage.events.entries(),
+        reloads: stage.reloads.entries(),
         late: witness.is_some_and(|witness| witness.late),
         asked,
         came_up,
@@ -205,7 +205,7 @@ async fn end(stage: &Arc<Stage>) -> End {
     to_the_end(started, due, stage).await
 }
 
-/// Asks for the stop; to drop what runs is not done here.
+/// Asks for the stop. A drop of the running group is left to the caller.
 fn ask(stage: &Stage, handle: &Handle) {
     match stage.scenario.ask.how {
         How::Stop => handle.stop(),
@@ -214,7 +214,7 @@ fn ask(stage: &Stage, handle: &Handle) {
     }
 }
 
-/// What comes after `Group::start`, whatever that returned.
+/// Goes on after `Group::start`, whatever that returned.
 async fn to_the_end(started: Result<Running, StartError>, due: impl Future<Output = ()> + Unpin, stage: &Stage) -> End {
     let running = match started {
         Ok(running) => running,
@@ -229,7 +229,7 @@ async fn to_the_end(started: Result<Running, StartError>, due: impl Future<Outpu
             let asked = Some(stage.now());
             ask(stage, &handle);
             if stage.scenario.ask.how == How::Drop {
-                // What waited held the running group, so that this drops it.
+                // The old future holds the running group, and this drops it.
                 ended = Box::pin(async move { handle.wait().await });
             }
             (ended.await, asked)
@@ -238,7 +238,7 @@ async fn to_the_end(started: Result<Running, StartError>, due: impl Future<Outpu
     End { report: Some(report), came_up: Some(true), asked }
 }
 
-/// The report of a group of which nobody kept anything, if a service was reached that did.
+/// The report of a group that was dropped, through the handle of a service, if one was reached.
 async fn unseen(stage: &Stage) -> Option<Report> {
     for _ in 0..100 {
         match stage.witness.get() {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use group::{Absent, BoxError, Context, Event, Events, Group, Handle, Ready, ReloadError, Service, Shutdown, Spec};
+use test_support::Journal;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -34,14 +35,14 @@ pub(crate) enum What {
     DropsReady,
     /// It heard that it is to stop.
     Asked,
-    /// `start` is about to return well.
+    /// `start` is about to return `Ok`.
     Returns,
     /// `start` is over: it returned, panicked or was dropped.
     StartOver,
     Spawns,
     /// What `start` has spawned is over.
     ChildOver,
-    /// It asks for so much time.
+    /// It asks for this much time.
     Extends(Duration),
     Reloads,
     /// `reload` is over: it returned, panicked or was dropped.
@@ -55,14 +56,14 @@ pub(crate) enum What {
     ValueDropped,
 }
 
-/// Where a scenario is played, and written down.
+/// A scenario that is played, and everything that is written down of it.
 pub(crate) struct Stage {
     pub(crate) scenario: Scenario,
     begun: Instant,
-    pub(crate) entries: Mutex<Vec<Entry>>,
-    pub(crate) events: Arc<Mutex<Vec<(Duration, Event)>>>,
-    pub(crate) reloads: Mutex<Vec<Reload>>,
-    /// From when the first service begins.
+    pub(crate) journal: Journal<Entry>,
+    pub(crate) events: Journal<(Duration, Event)>,
+    pub(crate) reloads: Journal<Reload>,
+    /// Set when the first service begins.
     pub(crate) witness: OnceLock<Witness>,
 }
 
@@ -71,7 +72,7 @@ pub(crate) struct Witness {
     pub(crate) handle: Handle,
     /// Whether the group was stopping already when the first service was reached.
     pub(crate) late: bool,
-    /// Those who write the events down, and who ask for reloads.
+    /// The tasks that write down the events, and that ask for reloads.
     pub(crate) others: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -82,7 +83,7 @@ pub(crate) struct Reload {
     pub(crate) over: Duration,
     /// Whether the group was not stopping.
     pub(crate) was_done: bool,
-    /// Of those who failed, and of nobody else.
+    /// The failures: of which service, and with which words.
     pub(crate) failed: Vec<(Option<usize>, String)>,
 }
 
@@ -91,9 +92,9 @@ impl Stage {
         Arc::new(Self {
             scenario: scenario.clone(),
             begun: Instant::now(),
-            entries: Mutex::default(),
-            events: Arc::default(),
-            reloads: Mutex::default(),
+            journal: Journal::default(),
+            events: Journal::default(),
+            reloads: Journal::default(),
             witness: OnceLock::new(),
         })
     }
@@ -119,14 +120,14 @@ impl Stage {
 
     fn write(&self, who: usize, what: What) {
         let at = self.now();
-        self.entries.lock().unwrap().push(Entry { at, who, what });
+        self.journal.write(Entry { at, who, what });
     }
 
     /// Only a service can see its group before it is ready.
     fn watch(self: &Arc<Self>, cx: &Context) {
         self.witness.get_or_init(|| {
             let handle = cx.handle();
-            let mut others = vec![tokio::spawn(record(handle.events(), Arc::clone(&self.events), self.begun))];
+            let mut others = vec![tokio::spawn(record(handle.events(), self.events.clone(), self.begun))];
             let reload = |&when| tokio::spawn(reload(Arc::clone(self), handle.clone(), when));
             others.extend(self.scenario.reloads.iter().map(reload));
             Witness { late: handle.is_stopping(), others: Mutex::new(others), handle }
@@ -156,12 +157,12 @@ async fn reload(stage: Arc<Stage>, handle: Handle, when: When) {
     };
     let failed = failed.iter().map(|failure| (failure.service().map(id), failure.error().to_string())).collect();
     let was_done = !matches!(result, Err(ReloadError::Stopping));
-    stage.reloads.lock().unwrap().push(Reload { asked, over: stage.now(), was_done, failed });
+    stage.reloads.write(Reload { asked, over: stage.now(), was_done, failed });
 }
 
-async fn record(mut events: Events, into: Arc<Mutex<Vec<(Duration, Event)>>>, begun: Instant) {
+async fn record(mut events: Events, into: Journal<(Duration, Event)>, begun: Instant) {
     while let Some(event) = events.recv().await {
-        into.lock().unwrap().push((begun.elapsed(), event));
+        into.write((begun.elapsed(), event));
     }
 }
 
@@ -174,15 +175,15 @@ impl Drop for Provided {
     }
 }
 
-/// A service from when it is there until it is dropped.
+/// One service, from its construction to its drop.
 struct Probe {
     stage: Arc<Stage>,
     id: usize,
     starts: AtomicU32,
     reloads: AtomicU32,
-    /// With which it asks for more time.
+    /// Used to ask for more time.
     extends: OnceLock<Shutdown>,
-    /// Its hook has run, which `start` hears if nothing else tells it.
+    /// Notified when its hook has run. A `start` without a `Shutdown` waits for this.
     released: Notify,
 }
 
@@ -244,7 +245,7 @@ impl Probe {
             self.write(What::Ready);
             ready.fire();
         }
-        // What comes up once must return for others to start, also when it is started again.
+        // A `Once` must return before others can start, also when it is started again.
         if self.starts.load(Ordering::Relaxed) <= life.faulty_starts || life.run.then == Act::Return {
             self.pass("run", life.run).await?;
         }
@@ -294,7 +295,7 @@ async fn child(over: Over, start: u32, step: Step, shutdown: Option<Shutdown>) -
     let runs = async {
         match pass(stage, *id, &place, step).await {
             Break(result) => result,
-            // It ends when it is told to, or by itself if nobody can.
+            // With a `Shutdown` it ends when it is asked to, and otherwise by itself.
             Continue(()) if shutdown.is_some() => pending().await,
             Continue(()) => Ok(()),
         }

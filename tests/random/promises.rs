@@ -1,4 +1,4 @@
-//! The promises of `docs/design.md`, section 4, held against what was seen of one group.
+//! Checks the history of one group against the promises of `docs/design.md`, section 4.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::play::{Failed, History, Told, ToldOf, id};
 use crate::probe::{Entry, Reload, What};
 use crate::scenario::{Again, Hears, How, Life};
 
-/// Everything in which this history breaks a promise, each with the promise's name.
+/// Each way in which this history breaks a promise, with the name of the promise.
 pub(crate) fn broken(history: &History) -> Vec<String> {
     let seen = Seen::new(history);
     let mut broken = Vec::new();
@@ -47,7 +47,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// A history, and what follows from it.
 struct Seen<'a> {
     history: &'a History,
-    /// When the group began to stop, and from when on turns no longer count.
+    /// When the group began to stop, and when services are no longer stopped in turn.
     stopping: Duration,
     deadline: Duration,
     /// The services as the report orders them, each at its place in the scenario.
@@ -74,7 +74,7 @@ impl<'a> Seen<'a> {
         self.history.scenario.schedule == Schedule::Strict
     }
 
-    /// What happened to this service, each with its place in the whole.
+    /// The entries of this service, each with its place in the history.
     fn of(&self, who: usize) -> impl Iterator<Item = (usize, &'a Entry)> {
         self.history.entries.iter().enumerate().filter(move |(_, entry)| entry.who == who)
     }
@@ -113,7 +113,7 @@ impl<'a> Seen<'a> {
         })
     }
 
-    /// Where among the events this service was first told to be in one of these.
+    /// The place among the events at which this service was first in one of these states.
     fn state(&self, who: usize, states: &[State]) -> Option<usize> {
         self.states().find(|&(_, it, state)| it == who && states.contains(&state)).map(|(at, ..)| at)
     }
@@ -127,7 +127,7 @@ impl<'a> Seen<'a> {
         !self.history.events.is_empty() && !self.history.late
     }
 
-    /// What this service comes after, and whether it cannot do without.
+    /// The services that this one comes after, and whether it requires them.
     fn needs(&self, who: usize) -> Vec<(usize, bool)> {
         let mut needs: Vec<_> = self.life(who).after.iter().map(|need| (need.on, need.required)).collect();
         if self.is_strict() {
@@ -137,7 +137,7 @@ impl<'a> Seen<'a> {
         needs
     }
 
-    /// What comes after this service.
+    /// The services that come after this one.
     fn holders(&self, who: usize) -> Vec<usize> {
         self.lives().map(|(it, _)| it).filter(|&it| self.needs(it).iter().any(|&(on, _)| on == who)).collect()
     }
@@ -152,8 +152,8 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// From the request to stop until turns no longer count: what the last grace, aborts and the exit
-/// leave.
+/// The time from the request to stop until services are no longer stopped in turn: the whole time
+/// less that for the last grace, for aborts and for the exit.
 fn deadline(total: Duration) -> Duration {
     total.saturating_sub(last_grace(total)).saturating_sub(2 * abort(total))
 }
@@ -166,8 +166,8 @@ fn abort(total: Duration) -> Duration {
     (total / 20).min(Duration::from_millis(50))
 }
 
-/// Promise 1: a service is built only when all that it needs is ready, and what it could do without
-/// is settled.
+/// Promise 1: a service is built only when every service that it requires is ready, and every
+/// optional one has become ready or failed.
 fn order_at_start(seen: &Seen, complaints: &mut Complaints) {
     for (who, _) in seen.lives() {
         let Some((begins, entry)) = seen.begins(who) else { continue };
@@ -188,7 +188,7 @@ fn order_at_start(seen: &Seen, complaints: &mut Complaints) {
         }
         match seen.state(who, &[State::Building]) {
             Some(building) => settled_before(seen, who, building, &needs, complaints),
-            // It was launched before a service was there to see it.
+            // It was launched before any service could watch the events.
             None if seen.is_whole() && !needs.is_empty() => complaints.push(format!("s{who} begins without an event")),
             None => {}
         }
@@ -243,13 +243,13 @@ fn exactly_once(seen: &Seen, complaints: &mut Complaints) {
     for (who, life) in seen.lives() {
         let (built, stops) = (seen.is_built(who), seen.count(who, &What::Stops));
         let aborted = seen.told(who).is_some_and(|told| matches!(told.ending, Ending::Aborted | Ending::Abandoned));
-        // What has no time to stop is dropped, and that is all.
+        // A service without time to stop is only dropped.
         let has_time = life.stop_timeout.is_none_or(|limit| !limit.is_zero());
         let least = usize::from(built && has_time && life.stop.is_some() && !aborted);
         if stops < least || stops > usize::from(built && has_time) {
             complaints.push(format!("the hook of s{who} ran {stops} times (built: {built}, aborted: {aborted})"));
         }
-        // What was given as a value is there, whether it was its turn or not.
+        // A service that was added as a value exists, even if its turn never came.
         let (there, dropped) = (built || life.build.is_none(), seen.count(who, &What::Dropped));
         if dropped != usize::from(there) {
             complaints.push(format!("s{who} was dropped {dropped} times (there: {there})"));
@@ -271,7 +271,7 @@ fn exactly_once(seen: &Seen, complaints: &mut Complaints) {
     }
 }
 
-/// The table of section 4: `start`, with what it has spawned, is over before the hook runs, if `start` can hear.
+/// Section 4: `start` and the tasks that it spawned are over before the hook runs, if `start` takes a `Shutdown`.
 fn told_as_it_can_hear_it(seen: &Seen, complaints: &mut Complaints) {
     for (who, life) in seen.lives() {
         let Some((stops, _)) = seen.first(who, |what| *what == What::Stops) else { continue };
@@ -293,7 +293,7 @@ fn told_as_it_can_hear_it(seen: &Seen, complaints: &mut Complaints) {
     }
 }
 
-/// Promise 3: a group that stops builds nothing any more, and one is up only when all of it is.
+/// Promise 3: a group that stops builds nothing any more, and a group is up only when all its services are.
 fn all_or_nothing(seen: &Seen, complaints: &mut Complaints) {
     let stopping = seen.group(|event| matches!(event, Event::GroupStopping(_)));
     let ready = seen.group(|event| *event == Event::GroupReady);
@@ -345,7 +345,7 @@ fn bounded(seen: &Seen, complaints: &mut Complaints) {
     }
 }
 
-/// Until when a service has time, that had it until then. To ask at the last moment may be too late.
+/// The deadline of a service, moved by its requests for more time. A request at the last moment may be too late.
 fn extended<'a>(until: Duration, entries: impl Iterator<Item = &'a Entry>) -> Duration {
     entries.fold(until, |until, entry| match entry.what {
         What::Extends(by) if entry.at < until => until.max(entry.at.saturating_add(by)),
@@ -353,11 +353,11 @@ fn extended<'a>(until: Duration, entries: impl Iterator<Item = &'a Entry>) -> Du
     })
 }
 
-/// Promise 3: a start is given up only past its limit, and past the time for which the service asked since.
+/// Promise 3: a start is given up only after its limit, and after the time that the service asked for.
 fn patient(seen: &Seen, complaints: &mut Complaints) {
     for failed in seen.failures().iter().filter(|failed| failed.words.starts_with("it is not ready after")) {
         let Some(who) = failed.who else { continue };
-        // To build it is of its first start.
+        // The build counts as part of the first start.
         let last = seen.of(who).filter(|(_, entry)| entry.what == What::Starts).last();
         let starts = if seen.count(who, &What::Starts) > 1 { last } else { seen.begins(who) };
         let Some((from, starts)) = starts else { continue };
@@ -401,11 +401,11 @@ fn nothing_lost_in_silence(seen: &Seen, complaints: &mut Complaints) {
         let blamed = seen.failures().iter().any(|failed| failed.who == Some(who));
         let turn = seen.told(who).and_then(|told| told.stop_asked);
         let before_its_turn = |entry: &Entry| turn.is_none_or(|turn| entry.at < turn);
-        // What `start` returns, if it does so at once, says more than a `Ready` that went with it.
+        // If `start` returns at the same moment, its result is reported, not the `Ready` that was dropped with it.
         let returns = |at| seen.of(who).any(|(_, entry)| entry.at == at && entry.what == What::StartOver);
         let fails = |entry: &Entry| match entry.what {
             What::DropsReady => !returns(entry.at),
-            // What it has spawned may go on.
+            // A task that it spawned may run on.
             What::Returns => life.role == Role::Daemon && life.child.is_none(),
             _ => false,
         };
@@ -424,7 +424,7 @@ fn the_cause<'a>(seen: &Seen<'a>) -> Option<&'a Failed> {
     seen.failures().iter().find(|failed| failed.fatal)
 }
 
-/// What the group says in its own words.
+/// Parts of messages that the group words itself.
 const OWN_WORDS: [&str; 9] = [
     "it ended before it was ready",
     "ended unexpectedly: it should run until it is stopped",
@@ -440,7 +440,7 @@ const NOT_RELOADED: &str = "it has not reloaded after";
 const STOPPED_LATE: &str = "(stop_timeout), so it was aborted";
 const DEADLINE: &str = "the time to stop is almost up";
 
-/// Promise 3: the report accuses nobody of what it did not do, and says how bad it is.
+/// Promise 3: the report blames no service for what it did not do, and says whether a failure is fatal.
 fn nothing_invented(seen: &Seen, complaints: &mut Complaints) {
     for failed in seen.failures() {
         let own = |what: &What| matches!(what, What::Fault(words) if failed.words.contains(words));
@@ -449,7 +449,7 @@ fn nothing_invented(seen: &Seen, complaints: &mut Complaints) {
             complaints.push(format!("nothing is like {failed:?}"));
         }
         let Some(life) = failed.who.map(|who| seen.life(who)) else { continue };
-        // Of several failures at once, one is told as the service's, and the others beside it.
+        // Of several failures at once, one is reported as the service's, and the others beside it.
         let is_beside = life.child.is_some() && seen.failures().iter().filter(|it| it.who == failed.who).count() > 1;
         let is_right = if is_reload(failed) {
             !failed.fatal
@@ -508,7 +508,7 @@ fn the_outcome_is_that_of_the_first_cause(seen: &Seen, complaints: &mut Complain
     }
 }
 
-/// The codes with which a clean end may be told. One that was asked for as the group ended may have come too late.
+/// The exit codes that a clean end may have. A code that was asked for as the group ended may have come too late.
 fn clean_codes(seen: &Seen, stopped_by: Option<&StopReason>) -> RangeInclusive<u8> {
     match (seen.history.scenario.ask.how, seen.history.asked) {
         (How::Exit(code), Some(asked)) if asked < seen.history.ended || stopped_by == Some(&StopReason::Asked) => {
@@ -519,7 +519,7 @@ fn clean_codes(seen: &Seen, stopped_by: Option<&StopReason>) -> RangeInclusive<u
     }
 }
 
-/// What is ready is reloaded, in start order, one at a time, while the group is up.
+/// Services that are ready are reloaded, in start order, one at a time, while the group is up.
 fn reload(seen: &Seen, complaints: &mut Complaints) {
     let mut runs: Option<usize> = None;
     let mut last: Option<usize> = None;
@@ -564,14 +564,14 @@ fn reload(seen: &Seen, complaints: &mut Complaints) {
     }
 }
 
-/// Whether the group is up, and the service ready, as far as it can know: what has ended in this very moment
-/// may not have been heard of.
+/// True if the group is up and the service ready, as far as the group can know: it may not have noticed an end
+/// in this very moment.
 fn is_up(seen: &Seen, at: usize, reloads: &Entry) -> bool {
     let before = |what: What| seen.of(reloads.who).filter(|(place, entry)| *place < at && entry.what == what).last();
     let Some((starts, _)) = before(What::Starts) else { return false };
     let life = seen.life(reloads.who);
     let is_ready = !life.takes_ready || before(What::Ready).is_some_and(|(ready, _)| ready > starts);
-    // What it has spawned is of its life, too.
+    // The tasks that it spawned are part of its life.
     let ended = [What::StartOver, What::ChildOver].map(before);
     let goes_on = life.child.is_some() && ended[1].is_none_or(|(over, _)| over < starts);
     let has_ended = ended[0].is_some_and(|(over, _)| over > starts)
@@ -582,7 +582,7 @@ fn is_up(seen: &Seen, at: usize, reloads: &Entry) -> bool {
     is_group_up && is_ready && !has_ended && reloads.at <= seen.stopping
 }
 
-/// Whether this service was ready all the while. One that was too late for that may run all the same.
+/// True if this service was ready all the while. A service that was given up as too late may still run.
 fn is_steady(seen: &Seen, who: usize, request: &Reload) -> bool {
     let ready = if seen.life(who).takes_ready { What::Ready } else { What::Starts };
     let was_ready = seen.first(who, |what| *what == ready).is_some_and(|(_, entry)| entry.at < request.asked);
@@ -590,7 +590,7 @@ fn is_steady(seen: &Seen, who: usize, request: &Reload) -> bool {
     was_ready && !ended && seen.failures().iter().all(|failed| failed.who != Some(who) || is_reload(failed))
 }
 
-/// Promise 8: nothing is left of a group that is over.
+/// Promise 8: a group that has ended leaves nothing behind.
 fn no_leak(seen: &Seen, complaints: &mut Complaints) {
     let history = seen.history;
     if history.tasks_at_end > 0 {
@@ -606,7 +606,7 @@ fn no_leak(seen: &Seen, complaints: &mut Complaints) {
     }
 }
 
-/// The events of a group and its services are in the order of a life.
+/// The events of a group and of its services come in an order that a life can have.
 fn events(seen: &Seen, complaints: &mut Complaints) {
     let events: Vec<&Event> = seen.history.events.iter().map(|(_, event)| event).collect();
     if events.is_empty() {
@@ -640,7 +640,7 @@ fn events(seen: &Seen, complaints: &mut Complaints) {
     }
 }
 
-/// Whether a service in one state may be in the other next.
+/// True if the one state may follow the other.
 fn follows(from: State, to: State) -> bool {
     use State::{Building, Completed, Failed, Gone, Ready, Restarting, Starting, Stopping, Waiting};
     match from {

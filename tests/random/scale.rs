@@ -1,4 +1,4 @@
-//! Many services. No test may look at real time, so what is counted is work.
+//! Many services. Real time would make a test unreliable, so work is counted.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use group::{BoxError, Context, Event, Group, Schedule, Service};
 
-/// What all services of one group did together.
+/// Counts over all services of one group.
 #[derive(Debug, Default)]
 struct Work {
     starts: AtomicUsize,
@@ -42,7 +42,7 @@ impl Drop for One {
     }
 }
 
-/// How often each service was polled in its `start`, and the group's events of its stop.
+/// How often the services were polled in `start`, and how many events the stop had.
 async fn work(services: usize, schedule: Schedule) -> (usize, usize) {
     let work = Arc::new(Work::default());
     let mut group = Group::new();

@@ -1,4 +1,4 @@
-//! What one random group looks like, and what will happen to it.
+//! A random group, and everything that will happen to it.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(crate) struct Scenario {
     pub(crate) ask: Ask,
     /// When it is asked to reload.
     pub(crate) reloads: Vec<When>,
-    /// As they are declared.
+    /// In the order of their declaration.
     pub(crate) services: Vec<Life>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Ask {
     pub(crate) when: When,
 }
 
-/// So long after the group began, and so many turns of the scheduler later.
+/// This long after the group began, and this many turns of the scheduler later.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct When {
     pub(crate) at: Duration,
@@ -61,13 +61,13 @@ pub(crate) struct Life {
     pub(crate) takes_ready: bool,
     pub(crate) start: Step,
     pub(crate) run: Step,
-    /// From when it has heard that it is to stop.
+    /// From the moment at which it is asked to stop.
     pub(crate) asked: Step,
-    /// What each `start` spawns, and which hears of the stop if that does. `None`: it spawns nothing.
+    /// The task that each `start` spawns; it takes a `Shutdown` if `start` does. `None`: it spawns nothing.
     pub(crate) child: Option<Step>,
     /// `None`: it cannot reload.
     pub(crate) reload: Option<Step>,
-    /// Only so many starts go wrong; later ones run until they are stopped.
+    /// Only this many starts go wrong; later ones run until they are stopped.
     pub(crate) faulty_starts: u32,
     pub(crate) drop_panics: bool,
 }
@@ -82,7 +82,7 @@ pub(crate) struct Need {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Again {
     Never,
-    /// After a failure; so often, after at most so long.
+    /// After a failure; this often, and after at most this long.
     OnFailure(usize, Duration),
     Always(usize, Duration),
 }
@@ -99,7 +99,7 @@ pub(crate) enum Hears {
 /// A stretch of a life: it takes some time, then something happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Step {
-    /// For how long it asks at its beginning, if that is a time and `start` hears.
+    /// The time that it asks for at its beginning, if any, and if `start` takes a `Shutdown`.
     pub(crate) extends: Duration,
     pub(crate) yields: u64,
     pub(crate) takes: Duration,
@@ -110,7 +110,7 @@ pub(crate) struct Step {
 pub(crate) enum Act {
     /// What comes next.
     Go,
-    /// `start` returns, and well.
+    /// `start` returns `Ok`.
     Return,
     /// The `Ready` is dropped unfired, and `start` goes on.
     DropReady,
@@ -145,7 +145,7 @@ impl Life {
         drop_panics: false,
     };
 
-    /// The steps that it has, to look at or to change.
+    /// All its steps.
     pub(crate) fn steps(&mut self) -> impl Iterator<Item = &mut Step> {
         let always = [&mut self.start, &mut self.run, &mut self.asked];
         let others = [&mut self.build, &mut self.stop, &mut self.child, &mut self.reload];
@@ -202,13 +202,13 @@ const LATE: Duration = Duration::from_secs(200);
 impl Scenario {
     pub(crate) fn of(seed: u64) -> Self {
         let dice = &mut Dice::new(seed);
-        // Times of few, of many or of very different lengths: they meet, or they do not.
+        // Times of few, of many or of very different lengths, so that they sometimes coincide.
         let scale = dice.pick(&[1, 1, 3, 50, 1000]);
         let trouble = dice.pick(&[0, 4, 12, 40]);
         let mut maker = Maker { dice, scale, trouble };
         Self {
             schedule: maker.dice.pick(&[Schedule::Strict, Schedule::Graph]),
-            // In whole milliseconds its shares are, too, down to a twentieth.
+            // A multiple of 20 ms, so that its shares, down to a twentieth, are whole milliseconds.
             stop_timeout: maker.dice.pick(&[ms(20), ms(60), ms(400), ms(1000), ms(5000), ms(25_000)]),
             ask: maker.ask(),
             reloads: maker.reloads(),
@@ -220,7 +220,7 @@ impl Scenario {
 struct Maker<'a> {
     dice: &'a mut Dice,
     scale: u64,
-    /// How many of a hundred steps go wrong.
+    /// This many of a hundred steps go wrong.
     trouble: u64,
 }
 
@@ -252,7 +252,7 @@ impl Maker<'_> {
     fn services(&mut self) -> Vec<Life> {
         let number = usize::try_from(self.dice.below(13)).expect("it is small");
         let density = self.dice.pick(&[0, 10, 30, 70]);
-        // Edges lead from left to right in here, so there is no cycle, and in any direction as declared.
+        // Edges lead from left to right here, so there is no cycle; the order of declaration is shuffled.
         let mut ranks: Vec<usize> = (0..number).collect();
         self.dice.shuffle(&mut ranks);
         let mut services: Vec<Life> = (0..number).map(|_| self.life()).collect();
@@ -292,9 +292,9 @@ impl Maker<'_> {
         }
     }
 
-    /// What is started again whenever it ended can neither be done nor end the group. A wait has a random
-    /// part, which would change who is first of two that meet: so it is so short that there is none, and the
-    /// clock makes a millisecond of it.
+    /// A `Once` and a `Main` cannot always be started again. A wait has a random part, which would decide the
+    /// order of two events at one moment. A wait of a nanosecond has none, and the clock rounds it up to a
+    /// millisecond.
     fn again(&mut self, role: Role) -> Again {
         let max = usize::try_from(self.dice.below(4)).expect("it is small");
         let wait = self.dice.pick(&[Duration::ZERO, Duration::from_nanos(1)]);
@@ -321,7 +321,7 @@ impl Maker<'_> {
         Step { extends, yields: self.dice.pick(&[0, 0, 1, 3]), takes, then }
     }
 
-    /// What a service of this role should do, with some trouble.
+    /// The proper behaviour of a service of this role, with some trouble.
     fn run(&mut self, role: Role) -> Step {
         let step = self.step(&[Act::Fail, Act::Panic, Act::Return]);
         let returns = match role {
@@ -337,7 +337,7 @@ impl Maker<'_> {
     }
 }
 
-/// Scenarios that are a little simpler, the simplest first: for the one that goes wrong.
+/// Scenarios that are a little simpler than one that fails, the simplest first.
 pub(crate) fn simpler(scenario: &Scenario) -> Vec<Scenario> {
     let mut found: Vec<Scenario> = (0..scenario.services.len()).map(|id| without(scenario, id)).collect();
     let mut change = |change: &dyn Fn(&mut Scenario)| {

@@ -1,4 +1,4 @@
-//! Groups on several threads at once: who has news, and who has the driver in hand, must not miss each other.
+//! Groups on several threads at once: no news may be missed while another thread runs the driver.
 
 use std::thread;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use crate::dice::Dice;
 
-/// As many as a few seconds allow.
+/// These take a few seconds.
 const GROUPS: u64 = 1000;
 
-/// Whom everybody has missed, the group finds when it looks at the clock, which it does after five seconds.
+/// The group notices missed news when it looks at the clock, after five seconds; this is shorter.
 const MISSED: Duration = Duration::from_secs(4);
 
 async fn polite(shutdown: Shutdown) {
@@ -73,7 +73,7 @@ fn random(dice: &mut Dice) -> Group {
     group
 }
 
-/// Stops it from here, from another thread, or by nobody's wish.
+/// Stops it from here, from another thread, or by a drop.
 async fn started_and_stopped(mut group: Group, from: u64) -> Report {
     match (group.start().await, from) {
         (Err(error), _) => error.into_report(),

@@ -1,4 +1,4 @@
-//! Calls from one service of a group to another: through memory, or to where that one runs.
+//! Calls from one service of a group to another: in memory, or to a process that runs elsewhere.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
@@ -83,7 +83,7 @@ impl Setting {
         Self { shop, client, running, elsewhere }
     }
 
-    /// Stops cleanly, and says what was survived.
+    /// Stops cleanly, and returns the failures that the group survived.
     async fn stop(self) -> Vec<Failure> {
         drop(self.client);
         let mut survived = Vec::new();
@@ -108,7 +108,7 @@ fn url(elsewhere: &Running) -> String {
     format!("http://{}", elsewhere.local_addr("inventory").expect("it listens"))
 }
 
-/// The same caller both ways, and what was survived.
+/// Tries the same caller in both ways, and returns the failures that the groups survived.
 async fn both_ways(test: impl Fn(Shop, Client) -> BoxFuture<'static, ()>) -> Vec<Failure> {
     let mut survived = Vec::new();
     for setting in [Setting::in_process().await, Setting::remote().await] {
@@ -164,7 +164,7 @@ async fn streams_go_both_ways_at_once() {
                 sender.send(item("a", count)).await.expect("is taken");
                 assert_eq!(echo.message().await.expect("comes"), Some(item("a", count)));
             }
-            // More than fits into the caller's channel, and nobody reads the answers meanwhile.
+            // More than fits into the caller's channel, while the answers are not read.
             for count in 0..10 {
                 sender.send(item("b", count)).await.expect("is taken");
             }
@@ -291,8 +291,8 @@ async fn inventory_stops(mut events: Events) {
     while events.recv().await.expect("it stops") != stops {}
 }
 
-/// A call that no service of the group makes: nothing orders it, so it is the traffic of the one that
-/// answers.
+/// No service of the group makes this call, so no edge orders it: the service that answers drains it
+/// like any other request.
 #[tokio::test]
 async fn a_call_from_nowhere_is_drained() {
     let Setting { shop, mut client, running, .. } = Setting::in_process().await;
@@ -427,13 +427,13 @@ async fn a_remote_that_is_away_for_a_while_is_found_again() {
     let mut group = Group::new();
     group.provide(shop).add_type::<Inventory>().configure("inventory", |spec| spec.grpc(address));
     let second = group.start().await.expect("it starts again");
-    // The first attempt may still be that of before.
+    // The first attempt may still use the old connection.
     while client.stock(item("nuts", 0)).await.is_err() {}
     assert!(running.stop().await.is_clean());
     assert!(second.stop().await.is_clean());
 }
 
-/// What a group says that cannot be started.
+/// The messages of a group with an invalid setup.
 async fn said(group: &mut Group) -> Vec<String> {
     let error = group.start().await.expect_err("the group is wrong");
     assert_eq!(error.report().exit_code(), 78);
@@ -480,7 +480,7 @@ async fn what_is_wrong_is_said_before_anything_starts() {
     has(&said(&mut group).await, "`inventory` has both `http` and `grpc`: one address serves both, so keep `http`");
 }
 
-/// What runs elsewhere is no part of the order, and what starts after it can start.
+/// A service that runs elsewhere is not in the order, and does not hold up those that start after it.
 #[tokio::test]
 async fn a_remote_service_is_left_out() {
     let mut group = Group::new();

@@ -163,7 +163,7 @@ async fn a_panic_is_internal_and_the_connection_lives() {
     assert!(running.stop().await.is_clean());
 }
 
-/// tonic's client has a clock of its own, so the header is written by hand.
+/// The header is written by hand, because tonic's client would enforce a timeout itself.
 #[tokio::test]
 async fn a_deadline_is_kept_by_the_server() {
     let shop = Shop::default();

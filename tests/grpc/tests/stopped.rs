@@ -1,4 +1,4 @@
-//! A process that is told to stop in the midst of calls.
+//! A process that is asked to stop while calls are in flight.
 
 use grpc_tests::item;
 use grpc_tests::proto::inventory_client::InventoryClient;
@@ -40,13 +40,13 @@ async fn a_signal_in_mid_stream_cuts_nothing_off() {
 
     shop.signal("TERM");
 
-    // The stream of the server ends by itself, whole: each number once.
+    // The stream from the server ends by itself, and is complete: each number once.
     let mut last = 1;
     while let Some(next) = counts.message().await.expect("is not cut") {
         assert_eq!(next.count, last + 1);
         last = next.count;
     }
-    // That of the client goes on as long as it wants.
+    // The stream from the client goes on for as long as the client wants.
     for count in 2..10 {
         sender.send(item("a", count)).await.expect("is taken");
         assert_eq!(echo.message().await.expect("comes"), Some(item("a", count)));

@@ -1,12 +1,12 @@
-//! What is said to those who misuse `grpc`, word for word, and what must compile. See `tests/ui.rs` of the
-//! workspace.
+//! The compiler errors for mistakes with `grpc`, word for word, and code that must compile. See `tests/ui.rs` of
+//! the workspace.
 
 use std::env;
 use std::process::Command;
 
 use trybuild::TestCases;
 
-/// The compiler whose words are in `tests/ui/rustc`.
+/// The compiler version whose messages are in `tests/ui/rustc`.
 const PINNED: &str = "1.95.";
 
 #[test]

@@ -1,5 +1,5 @@
-//! What a test takes and returns, and what it lacks. `tests/ui.rs` watches that it does not compile:
-//! what is a test is there for `cargo test` alone.
+//! Mistakes in what a test takes, returns and needs. `tests/ui.rs` checks that it does not compile: a
+//! test is compiled by `cargo test` only.
 
 use group::{Group, Running};
 

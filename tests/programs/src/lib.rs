@@ -19,7 +19,7 @@ pub struct Program {
     patience: Option<Sender<()>>,
 }
 
-/// Longer than any of these programs takes, so that a test fails where it would hang.
+/// Longer than any of these programs takes, so that a test fails and does not hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Kills a process after a while, unless what is returned is dropped before.
@@ -145,7 +145,7 @@ impl Program {
     #[must_use]
     pub fn end(mut self) -> Ended {
         let mut rest = (String::new(), String::new());
-        // What a program logs is little, and fits into the pipe while the other one is read.
+        // A program logs little, so that it fits into the pipe while stdout is read.
         self.stdout.read_to_string(&mut rest.0).expect("is text");
         self.stderr.read_to_string(&mut rest.1).expect("is text");
         self.printed.extend(rest.0.lines().map(str::to_owned));

@@ -9,8 +9,8 @@ fn start(way: &str) -> Program {
     Program::start(env!("CARGO_BIN_EXE_ending"), &[way], &[])
 }
 
-/// What is true of every end: the first service was stopped and dropped once, and the log's last
-/// line sums it up.
+/// Checks what is true of every end: the first service was stopped and dropped once, and the last
+/// line of the log sums it up.
 #[track_caller]
 fn check(ended: &Ended, code: i32, last_words: &str) {
     assert_eq!((ended.code, ended.signal), (Some(code), None), "{ended:#?}");
@@ -477,8 +477,8 @@ fn sighup_asks_for_a_stop_where_nothing_reloads() {
     assert_eq!(ended.logged_with("SIGHUP: stopping 2 services").len(), 1, "{ended:#?}");
 }
 
-/// A moment of the first 50 milliseconds, most of them of the first five: from this seed always the
-/// same.
+/// A moment in the first 50 milliseconds, mostly in the first five. The same seed gives the same
+/// moment.
 fn moment(seed: u64) -> Duration {
     let chance = |salt: u64| {
         let mut hasher = DefaultHasher::new();
@@ -489,8 +489,8 @@ fn moment(seed: u64) -> Duration {
     Duration::from_micros(chance(1) % within)
 }
 
-/// Whatever the moment, nothing that was started is left unstopped. Only before the first line of
-/// `main` may the signal still kill the process. `GROUP_SEED` begins with one that failed.
+/// Whenever the signal comes, every service that was started is stopped. Only before the first line
+/// of `main` may the signal kill the process. `GROUP_SEED` repeats a moment that failed.
 #[test]
 fn a_signal_at_any_moment_of_the_first_milliseconds_ends_it_in_order() {
     let first = match std::env::var("GROUP_SEED") {

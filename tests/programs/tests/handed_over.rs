@@ -1,4 +1,4 @@
-//! Listeners that a process is given and gives back: as systemd and `systemfd` do it.
+//! Listeners that are handed over to a process, and outlive it, as with systemd and `systemfd`.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -49,7 +49,7 @@ fn ask(client: &mut dyn Client) -> String {
     answer(client).1
 }
 
-/// What is given, and how to connect to it. The listener stays open here, as it does in systemd.
+/// A listener to hand over, and how to connect to it. It stays open here, as it does in systemd.
 struct Listening<'a> {
     give: &'a dyn Fn() -> OwnedFd,
     connect: &'a dyn Fn() -> Box<dyn Client>,
@@ -90,7 +90,7 @@ fn tcp() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").expect("a port is free")
 }
 
-/// A client whose patience has an end.
+/// A client with a timeout.
 fn to(listener: &TcpListener) -> Box<dyn Client> {
     let client = TcpStream::connect(listener.local_addr().expect("is bound")).expect("it listens");
     client.set_read_timeout(Some(Duration::from_secs(20))).expect("is not zero");
@@ -125,7 +125,7 @@ fn a_listener_is_passed_on_for_its_address() {
     is_passed_on(&listening, &[("GROUP_WEB__HTTP", &address)]);
 }
 
-/// The path of a socket, which is removed with this.
+/// The path of a socket. The file is removed when this is dropped.
 struct SocketPath(PathBuf);
 
 impl Drop for SocketPath {
@@ -162,7 +162,7 @@ fn a_service_that_is_started_again_takes_its_own_again() {
             let mut client = to(&other);
             send(&mut *client, "POST /fail HTTP/1.1\r\nhost: other\r\ncontent-length: 0\r\n\r\n");
             program.logs("somebody asked for it");
-            // Also who comes before it listens again.
+            // This is true also of a client that connects before the service listens again.
             assert_eq!(ask(&mut *to(&other)), program.id(), "{own}");
         }
         program.signal("TERM");

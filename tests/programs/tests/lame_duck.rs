@@ -1,4 +1,4 @@
-//! A process that is asked to stop, and serves those who still come for a while.
+//! A process that is asked to stop, and accepts requests for a while yet.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
@@ -60,7 +60,7 @@ fn the_environment_says_how_long_and_it_ends_early_when_nobody_comes() {
 
 #[test]
 fn ctrl_c_on_a_terminal_does_not_wait() {
-    // A shell that waits for it would be interrupted, too, and its code would be ours.
+    // `exec`, because a shell would be interrupted, too, and its exit code would be the one seen here.
     let command = format!("exec {PROGRAM}");
     let mut terminal = Command::new("script")
         .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])

@@ -13,7 +13,7 @@ fn ask(args: &[&str]) -> Child {
     curl.stdout(Stdio::piped()).spawn().expect("curl is installed")
 }
 
-/// What curl got.
+/// The answer that curl got.
 fn answer(curl: Child) -> (Option<i32>, String) {
     let output = curl.wait_with_output().expect("is ours to wait for");
     (output.status.code(), String::from_utf8(output.stdout).expect("is text"))

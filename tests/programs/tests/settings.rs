@@ -1,11 +1,11 @@
-//! What a program takes from its file and its environment.
+//! Settings from a program's file and its environment.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use programs::{Ended, Program};
 
-/// A directory of its own for one test, with this `group.toml`, if any.
+/// A directory for one test, with this `group.toml`, if any.
 fn directory(test: &str, toml: Option<&str>) -> PathBuf {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = fs::remove_dir_all(&directory);
@@ -20,7 +20,7 @@ fn start(directory: &Path, env: &[(&str, &str)]) -> Program {
     Program::start_in(&directory.to_string_lossy(), env!("CARGO_BIN_EXE_settings"), &[], env)
 }
 
-/// What it prints, and how it stops.
+/// Runs the program until its services are ready, and stops it.
 fn run(directory: &Path, env: &[(&str, &str)]) -> Ended {
     let mut program = start(directory, env);
     program.logs("2 services are ready");
@@ -30,7 +30,7 @@ fn run(directory: &Path, env: &[(&str, &str)]) -> Ended {
     ended
 }
 
-/// What it says when it does not start.
+/// The messages of a program that does not start.
 fn refused(directory: &Path, env: &[(&str, &str)]) -> Vec<String> {
     let ended = start(directory, env).end();
     assert_eq!(ended.code, Some(78), "{ended:#?}");

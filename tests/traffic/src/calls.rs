@@ -23,7 +23,7 @@ pub const LAST: &str = "last";
 /// Answers calls.
 #[derive(Debug)]
 pub struct Calls {
-    /// Fires when the server is asked to stop, where it does not say so itself.
+    /// Fires when the server is asked to stop, if the server does not pass that on itself.
     stop: Option<CancellationToken>,
 }
 
@@ -58,7 +58,7 @@ impl Inventory for Calls {
 
     type WatchStream = Items;
 
-    /// So many items, or fewer if the server stops: the last one says how many there were.
+    /// This many items, or fewer if the server stops. The last one says how many there were.
     async fn watch(&self, request: Request<Item>) -> Result<Response<Items>, Status> {
         take();
         let stop = match &self.stop {

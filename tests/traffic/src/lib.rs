@@ -1,4 +1,4 @@
-//! What the servers have in common.
+//! Shared by the servers.
 
 pub mod calls;
 
@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::routing::get;
 
-/// As many bytes as take several segments.
+/// Enough bytes for several TCP segments.
 pub const LONG: usize = 64 * 1024;
 
 /// How long the long answer takes.
@@ -23,7 +23,7 @@ pub fn taken() -> usize {
     TAKEN.load(Ordering::Relaxed)
 }
 
-/// Counts a request, and says so when it is the first.
+/// Counts a request, and prints when it is the first.
 fn take() {
     if TAKEN.fetch_add(1, Ordering::Relaxed) == 0 {
         println!("asked");

@@ -1,6 +1,6 @@
-//! Clients that we did not write, while the server gets SIGTERM: what reached a handler is answered. That is
-//! the server's own count of the requests that it took, against the client's of the whole answers that it got:
-//! no client says of every failed request whether the server had it.
+//! Clients that we did not write, while the server gets SIGTERM: every request that reached a handler is answered.
+//! The server counts the requests that it took, and the client the complete answers that it got; a client cannot
+//! say of every failed request whether the server had it.
 //!
 //!     RUNS=50 cargo test --release -p traffic --test clients_of_others
 
@@ -14,7 +14,7 @@ use common::{a_while, runs, taken_by};
 use programs::{Ended, Program};
 use traffic::LONG;
 
-/// How many curls ask at once, each for one kind of answer.
+/// The number of curl processes at once, each for one kind of answer.
 const CURLS: [(&str, usize); 4] = [("short", 5), ("long", LONG), ("short", 5), ("long", LONG)];
 
 /// curl could not connect.
@@ -29,7 +29,7 @@ fn is_installed(program: &str) -> bool {
     installed
 }
 
-/// Lets a client ask the server, which is stopped meanwhile; what the client says, and what the server took.
+/// Lets a client ask a server that is stopped meanwhile. Returns the output of the client, and the server's count.
 fn stopped_while<T>(client: impl FnOnce(&str) -> T, said: impl FnOnce(T) -> Vec<Ended>) -> (Vec<Ended>, usize) {
     let mut server = Program::start(env!("CARGO_BIN_EXE_grouped"), &[], &[]);
     let client = client(&server.address_of("web"));
@@ -45,7 +45,7 @@ fn stopped_while<T>(client: impl FnOnce(&str) -> T, said: impl FnOnce(T) -> Vec<
 fn curl_again_and_again(address: &str) -> Vec<Program> {
     let ask = |(path, _): (&str, usize)| {
         let urls = format!("http://{address}/{path}?[1-1000000]");
-        // The last is for stderr, because what curl writes to a pipe it keeps for a while.
+        // The last is for stderr, because curl buffers its output to a pipe.
         let told = "%{stderr}got %{http_code} %{size_download}\n";
         let args = ["--silent", "--show-error", "--fail-early", "--output", "/dev/null", "--write-out", told, &urls];
         Program::start("curl", &args, &[])
@@ -109,7 +109,7 @@ fn curl_gets_every_answer_over_http2() {
     }
 }
 
-/// What h2load says of its requests.
+/// The counts that h2load prints.
 #[derive(Debug)]
 struct Requests {
     /// Sent, or about to be.
@@ -118,7 +118,7 @@ struct Requests {
     done: usize,
     /// Answered to the end, with a 2xx.
     succeeded: usize,
-    /// What was answered with something else.
+    /// Answered with another status.
     other_statuses: usize,
 }
 
@@ -141,7 +141,7 @@ impl Requests {
     }
 }
 
-/// What is left of these requests when the server is gone, h2load calls failed.
+/// h2load reports the requests that remain when the server is gone as failed.
 const MORE_THAN_ANYBODY_TAKES: &str = "100000000";
 
 fn h2load(protocol: &'static [&'static str]) {

@@ -1,4 +1,4 @@
-//! Over HTTP/2 answers that are ready together are written together: none of them waits for one that is not.
+//! Over HTTP/2, answers that are ready together are written together, and none waits for one that is not ready.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// Longer than anything here takes, and shorter than the time after which a silent client is asked whether it is
-/// still there: that wakes a connection which nobody else does.
+/// Longer than anything here takes, and shorter than the interval of the keep-alive ping, which would wake a
+/// connection that should have been woken before.
 async fn in_time<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("nothing comes")
 }

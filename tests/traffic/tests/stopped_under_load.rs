@@ -1,6 +1,6 @@
-//! A server is stopped by SIGTERM while a client asks as fast as it can: not one request that was accepted
-//! may be lost. `RUNS=300` tries it more often, and `plain` shows what the same client says of plain axum and
-//! plain tonic:
+//! A server is stopped by SIGTERM while a client sends requests as fast as it can: not one request that was
+//! accepted may be lost. `RUNS=300` tries it more often, and `plain` shows the same for plain axum and plain
+//! tonic:
 //!
 //!     RUNS=300 cargo test --release -p traffic -- --nocapture --include-ignored --test-threads 1
 
@@ -15,7 +15,7 @@ const SERVERS: [(&str, &str, &[&str]); 2] = [
     (env!("CARGO_BIN_EXE_grouped_calls"), env!("CARGO_BIN_EXE_plain_calls"), &["grpc", "grpc-streams"]),
 ];
 
-/// What a client said at its end, over all runs.
+/// The counts that a client prints at its end, over all runs.
 #[derive(Debug, Default)]
 struct Total {
     runs: usize,
@@ -74,7 +74,7 @@ fn no_request_that_was_accepted_is_lost() {
         for way in ways {
             let total = stopped_under_load(grouped, way);
             assert!(total.lost.is_empty(), "{way}: {:#?}", total.lost);
-            // What the server has had is answered. Over HTTP/2 it may have had what the client gave up.
+            // Each request that the server had is answered. Over HTTP/2 it may have had some that the client gave up.
             let may_be_missing = if matches!(*way, "keep-alive" | "new") { 0 } else { total.given_up };
             assert!(total.taken >= total.answered, "{way}: {total:#?}");
             assert!(total.taken - total.answered <= may_be_missing, "{way}: {total:#?}");

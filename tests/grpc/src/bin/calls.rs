@@ -1,5 +1,5 @@
-//! An inventory over gRPC, and a gateway that calls it: in the process, or where `GROUP_INVENTORY__REMOTE`
-//! says that it runs.
+//! An inventory over gRPC, and a gateway that calls it: in this process, or at the address in
+//! `GROUP_INVENTORY__REMOTE`.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ struct Inventory {
 
 #[service(grpc = "127.0.0.1:0")]
 impl Inventory {
-    /// As it is for those who are called `wait`: they wait for another request.
+    /// Prints when a call of `wait` has come.
     async fn start(&self) {
         loop {
             self.shop.call_came().await;

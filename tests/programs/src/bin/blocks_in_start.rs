@@ -1,4 +1,4 @@
-//! A service whose `start` blocks its thread, as a beginner would write it. It is the only one.
+//! A single service whose `start` blocks its thread, as a beginner may write it.
 
 use std::thread;
 

@@ -1,12 +1,12 @@
 //! A `main` without macros, which goes on after the group: for ever, if the first argument is
-//! `lingers`. If it is `blocks`, its service does not end; if it is `without signals`, the group is
-//! started, and not run; if it is `again and again`, there are a hundred groups, and the threads that are left.
+//! `lingers`. With `blocks` its service does not end; with `without signals` the group is started, not
+//! run; with `again and again` a hundred groups run, and the threads that remain are counted.
 
 use std::process::ExitCode;
 
 use group::{Group, Shutdown};
 
-/// Its own, the workers', and one that lingers.
+/// The main thread, two workers, and the watcher of signals, which lingers after its group.
 const ALL: usize = 4;
 
 fn threads() -> usize {
@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
         for _ in 0..100 {
             assert!(Group::new().add_fn("only", async || {}).run().await.is_clean());
         }
-        // Those that are told to end do so when they are given a processor.
+        // Threads that are told to end do so once the system schedules them.
         while threads() > ALL {
             tokio::task::yield_now().await;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use group::{BoxError, Context, Group, Handle, Ready, Restart, Service, Shutdown, Spec, service};
 
-/// Stops as it should, and says so. Comes first, so that it is there to be stopped last.
+/// Stops as it should, and prints it. It comes first, so it is stopped last.
 struct Polite;
 
 impl Service for Polite {
@@ -67,7 +67,7 @@ impl Drop for PanicsOnDrop {
     }
 }
 
-/// Says when it is dropped.
+/// Prints when it is dropped.
 struct Says(&'static str);
 
 impl Drop for Says {
@@ -95,13 +95,13 @@ fn no_route() -> Result<(), NoRoute> {
     Err(NoRoute(std::io::Error::other("cable unplugged")))
 }
 
-/// Ready once the rest of the group is, which it says on stdout.
+/// Starts once the rest of the group is ready, and prints that.
 async fn until_all_are_ready(shutdown: Shutdown) {
     println!("all are ready");
     shutdown.requested().await;
 }
 
-/// Says that it has been told, and does not end.
+/// Prints that it was asked to stop, and does not end.
 async fn deaf(shutdown: Shutdown) {
     println!("deaf is ready");
     shutdown.requested().await;
@@ -118,7 +118,7 @@ fn block_for_ever() -> ! {
 }
 
 async fn block_every_worker(cx: Context) {
-    // The last one takes the thread of the service itself, and with it what is spawned there: the others are from elsewhere.
+    // Spawned from another thread, because a task that this one spawns may queue on its worker, which gets blocked.
     let runtime = tokio::runtime::Handle::current();
     std::thread::spawn(move || {
         let _in_runtime = runtime.enter();

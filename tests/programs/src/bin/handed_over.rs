@@ -1,4 +1,4 @@
-//! Listens on what is handed over to it, as `web` unless `GROUP_WEB__HTTP` says otherwise.
+//! Listens on a listener that is handed over: the one called `web`, unless `GROUP_WEB__HTTP` is set.
 
 use group::{Shutdown, service};
 use tokio::sync::Notify;
@@ -14,7 +14,7 @@ impl Web {
         std::process::id().to_string()
     }
 
-    /// Answers when all of the request has come.
+    /// Answers once the whole request has arrived.
     #[post("/echo")]
     async fn echo(&self, said: String) -> String {
         said
@@ -28,7 +28,7 @@ struct Other {
 
 #[service(http = "127.0.0.1:0", after(Web))]
 impl Other {
-    /// Beside what it serves: fails when somebody asks for it.
+    /// Runs beside the server, and fails on request.
     async fn start(&self, shutdown: Shutdown) -> Result<(), &'static str> {
         tokio::select! {
             () = shutdown.requested() => Ok(()),

@@ -3,7 +3,7 @@
 
 use group::{Shutdown, service};
 
-/// Has done nothing wrong.
+/// The service that is not at fault.
 #[derive(Default)]
 struct Bystander;
 

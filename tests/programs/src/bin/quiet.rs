@@ -1,4 +1,4 @@
-//! Says itself what it logs, unless `RUST_LOG` does.
+//! Sets its own log filter, unless `RUST_LOG` is set.
 
 use group::service;
 

@@ -1,4 +1,4 @@
-//! Services that reload, and one that does not when its first argument says so.
+//! Services that reload; with an argument, the reload of the first one fails.
 
 use group::{BoxError, Context, Group, Service, Shutdown};
 

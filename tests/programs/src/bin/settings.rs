@@ -1,4 +1,4 @@
-//! A service that prints what it is set to, and one that takes no settings.
+//! A service that prints its settings, and one that takes none.
 
 use group::{Config, Shutdown, service};
 use serde::Deserialize;

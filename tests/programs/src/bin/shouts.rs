@@ -1,4 +1,4 @@
-//! Services that say so much that nobody can read it all, on every thread that there is.
+//! Services that log more than can be read, on every thread.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the tests under load have in common.
+//! Shared by the tests under load.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

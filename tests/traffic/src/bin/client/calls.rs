@@ -18,10 +18,10 @@ use traffic::calls::{FEW, LAST};
 
 use crate::Counts;
 
-/// Of the callers on a connection, how many have one that goes on until the server stops.
+/// The number of callers on a connection whose call goes on until the server stops.
 const ONE_IN: usize = 4;
 
-/// What came of a call that was begun.
+/// The outcome of a call that was begun.
 enum Called {
     Answered,
     /// Its answer is not what it should be, or was cut off.
@@ -107,7 +107,7 @@ fn length(items: &[Item]) -> u64 {
     u64::try_from(items.len()).expect("fits")
 }
 
-/// Whether it is. If not, what came instead is counted.
+/// True if the answer is right. Otherwise the failure is counted.
 fn is_answered(called: Called, counts: &Counts) -> bool {
     let mut count = counts.lock().expect("nobody panics");
     match called {

@@ -1,5 +1,5 @@
-//! Asks a server again and again, until it refuses connections; counts what was answered, and what was
-//! lost: a request that was sent on an open connection and did not get its whole answer.
+//! Sends requests until the server refuses connections; counts those that were answered, and those that
+//! were lost: sent on an open connection, without a complete answer.
 //!
 //!     client 127.0.0.1:8080 keep-alive|new|http2|grpc|grpc-streams
 
@@ -20,11 +20,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// How many ask at the same time; over HTTP/2, on each of [`CONNECTIONS`].
+/// The number of requests at the same time; over HTTP/2, on each of [`CONNECTIONS`].
 const WORKERS: usize = 16;
 const CONNECTIONS: usize = 4;
 
-/// So many answers are a load, however fast the machine is: from then on the server may be stopped.
+/// After this many answers the server is under load, however fast the machine is, and may be stopped.
 const LOAD: usize = 101;
 
 type Body = Empty<Bytes>;
@@ -102,7 +102,7 @@ impl Count {
 /// `None` when the server refuses connections.
 async fn connect(addr: &str, counts: &Counts) -> Option<TokioIo<TcpStream>> {
     match TcpStream::connect(addr).await {
-        // Where nobody listens any more, the system may take that very port for the client's own end.
+        // When the port is free again, the system may use it for the client's own end of the connection.
         Ok(stream) if stream.local_addr().is_ok_and(|own| own.to_string() == addr) => None,
         Ok(stream) => {
             stream.set_nodelay(true).expect("it is open");
@@ -141,14 +141,14 @@ async fn over_http1(addr: String, counts: Counts, mut number: usize, keep_alive:
     }
 }
 
-/// In one task. In two, a request that is handed over while hyper's connection ends may be in a queue that
-/// nobody looks into any more, and is told of that only when the last who could ask has gone: it would wait for
+/// One task drives both. With two, a request that is handed over while hyper's connection ends may stay in a queue
+/// that is not read any more, and fails only when the last sender is dropped: it would wait for
 /// itself.
 async fn side_by_side(connection: impl Future<Output = hyper::Result<()>>, asking: impl Future) {
     let _ = tokio::join!(connection, asking);
 }
 
-/// Asks with `ask`, so many times at once, on one connection after the other.
+/// Asks with `ask`, this many times at once, on one connection after the other.
 async fn over_http2<B, Fut>(addr: String, counts: Counts, ask: fn(http2::SendRequest<B>, usize, String, Counts) -> Fut)
 where
     B: body::Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
@@ -179,7 +179,7 @@ async fn streams_of(mut sender: http2::SendRequest<Body>, mut number: usize, add
     }
 }
 
-/// Whether the whole answer has come. If not, what came instead is counted.
+/// True if the whole answer has come. Otherwise the failure is counted.
 async fn is_answered(answer: hyper::Result<Response<Incoming>>, counts: &Counts) -> bool {
     let whole = async {
         let answer = answer?;

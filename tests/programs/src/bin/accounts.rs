@@ -1,5 +1,5 @@
-//! A crate whose services come before those of the crate that it names: by name, whatever the linker
-//! thinks of it.
+//! A crate whose services come before those of the crate that it names, because the order is by name,
+//! whatever the order of linking.
 
 use group::{Shutdown, service};
 
