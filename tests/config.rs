@@ -331,7 +331,7 @@ async fn a_file_overrides_what_the_code_says_of_a_service() {
     group.config_str("[services.late]\nstop_timeout = '2s'\n[services.flaky]\nrestart = 'never'\ncritical = false");
     let running = group.start().await.unwrap();
     let report = running.stop().await;
-    let (asked, gone) = report.service("late").map(|late| (late.stop_asked(), late.gone())).unwrap();
+    let (asked, gone) = report.service("late").map(|late| (late.stop_asked_at(), late.gone_at())).unwrap();
     assert_eq!(gone.unwrap().saturating_sub(asked.unwrap()).as_secs(), 2, "{report}");
     assert_eq!(report.service("flaky").unwrap().restarts(), 0, "{report}");
 }

@@ -240,7 +240,7 @@ impl Mounting for Group {
     fn front(&mut self, own: Router) -> &mut Self {
         let serve = |cx: Context| async move {
             let routes = http::mounted(&cx, own)?.layer(from_fn(trace));
-            http::serve(&cx, cx.http().unwrap(), routes).await
+            http::serve(&cx, cx.http_address().unwrap(), routes).await
         };
         self.add_fn("front", serve).configure("front", |spec| spec.http("127.0.0.1:0"))
     }

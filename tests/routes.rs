@@ -42,7 +42,7 @@ impl Users {
 #[test]
 fn routes_are_listed_with_what_is_said_of_them() {
     let spec = Users::spec();
-    let listed: Vec<_> = spec.routes().iter().map(|route| (route.to_string(), route.doc())).collect();
+    let listed: Vec<_> = spec.get_routes().iter().map(|route| (route.to_string(), route.get_doc())).collect();
     let expected = [
         ("GET /users".to_owned(), "All users.\n\n    and code"),
         ("ANY /users/{id}".to_owned(), "One user."),
@@ -55,7 +55,7 @@ fn routes_are_listed_with_what_is_said_of_them() {
 #[test]
 fn a_route_is_placed_where_it_is_written() {
     let spec = Users::spec();
-    let places = spec.routes().iter().map(Route::place);
+    let places = spec.get_routes().iter().map(Route::place);
     let lines: Vec<u32> = places.clone().map(|place| place.line() - BLOCK).collect();
     assert_eq!(lines, [5, 9, 17, 18]);
     assert!(places.clone().all(|place| place.file() == file!() && place.column() == 7));
@@ -63,9 +63,9 @@ fn a_route_is_placed_where_it_is_written() {
 
 #[test]
 fn routes_are_listed_by_hand_too() {
-    let spec = Spec::new("users").route(Route::new("GET", "/users").with_doc("All users."));
-    let [route] = spec.routes() else { panic!("there is one") };
-    assert_eq!((route.method(), route.path(), route.doc()), ("GET", "/users", "All users."));
+    let spec = Spec::new("users").route(Route::new("GET", "/users").doc("All users."));
+    let [route] = spec.get_routes() else { panic!("there is one") };
+    assert_eq!((route.method(), route.path(), route.get_doc()), ("GET", "/users", "All users."));
     assert_eq!(route.place().line(), line!() - 3);
 }
 

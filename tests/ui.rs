@@ -17,7 +17,7 @@ fn what_must_compile_does() {
 }
 
 #[test]
-fn c017_mistakes_in_our_words() {
+fn mistakes_in_our_words() {
     TestCases::new().compile_fail("tests/ui/macro/*.rs");
 }
 

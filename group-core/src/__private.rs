@@ -85,7 +85,7 @@ impl<S: Service> Mentioned for S {
     }
 
     fn optional(spec: Spec) -> Spec {
-        spec.optional::<S>()
+        spec.after_optional::<S>()
     }
 
     fn http_on(spec: Spec) -> Spec {
@@ -330,13 +330,13 @@ pub type Ticking = Pin<Box<dyn Future<Output = Result> + Send>>;
 
 /// What a method does again and again, while the service runs.
 pub fn every(cx: &Context, method: &'static str, period: Duration, tick: impl FnMut() -> Ticking + Send + 'static) {
-    ticker::spawn(cx, method, |shutdown| async move { shutdown.every(period, tick).await });
+    ticker::spawn(cx, method, |shutdown| async move { ticker::every(&shutdown, period, tick).await });
 }
 
 /// The same, when an expression says so.
 #[cfg(feature = "cron")]
 pub fn cron(cx: &Context, method: &'static str, cron: crate::Cron, tick: impl FnMut() -> Ticking + Send + 'static) {
-    ticker::spawn(cx, method, |shutdown| async move { shutdown.cron(cron, tick).await });
+    ticker::spawn(cx, method, |shutdown| async move { crate::cron::run(&shutdown, &cron, tick).await });
 }
 
 #[cfg(not(feature = "cron"))]

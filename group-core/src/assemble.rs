@@ -23,10 +23,8 @@ pub(crate) struct Declared {
     pub(crate) spec: Spec,
     pub(crate) type_id: TypeId,
     pub(crate) place: Place,
-    pub(crate) factory: Factory,
-    /// Whether it is here only because others call it: then it is no member, wherever it runs.
-    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only gRPC is called elsewhere"))]
-    pub(crate) only_called: bool,
+    /// `None` for a service that is only called by others: it runs elsewhere, and is never built here.
+    pub(crate) factory: Option<Factory>,
 }
 
 impl Declared {
@@ -38,8 +36,7 @@ impl Declared {
             spec: Spec::named((called.name)()).serves_grpc(),
             type_id: called.type_id,
             place: Place::here(),
-            factory: (called.factory)(),
-            only_called: true,
+            factory: None,
         }
     }
 
@@ -164,7 +161,7 @@ fn in_order(
     let factory = |service: Declared| {
         by_type.entry(service.type_id).or_insert(members.len());
         members.push(Member::new(service.spec));
-        Some(service.factory)
+        service.factory
     };
     // They take the room of what was declared.
     let factories = declared.into_iter().map(factory).collect();

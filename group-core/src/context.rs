@@ -9,17 +9,18 @@ use std::time::Duration;
 
 #[cfg(feature = "http")]
 use crate::Spec;
-#[cfg(feature = "http")]
-use crate::http::Mount;
 use crate::lifecycle::Id;
 #[cfg(feature = "grpc")]
 use crate::lock::lock;
 use crate::member::Member;
+use crate::message::{Message, News};
 use crate::moment::Moment;
 use crate::panic::caught;
 #[cfg(feature = "http")]
+use crate::parts::Parts;
+#[cfg(feature = "http")]
 use crate::shared::LameDuck;
-use crate::shared::{Message, News, Shared};
+use crate::shared::Shared;
 use crate::{BoxError, Handle, Ready, ServiceResult, Shutdown};
 
 /// A service's view of its group.
@@ -67,7 +68,7 @@ impl Context {
     /// or in `start` before that first waits for something; later the service is ready already.
     #[must_use]
     pub fn ready(&self) -> Ready {
-        self.member().ready()
+        Ready::new(self.member().hold())
     }
 
     /// The group, as seen from outside.
@@ -88,13 +89,13 @@ impl Context {
     /// The address on which this service is to serve HTTP, if it has one of its own:
     /// [`Spec::http`](crate::Spec::http).
     #[must_use]
-    pub fn http(&self) -> Option<&str> {
+    pub fn http_address(&self) -> Option<&str> {
         self.member().spec.more().http.as_deref()
     }
 
     /// The address on which this service is to serve gRPC, if it has one for that: [`Spec::grpc`](crate::Spec::grpc).
     #[must_use]
-    pub fn grpc(&self) -> Option<&str> {
+    pub fn grpc_address(&self) -> Option<&str> {
         self.member().spec.more().grpc.as_deref()
     }
 
@@ -104,22 +105,43 @@ impl Context {
         self.member().set_addr(addr);
         // What is mounted here is found here.
         #[cfg(feature = "http")]
-        for mount in self.shared.mounts.iter().filter(|mount| mount.host == self.id) {
-            self.shared.members[mount.service].set_addr(addr);
+        for &(service, _) in self.shared.mounts.iter().filter(|(_, host)| *host == self.id) {
+            self.shared.members[service].set_addr(addr);
         }
     }
 
-    /// How this service is mounted on another one, if it is.
     #[cfg(feature = "http")]
-    pub(crate) fn mount(&self) -> Option<&Mount> {
-        self.shared.mounts.iter().find(|mount| mount.service == self.id)
+    pub(crate) fn id(&self) -> Id {
+        self.id
     }
 
-    /// What is mounted on this service.
+    /// Whether this service is mounted on another one.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn is_mounted(&self) -> bool {
+        self.member().spec.more().http_on.is_some()
+    }
+
+    /// Whether this service serves gRPC and has no address: only its own group reaches it.
     #[cfg(feature = "http")]
-    pub(crate) fn mounts(&self) -> impl Iterator<Item = (&Mount, &Spec)> {
-        let here = self.shared.mounts.iter().filter(|mount| mount.host == self.id);
-        here.map(|mount| (mount, &self.shared.members[mount.service].spec))
+    pub(crate) fn serves_in_process(&self) -> bool {
+        let more = self.member().spec.more();
+        more.serves_grpc && more.http.is_none() && more.grpc.is_none() && more.http_on.is_none()
+    }
+
+    /// Which service of the group is mounted on which.
+    #[cfg(feature = "http")]
+    pub(crate) fn mounts(&self) -> &[(Id, Id)] {
+        &self.shared.mounts
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn spec_of(&self, id: Id) -> &Spec {
+        &self.shared.members[id].spec
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.shared.parts
     }
 
     /// Clients come to this service from outside.
@@ -152,10 +174,10 @@ impl Context {
         Some(Self::new(Arc::clone(&self.shared), id))
     }
 
-    /// Where a service of this type runs, if not here.
+    /// The URL of a service of this type that runs elsewhere.
     #[cfg(feature = "grpc")]
-    pub(crate) fn remote<S: 'static>(&self) -> Option<&tonic::transport::Endpoint> {
-        self.shared.remotes.get(&TypeId::of::<S>())
+    pub(crate) fn elsewhere<S: 'static>(&self) -> Option<&str> {
+        self.shared.elsewhere.get(&TypeId::of::<S>()).map(AsRef::as_ref)
     }
 
     /// What the service does, at this moment.
@@ -200,12 +222,9 @@ impl Context {
         self.shared.inbox.wake();
     }
 
-    /// Has the driver deal with what was told, here and now.
+    /// Runs the driver on this thread, unless another thread runs it.
     pub(crate) fn drive(&self) {
-        if let Some(mut driver) = self.shared.inbox.take_up() {
-            driver.receive_all();
-            self.shared.inbox.lay_down(driver);
-        }
+        self.shared.inbox.deal();
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::latch::Latch;
 use crate::outcome::Outcome;
-use crate::{BoxError, Shutdown};
+use crate::{BoxError, Context, Shutdown};
 
 /// How long to trust a clock that may be set, on a machine that may sleep.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -22,6 +22,8 @@ const SET_BACK: SignedDuration = SignedDuration::from_hours(3);
 ///
 /// The expression is `minute hour day month weekday`, as in `0 3 * * *`, with an optional field for
 /// the second before them, or a nickname, as in `@hourly`. It is in UTC unless it says otherwise.
+///
+/// It is built by value, because it is said in one expression.
 ///
 /// ```
 /// use group::Cron;
@@ -90,21 +92,22 @@ impl fmt::Display for Cron {
     }
 }
 
-impl Shutdown {
+impl Context {
     /// Ticks when a cron expression says so, until the service is asked to stop.
     ///
     /// As with [`every`](Self::every), a ticker never overlaps itself, does not tick while the service
     /// stops, and finishes its last run. What a long run misses is not made up for; what the machine
-    /// slept through is, by one run.
+    /// slept through is, by one run. Once this is awaited, the service is waited for at the stop, as one
+    /// that takes [`Shutdown`] is.
     ///
     /// ```
-    /// use group::{Cron, Group, Shutdown};
+    /// use group::{Context, Cron, Group};
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let mut group = Group::new();
-    /// group.add_fn("janitor", |shutdown: Shutdown| async move {
+    /// group.add_fn("janitor", |cx: Context| async move {
     ///     let every_night = Cron::new("0 3 * * *").tz("Europe/Berlin");
-    ///     shutdown.cron(every_night, || async { println!("it is three o'clock") }).await
+    ///     cx.cron(every_night, || async { println!("it is three o'clock") }).await
     /// });
     /// # let running = group.start().await.unwrap();
     /// # assert!(running.stop().await.is_clean());
@@ -122,9 +125,16 @@ impl Shutdown {
         F: FnMut() -> Fut,
         Fut: Future<Output: Outcome>,
     {
-        let times = cron.into().times()?;
-        keep(&times, &self.cx.member().stop_request().latch, Timestamp::now, tick).await
+        run(&self.shutdown(), &cron.into(), tick).await
     }
+}
+
+pub(crate) async fn run<F, Fut>(shutdown: &Shutdown, cron: &Cron, tick: F) -> Result<(), BoxError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output: Outcome>,
+{
+    keep(&cron.times()?, &shutdown.cx.member().stop_request().latch, Timestamp::now, tick).await
 }
 
 /// What an expression says, in its time zone.

@@ -16,7 +16,7 @@ use crate::restart::chance;
 use crate::words::{Took, count};
 use crate::{BoxError, Context, Permanent, Shutdown};
 
-impl Shutdown {
+impl Context {
     /// Handles the messages of a stream, so many at a time at most, until the service is asked to stop
     /// or the stream ends: then no more are taken, and those in hand are finished.
     ///
@@ -26,47 +26,48 @@ impl Shutdown {
     /// the stream's polls also send the acknowledgements, as an MQTT client's event loop does, there must be
     /// room for all that may wait, or a handler waits for room that only the stream can make.
     ///
+    /// Once this is awaited, the service is waited for at the stop, as one that takes [`Shutdown`] is.
     /// What is still in hand when the service is aborted at its limit is counted as abandoned, and is
     /// in the report: [`ServiceReport::messages`](crate::ServiceReport::messages).
     ///
     /// ```
     /// use futures_util::stream;
-    /// use group::{Group, Shutdown};
+    /// use group::{Context, Group};
     ///
-    /// async fn orders(shutdown: Shutdown) -> Result<(), group::MessageFailed> {
+    /// async fn orders(cx: Context) -> Result<(), group::MessageFailed> {
     ///     let messages = stream::iter(["one tea", "two coffees"]);
-    ///     let done = shutdown
-    ///         .drain(messages, 16, |order| async move {
+    ///     let done = cx
+    ///         .for_each(messages, 16, |order| async move {
     ///             println!("here is {order}");
     ///             Ok::<_, std::io::Error>(())
     ///         })
     ///         .retry(3)
     ///         .await?;
-    ///     assert_eq!(done.finished, 2);
+    ///     assert_eq!(done.finished(), 2);
     ///     Ok(())
     /// }
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let report = Group::new().add_fn("orders", orders).run().await;
-    /// assert_eq!(report.service("orders").unwrap().messages().unwrap().finished, 2);
+    /// assert_eq!(report.service("orders").unwrap().messages().unwrap().finished(), 2);
     /// # }
     /// ```
     ///
     /// A handler returns `()`, or `Result<(), E>`. What becomes of an error or a panic is up to
-    /// [`retry`](DrainMessages::retry) and [`on_error`](DrainMessages::on_error). Acknowledge a message
+    /// [`retry`](ForEach::retry) and [`on_error`](ForEach::on_error). Acknowledge a message
     /// at the end of its handler: what was abandoned will come again.
     ///
     /// The handlers run in the task that awaits this. So they can borrow, `&self` for one; what blocks
     /// or computes for long belongs into [`spawn_blocking`](https://docs.rs/tokio/1/tokio/task/fn.spawn_blocking.html).
     /// A concurrency of 0 counts as 1.
-    pub fn drain<S, H, Fut>(&self, stream: S, concurrency: usize, handler: H) -> DrainMessages<'_, S, H>
+    pub fn for_each<S, H, Fut>(&self, stream: S, concurrency: usize, handler: H) -> ForEach<'_, S, H>
     where
         S: Stream,
         H: Fn(S::Item) -> Fut,
         Fut: Future<Output: Outcome>,
     {
-        DrainMessages {
-            shutdown: self,
+        ForEach {
+            cx: self,
             stream,
             concurrency: concurrency.max(1),
             handling: Handling { handler, retries: 0, backoff: Backoff::DEFAULT, copy: |_| None },
@@ -75,10 +76,10 @@ impl Shutdown {
     }
 }
 
-/// What [`Shutdown::drain`] returns: await it.
+/// What [`Context::for_each`] returns: await it.
 #[must_use = "no message is taken until it is awaited"]
-pub struct DrainMessages<'a, S: Stream, H> {
-    shutdown: &'a Shutdown,
+pub struct ForEach<'a, S: Stream, H> {
+    cx: &'a Context,
     stream: S,
     concurrency: usize,
     handling: Handling<S::Item, H>,
@@ -94,7 +95,7 @@ struct Handling<M, H> {
     copy: fn(&M) -> Option<M>,
 }
 
-/// What [`Shutdown::drain`] does about a message whose handler failed or panicked, and will not be
+/// What [`Context::for_each`] does about a message whose handler failed or panicked, and will not be
 /// tried again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -107,17 +108,45 @@ pub enum OnError {
     Stop,
 }
 
-/// How many messages [`Shutdown::drain`] has taken, and what came of them.
+/// How many messages [`Context::for_each`] has taken, and what came of them.
+///
+/// ```
+/// use futures_util::stream;
+/// use group::{Context, Group};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let consume = |cx: Context| async move { cx.for_each(stream::iter(0..3), 16, |_| async {}).await.map(drop) };
+/// let report = Group::new().add_fn("orders", consume).run().await;
+/// let messages = report.service("orders").unwrap().messages().unwrap();
+/// assert_eq!((messages.finished(), messages.failed(), messages.abandoned()), (3, 0, 0));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub struct Messages {
-    /// Their handler returned, and without an error.
-    pub finished: u64,
-    /// Their handler failed or panicked, also when it was tried again.
-    pub failed: u64,
-    /// They were in hand when the service was aborted, or waited to be tried again when it was asked
+    finished: u64,
+    failed: u64,
+    abandoned: u64,
+}
+
+impl Messages {
+    /// How many were handled: their handler returned, and without an error.
+    #[must_use]
+    pub fn finished(&self) -> u64 {
+        self.finished
+    }
+
+    /// How many failed: their handler returned an error or panicked, also when it was tried again.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// How many were in hand when the service was aborted, or waited to be tried again when it was asked
     /// to stop.
-    pub abandoned: u64,
+    #[must_use]
+    pub fn abandoned(&self) -> u64 {
+        self.abandoned
+    }
 }
 
 impl fmt::Display for Messages {
@@ -134,7 +163,7 @@ impl fmt::Display for Messages {
     }
 }
 
-/// A handler failed, and [`OnError::Stop`] says that this ends the drain.
+/// A handler failed, and [`OnError::Stop`] says that this is the end.
 #[derive(Debug)]
 pub struct MessageFailed {
     error: BoxError,
@@ -161,7 +190,7 @@ impl Error for MessageFailed {
     }
 }
 
-impl<S: Stream, H> DrainMessages<'_, S, H> {
+impl<S: Stream, H> ForEach<'_, S, H> {
     /// What is done about a message that failed. [`OnError::Log`] by default.
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.on_error = on_error;
@@ -192,8 +221,9 @@ impl<S: Stream, H> DrainMessages<'_, S, H> {
         H: Fn(S::Item) -> Fut,
         Fut: Future<Output: Outcome>,
     {
-        let Self { shutdown, stream, concurrency, handling, on_error } = self;
-        let mut tally = Tally { cx: &shutdown.cx, messages: Messages::default() };
+        let Self { cx, stream, concurrency, handling, on_error } = self;
+        let shutdown = &cx.shutdown();
+        let mut tally = Tally { cx, messages: Messages::default() };
         let mut first = None;
         let mut takes = true;
         let mut stream = pin!(stream);
@@ -225,16 +255,16 @@ impl<S: Stream, H> DrainMessages<'_, S, H> {
     }
 }
 
-impl<S: Stream, H> fmt::Debug for DrainMessages<'_, S, H> {
+impl<S: Stream, H> fmt::Debug for ForEach<'_, S, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DrainMessages")
+        f.debug_struct("ForEach")
             .field("concurrency", &self.concurrency)
             .field("on_error", &self.on_error)
             .finish_non_exhaustive()
     }
 }
 
-impl<'a, S, H, Fut> IntoFuture for DrainMessages<'a, S, H>
+impl<'a, S, H, Fut> IntoFuture for ForEach<'a, S, H>
 where
     S: Stream<Item: Send> + Send + 'a,
     H: Fn(S::Item) -> Fut + Send + Sync + 'a,
@@ -289,7 +319,7 @@ where
     }
 }
 
-/// Counts the messages of one drain, here and for the service's report. A message counts as
+/// Counts the messages of one stream, here and for the service's report. A message counts as
 /// abandoned until something else came of it, so the numbers are right however this ends.
 struct Tally<'a> {
     cx: &'a Context,

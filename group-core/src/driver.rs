@@ -16,24 +16,29 @@ use tokio::sync::oneshot;
 use tokio::task::coop;
 
 use crate::alarm::Alarm;
-use crate::inbox::Inbox;
+use crate::inbox::{Drive, Inbox};
 use crate::journal::{Journal, PATIENCE};
 use crate::lifecycle::{Action, Again, Budget, Event, Id, Lifecycle, Outcome, Restarts, Timer, When};
 use crate::lock::lock;
+use crate::message::{Message, News};
 use crate::moment::Moment;
 use crate::panic::caught_now;
 use crate::restart::{Permanent, chance};
 use crate::runner::Life;
 use crate::service::Factory;
-use crate::shared::{Message, News, Shared};
+use crate::shared::Shared;
 use crate::watch::is_waited_for;
 use crate::{BoxError, Context, Handle, reload};
 
 /// How many messages are received with one look at the clock.
 const AT_ONCE: usize = 16;
 
+/// The inbox of a driver.
+pub(crate) type Mailbox = Inbox<Driver>;
+
 pub(crate) struct Driver {
     shared: Arc<Shared>,
+    inbox: Arc<Mailbox>,
     /// Those that were taken from the inbox.
     messages: Vec<Message>,
     lifecycle: Lifecycle,
@@ -60,7 +65,7 @@ pub(crate) struct Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.shared.inbox.close();
+        self.inbox.close();
         if !self.lifecycle.is_over() {
             let how =
                 if thread::panicking() { "it panicked while it ran" } else { "its runtime was shut down while it ran" };
@@ -77,7 +82,7 @@ impl fmt::Debug for Driver {
 }
 
 /// However its task ends, so does the driver.
-struct Ends<'a>(&'a Inbox);
+struct Ends<'a>(&'a Mailbox);
 
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
@@ -95,6 +100,7 @@ impl Driver {
     /// `started` fires when every service is ready.
     pub(crate) fn new(
         shared: Arc<Shared>,
+        inbox: Arc<Mailbox>,
         lifecycle: Lifecycle,
         budget: Budget,
         factories: Vec<Option<Factory>>,
@@ -118,6 +124,7 @@ impl Driver {
             tells: Moment::FIRST.after(PATIENCE),
             now: Moment::FIRST,
             shared,
+            inbox,
             lifecycle,
             budget,
         }
@@ -125,24 +132,24 @@ impl Driver {
 
     /// Runs the group to its end.
     pub(crate) async fn run(mut self: Box<Self>) {
-        let shared = Arc::clone(&self.shared);
-        let _ends = Ends(&shared.inbox);
+        let (inbox, begun) = (Arc::clone(&self.inbox), self.shared.begun);
+        let _ends = Ends(&inbox);
         // What has come before there was a driver comes before the start.
-        self.messages = shared.inbox.take();
+        self.messages = inbox.take();
         self.receive_all();
         self.look_at_the_clock();
         self.feed(Event::Begin, None);
-        let mut alarm = Alarm::new(shared.begun);
+        let mut alarm = Alarm::new(begun);
         let mut driver = self;
         while !driver.lifecycle.is_over() {
             driver.aim(&mut alarm);
-            shared.inbox.lay_down(driver);
+            inbox.lay_down(driver);
             // However many messages come, others have their turn, too.
             coop::consume_budget().await;
             let mut rings = false;
             let taken_up = poll_fn(|task| {
                 rings |= alarm.poll(task).is_ready();
-                shared.inbox.poll_take_up(rings, task)
+                inbox.poll_take_up(rings, task)
             });
             let Some(taken_up) = taken_up.await else { return };
             driver = taken_up;
@@ -153,31 +160,6 @@ impl Driver {
             }
         }
         driver.finish();
-    }
-
-    /// Where the inbox puts messages when the driver is taken up.
-    pub(crate) fn messages(&mut self) -> &mut Vec<Message> {
-        &mut self.messages
-    }
-
-    /// Whether there is something to do that only its own task does.
-    pub(crate) fn needs_its_task(&self) -> bool {
-        self.is_to_aim || self.lifecycle.is_over()
-    }
-
-    /// Deals with what has come.
-    pub(crate) fn receive_all(&mut self) {
-        let mut messages = std::mem::take(&mut self.messages);
-        for (nth, message) in messages.drain(..).enumerate() {
-            if nth % AT_ONCE == 0 {
-                self.look_at_the_clock();
-            }
-            // What comes after the end changes nothing.
-            if !self.lifecycle.is_over() {
-                self.receive(message);
-            }
-        }
-        self.messages = messages;
     }
 
     /// All that comes at once has happened at one moment.
@@ -456,5 +438,32 @@ impl Driver {
         let mut journal = lock(&self.shared.journal);
         journal.at(self.now);
         write(&mut journal)
+    }
+}
+
+impl Drive for Driver {
+    /// Where the inbox puts messages when the driver is taken up.
+    fn messages(&mut self) -> &mut Vec<Message> {
+        &mut self.messages
+    }
+
+    /// Whether there is something to do that only its own task does.
+    fn needs_its_task(&self) -> bool {
+        self.is_to_aim || self.lifecycle.is_over()
+    }
+
+    /// Deals with what has come.
+    fn receive_all(&mut self) {
+        let mut messages = std::mem::take(&mut self.messages);
+        for (nth, message) in messages.drain(..).enumerate() {
+            if nth % AT_ONCE == 0 {
+                self.look_at_the_clock();
+            }
+            // What comes after the end changes nothing.
+            if !self.lifecycle.is_over() {
+                self.receive(message);
+            }
+        }
+        self.messages = messages;
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
+use crate::driver::Mailbox;
 use crate::error::{Chain, Failure, Stage};
-use crate::inbox::Inbox;
+use crate::message::Message;
 use crate::panic::caught;
-use crate::shared::Message;
 use crate::watch::Watch;
 use crate::{BoxError, Group, Handle, Outcome, Report, Running, console};
 
@@ -154,7 +154,7 @@ impl Trial {
 
 /// Runs the body of `main` until it returns or a stop is asked for.
 async fn run_body(
-    inbox: &Inbox,
+    inbox: &Mailbox,
     body: impl Future<Output = Result<Result<(), BoxError>, BoxError>>,
 ) -> Result<(), BoxError> {
     tokio::select! {

@@ -15,15 +15,19 @@ use crate::assemble::{Assembly, Declared, Place, assemble};
 #[cfg(feature = "config")]
 use crate::config;
 use crate::driver::Driver;
+use crate::driver::Mailbox;
 use crate::error::{Failure, Stage};
 use crate::function::Function;
 #[cfg(feature = "grpc")]
-use crate::grpc::{Called, Serve, endpoint};
-use crate::inbox::Inbox;
+use crate::grpc::{Called, Serve};
 use crate::journal::Journal;
 use crate::latch::Latch;
 use crate::lifecycle::{self, Budget, Lifecycle, Plan, Rules};
+#[cfg(feature = "grpc")]
+use crate::maps::TypeMap;
 use crate::member::Member;
+#[cfg(feature = "http")]
+use crate::parts::Parts;
 use crate::registry;
 use crate::report::{Ending, StartError};
 use crate::service::{Factory, built, made};
@@ -65,8 +69,9 @@ impl From<Schedule> for lifecycle::Schedule {
 
 /// A set of services that live and die together.
 ///
-/// It is built like a [`std::process::Command`]: each method returns the group, and
-/// [`run`](Self::run) or [`start`](Self::start) takes out what was added.
+/// It is built like a [`std::process::Command`]: each method takes `&mut self` and returns it, because the body of
+/// `#[group::main]` is handed a group to add to; and [`run`](Self::run) or [`start`](Self::start) takes out what
+/// was added.
 ///
 /// ```
 /// use group::{Group, Shutdown};
@@ -164,7 +169,7 @@ impl Group {
     #[track_caller]
     fn declare<S: Service>(&mut self, spec: Spec, factory: Factory) -> &mut Self {
         let (type_id, place) = (TypeId::of::<S>(), Place::here());
-        self.services.push(Declared { spec, type_id, place, factory, only_called: false });
+        self.services.push(Declared { spec, type_id, place, factory: Some(factory) });
         self
     }
 
@@ -429,7 +434,7 @@ impl Group {
     }
 
     /// As [`run`](Self::run), with signals that are listened for already.
-    pub(crate) async fn run_watched(mut self, watch: &Watch, inbox: Arc<Inbox>) -> Report {
+    pub(crate) async fn run_watched(mut self, watch: &Watch, inbox: Arc<Mailbox>) -> Report {
         self.read_environment();
         if let Some(form) = self.order_form() {
             return self.print_order(&form);
@@ -483,7 +488,7 @@ impl Group {
         }
     }
 
-    fn launch(mut self, inbox: Arc<Inbox>) -> Result<(Running, oneshot::Receiver<()>), Report> {
+    fn launch(mut self, inbox: Arc<Mailbox>) -> Result<(Running, oneshot::Receiver<()>), Report> {
         self.apply_settings();
         let Self { mut services, provided, schedule, stop_timeout, drain_delay, on_free_ports, mistakes, .. } = self;
         if on_free_ports {
@@ -493,9 +498,9 @@ impl Group {
         }
         let assembly = assembled(services, &provided, schedule, mistakes)?;
         #[cfg(feature = "http")]
-        let mounts = assembly.mounts.iter().copied().map(crate::http::Mount::new).collect();
+        let mounts = assembly.mounts.into();
         #[cfg(feature = "grpc")]
-        let remotes = remotes(&assembly.elsewhere);
+        let elsewhere = elsewhere(&assembly.elsewhere);
         let Assembly { plan, members, factories, by_type, .. } = assembly;
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
         let budget = Budget::new(stop_timeout, drain_delay, plan.chain());
@@ -509,10 +514,12 @@ impl Group {
             #[cfg(feature = "http")]
             mounts,
             #[cfg(feature = "grpc")]
-            remotes,
+            elsewhere,
+            #[cfg(feature = "http")]
+            parts: Parts::default(),
             provided: Mutex::new(provided),
             begun,
-            inbox,
+            inbox: Arc::clone(&inbox) as _,
             ready: Latch::default(),
             reloading: tokio::sync::Mutex::new(()),
             plan: Arc::clone(&plan),
@@ -524,20 +531,20 @@ impl Group {
         });
         let (started_sender, started) = oneshot::channel();
         let lifecycle = Lifecycle::new(plan, &rules, !drain_delay.is_zero());
-        let driver = Box::new(Driver::new(Arc::clone(&shared), lifecycle, budget, factories, started_sender));
+        let driver = Box::new(Driver::new(Arc::clone(&shared), inbox, lifecycle, budget, factories, started_sender));
         // Spawned, never run inside `block_on`: there, every wake would cross threads.
         let driver = tokio::spawn(driver.run());
         Ok((Running::new(Handle::new(shared), driver), started))
     }
 }
 
-/// Where to call those that run elsewhere.
+/// The URLs of the services that run elsewhere.
 #[cfg(feature = "grpc")]
-fn remotes(elsewhere: &[Declared]) -> crate::grpc::Remotes {
+fn elsewhere(elsewhere: &[Declared]) -> TypeMap<Cow<'static, str>> {
     let place = |Declared { spec, type_id, .. }: &Declared| {
-        let (name, url) = (spec.get_name(), spec.more().remote.as_deref()?);
-        tracing::info!(target: "group", service = name, remote = url, "{name} runs elsewhere: {url}");
-        Some((*type_id, endpoint(url).ok()?))
+        let (name, url) = (spec.get_name(), spec.more().remote.clone()?);
+        tracing::info!(target: "group", service = name, remote = &*url, "{name} runs elsewhere: {url}");
+        Some((*type_id, url))
     };
     elsewhere.iter().filter_map(place).collect()
 }
@@ -581,5 +588,24 @@ fn warn_of_limits(plan: &Plan, members: &[Member], budget: &Budget) {
             "services that stop one after the other may take {longest} (stop_timeout), \
              but the group leaves them {turns}: who comes last may be cut short"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Shutdown;
+
+    #[tokio::test]
+    async fn what_comes_after_the_end_is_not_kept() {
+        let mut group = Group::new();
+        group.add_fn("service", |shutdown: Shutdown| async move { shutdown.requested().await });
+        let inbox = Arc::<Mailbox>::default();
+        let (running, started) = group.launch(Arc::clone(&inbox)).expect("it can be launched");
+        started.await.expect("it starts");
+        let handle = running.handle();
+        assert!(running.stop().await.is_clean());
+        handle.stop();
+        assert!(!inbox.holds(|_| true));
     }
 }

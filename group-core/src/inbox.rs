@@ -1,29 +1,29 @@
 //! What reaches a driver, from every task and thread.
 
+use std::fmt::Debug;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use crate::driver::Driver;
 use crate::lock::lock;
-use crate::shared::Message;
+use crate::message::{Message, Post};
 
 /// Room for so many messages is kept: hardly ever do more wait at once.
 const ROOM: usize = 64;
 
 /// Where messages wait for the driver, and the driver for messages. It is there before the driver is.
-#[derive(Debug, Default)]
-pub(crate) struct Inbox {
-    queue: Mutex<Queue>,
+#[derive(Debug)]
+pub(crate) struct Inbox<D> {
+    queue: Mutex<Queue<D>>,
     /// Whether messages wait.
     holds_any: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
+#[derive(Debug)]
+struct Queue<D> {
     messages: Vec<Message>,
     /// While nobody has taken it up.
-    driver: Option<Box<Driver>>,
+    driver: Option<Box<D>>,
     /// Whether its task looked for it while somebody else had taken it up.
     is_missed: bool,
     /// Wakes the driver's task, or who waits for a message before there is a driver.
@@ -32,68 +32,68 @@ struct Queue {
     is_closed: bool,
 }
 
-impl Inbox {
-    /// Puts a message in, and wakes who reads. When nobody will read it, it is dropped.
-    pub(crate) fn put(&self, message: Message) {
-        self.put_silently(message);
-        self.wake();
+impl<D> Default for Inbox<D> {
+    fn default() -> Self {
+        Self { queue: Mutex::default(), holds_any: AtomicBool::new(false) }
     }
+}
 
-    /// Puts a message in that is read when something else comes, or by who puts it in and
-    /// [takes up](Self::take_up) the driver.
-    pub(crate) fn put_silently(&self, message: Message) {
-        let mut queue = lock(&self.queue);
-        if !queue.is_closed {
-            queue.messages.push(message);
-            self.holds_any.store(true, Ordering::Relaxed);
-        }
+impl<D> Default for Queue<D> {
+    fn default() -> Self {
+        Self { messages: Vec::new(), driver: None, is_missed: false, reader: None, is_closed: false }
     }
+}
 
-    /// Wakes who reads.
-    pub(crate) fn wake(&self) {
-        let reader = lock(&self.queue).reader.take();
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
+/// What an inbox knows of the driver that lies in it.
+pub(crate) trait Drive {
+    /// Where the inbox puts messages when the driver is taken up.
+    fn messages(&mut self) -> &mut Vec<Message>;
 
+    /// Deals with these messages.
+    fn receive_all(&mut self);
+
+    /// Whether there is something to do that only its own task does.
+    fn needs_its_task(&self) -> bool;
+}
+
+impl<D: Drive> Inbox<D> {
     /// The driver and what waits for it. None if nothing does, or somebody else has taken it up, who will see to it.
-    pub(crate) fn take_up(&self) -> Option<Box<Driver>> {
+    fn take_up(&self) -> Option<Box<D>> {
         // What this thread has put in, it sees.
         if !self.holds_any.load(Ordering::Relaxed) {
             return None;
         }
         let mut queue = lock(&self.queue);
-        let driver = queue.driver.take()?;
-        Some(self.with_messages(driver, &mut queue))
+        let mut driver = queue.driver.take()?;
+        self.hand_over(&mut queue.messages, driver.messages());
+        Some(driver)
     }
 
     /// The same for the driver's own task, which takes it up for more than messages, and is woken when there is
     /// something to do. Ready with none when the driver is gone.
-    pub(crate) fn poll_take_up(&self, is_time: bool, task: &mut Context<'_>) -> Poll<Option<Box<Driver>>> {
+    pub(crate) fn poll_take_up(&self, is_time: bool, task: &mut Context<'_>) -> Poll<Option<Box<D>>> {
         let mut queue = lock(&self.queue);
         if queue.is_closed {
             return Poll::Ready(None);
         }
         queue.is_missed = queue.driver.is_none();
         let has_messages = !queue.messages.is_empty();
-        if let Some(driver) = queue.driver.take_if(|driver| is_time || has_messages || driver.needs_its_task()) {
-            return Poll::Ready(Some(self.with_messages(driver, &mut queue)));
+        if let Some(mut driver) = queue.driver.take_if(|driver| is_time || has_messages || driver.needs_its_task()) {
+            self.hand_over(&mut queue.messages, driver.messages());
+            return Poll::Ready(Some(driver));
         }
         queue.reader = Some(task.waker().clone());
         Poll::Pending
     }
 
-    fn with_messages(&self, mut driver: Box<Driver>, queue: &mut Queue) -> Box<Driver> {
-        let messages = driver.messages();
-        messages.shrink_to(ROOM);
-        std::mem::swap(&mut queue.messages, messages);
+    fn hand_over(&self, waiting: &mut Vec<Message>, received: &mut Vec<Message>) {
+        received.shrink_to(ROOM);
+        std::mem::swap(waiting, received);
         self.holds_any.store(false, Ordering::Relaxed);
-        driver
     }
 
     /// Leaves the driver to whoever takes it up next: its task, if something is to be done already.
-    pub(crate) fn lay_down(&self, driver: Box<Driver>) {
+    pub(crate) fn lay_down(&self, driver: Box<D>) {
         let mut queue = lock(&self.queue);
         if queue.is_closed {
             // It is dropped after the lock is released.
@@ -139,18 +139,31 @@ impl Inbox {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::{Group, Shutdown};
+impl<D: Drive + Debug + Send> Post for Inbox<D> {
+    fn put(&self, message: Message) {
+        self.put_silently(message);
+        self.wake();
+    }
 
-    #[tokio::test]
-    async fn what_comes_after_the_end_is_not_kept() {
-        let mut group = Group::new();
-        group.add_fn("service", |shutdown: Shutdown| async move { shutdown.requested().await });
-        let running = group.start().await.expect("it starts");
-        let handle = running.handle();
-        assert!(running.stop().await.is_clean());
-        handle.stop();
-        assert!(!handle.shared.inbox.holds(|_| true));
+    fn put_silently(&self, message: Message) {
+        let mut queue = lock(&self.queue);
+        if !queue.is_closed {
+            queue.messages.push(message);
+            self.holds_any.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn wake(&self) {
+        let reader = lock(&self.queue).reader.take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    fn deal(&self) {
+        if let Some(mut driver) = self.take_up() {
+            driver.receive_all();
+            self.lay_down(driver);
+        }
     }
 }

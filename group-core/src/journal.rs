@@ -13,7 +13,7 @@ use crate::failures::Failures;
 use crate::lifecycle::{Budget, Fault, FaultKind, Id, Outcome, Plan, Reason, Stage};
 use crate::member::Member;
 use crate::moment::{Moment, Times};
-use crate::report::{Cause, Ending, Report, Rest, ServiceReport};
+use crate::report::{Ending, Report, Rest, ServiceReport, StopReason};
 use crate::spec::Limit;
 use crate::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status};
 use crate::words::{Took, count, signal_name};
@@ -38,7 +38,7 @@ pub(crate) struct Journal {
     /// Whether every service was ready once.
     came_up: bool,
     services: Vec<Entry>,
-    stopping: Option<(Moment, Cause)>,
+    stopping: Option<(Moment, StopReason)>,
     exit_code: Option<u8>,
     failures: Failures,
     /// Once somebody wants to know.
@@ -553,12 +553,12 @@ fn rest(entry: &Entry, member: &Member) -> Option<Box<Rest>> {
 }
 
 /// Of the end of a delay, the cause is what it began with.
-fn cause(reason: Reason, members: &[Member]) -> Option<Cause> {
+fn cause(reason: Reason, members: &[Member]) -> Option<StopReason> {
     Some(match reason {
-        Reason::Signal(signal) => Cause::Signal(signal),
-        Reason::Asked => Cause::Asked,
-        Reason::Completed => Cause::Completed,
-        Reason::Failed(id) => Cause::Failed(name(&members[id]).to_owned()),
+        Reason::Signal(signal) => StopReason::Signal(signal),
+        Reason::Asked => StopReason::Asked,
+        Reason::Completed => StopReason::Completed,
+        Reason::Failed(id) => StopReason::Failed(name(&members[id]).to_owned()),
         Reason::Quiet | Reason::DelayOver => return None,
     })
 }
@@ -571,7 +571,7 @@ fn since(moment: Option<Moment>, now: Moment) -> Duration {
     moment.map_or(Duration::ZERO, |moment| now.since(moment))
 }
 
-impl std::fmt::Display for Cause {
+impl std::fmt::Display for StopReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Signal(signal) => f.write_str(&signal_name(*signal)),

@@ -28,20 +28,25 @@ mod group;
 pub mod grpc;
 mod health;
 mod heartbeat;
+mod holds;
 #[cfg(feature = "http")]
 pub mod http;
 mod human;
 mod inbox;
+mod instance;
 mod journal;
 mod latch;
 mod lock;
 mod maps;
 mod member;
+mod message;
 mod moment;
 mod name;
 mod order;
 mod outcome;
 mod panic;
+#[cfg(feature = "http")]
+mod parts;
 mod ready;
 mod registry;
 mod reload;
@@ -79,7 +84,7 @@ pub use self::console::{install as log_to_stderr, install_with as log_to_stderr_
 pub use self::context::{Context, FromContext, Needs};
 #[cfg(feature = "cron")]
 pub use self::cron::Cron;
-pub use self::drain::{DrainMessages, MessageFailed, Messages, OnError};
+pub use self::drain::{ForEach, MessageFailed, Messages, OnError};
 pub use self::error::{Absent, BoxError, Failure, Stage};
 pub use self::function::ServiceFn;
 pub use self::group::{Group, Schedule};
@@ -89,7 +94,7 @@ pub use self::order::Order;
 pub use self::outcome::{Made, Outcome as ServiceResult};
 pub use self::ready::Ready;
 pub use self::reload::ReloadError;
-pub use self::report::{Cause, Drain, Ending, Outcome, Report, ServiceReport, StartError};
+pub use self::report::{Drain, Ending, Outcome, Report, ServiceReport, StartError, StopReason};
 pub use self::restart::{Permanent, Restart};
 pub use self::route::Route;
 pub use self::running::{Handle, Running};

@@ -4,21 +4,21 @@ use std::net::SocketAddr;
 use std::ptr;
 #[cfg(feature = "http")]
 use std::sync::Weak;
+#[cfg(feature = "http")]
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Poll, Waker};
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
-#[cfg(feature = "http")]
-use crate::http::Traffic;
+use crate::holds::Holds;
+use crate::instance::Instance;
 #[cfg(feature = "http")]
 use crate::latch::Tallied;
 use crate::latch::{Latch, Tally};
 use crate::lock::lock;
 use crate::panic::caught;
-use crate::ready::{Holds, Ready};
-use crate::service::DynService;
 use crate::stop_request::StopRequest;
 use crate::{BoxError, Context, Drain, Messages, Spec, moment};
 
@@ -55,7 +55,7 @@ pub(crate) struct Member {
 struct Own {
     /// Wakes its own task, which looks at the member whenever it is woken.
     task: Option<Waker>,
-    instance: Option<Arc<dyn DynService>>,
+    instance: Option<Arc<dyn Instance>>,
 }
 
 #[derive(Debug, Default)]
@@ -70,9 +70,9 @@ struct More {
     addr: OnceLock<SocketAddr>,
     /// What came of the messages that it took, if it took any.
     messages: Mutex<Option<Messages>>,
-    /// Its servers that drain.
+    /// How many connections each of its servers that drain still waits for.
     #[cfg(feature = "http")]
-    draining: Mutex<Vec<Weak<Traffic>>>,
+    draining: Mutex<Vec<Weak<AtomicUsize>>>,
     /// What became of the connections of its servers.
     drain: Mutex<Option<Drain>>,
 }
@@ -247,6 +247,8 @@ impl Member {
     pub(crate) fn ask_to_stop(&self) {
         self.is_asked_to_stop.store(true, Ordering::Release);
         self.wake();
+        // Pairs with the fence in `stop_request`: at least one of the two sees what the other has done.
+        fence(Ordering::SeqCst);
         if let Some(more) = self.more.get() {
             more.stop.send();
         }
@@ -279,7 +281,7 @@ impl Member {
     /// The request to stop, for those who wait for it elsewhere than in its own task.
     pub(crate) fn stop_request(&self) -> &StopRequest {
         let request = &self.more().stop;
-        // Who asks either finds it, or is seen here.
+        // Pairs with the fence in `ask_to_stop`.
         fence(Ordering::SeqCst);
         if self.is_asked_to_stop() {
             request.send();
@@ -317,17 +319,18 @@ impl Member {
         self.hears.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn ready(&self) -> Ready {
-        let (ready, hold) = Ready::new();
+    /// Holds the service's readiness back until something is sent. To drop it instead is to fail.
+    pub(crate) fn hold(&self) -> oneshot::Sender<()> {
+        let (sender, hold) = oneshot::channel();
         lock(&self.more().holds).push(hold);
-        ready
+        sender
     }
 
     pub(crate) fn take_holds(&self) -> Holds {
         Holds(self.more.get().map(|more| std::mem::take(&mut *lock(&more.holds))).unwrap_or_default())
     }
 
-    pub(crate) fn instance(&self) -> Option<Arc<dyn DynService>> {
+    pub(crate) fn instance(&self) -> Option<Arc<dyn Instance>> {
         lock(&self.own).instance.clone()
     }
 
@@ -366,7 +369,7 @@ impl Member {
         Arc::clone(&self.more().thread).lock_owned().await
     }
 
-    pub(crate) fn set_instance(&self, instance: Arc<dyn DynService>) {
+    pub(crate) fn set_instance(&self, instance: Arc<dyn Instance>) {
         lock(&self.own).instance = Some(instance);
     }
 
@@ -387,13 +390,13 @@ impl Member {
         *lock(&self.more.get()?.messages)
     }
 
-    /// One of its servers stops.
+    /// One of its servers stops, and waits for so many connections.
     #[cfg(feature = "http")]
-    pub(crate) fn drains(&self, traffic: &Arc<Traffic>) {
+    pub(crate) fn drains(&self, waits_for: &Arc<AtomicUsize>) {
         let mut draining = lock(&self.more().draining);
         // Of one that is started again and again, the servers before are gone.
-        draining.retain(|traffic| traffic.strong_count() > 0);
-        draining.push(Arc::downgrade(traffic));
+        draining.retain(|server| server.strong_count() > 0);
+        draining.push(Arc::downgrade(waits_for));
     }
 
     /// Connections on which those that stop have something in hand.
@@ -401,7 +404,8 @@ impl Member {
     pub(crate) fn in_hand(&self) -> usize {
         #[cfg(feature = "http")]
         if let Some(more) = self.more.get() {
-            return lock(&more.draining).iter().filter_map(Weak::upgrade).map(|traffic| traffic.left()).sum();
+            let draining = lock(&more.draining);
+            return draining.iter().filter_map(Weak::upgrade).map(|waits_for| waits_for.load(Ordering::Relaxed)).sum();
         }
         0
     }

@@ -49,6 +49,7 @@ impl<E: Into<BoxError>> Outcome for Result<(), E> {
     note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `anyhow::Error` and every error type do",
     note = "for `Box<dyn Error>`, write `Box<dyn Error + Send + Sync>`, or `group::BoxError`"
 )]
+#[doc(hidden)]
 pub trait Made<S> {
     /// The same, in one form.
     ///

@@ -1,8 +1,6 @@
 //! How a service says that it does its work.
 
-use std::pin::Pin;
 use std::sync::Mutex;
-use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
@@ -35,9 +33,8 @@ pub struct Ready {
 }
 
 impl Ready {
-    pub(crate) fn new() -> (Self, oneshot::Receiver<()>) {
-        let (sender, receiver) = oneshot::channel();
-        (Self { sender: Mutex::new(Some(sender)) }, receiver)
+    pub(crate) fn new(hold: oneshot::Sender<()>) -> Self {
+        Self { sender: Mutex::new(Some(hold)) }
     }
 
     /// The service is ready. A second call does nothing.
@@ -46,25 +43,5 @@ impl Ready {
             // Nobody listens any more when the service is already being stopped.
             let _ = sender.send(());
         }
-    }
-}
-
-/// Every [`Ready`] that a service took: it is ready when all of them have fired.
-#[derive(Debug)]
-pub(crate) struct Holds(pub(crate) Vec<oneshot::Receiver<()>>);
-
-/// A [`Ready`] was dropped without having been fired.
-pub(crate) struct Unfired;
-
-impl Holds {
-    pub(crate) fn poll(&mut self, task: &mut Context<'_>) -> Poll<Result<(), Unfired>> {
-        while let Some(last) = self.0.last_mut() {
-            match Pin::new(last).poll(task) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(Unfired)),
-                Poll::Ready(Ok(())) => self.0.pop(),
-            };
-        }
-        Poll::Ready(Ok(()))
     }
 }

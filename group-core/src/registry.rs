@@ -33,7 +33,7 @@ impl Registration {
 }
 
 fn declare<S: Service>(place: Place) -> Declared {
-    Declared { spec: S::spec(), type_id: TypeId::of::<S>(), place, factory: built::<S>(), only_called: false }
+    Declared { spec: S::spec(), type_id: TypeId::of::<S>(), place, factory: Some(built::<S>()) }
 }
 
 pub(crate) fn all() -> Vec<Declared> {

@@ -17,7 +17,7 @@ use crate::{BoxError, Messages};
 /// How a group ended: the outcome, the first cause, every other error, and each service's times.
 ///
 /// Cheap to clone. Displayed, it is a few lines for a person; with the feature `serde` it can be
-/// serialized for a machine. Returned from `main`, it is the
+/// serialized for a machine, with every time in milliseconds. Returned from `main`, it is the
 /// process's exit code.
 ///
 /// ```
@@ -44,7 +44,7 @@ struct Inner {
     services: Vec<ServiceReport>,
     failures: Failures,
     ended: Duration,
-    stopping: Option<(Duration, Cause)>,
+    stopping: Option<(Duration, StopReason)>,
     exit_code: Option<u8>,
     /// Who waited for whom.
     plan: Arc<Plan>,
@@ -99,7 +99,7 @@ impl From<lifecycle::Outcome> for Outcome {
 /// Why a group stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Cause {
+pub enum StopReason {
     /// The process received this signal.
     Signal(i32),
     /// The program asked for it: [`Handle::stop`](crate::Handle::stop).
@@ -243,7 +243,7 @@ impl ServiceReport {
 
     /// When its `new` had returned.
     #[must_use]
-    pub fn built(&self) -> Option<Duration> {
+    pub fn built_at(&self) -> Option<Duration> {
         self.times.built.map(Duration::from)
     }
 
@@ -261,25 +261,25 @@ impl ServiceReport {
 
     /// When it was ready, the last time.
     #[must_use]
-    pub fn ready(&self) -> Option<Duration> {
+    pub fn ready_at(&self) -> Option<Duration> {
         self.times.ready.map(Duration::from)
     }
 
     /// When it was asked to stop.
     #[must_use]
-    pub fn stop_asked(&self) -> Option<Duration> {
+    pub fn stop_asked_at(&self) -> Option<Duration> {
         self.unless_never_built(self.times.stop_asked)
     }
 
     /// When its `start` and its `stop` had returned. Not so for one that was aborted.
     #[must_use]
-    pub fn stopped(&self) -> Option<Duration> {
+    pub fn stopped_at(&self) -> Option<Duration> {
         self.unless_never_built(self.stopped)
     }
 
     /// When it was dropped, or was given up.
     #[must_use]
-    pub fn gone(&self) -> Option<Duration> {
+    pub fn gone_at(&self) -> Option<Duration> {
         self.unless_never_built(self.times.gone)
     }
 
@@ -288,7 +288,7 @@ impl ServiceReport {
     }
 
     /// What came of the messages that it took, if it took any:
-    /// [`Shutdown::drain`](crate::Shutdown::drain).
+    /// [`Context::for_each`](crate::Context::for_each).
     #[must_use]
     pub fn messages(&self) -> Option<Messages> {
         self.rest.as_ref()?.messages
@@ -301,7 +301,7 @@ impl Report {
         services: Vec<ServiceReport>,
         failures: Failures,
         ended: Duration,
-        stopping: Option<(Duration, Cause)>,
+        stopping: Option<(Duration, StopReason)>,
         exit_code: Option<u8>,
         plan: Arc<Plan>,
     ) -> Self {
@@ -378,19 +378,19 @@ impl Report {
 
     /// Why the group stopped. `None` if it never came to be.
     #[must_use]
-    pub fn stopped_by(&self) -> Option<&Cause> {
-        self.inner.stopping.as_ref().map(|(_, cause)| cause)
+    pub fn stopped_by(&self) -> Option<&StopReason> {
+        self.inner.stopping.as_ref().map(|(_, reason)| reason)
     }
 
     /// When the stop was asked for, counted from when the group began to start.
     #[must_use]
-    pub fn stop_asked(&self) -> Option<Duration> {
+    pub fn stop_asked_at(&self) -> Option<Duration> {
         self.inner.stopping.as_ref().map(|(asked, _)| *asked)
     }
 
     /// When everything was over, counted from when the group began to start.
     #[must_use]
-    pub fn ended(&self) -> Duration {
+    pub fn ended_at(&self) -> Duration {
         self.inner.ended
     }
 
@@ -418,7 +418,7 @@ impl Report {
     /// # }
     /// let report = group.start().await.unwrap().stop().await;
     /// for service in report.critical_chain() {
-    ///     println!("{}: ready at {:?}, after {:?} of its own", service.name(), service.ready(), service.took_to_start());
+    ///     println!("{}: ready at {:?}, after {:?} of its own", service.name(), service.ready_at(), service.took_to_start());
     /// }
     /// # assert_eq!(report.critical_chain().iter().map(|service| service.name()).collect::<Vec<_>>(), ["api", "database"]);
     /// # }
@@ -508,7 +508,7 @@ impl fmt::Display for ServiceReport {
             Ending::Abandoned => "abandoned",
         };
         let started = self.last_restarts().last().copied().or(times.launched.map(Duration::from));
-        match (started, self.ready()) {
+        match (started, self.ready_at()) {
             (Some(started), Some(ready)) => write!(f, "ready in {}, ", Took(ready.saturating_sub(started)))?,
             _ => f.write_str("never ready, ")?,
         }

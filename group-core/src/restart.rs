@@ -16,6 +16,8 @@ use crate::words::Took;
 /// good. Each service has a budget of its own; when it is used up, the failure counts as if there
 /// were no restarts, and what should run [`always`](Self::always) fails by ending. A failed `new` is final, and so is a `start` that is not ready in time.
 ///
+/// It is built by value, in one expression: it is small, and can be a constant.
+///
 /// ```
 /// use group::{Restart, Spec};
 /// use std::time::Duration;

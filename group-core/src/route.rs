@@ -9,6 +9,8 @@ use std::panic::Location;
 /// The macro notes every `#[get("/path")]` and its like, with the method's documentation. What
 /// `router` adds is not in the list.
 ///
+/// It is built by value: a route is a small thing, and is said in one expression.
+///
 /// ```
 /// use group::{Service, service};
 ///
@@ -23,9 +25,9 @@ use std::panic::Location;
 /// }
 ///
 /// let spec = Users::spec();
-/// let [user] = spec.routes() else { panic!("there is one route") };
+/// let [user] = spec.get_routes() else { panic!("there is one route") };
 /// assert_eq!(user.to_string(), "GET /users/{id}");
-/// assert_eq!(user.doc(), "One user.");
+/// assert_eq!(user.get_doc(), "One user.");
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
@@ -43,7 +45,7 @@ impl Route {
     /// use group::{Route, Spec};
     ///
     /// let spec = Spec::new("users").http("127.0.0.1:8080").route(Route::new("GET", "/users"));
-    /// assert_eq!(spec.routes()[0].place().file(), file!());
+    /// assert_eq!(spec.get_routes()[0].place().file(), file!());
     /// ```
     #[must_use]
     #[track_caller]
@@ -52,8 +54,15 @@ impl Route {
     }
 
     /// What it is for. The macro takes the method's doc comment.
+    ///
+    /// ```
+    /// use group::Route;
+    ///
+    /// let route = Route::new("GET", "/users").doc("All users.");
+    /// assert_eq!(route.get_doc(), "All users.");
+    /// ```
     #[must_use]
-    pub const fn with_doc(self, doc: &'static str) -> Self {
+    pub const fn doc(self, doc: &'static str) -> Self {
         Self { doc, ..self }
     }
 
@@ -71,7 +80,7 @@ impl Route {
 
     /// What it is for; empty when nothing was said.
     #[must_use]
-    pub const fn doc(&self) -> &'static str {
+    pub const fn get_doc(&self) -> &'static str {
         self.doc
     }
 

@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::holds::{Holds, Unfired};
+use crate::instance::BoxFuture;
 use crate::member::Children;
+use crate::message::News;
 use crate::panic::{caught_now, flatten, poll_caught};
-use crate::ready::{Holds, Unfired};
-use crate::service::{BoxFuture, DynService, Factory};
-use crate::shared::News;
+use crate::service::{DynService, Factory};
 use crate::{BoxError, Context};
 
 /// A service's task, from `new` to its drop. However it ends, even aborted before it ever ran, the
@@ -187,7 +188,7 @@ impl Run {
     fn built(&mut self, built: Result<Arc<dyn DynService>, BoxError>, cx: &Context) -> Step {
         match built {
             Ok(service) => {
-                cx.member().set_instance(Arc::clone(&service));
+                cx.member().set_instance(Arc::clone(&service) as _);
                 cx.tell_silently(News::Built);
                 self.service = Some(service);
                 self.heard = cx.member().hears();

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use crate::lock::lock;
-use crate::shared::{Message, Shared};
+use crate::message::Message;
+use crate::shared::Shared;
 use crate::{Events, Report, Status};
 
 /// A group that runs.

@@ -25,8 +25,8 @@ impl Serialize for Report {
         report.serialize_field("outcome", outcome)?;
         report.serialize_field("exit_code", &self.exit_code())?;
         report.serialize_field("stopped_by", &self.stopped_by().map(ToString::to_string))?;
-        report.serialize_field("stop_asked_ms", &ms(self.stop_asked()))?;
-        report.serialize_field("ended_ms", &ms(Some(self.ended())))?;
+        report.serialize_field("stop_asked_at", &ms(self.stop_asked_at()))?;
+        report.serialize_field("ended_at", &ms(Some(self.ended_at())))?;
         report.serialize_field("failures", self.failures())?;
         report.serialize_field("forgotten", &self.forgotten())?;
         report.serialize_field("services", self.services())?;
@@ -68,14 +68,14 @@ impl Serialize for ServiceReport {
         service.serialize_field("name", self.name())?;
         service.serialize_field("local_addr", &self.local_addr().map(|addr| addr.to_string()))?;
         service.serialize_field("ending", ending)?;
-        service.serialize_field("built_ms", &ms(self.built()))?;
+        service.serialize_field("built_at", &ms(self.built_at()))?;
         service.serialize_field("took_to_start_ms", &ms(self.took_to_start()))?;
-        service.serialize_field("ready_ms", &ms(self.ready()))?;
+        service.serialize_field("ready_at", &ms(self.ready_at()))?;
         service.serialize_field("restarts", &self.restarts())?;
         service.serialize_field("last_restarts_ms", &last_restarts)?;
-        service.serialize_field("stop_asked_ms", &ms(self.stop_asked()))?;
-        service.serialize_field("stopped_ms", &ms(self.stopped()))?;
-        service.serialize_field("gone_ms", &ms(self.gone()))?;
+        service.serialize_field("stop_asked_at", &ms(self.stop_asked_at()))?;
+        service.serialize_field("stopped_at", &ms(self.stopped_at()))?;
+        service.serialize_field("gone_at", &ms(self.gone_at()))?;
         service.serialize_field("messages", &self.messages())?;
         service.serialize_field("drain", &self.drain())?;
         service.end()
@@ -85,9 +85,9 @@ impl Serialize for ServiceReport {
 impl Serialize for Messages {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut messages = serializer.serialize_struct("Messages", 3)?;
-        messages.serialize_field("finished", &self.finished)?;
-        messages.serialize_field("failed", &self.failed)?;
-        messages.serialize_field("abandoned", &self.abandoned)?;
+        messages.serialize_field("finished", &self.finished())?;
+        messages.serialize_field("failed", &self.failed())?;
+        messages.serialize_field("abandoned", &self.abandoned())?;
         messages.end()
     }
 }

@@ -1,11 +1,11 @@
 //! What a service is.
 
 use std::any::{Any, TypeId};
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 
+use crate::instance::{BoxFuture, Instance};
 use crate::{Absent, BoxError, Context, Spec};
 
 /// A member of a group.
@@ -135,10 +135,8 @@ fn returns<R: 'static, S: 'static, T: 'static>(_: impl Fn(&'static S) -> T) -> b
     TypeId::of::<T>() == TypeId::of::<R>()
 }
 
-pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// A service whose type the group has forgotten.
-pub(crate) trait DynService: Send + Sync {
+/// A service whose type the group has forgotten, as its task runs it.
+pub(crate) trait DynService: Instance {
     fn start(self: Arc<Self>, cx: Context) -> BoxFuture<Result<(), BoxError>>;
 
     /// Whether there may be a `stop`: if not, none is made.
@@ -146,21 +144,6 @@ pub(crate) trait DynService: Send + Sync {
 
     /// `None` comes of it when there is no such hook.
     fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
-
-    /// [`Absent`] when there is no such hook.
-    fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>>;
-
-    /// `None` when there is no such hook.
-    fn reload(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
-
-    /// What others take as an `Arc` of its type.
-    fn instance(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
-}
-
-impl fmt::Debug for dyn DynService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a service")
-    }
 }
 
 impl<S: Service> DynService for S {
@@ -175,7 +158,9 @@ impl<S: Service> DynService for S {
     fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
         Box::pin(async move { unless_absent(<S as Service>::stop(&self).await) })
     }
+}
 
+impl<S: Service> Instance for S {
     fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>> {
         Box::pin(async move { <S as Service>::health(&self).await })
     }
@@ -184,7 +169,7 @@ impl<S: Service> DynService for S {
         Box::pin(async move { unless_absent(<S as Service>::reload(&self).await) })
     }
 
-    fn instance(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
     }
 }

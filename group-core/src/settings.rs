@@ -139,7 +139,7 @@ impl Group {
         }
         #[cfg(feature = "config")]
         let _ = environment;
-        self.services.retain(|service| !service.only_called || service.spec.more().remote.is_some());
+        self.services.retain(|service| service.factory.is_some() || service.spec.more().remote.is_some());
     }
 
     #[cfg(feature = "config")]

@@ -1,6 +1,8 @@
 //! What everything in one group can see.
 
 use std::any::{Any, TypeId, type_name};
+#[cfg(feature = "grpc")]
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,51 +10,21 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::inbox::Inbox;
+use crate::Report;
+use crate::instance::Instance;
 use crate::journal::Journal;
 use crate::latch::Latch;
 use crate::lifecycle::{Id, Plan};
 use crate::lock::lock;
 use crate::maps::TypeMap;
 use crate::member::Member;
+use crate::message::{Message, Post};
 use crate::moment::Moment;
-use crate::service::DynService;
-use crate::{BoxError, Report};
+#[cfg(feature = "http")]
+use crate::parts::Parts;
 
 /// Longer than anything takes, and still a moment that can be counted to.
 pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-
-/// What reaches the driver.
-#[derive(Debug)]
-pub(crate) enum Message {
-    Service(Id, News),
-    /// A service asks for more time from now on.
-    Extend(Id, Duration),
-    Stop,
-    Exit(u8),
-    Signal(i32),
-    /// A service serves clients from outside.
-    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "nothing here serves without it"))]
-    Serves,
-    /// A signal that asks for a reload.
-    #[cfg_attr(windows, expect(dead_code, reason = "there is no such event"))]
-    Reload(i32),
-}
-
-/// What a service's task tells.
-#[derive(Debug)]
-pub(crate) enum News {
-    Built,
-    Ready,
-    Ended,
-    Failed(BoxError),
-    /// Something of it failed besides what it failed for.
-    AlsoFailed(BoxError),
-    /// A handler of it panicked, which its clients were told, and which was logged.
-    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "there are no handlers without it"))]
-    HandlerPanicked(BoxError),
-    Gone,
-}
 
 /// A value that was provided to the services.
 #[derive(Debug)]
@@ -74,15 +46,19 @@ pub(crate) struct Shared {
     /// In start order.
     pub(crate) members: Box<[Member]>,
     pub(crate) by_type: TypeMap<Id>,
+    /// Which service is mounted on which.
     #[cfg(feature = "http")]
-    pub(crate) mounts: Box<[crate::http::Mount]>,
-    /// Those that run elsewhere.
+    pub(crate) mounts: Box<[(Id, Id)]>,
+    /// The URLs of the services that run elsewhere.
     #[cfg(feature = "grpc")]
-    pub(crate) remotes: crate::grpc::Remotes,
+    pub(crate) elsewhere: TypeMap<Cow<'static, str>>,
+    #[cfg(feature = "http")]
+    pub(crate) parts: Parts,
     pub(crate) provided: Mutex<Vec<Provided>>,
     /// When the group began.
     pub(crate) begun: Instant,
-    pub(crate) inbox: Arc<Inbox>,
+    /// Leads to the driver.
+    pub(crate) inbox: Arc<dyn Post>,
     /// Set when every service is ready.
     pub(crate) ready: Latch,
     /// Held while services reload.
@@ -149,7 +125,7 @@ impl Shared {
     pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let id = TypeId::of::<T>();
         let found = if let Some(&service) = self.by_type.get(&id) {
-            self.members[service].instance().map(DynService::instance)
+            self.members[service].instance().map(Instance::as_any)
         } else {
             let provided = lock(&self.provided);
             provided.iter().find(|provided| provided.type_id == id).map(|provided| Arc::clone(&provided.value))

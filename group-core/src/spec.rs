@@ -28,7 +28,8 @@ const FREE_PORT: &str = "127.0.0.1:0";
 
 /// How the group treats a service: its name, what it comes after, its limits.
 ///
-/// Each method is named like the argument of `#[service(…)]` that does the same.
+/// Each method is named like the argument of `#[service(…)]` that does the same. It takes the spec by value and returns
+/// it, because [`Service::spec`] builds one in a single expression.
 ///
 /// ```
 /// use group::{BoxError, Context, Service, Spec};
@@ -176,12 +177,6 @@ impl Spec {
         self
     }
 
-    /// The name that this service has.
-    #[must_use]
-    pub fn get_name(&self) -> &str {
-        self.name.as_str()
-    }
-
     /// Starts after `S` is ready, and stops before it. The group must have an `S`.
     #[must_use]
     pub fn after<S: Service>(self) -> Self {
@@ -196,13 +191,13 @@ impl Spec {
 
     /// Starts after `S` if the group has one.
     #[must_use]
-    pub fn optional<S: Service>(self) -> Self {
+    pub fn after_optional<S: Service>(self) -> Self {
         self.edge(Target::Type(TypeId::of::<S>(), std::any::type_name::<S>()), true)
     }
 
     /// Starts after the service of this name if the group has one.
     #[must_use]
-    pub fn optional_named(self, name: impl Into<Cow<'static, str>>) -> Self {
+    pub fn after_optional_named(self, name: impl Into<Cow<'static, str>>) -> Self {
         self.edge(Target::Name(name.into().into()), true)
     }
 
@@ -284,7 +279,7 @@ impl Spec {
     ///
     ///     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
     ///         let routes = http::mounted(&cx, Router::new())?; // layers go around all of it
-    ///         http::serve(&cx, cx.http().unwrap(), routes).await
+    ///         http::serve(&cx, cx.http_address().unwrap(), routes).await
     ///     }
     /// }
     ///
@@ -374,14 +369,8 @@ impl Spec {
         self
     }
 
-    /// The routes that it is known to serve.
-    #[must_use]
-    pub fn routes(&self) -> &[Route] {
-        &self.more().routes
-    }
-
     /// It will tick when this expression says so: a mistake in that is one of the group, and is told
-    /// before anything is built. To tick is up to [`Shutdown::cron`](crate::Shutdown::cron).
+    /// before anything is built. To tick is up to [`Context::cron`](crate::Context::cron).
     #[cfg(feature = "cron")]
     #[must_use]
     #[track_caller]
@@ -533,6 +522,176 @@ impl Spec {
         };
         let name = &self.name;
         Err(format!("`{name}` cannot be restarted always: a `{role}` service ends when it is done").into())
+    }
+}
+
+/// What was set, read back.
+///
+/// ```
+/// use group::{Restart, Role, Spec};
+/// use std::time::Duration;
+///
+/// let spec = Spec::new("mailer")
+///     .role(Role::Daemon)
+///     .after_named("database")
+///     .after_optional_named("cache")
+///     .restart(Restart::on_failure())
+///     .stop_timeout(Duration::from_secs(3));
+///
+/// assert_eq!((spec.get_name(), spec.get_role()), ("mailer", Role::Daemon));
+/// let after: Vec<_> = spec.get_after().collect();
+/// assert_eq!(after, [("database".into(), false), ("cache".into(), true)]);
+/// assert_eq!(spec.get_restart(), Restart::on_failure());
+/// assert_eq!(spec.get_stop_timeout(), Some(Duration::from_secs(3)));
+/// assert_eq!(spec.get_start_timeout(), None); // nothing was set, so it is the default
+/// assert!(spec.is_critical());
+/// ```
+impl Spec {
+    /// The name that this service has.
+    #[must_use]
+    pub fn get_name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// What it means when its `start` returns: what [`role`](Self::role) says. A service that serves is a
+    /// [`Role::Daemon`].
+    #[must_use]
+    pub fn get_role(&self) -> Role {
+        match self.rules.role {
+            lifecycle::Role::Task => Role::Task,
+            lifecycle::Role::Daemon => Role::Daemon,
+            lifecycle::Role::Once => Role::Once,
+            lifecycle::Role::Main => Role::Main,
+        }
+    }
+
+    /// The address on which it serves HTTP: what [`http`](Self::http) says.
+    ///
+    /// ```
+    /// use group::Spec;
+    ///
+    /// let spec = Spec::new("gateway").http("127.0.0.1:8080");
+    /// assert_eq!(spec.get_http(), Some("127.0.0.1:8080"));
+    /// ```
+    #[must_use]
+    pub fn get_http(&self) -> Option<&str> {
+        self.more().http.as_deref()
+    }
+
+    /// The name of the service on which it is mounted: what [`http_on`](Self::http_on) or
+    /// [`http_on_named`](Self::http_on_named) says. One that was given by its type is called by the name that the
+    /// type gives, though it may have another.
+    ///
+    /// ```
+    /// use group::Spec;
+    ///
+    /// let spec = Spec::new("users").http_on_named("gateway").prefix("/api");
+    /// assert_eq!((spec.get_http_on().as_deref(), spec.get_prefix()), (Some("gateway"), Some("/api")));
+    /// ```
+    #[must_use]
+    pub fn get_http_on(&self) -> Option<Cow<'_, str>> {
+        self.more().http_on.as_ref().map(Target::as_text)
+    }
+
+    /// The path under which it is mounted: what [`prefix`](Self::prefix) says.
+    #[must_use]
+    pub fn get_prefix(&self) -> Option<&str> {
+        self.more().prefix.as_deref()
+    }
+
+    /// The address on which it serves gRPC: what [`grpc`](Self::grpc) says. `None` also for one that
+    /// [`serves_grpc`](Self::serves_grpc) without an address for that.
+    ///
+    /// ```
+    /// use group::Spec;
+    ///
+    /// let spec = Spec::new("inventory").grpc("127.0.0.1:50051");
+    /// assert_eq!(spec.get_grpc(), Some("127.0.0.1:50051"));
+    /// ```
+    #[must_use]
+    pub fn get_grpc(&self) -> Option<&str> {
+        self.more().grpc.as_deref()
+    }
+
+    /// Where it runs, if not here: what [`remote`](Self::remote) says.
+    ///
+    /// ```
+    /// use group::Spec;
+    ///
+    /// let spec = Spec::new("inventory").serves_grpc().remote("http://10.0.0.7:50051");
+    /// assert_eq!(spec.get_remote(), Some("http://10.0.0.7:50051"));
+    /// ```
+    #[cfg(feature = "grpc")]
+    #[must_use]
+    pub fn get_remote(&self) -> Option<&str> {
+        self.more().remote.as_deref()
+    }
+
+    /// The routes that it is known to serve: what [`route`](Self::route) says.
+    ///
+    /// ```
+    /// use group::{Route, Spec};
+    ///
+    /// let spec = Spec::new("users").http("127.0.0.1:8080").route(Route::new("GET", "/users"));
+    /// assert_eq!(spec.get_routes()[0].path(), "/users");
+    /// ```
+    #[must_use]
+    pub fn get_routes(&self) -> &[Route] {
+        &self.more().routes
+    }
+
+    /// What it starts after, each by its name and with whether it is optional: what [`after`](Self::after),
+    /// [`after_optional`](Self::after_optional) and the like say. One that was given by its type is called by the
+    /// name that the type gives, though it may have another. What its `new` and `start` take is not in here.
+    pub fn get_after(&self) -> impl Iterator<Item = (Cow<'_, str>, bool)> {
+        self.more().edges.iter().map(|Edge { target, optional }| (target.as_text(), *optional))
+    }
+
+    /// Whether its `start` is run again after it ended: what [`restart`](Self::restart) says.
+    #[must_use]
+    pub fn get_restart(&self) -> Restart {
+        self.more().restart
+    }
+
+    /// How long it may take to be built and ready, if [`start_timeout`](Self::start_timeout) was set.
+    #[must_use]
+    pub fn get_start_timeout(&self) -> Option<Duration> {
+        self.more().start_timeout
+    }
+
+    /// How long it may take to stop, if [`stop_timeout`](Self::stop_timeout) was set.
+    #[must_use]
+    pub fn get_stop_timeout(&self) -> Option<Duration> {
+        self.more().stop_timeout
+    }
+
+    /// Whether the group cannot do without it: what [`critical`](Self::critical) says.
+    #[must_use]
+    pub fn is_critical(&self) -> bool {
+        self.rules.critical
+    }
+
+    /// When it ticks: what [`cron`](Self::cron) says.
+    ///
+    /// ```
+    /// use group::{Cron, Spec};
+    ///
+    /// let spec = Spec::new("janitor").cron("0 3 * * *").cron("@hourly");
+    /// assert!(spec.get_crons().eq(&[Cron::new("0 3 * * *"), Cron::new("@hourly")]));
+    /// ```
+    #[cfg(feature = "cron")]
+    pub fn get_crons(&self) -> impl Iterator<Item = &Cron> {
+        self.more().crons.iter().map(|(cron, _)| cron)
+    }
+}
+
+impl Target {
+    /// The name of the service, as far as that is known.
+    fn as_text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Type(..) => self.name().as_str().to_owned().into(),
+            Self::Name(name) => name.as_str().into(),
+        }
     }
 }
 

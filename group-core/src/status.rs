@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
-use crate::Cause;
+use crate::StopReason;
 use crate::words::Took;
 
 /// How many events a slow reader may fall behind before it misses some.
@@ -238,7 +238,7 @@ pub enum Event {
     /// They have, each of them that could; the group runs on.
     GroupReloaded,
     /// The group stops, and why.
-    GroupStopping(Cause),
+    GroupStopping(StopReason),
     /// Everything is over. Nothing follows.
     GroupStopped,
     /// The reader was too slow, and missed so many events.

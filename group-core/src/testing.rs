@@ -25,7 +25,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::service::{BoxFuture, DynService, Factory};
+use crate::instance::{BoxFuture, Instance};
+use crate::service::{DynService, Factory};
 use crate::{BoxError, Context, Ending, Event, Group, Outcome, Report, State};
 
 /// How long a group runs, in paused time, before it is asked to stop.
@@ -201,10 +202,11 @@ fn run(mut group: Group, injection: Option<Injection>) -> Result<Vec<String>, Br
 fn inject(group: &mut Group, injection: &Injection) -> Trap {
     let trap = Trap { point: injection.point, fault: injection.fault, sprung: Arc::default() };
     let named = |service: &&mut crate::assemble::Declared| service.spec.get_name() == injection.service;
-    if let Some(service) = group.services.iter_mut().find(named) {
-        let factory = std::mem::replace(&mut service.factory, nothing());
+    if let Some(service) = group.services.iter_mut().find(named)
+        && let Some(factory) = service.factory.take()
+    {
         let trap = trap.clone();
-        service.factory = Factory::Make(Box::new(move |cx| {
+        service.factory = Some(Factory::Make(Box::new(move |cx| {
             Box::pin(async move {
                 if trap.point == Point::New {
                     trap.spring().await?;
@@ -215,13 +217,9 @@ fn inject(group: &mut Group, injection: &Injection) -> Trap {
                 };
                 Ok(Arc::new(Faulty { inner, trap }) as Arc<dyn DynService>)
             })
-        }));
+        })));
     }
     trap
-}
-
-fn nothing() -> Factory {
-    Factory::Make(Box::new(|_| Box::pin(async { Err("it was taken out".into()) })))
 }
 
 /// A fault that waits for its moment.
@@ -282,7 +280,9 @@ impl DynService for Faulty {
         }
         Arc::clone(&self.inner).stop()
     }
+}
 
+impl Instance for Faulty {
     fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>> {
         Arc::clone(&self.inner).health()
     }
@@ -291,8 +291,8 @@ impl DynService for Faulty {
         Arc::clone(&self.inner).reload()
     }
 
-    fn instance(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        Arc::clone(&self.inner).instance()
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        Arc::clone(&self.inner).as_any()
     }
 }
 
@@ -377,7 +377,7 @@ impl Run {
                     return Err(format!("`{name}` was {state} {times} times"));
                 }
             }
-            if service.built().is_some() && service.gone().is_none() {
+            if service.built_at().is_some() && service.gone_at().is_none() {
                 return Err(format!("`{}` was built and never stopped", service.name()));
             }
         }

@@ -10,21 +10,22 @@ use crate::outcome::Outcome;
 use crate::panic::caught;
 use crate::{BoxError, Context, Shutdown};
 
-impl Shutdown {
-    /// Ticks every so often until the service is asked to stop, for the first time after one period.
+impl Context {
+    /// Ticks at a fixed interval until the service is asked to stop, for the first time after one period.
     ///
     /// A ticker never overlaps itself, does not tick while the service stops, and finishes its last
     /// run. A run that takes longer than the period delays the next; what was missed is not made up
-    /// for.
+    /// for. Once this is awaited, the service is waited for at the stop, as one that takes
+    /// [`Shutdown`] is.
     ///
     /// ```
-    /// use group::{Group, Shutdown};
+    /// use group::{Context, Group};
     /// use std::time::Duration;
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let mut group = Group::new();
-    /// group.add_fn("reporter", |shutdown: Shutdown| async move {
-    ///     shutdown.every(Duration::from_secs(30), || async { println!("still here") }).await
+    /// group.add_fn("reporter", |cx: Context| async move {
+    ///     cx.every(Duration::from_secs(30), || async { println!("still here") }).await
     /// });
     /// # let running = group.start().await.unwrap();
     /// # assert!(running.stop().await.is_clean());
@@ -36,27 +37,35 @@ impl Shutdown {
     /// # Errors
     ///
     /// The first that a run returns, which is the last run then. When the period is zero.
-    pub async fn every<F, Fut>(&self, period: Duration, mut tick: F) -> Result<(), BoxError>
+    pub async fn every<F, Fut>(&self, period: Duration, tick: F) -> Result<(), BoxError>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output: Outcome>,
     {
-        if period.is_zero() {
-            return Err("a ticker needs a period that is longer than zero".into());
-        }
-        let Some(first) = Instant::now().checked_add(period) else {
-            // That moment never comes.
-            self.requested().await;
-            return Ok(());
-        };
-        let mut ticks = interval_at(first, period);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                biased;
-                () = self.requested() => return Ok(()),
-                _ = ticks.tick() => tick().await.into_result()?,
-            }
+        every(&self.shutdown(), period, tick).await
+    }
+}
+
+pub(crate) async fn every<F, Fut>(shutdown: &Shutdown, period: Duration, mut tick: F) -> Result<(), BoxError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output: Outcome>,
+{
+    if period.is_zero() {
+        return Err("a ticker needs a period that is longer than zero".into());
+    }
+    let Some(first) = Instant::now().checked_add(period) else {
+        // That moment never comes.
+        shutdown.requested().await;
+        return Ok(());
+    };
+    let mut ticks = interval_at(first, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.requested() => return Ok(()),
+            _ = ticks.tick() => tick().await.into_result()?,
         }
     }
 }

@@ -10,13 +10,15 @@ use std::{io, thread};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::driver::Mailbox;
 use crate::error::{Failure, Stage};
-use crate::inbox::Inbox;
 use crate::latch::Latch;
 use crate::lifecycle::Outcome;
 use crate::lock::lock;
+use crate::message::Message;
+use crate::message::Post as _;
 use crate::moment::Moment;
-use crate::shared::{FOREVER, Message};
+use crate::shared::FOREVER;
 use crate::{Handle, Report, console};
 
 /// How long the driver has to end the group after a second signal, before this ends the process. It needs 50 ms of it
@@ -35,8 +37,8 @@ pub(crate) struct Watch {
 impl Watch {
     /// Returns when the handlers stand. Every signal goes to the inbox. `stop_timeout` is the limit
     /// until there is a group, which then has its own.
-    pub(crate) fn install(stop_timeout: Duration) -> io::Result<(Self, Arc<Inbox>)> {
-        let inbox = Arc::<Inbox>::default();
+    pub(crate) fn install(stop_timeout: Duration) -> io::Result<(Self, Arc<Mailbox>)> {
+        let inbox = Arc::<Mailbox>::default();
         let (group, attached) = watch::channel(None);
         WATCHES.fetch_add(1, Ordering::SeqCst);
         let watch = Self { group, over: Arc::default() };
@@ -140,7 +142,7 @@ struct Watcher {
     asked: Latch,
     first: OnceLock<Asked>,
     over: Arc<Latch>,
-    inbox: Arc<Inbox>,
+    inbox: Arc<Mailbox>,
 }
 
 impl Watcher {
@@ -265,7 +267,7 @@ mod platform {
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    use crate::shared::Message;
+    use crate::message::Message;
 
     pub(super) const SIGINT: i32 = 2;
 
@@ -313,7 +315,7 @@ mod platform {
     use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown};
     use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
 
-    use crate::shared::Message;
+    use crate::message::Message;
 
     pub(super) const SIGINT: i32 = 2;
     const SIGTERM: i32 = 15;

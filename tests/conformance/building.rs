@@ -1,8 +1,8 @@
-//! A: building and validating the graph.
+//! Building a group, and checking its graph.
 
 use std::sync::Arc;
 
-use group::{BoxError, Cause, Context, Group, Outcome, Schedule, Service, Spec};
+use group::{BoxError, Context, Group, Outcome, Schedule, Service, Spec, StopReason};
 use tracing::Level;
 
 use crate::support::{
@@ -10,18 +10,18 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn c001_an_empty_group_warns_once_is_ready_and_stops() {
+async fn an_empty_group_warns_once_is_ready_and_stops() {
     listen();
     let report = in_time(Group::new().run()).await;
     assert_eq!(logged_at(Level::WARN), ["WARN there are no services in this group"]);
     assert!(report.is_clean());
-    assert_eq!(report.stopped_by(), Some(&Cause::Completed));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Completed));
     assert!(report.services().is_empty());
     assert!(Group::new().start().await.is_ok(), "it becomes ready");
 }
 
 #[tokio::test]
-async fn c002_two_services_with_one_name_are_an_error_that_names_both_places() {
+async fn two_services_with_one_name_are_an_error_that_names_both_places() {
     let journal = Journal::default();
     let mut group = Group::new();
     let first = line!() + 1;
@@ -37,7 +37,7 @@ async fn c002_two_services_with_one_name_are_an_error_that_names_both_places() {
 }
 
 #[tokio::test]
-async fn c003_a_cycle_is_an_error_with_its_whole_path() {
+async fn a_cycle_is_an_error_with_its_whole_path() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("a").spec(|spec| spec.after_named("b")));
@@ -72,7 +72,7 @@ impl Service for Users {
 }
 
 #[tokio::test]
-async fn c003_a_cycle_is_an_error_that_says_why_each_comes_after_the_next() {
+async fn a_cycle_is_an_error_that_says_why_each_comes_after_the_next() {
     let mut group = Group::new();
     let first = line!() + 1;
     group.add(Gateway);
@@ -89,7 +89,7 @@ async fn c003_a_cycle_is_an_error_that_says_why_each_comes_after_the_next() {
 }
 
 #[tokio::test]
-async fn c002_a_service_that_is_added_twice_in_one_place_is_there_twice() {
+async fn a_service_that_is_added_twice_in_one_place_is_there_twice() {
     let journal = Journal::default();
     let mut group = Group::new();
     for probe in ["first", "second"] {
@@ -121,7 +121,7 @@ async fn two_services_on_one_address_are_told_before_anything_starts() {
 }
 
 #[tokio::test]
-async fn c004_a_service_after_itself_is_a_cycle() {
+async fn a_service_after_itself_is_a_cycle() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("a").spec(|spec| spec.after_named("a")));
@@ -132,11 +132,11 @@ async fn c004_a_service_after_itself_is_a_cycle() {
 }
 
 #[tokio::test]
-async fn c006_a_cycle_is_never_repaired_by_dropping_a_service() {
+async fn a_cycle_is_never_repaired_by_dropping_a_service() {
     let journal = Journal::default();
     let mut group = journal.group(["innocent"]);
-    group.probe(journal.probe("a").spec(|spec| spec.optional_named("b")));
-    group.probe(journal.probe("b").spec(|spec| spec.optional_named("a")));
+    group.probe(journal.probe("a").spec(|spec| spec.after_optional_named("b")));
+    group.probe(journal.probe("b").spec(|spec| spec.after_optional_named("a")));
     group.probe(journal.probe("after").spec(|spec| spec.after_named("b")));
     let report = fails_to_start(&mut group).await;
     assert_eq!(report.outcome(), Outcome::BadGroup);
@@ -144,7 +144,7 @@ async fn c006_a_cycle_is_never_repaired_by_dropping_a_service() {
 }
 
 #[tokio::test]
-async fn c007_an_unknown_dependency_is_an_error_that_suggests_the_nearest_name() {
+async fn an_unknown_dependency_is_an_error_that_suggests_the_nearest_name() {
     let journal = Journal::default();
     let mut group = journal.group(["database", "cache"]);
     group.probe(journal.probe("api").spec(|spec| spec.after_named("databse")));
@@ -157,11 +157,11 @@ async fn c007_an_unknown_dependency_is_an_error_that_suggests_the_nearest_name()
 }
 
 #[tokio::test]
-async fn c008_an_unknown_optional_dependency_is_only_a_warning() {
+async fn an_unknown_optional_dependency_is_only_a_warning() {
     listen();
     let journal = Journal::default();
     let mut group = Group::new();
-    group.probe(journal.probe("api").spec(|spec| spec.optional_named("cache")));
+    group.probe(journal.probe("api").spec(|spec| spec.after_optional_named("cache")));
     let (report, _) = started_and_stopped(&mut group).await;
     assert!(report.is_clean());
     assert_eq!(journal.take(), then(&["api starts"], stops(["api"])));
@@ -170,7 +170,7 @@ async fn c008_an_unknown_optional_dependency_is_only_a_warning() {
 }
 
 #[tokio::test]
-async fn c011_each_of_101_services_with_many_parents_is_visited_once() {
+async fn each_of_101_services_with_many_parents_is_visited_once() {
     let journal = Journal::default();
     let mut group = Group::new();
     let name = |number: usize| format!("s{number}");
@@ -186,7 +186,7 @@ async fn c011_each_of_101_services_with_many_parents_is_visited_once() {
 }
 
 #[tokio::test]
-async fn c012_an_edge_wins_over_the_order_of_declaration_both_ways() {
+async fn an_edge_wins_over_the_order_of_declaration_both_ways() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("b").spec(|spec| spec.after_named("a"))).probe(journal.probe("a"));
@@ -196,7 +196,7 @@ async fn c012_an_edge_wins_over_the_order_of_declaration_both_ways() {
 }
 
 #[tokio::test]
-async fn c013_independent_services_always_start_in_the_order_of_declaration() {
+async fn independent_services_always_start_in_the_order_of_declaration() {
     let expected = then(&["d starts", "a starts", "c starts", "b starts"], stops(["b", "c", "a", "d"]));
     for _ in 0..1000 {
         let journal = Journal::default();
@@ -207,11 +207,11 @@ async fn c013_independent_services_always_start_in_the_order_of_declaration() {
 }
 
 #[test]
-fn c014_the_order_is_told_without_running_anything() {
+fn the_order_is_told_without_running_anything() {
     let journal = Journal::default();
     let group = || {
         let mut group = journal.group(["s1", "s2"]);
-        group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").optional_named("s2")));
+        group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").after_optional_named("s2")));
         group
     };
     let strict = group().order().unwrap();
@@ -222,10 +222,10 @@ fn c014_the_order_is_told_without_running_anything() {
 }
 
 #[test]
-fn c015_the_graph_has_every_service_and_every_edge_once() {
+fn the_graph_has_every_service_and_every_edge_once() {
     let journal = Journal::default();
     let mut group = journal.group(["s1", "s2"]);
-    group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").after_named("s1").optional_named("s2")));
+    group.probe(journal.probe("s3").spec(|spec| spec.after_named("s1").after_named("s1").after_optional_named("s2")));
     let dot = group.order().unwrap().to_dot();
     let lines: Vec<&str> = dot.lines().map(str::trim).collect();
     let edges = ["\"s3\" -> \"s1\";", "\"s3\" -> \"s2\" [style=dashed];"];

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use group::{
-    BoxError, Cause, Context, Ending, Event, Group, Handle, Outcome, Ready, Restart, Role, Service, Shutdown, State,
+    BoxError, Context, Ending, Event, Group, Handle, Outcome, Ready, Restart, Role, Service, Shutdown, State,
+    StopReason,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -31,7 +32,7 @@ async fn start_in_steps(steps: usize, shutdown: &Shutdown) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c030_a_start_that_asks_for_more_time_in_time_gets_it() {
+async fn a_start_that_asks_for_more_time_in_time_gets_it() {
     let mut group = Group::new();
     group.add_fn("s1", |shutdown: Shutdown, ready: Ready| async move {
         start_in_steps(9, &shutdown).await;
@@ -46,7 +47,7 @@ async fn c030_a_start_that_asks_for_more_time_in_time_gets_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c030_a_start_that_asks_no_more_is_given_up_at_the_last_extension() {
+async fn a_start_that_asks_no_more_is_given_up_at_the_last_extension() {
     let mut group = Group::new();
     group.add_fn("s1", |shutdown: Shutdown, ready: Ready| async move {
         start_in_steps(4, &shutdown).await;
@@ -60,7 +61,7 @@ async fn c030_a_start_that_asks_no_more_is_given_up_at_the_last_extension() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c030_to_ask_for_less_never_shortens_a_limit() {
+async fn to_ask_for_less_never_shortens_a_limit() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.add_fn("s1", |shutdown: Shutdown, ready: Ready| async move {
@@ -87,7 +88,7 @@ async fn stop_in_steps(steps: usize, shutdown: Shutdown) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c094_a_stop_that_asks_for_more_time_in_time_gets_it() {
+async fn a_stop_that_asks_for_more_time_in_time_gets_it() {
     let mut group = Group::new();
     group.add_fn("s1", |shutdown: Shutdown| stop_in_steps(9, shutdown));
     let (report, took) = started_and_stopped(group.configure("s1", |spec| spec.stop_timeout(secs(2)))).await;
@@ -95,7 +96,7 @@ async fn c094_a_stop_that_asks_for_more_time_in_time_gets_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c094_a_stop_that_asks_no_more_is_aborted_at_the_last_extension() {
+async fn a_stop_that_asks_no_more_is_aborted_at_the_last_extension() {
     let mut group = Group::new();
     group.add_fn("s1", |shutdown: Shutdown| async move {
         stop_in_steps(4, shutdown).await;
@@ -107,7 +108,7 @@ async fn c094_a_stop_that_asks_no_more_is_aborted_at_the_last_extension() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c094_whoever_asks_for_ever_gets_neither_the_groups_time_nor_that_of_others() {
+async fn whoever_asks_for_ever_gets_neither_the_groups_time_nor_that_of_others() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("s1").on(Stop, Take(secs(2))));
@@ -135,7 +136,7 @@ async fn child(act: Act) -> Result<(), BoxError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_a_failure_of_what_a_service_spawned_is_its_own() {
+async fn a_failure_of_what_a_service_spawned_is_its_own() {
     for (act, message) in [(Fail, "`s2` failed: child fails"), (Panic, "`s2` failed: panicked: child panics")] {
         let journal = Journal::default();
         let mut group = journal.group(["s1"]);
@@ -145,7 +146,7 @@ async fn c121_a_failure_of_what_a_service_spawned_is_its_own() {
         });
         let (report, at) = ended(group.probe(journal.probe("s3"))).await;
         assert_eq!((report.outcome(), report.exit_code(), at), (Outcome::RunFailed, 1, secs(1)));
-        assert_eq!(report.stopped_by(), Some(&Cause::Failed("s2".to_owned())));
+        assert_eq!(report.stopped_by(), Some(&StopReason::Failed("s2".to_owned())));
         let [failure] = &failures(&report)[..] else { panic!("{report}") };
         assert!(failure.starts_with(message), "{failure}");
         assert_eq!(journal.take(), then(&["s1 starts", "s3 starts"], stops(["s3", "s1"])));
@@ -153,7 +154,7 @@ async fn c121_a_failure_of_what_a_service_spawned_is_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_a_service_has_not_completed_before_what_it_spawned() {
+async fn a_service_has_not_completed_before_what_it_spawned() {
     let mut group = Group::new();
     group.add_fn("s1", |cx: Context| async move { cx.spawn(child(Act::Return)) });
     let (report, at) = ended(&mut group).await;
@@ -174,7 +175,7 @@ async fn parent(journal: Journal, cx: Context, ends: Result<(), BoxError>) -> Re
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_what_a_service_spawned_is_awaited_when_it_stops() {
+async fn what_a_service_spawned_is_awaited_when_it_stops() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let writes = journal.clone();
@@ -185,7 +186,7 @@ async fn c121_what_a_service_spawned_is_awaited_when_it_stops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_what_a_service_spawned_is_awaited_also_when_it_fails_to_stop() {
+async fn what_a_service_spawned_is_awaited_also_when_it_fails_to_stop() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let writes = journal.clone();
@@ -196,7 +197,7 @@ async fn c121_what_a_service_spawned_is_awaited_also_when_it_fails_to_stop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_none_of_the_failures_at_one_moment_of_what_a_service_spawned_is_lost() {
+async fn none_of_the_failures_at_one_moment_of_what_a_service_spawned_is_lost() {
     let mut group = Group::new();
     group.add_fn("s1", |cx: Context, shutdown: Shutdown| async move {
         cx.spawn(child(Fail));
@@ -210,7 +211,7 @@ async fn c121_none_of_the_failures_at_one_moment_of_what_a_service_spawned_is_lo
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_every_failure_to_stop_of_what_a_service_spawned_is_told() {
+async fn every_failure_to_stop_of_what_a_service_spawned_is_told() {
     let mut group = Group::new();
     group.add_fn("s1", |cx: Context, shutdown: Shutdown| async move {
         for act in [Fail, Panic] {
@@ -243,7 +244,7 @@ impl Drop for Dropped {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_an_abort_reaches_what_a_service_spawned() {
+async fn an_abort_reaches_what_a_service_spawned() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let dropped = Dropped(journal.clone());
@@ -275,7 +276,7 @@ impl Service for Parent {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_after_a_failure_of_what_it_spawned_a_service_is_started_again() {
+async fn after_a_failure_of_what_it_spawned_a_service_is_started_again() {
     let journal = Journal::default();
     let mut group = Group::new();
     group
@@ -287,7 +288,7 @@ async fn c121_after_a_failure_of_what_it_spawned_a_service_is_started_again() {
 }
 
 #[tokio::test]
-async fn c124_subscribers_that_panic_have_all_been_told_and_harm_nobody() {
+async fn subscribers_that_panic_have_all_been_told_and_harm_nobody() {
     let journal = Journal::default();
     let running = journal.group(["s1", "s2"]).start().await.unwrap();
     let mut subscribers = JoinSet::new();
@@ -300,12 +301,12 @@ async fn c124_subscribers_that_panic_have_all_been_told_and_harm_nobody() {
     while let Some(subscriber) = subscribers.join_next().await {
         let panicked: Result<(), _> = subscriber;
         let last_words = panicked.unwrap_err().into_panic().downcast::<String>().unwrap();
-        assert_eq!(*last_words, format!("{:?}", Some(Event::GroupStopping(Cause::Asked))));
+        assert_eq!(*last_words, format!("{:?}", Some(Event::GroupStopping(StopReason::Asked))));
     }
 }
 
 #[tokio::test]
-async fn c125_a_subscriber_that_never_reads_holds_nothing_up_and_learns_what_it_missed() {
+async fn a_subscriber_that_never_reads_holds_nothing_up_and_learns_what_it_missed() {
     let (sender, receiver) = oneshot::channel();
     let (journal, mut group) = (Journal::default(), Group::new());
     group.add_fn("s0", |handle: Handle, shutdown: Shutdown| async move {
@@ -327,7 +328,7 @@ async fn c125_a_subscriber_that_never_reads_holds_nothing_up_and_learns_what_it_
 }
 
 #[tokio::test(start_paused = true)]
-async fn c126_when_a_subscriber_is_told_the_state_has_changed_already() {
+async fn when_a_subscriber_is_told_the_state_has_changed_already() {
     let (journal, changes) = (Journal::default(), Journal::default());
     let mut group = Group::new();
     let told = changes.clone();
@@ -356,7 +357,7 @@ async fn c126_when_a_subscriber_is_told_the_state_has_changed_already() {
 }
 
 #[tokio::test]
-async fn c126_a_subscriber_that_comes_when_everything_is_over_is_told_nothing() {
+async fn a_subscriber_that_comes_when_everything_is_over_is_told_nothing() {
     let running = Journal::default().group(["s1"]).start().await.unwrap();
     let handle = running.handle();
     assert!(running.stop().await.is_clean());
@@ -364,7 +365,7 @@ async fn c126_a_subscriber_that_comes_when_everything_is_over_is_told_nothing() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn c127_the_code_that_a_service_ends_the_group_with_is_the_exit_code() {
+async fn the_code_that_a_service_ends_the_group_with_is_the_exit_code() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     group.add_fn("s2", |handle: Handle, shutdown: Shutdown| async move {
@@ -375,12 +376,12 @@ async fn c127_the_code_that_a_service_ends_the_group_with_is_the_exit_code() {
     });
     let (report, at) = ended(group.probe(journal.probe("s3"))).await;
     assert_eq!((report.outcome(), report.exit_code(), at), (Outcome::Clean, 42, secs(1)), "the first counts");
-    assert_eq!(report.stopped_by(), Some(&Cause::Asked));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Asked));
     assert_eq!(journal.take(), then(&["s1 starts", "s3 starts"], stops(["s3", "s1"])));
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_when_a_task_fails_after_start_has_returned_the_others_do_not_go_on() {
+async fn when_a_task_fails_after_start_has_returned_the_others_do_not_go_on() {
     let mut group = Group::new();
     group.add_fn("s1", |cx: Context| async move {
         cx.spawn(async { std::future::pending::<()>().await });
@@ -394,7 +395,7 @@ async fn c121_when_a_task_fails_after_start_has_returned_the_others_do_not_go_on
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_what_start_fails_with_says_more_than_a_ready_that_went_with_it_whatever_it_has_spawned() {
+async fn what_start_fails_with_says_more_than_a_ready_that_went_with_it_whatever_it_has_spawned() {
     let start = |fails: bool| {
         move |cx: Context| async move {
             let _unfired = cx.ready();
@@ -411,7 +412,7 @@ async fn c121_what_start_fails_with_says_more_than_a_ready_that_went_with_it_wha
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_what_start_failed_with_is_told_though_nobody_waits_for_what_it_has_spawned() {
+async fn what_start_failed_with_is_told_though_nobody_waits_for_what_it_has_spawned() {
     let start = |cx: Context| async move {
         cx.spawn(std::future::pending::<()>());
         cx.shutdown().requested().await;
@@ -427,7 +428,7 @@ async fn c121_what_start_failed_with_is_told_though_nobody_waits_for_what_it_has
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_a_failure_of_what_it_has_spawned_is_told_though_the_service_is_aborted() {
+async fn a_failure_of_what_it_has_spawned_is_told_though_the_service_is_aborted() {
     let mut group = Group::new();
     group.add_fn("s1", |cx: Context| async move {
         let shutdown = cx.shutdown();
@@ -443,7 +444,7 @@ async fn c121_a_failure_of_what_it_has_spawned_is_told_though_the_service_is_abo
 }
 
 #[tokio::test(start_paused = true)]
-async fn c121_a_panic_in_a_destructor_of_what_it_has_spawned_is_told() {
+async fn a_panic_in_a_destructor_of_what_it_has_spawned_is_told() {
     struct PanicsInDrop;
     impl Drop for PanicsInDrop {
         fn drop(&mut self) {
@@ -470,7 +471,7 @@ async fn c121_a_panic_in_a_destructor_of_what_it_has_spawned_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c188_the_code_of_the_service_that_the_group_is_there_for_is_the_exit_code() {
+async fn the_code_of_the_service_that_the_group_is_there_for_is_the_exit_code() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     group.add_fn("job", |handle: Handle| async move {
@@ -496,7 +497,7 @@ impl Service for Holds {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c127_a_code_that_comes_when_every_service_is_gone_changes_nothing() {
+async fn a_code_that_comes_when_every_service_is_gone_changes_nothing() {
     let held = Arc::new(());
     let left = Arc::downgrade(&held);
     let running = Group::new().add(Holds { _held: held }).start().await.unwrap();
@@ -516,7 +517,7 @@ async fn c127_a_code_that_comes_when_every_service_is_gone_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c127_the_code_counts_also_while_the_group_starts() {
+async fn the_code_counts_also_while_the_group_starts() {
     let journal = Journal::default();
     let mut group = Group::new();
     let starting = start_aside(group.probe(journal.probe("s1").on(StartLater, Hang)));
@@ -527,7 +528,7 @@ async fn c127_the_code_counts_also_while_the_group_starts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c127_an_exit_code_hides_no_failure() {
+async fn an_exit_code_hides_no_failure() {
     for (act, outcome, code) in
         [(Fail, Outcome::RunFailed, 1), (Panic, Outcome::RunFailed, 1), (Hang, Outcome::UncleanStop, 3)]
     {
@@ -561,7 +562,7 @@ async fn p8_two_groups_in_one_process_do_not_see_one_another() {
     assert!(second.handle().status().is_ready() && !second.handle().is_stopping());
 
     second.handle().stop();
-    assert_eq!(in_time(events.recv()).await, Some(Event::GroupStopping(Cause::Asked)), "its first event");
+    assert_eq!(in_time(events.recv()).await, Some(Event::GroupStopping(StopReason::Asked)), "its first event");
     assert_eq!(in_time(second.wait()).await.exit_code(), 0);
     assert_eq!(two.take(), stops(["s2", "s1"]));
 }

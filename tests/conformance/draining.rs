@@ -1,4 +1,4 @@
-//! K: what is in flight when an HTTP service stops. Real sockets, and so real time.
+//! Requests in flight when an HTTP service stops. Real sockets, and so real time.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use group::axum::{
     routing::{get, post},
 };
 use group::{
-    Cause, Context, Ending, Group, Handle, Outcome, Phase, Ready, Report, Restart, Running, Shutdown, State, http,
+    Context, Ending, Group, Handle, Outcome, Phase, Ready, Report, Restart, Running, Shutdown, State, StopReason, http,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -125,14 +125,14 @@ fn assert_drained(report: &Report) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c161_a_server_without_requests_stops_at_once() {
+async fn a_server_without_requests_stops_at_once() {
     let (report, took) = started_and_stopped(&mut web(Router::new())).await;
     assert_drained(&report);
     assert_eq!(took, secs(0));
 }
 
 #[tokio::test]
-async fn c162_a_request_in_flight_is_answered() {
+async fn a_request_in_flight_is_answered() {
     let server = Server::start().await;
     let client = tokio::spawn(text_at(server.addr, "/held"));
     server.in_flight.notified().await;
@@ -142,7 +142,7 @@ async fn c162_a_request_in_flight_is_answered() {
 }
 
 #[tokio::test]
-async fn c162_a_response_that_streams_is_sent_to_its_end() {
+async fn a_response_that_streams_is_sent_to_its_end() {
     let (mut rest, body) = tokio::io::duplex(1024);
     let body = Arc::new(Mutex::new(Some(ReaderStream::new(body))));
     let stream = get(|| async move { Body::from_stream(body.lock().unwrap().take().expect("one request")) });
@@ -162,7 +162,7 @@ async fn c162_a_response_that_streams_is_sent_to_its_end() {
 }
 
 #[tokio::test]
-async fn c164_a_draining_server_refuses_new_connections() {
+async fn a_draining_server_refuses_new_connections() {
     let server = Server::start().await;
     let mut in_flight = requested(server.addr, "/held").await;
     server.in_flight.notified().await;
@@ -174,7 +174,7 @@ async fn c164_a_draining_server_refuses_new_connections() {
 }
 
 #[tokio::test]
-async fn c165_idle_connections_are_closed_at_once_and_hold_nothing_up() {
+async fn idle_connections_are_closed_at_once_and_hold_nothing_up() {
     let server = Server::start().await;
     let silent = TcpStream::connect(server.addr).await.unwrap();
     let mut idle = requested(server.addr, "/").await;
@@ -191,7 +191,7 @@ async fn c165_idle_connections_are_closed_at_once_and_hold_nothing_up() {
 }
 
 #[tokio::test]
-async fn c165_only_idle_connections_do_not_hold_the_stop_up() {
+async fn only_idle_connections_do_not_hold_the_stop_up() {
     let server = Server::start().await;
     let silent = TcpStream::connect(server.addr).await.unwrap();
     let mut idle = requested(server.addr, "/").await;
@@ -202,7 +202,7 @@ async fn c165_only_idle_connections_do_not_hold_the_stop_up() {
 }
 
 #[tokio::test]
-async fn c166_an_answer_during_the_drain_says_that_the_connection_closes() {
+async fn an_answer_during_the_drain_says_that_the_connection_closes() {
     let server = Server::start().await;
     let mut stream = requested(server.addr, "/").await;
     assert!(!response(&mut stream, "at once").await.contains("connection: close"));
@@ -216,7 +216,7 @@ async fn c166_an_answer_during_the_drain_says_that_the_connection_closes() {
 }
 
 #[tokio::test]
-async fn c162_the_report_counts_what_was_drained() {
+async fn the_report_counts_what_was_drained() {
     let server = Server::start().await;
     let mut stream = requested(server.addr, "/held").await;
     let mut idle = requested(server.addr, "/").await;
@@ -231,7 +231,7 @@ async fn c162_the_report_counts_what_was_drained() {
 }
 
 #[tokio::test]
-async fn c162_a_request_that_is_on_its_way_when_the_stop_comes_is_answered() {
+async fn a_request_that_is_on_its_way_when_the_stop_comes_is_answered() {
     let mut group = Group::new();
     group.add_fn("web", |cx: Context| async move {
         let routes = Router::new().route("/", get(|| async { "served" }));
@@ -293,7 +293,7 @@ async fn what_is_left_at_the_limit_is_cut_and_counted() {
 }
 
 #[tokio::test]
-async fn c167_a_lame_duck_is_not_ready_and_serves_those_who_still_come_until_the_delay_is_over() {
+async fn a_lame_duck_is_not_ready_and_serves_those_who_still_come_until_the_delay_is_over() {
     let delay = millis(1500);
     let server = Server::start_with(|group| {
         group.drain_delay(delay);
@@ -313,12 +313,12 @@ async fn c167_a_lame_duck_is_not_ready_and_serves_those_who_still_come_until_the
     }
     let report = in_time(server.running.wait()).await;
     assert_drained(&report);
-    assert_eq!(report.stopped_by(), Some(&Cause::Asked), "the request, and not the end of the delay");
+    assert_eq!(report.stopped_by(), Some(&StopReason::Asked), "the request, and not the end of the delay");
     assert!(asked.elapsed() >= delay, "{report}");
 }
 
 #[tokio::test]
-async fn c167_an_idle_connection_stays_open_and_its_next_answer_is_its_last() {
+async fn an_idle_connection_stays_open_and_its_next_answer_is_its_last() {
     let server = Server::start_with(|group| {
         group.drain_delay(secs(20));
     })
@@ -335,7 +335,7 @@ async fn c167_an_idle_connection_stays_open_and_its_next_answer_is_its_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c168_a_lame_duck_to_which_nobody_comes_stops_early() {
+async fn a_lame_duck_to_which_nobody_comes_stops_early() {
     for (delay, quiet) in [(secs(15), secs(2)), (secs(1), millis(500))] {
         listen();
         let (report, took) = started_and_stopped(web(Router::new()).drain_delay(delay)).await;
@@ -348,7 +348,7 @@ async fn c168_a_lame_duck_to_which_nobody_comes_stops_early() {
 }
 
 #[tokio::test]
-async fn c168_who_comes_with_a_request_or_a_connection_puts_the_early_end_off() {
+async fn who_comes_with_a_request_or_a_connection_puts_the_early_end_off() {
     let server = Server::start_with(|group| {
         group.drain_delay(secs(20));
     })
@@ -368,7 +368,7 @@ async fn c168_who_comes_with_a_request_or_a_connection_puts_the_early_end_off() 
 
 /// The server takes ten seconds for an answer, and is asked to stop meanwhile.
 #[tokio::test(start_paused = true)]
-async fn c168_what_is_in_flight_is_answered_within_the_delay_and_not_after_it() {
+async fn what_is_in_flight_is_answered_within_the_delay_and_not_after_it() {
     let entered = Arc::new(Notify::new());
     let enters = Arc::clone(&entered);
     let slow = get(|| async move {
@@ -388,7 +388,7 @@ async fn c168_what_is_in_flight_is_answered_within_the_delay_and_not_after_it() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn c169_there_is_no_delay_for_a_group_that_is_not_ready_yet() {
+async fn there_is_no_delay_for_a_group_that_is_not_ready_yet() {
     let journal = Journal::default();
     let mut group = web(Router::new());
     group.probe(journal.probe("slow").on(StartLater, Hang)).drain_delay(secs(5));
@@ -401,7 +401,7 @@ async fn c169_there_is_no_delay_for_a_group_that_is_not_ready_yet() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c169_there_is_no_delay_for_a_group_that_serves_nobody() {
+async fn there_is_no_delay_for_a_group_that_serves_nobody() {
     let journal = Journal::default();
     let (report, took) = started_and_stopped(journal.group(["s1", "s2"]).drain_delay(secs(5))).await;
     assert!(report.is_clean(), "{report}");
@@ -409,7 +409,7 @@ async fn c169_there_is_no_delay_for_a_group_that_serves_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c169_there_is_no_delay_after_a_failure() {
+async fn there_is_no_delay_after_a_failure() {
     let journal = Journal::default();
     let mut group = web(Router::new());
     group.probe(journal.probe("s1").on(Run, Fail)).drain_delay(secs(5));
@@ -418,7 +418,7 @@ async fn c169_there_is_no_delay_after_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c169_a_failure_meanwhile_ends_the_delay() {
+async fn a_failure_meanwhile_ends_the_delay() {
     let mut group = web(Router::new());
     group.add_fn("s1", |handle: Handle| async move {
         handle.stopping().await;
@@ -427,11 +427,11 @@ async fn c169_a_failure_meanwhile_ends_the_delay() {
     });
     let (report, took) = started_and_stopped(group.drain_delay(secs(5))).await;
     assert_eq!((report.outcome(), took), (Outcome::RunFailed, secs(1)), "{report}");
-    assert_eq!(report.stopped_by(), Some(&Cause::Asked), "it was asked to stop before that");
+    assert_eq!(report.stopped_by(), Some(&StopReason::Asked), "it was asked to stop before that");
 }
 
 #[tokio::test(start_paused = true)]
-async fn c170_the_delay_and_the_drain_are_within_the_budget() {
+async fn the_delay_and_the_drain_are_within_the_budget() {
     let entered = Arc::new(Notify::new());
     let enters = Arc::clone(&entered);
     let never = get(|| async move {
@@ -451,7 +451,7 @@ async fn c170_the_delay_and_the_drain_are_within_the_budget() {
 }
 
 #[tokio::test]
-async fn c170_a_delay_that_leaves_no_time_to_stop_is_a_mistake() {
+async fn a_delay_that_leaves_no_time_to_stop_is_a_mistake() {
     let mut group = web(Router::new());
     let report = fails_to_start(group.stop_timeout(secs(5)).drain_delay(secs(5))).await;
     assert_eq!(report.exit_code(), 78, "{report}");
@@ -460,7 +460,7 @@ async fn c170_a_delay_that_leaves_no_time_to_stop_is_a_mistake() {
 }
 
 #[tokio::test]
-async fn c174_a_long_answer_learns_of_the_stop_through_shutdown() {
+async fn a_long_answer_learns_of_the_stop_through_shutdown() {
     let entered = Arc::new(Notify::new());
     let enters = Arc::clone(&entered);
     let wait = get(|shutdown: Shutdown| async move {
@@ -599,7 +599,7 @@ async fn one_that_has_not_sent_all_of_its_last_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c177_connections_are_closed_one_by_one_when_that_is_wanted() {
+async fn connections_are_closed_one_by_one_when_that_is_wanted() {
     const SPREAD: Duration = secs(10);
     let mut group = Group::new();
     group.add_fn("web", |cx: Context| async move {
@@ -643,7 +643,7 @@ async fn c177_connections_are_closed_one_by_one_when_that_is_wanted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c177_however_long_that_may_take_the_server_has_stopped_in_time() {
+async fn however_long_that_may_take_the_server_has_stopped_in_time() {
     for (service, group_has) in [(secs(10), secs(60)), (secs(60), secs(10)), (Duration::MAX, secs(10))] {
         let mut group = Group::new();
         group.add_fn("web", |cx: Context| async move {

@@ -1,8 +1,8 @@
-//! H: failure, panic and early exit while the group runs.
+//! Failure, panic and early exit while the group runs.
 
 use std::time::Duration;
 
-use group::{Cause, Ending, Group, Outcome, Report, Role, Shutdown, Stage as During};
+use group::{Ending, Group, Outcome, Report, Role, Shutdown, Stage as During, StopReason};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
@@ -20,14 +20,14 @@ async fn ended(group: &mut Group) -> (Report, Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c109_a_service_that_fails_after_its_first_await_stops_the_group_in_order() {
+async fn a_service_that_fails_after_its_first_await_stops_the_group_in_order() {
     for act in [Fail, Panic] {
         let journal = Journal::default();
         let mut group = journal.group(["s1"]);
         group.probe(journal.probe("s2").on(Run, Take(secs(1))).on(Run, act)).probe(journal.probe("s3"));
         let (report, at) = ended(&mut group).await;
         assert_eq!((report.outcome(), report.exit_code(), at), (Outcome::RunFailed, 1, secs(1)));
-        assert_eq!(report.stopped_by(), Some(&Cause::Failed("s2".to_owned())));
+        assert_eq!(report.stopped_by(), Some(&StopReason::Failed("s2".to_owned())));
         let [failure] = report.failures() else { panic!("{report}") };
         assert_eq!((failure.service(), failure.stage()), (Some("s2"), During::Run));
         let stopped = [stops(["s3"]), vec!["s2 stops".to_owned(), "s2 dropped".to_owned()], stops(["s1"])].concat();
@@ -36,19 +36,19 @@ async fn c109_a_service_that_fails_after_its_first_await_stops_the_group_in_orde
 }
 
 #[tokio::test]
-async fn c109_a_service_that_fails_before_its_first_await_was_never_ready() {
+async fn a_service_that_fails_before_its_first_await_was_never_ready() {
     for act in [Fail, Panic] {
         let journal = Journal::default();
         let mut group = journal.group(["s1"]);
         let report = fails_to_start(group.probe(journal.probe("s2").on(Start, act))).await;
         assert_eq!((report.outcome(), report.exit_code()), (Outcome::StartFailed, 2));
-        assert_eq!(report.service("s2").unwrap().ready(), None);
+        assert_eq!(report.service("s2").unwrap().ready_at(), None);
         assert_eq!(journal.take(), then(&["s1 starts", "s2 starts", "s2 stops", "s2 dropped"], stops(["s1"])));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn c110_the_first_of_three_failures_is_the_cause_and_the_others_are_told_too() {
+async fn the_first_of_three_failures_is_the_cause_and_the_others_are_told_too() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("s1").on(Asked, Fail));
@@ -62,21 +62,21 @@ async fn c110_the_first_of_three_failures_is_the_cause_and_the_others_are_told_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn c110_none_of_three_failures_at_one_moment_is_lost() {
+async fn none_of_three_failures_at_one_moment_is_lost() {
     let (journal, mut group) = (Journal::default(), Group::new());
     for name in ["s1", "s2", "s3"] {
         group.probe(journal.probe(name).on(Run, Take(secs(1))).on(Run, Fail));
     }
     let (report, _) = ended(&mut group).await;
     let mut failed: Vec<_> = report.failures().iter().filter_map(group::Failure::service).collect();
-    assert_eq!(report.stopped_by(), Some(&Cause::Failed(failed[0].to_owned())));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Failed(failed[0].to_owned())));
     failed.sort_unstable();
     assert_eq!(failed, ["s1", "s2", "s3"]);
     assert_eq!(report.outcome(), Outcome::RunFailed);
 }
 
 #[tokio::test(start_paused = true)]
-async fn c114_a_healthy_worker_is_told_to_stop_and_finishes_when_another_fails() {
+async fn a_healthy_worker_is_told_to_stop_and_finishes_when_another_fails() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("worker").on(Asked, Take(secs(2))));
@@ -88,7 +88,7 @@ async fn c114_a_healthy_worker_is_told_to_stop_and_finishes_when_another_fails()
 }
 
 #[tokio::test(start_paused = true)]
-async fn c115_a_daemon_that_returns_while_the_group_runs_has_failed() {
+async fn a_daemon_that_returns_while_the_group_runs_has_failed() {
     let daemon: fn(group::Spec) -> group::Spec = |spec| spec.role(Role::Daemon);
     let http: fn(group::Spec) -> group::Spec = |spec| spec.http("127.0.0.1:0");
     for kind in [daemon, http] {
@@ -106,7 +106,7 @@ async fn c115_a_daemon_that_returns_while_the_group_runs_has_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c116_the_group_goes_on_until_all_tasks_have_completed() {
+async fn the_group_goes_on_until_all_tasks_have_completed() {
     let journal = Journal::default();
     let mut group = Group::new();
     for (name, takes) in [("s1", 1), ("s2", 3), ("s3", 2)] {
@@ -114,7 +114,7 @@ async fn c116_the_group_goes_on_until_all_tasks_have_completed() {
     }
     let (report, at) = ended(&mut group).await;
     assert!(report.is_clean());
-    assert_eq!((report.stopped_by(), at), (Some(&Cause::Completed), secs(3)));
+    assert_eq!((report.stopped_by(), at), (Some(&StopReason::Completed), secs(3)));
     assert!(report.services().iter().all(|service| service.ending() == Ending::Completed), "{report}");
     let started = ["s1 starts", "s2 starts", "s3 starts"];
     let stopped = ["s3 stops", "s3 dropped", "s2 stops", "s2 dropped", "s1 stops", "s1 dropped"];
@@ -122,7 +122,7 @@ async fn c116_the_group_goes_on_until_all_tasks_have_completed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c117_when_the_main_returns_the_group_stops_with_its_result() {
+async fn when_the_main_returns_the_group_stops_with_its_result() {
     for (act, outcome) in [(Return, Outcome::Clean), (Fail, Outcome::RunFailed)] {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -138,7 +138,7 @@ async fn c117_when_the_main_returns_the_group_stops_with_its_result() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c118_the_group_stops_when_the_last_main_has_returned() {
+async fn the_group_stops_when_the_last_main_has_returned() {
     let journal = Journal::default();
     let mut group = journal.group(["task"]);
     for (name, takes) in [("m1", 3), ("m2", 1)] {
@@ -147,24 +147,24 @@ async fn c118_the_group_stops_when_the_last_main_has_returned() {
     }
     let (report, at) = ended(&mut group).await;
     assert!(report.is_clean());
-    assert_eq!((report.stopped_by(), at), (Some(&Cause::Completed), secs(3)));
+    assert_eq!((report.stopped_by(), at), (Some(&StopReason::Completed), secs(3)));
     let mains = ["task starts", "m1 starts", "m2 starts", "m2 stops", "m2 dropped", "m1 stops", "m1 dropped"];
     assert_eq!(journal.take(), then(&mains, stops(["task"])));
 }
 
 #[tokio::test]
-async fn c119_a_main_that_ends_because_the_group_stops_does_not_count() {
+async fn a_main_that_ends_because_the_group_stops_does_not_count() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let main = journal.probe("main").spec(|spec| spec.role(Role::Main));
     let (report, _) = started_and_stopped(group.probe(main)).await;
     assert!(report.is_clean());
-    assert_eq!(report.stopped_by(), Some(&Cause::Asked));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Asked));
     assert_eq!(report.service("main").unwrap().ending(), Ending::Stopped);
 }
 
 #[tokio::test(start_paused = true)]
-async fn c120_a_panic_is_told_with_its_place_and_the_others_go_on_until_their_turn() {
+async fn a_panic_is_told_with_its_place_and_the_others_go_on_until_their_turn() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let place = format!("{}:{}", file!(), line!() + 3);
@@ -177,6 +177,6 @@ async fn c120_a_panic_is_told_with_its_place_and_the_others_go_on_until_their_tu
     let [message] = &failures(&report)[..] else { panic!("{report}") };
     assert!(message.starts_with("`s2` failed: panicked: no such thing"), "{message}");
     assert!(message.contains(&place), "{message}");
-    assert_eq!(report.service("s1").unwrap().stop_asked(), Some(secs(3)));
+    assert_eq!(report.service("s1").unwrap().stop_asked_at(), Some(secs(3)));
     assert_eq!(journal.take(), then(&["s1 starts", "s3 starts"], stops(["s3", "s1"])));
 }

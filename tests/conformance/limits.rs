@@ -1,4 +1,4 @@
-//! F: limits and the budget. All of it under the paused clock (case 100): every time is exact.
+//! Limits, and the time that a group has to stop. All of it under the paused clock: every time is exact.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn endings(report: &Report) -> Vec<(&str, Ending)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c086_who_stopped_and_who_was_aborted_are_told_apart() {
+async fn who_stopped_and_who_was_aborted_are_told_apart() {
     for point in [Asked, Stop] {
         let journal = Journal::default();
         let mut group = journal.group(["s1"]);
@@ -32,7 +32,7 @@ async fn c086_who_stopped_and_who_was_aborted_are_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c087_a_service_without_time_to_stop_is_dropped_at_once_and_its_hook_does_not_run() {
+async fn a_service_without_time_to_stop_is_dropped_at_once_and_its_hook_does_not_run() {
     let at_once = |spec: Spec| spec.stop_timeout(Duration::ZERO);
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
@@ -52,7 +52,7 @@ async fn c087_a_service_without_time_to_stop_is_dropped_at_once_and_its_hook_doe
 }
 
 #[tokio::test]
-async fn c087_one_that_blocks_its_thread_is_still_found() {
+async fn one_that_blocks_its_thread_is_still_found() {
     let mut group = Group::new();
     let (unblock, blocked) = std::sync::mpsc::channel::<()>();
     group.add(Blocks(Mutex::new(blocked))).configure("blocks", |spec| spec.stop_timeout(Duration::ZERO));
@@ -72,7 +72,7 @@ impl Blocks {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c097_limits_that_cannot_all_be_kept_are_warned_of_with_numbers() {
+async fn limits_that_cannot_all_be_kept_are_warned_of_with_numbers() {
     listen();
     let long = |journal: &Journal, name| journal.probe(name).spec(|spec| spec.stop_timeout(secs(20)));
     let journal = Journal::default();
@@ -87,7 +87,7 @@ async fn c097_limits_that_cannot_all_be_kept_are_warned_of_with_numbers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c088_a_service_without_a_limit_still_has_the_groups() {
+async fn a_service_without_a_limit_still_has_the_groups() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("s1").on(Stop, Take(secs(20))).spec(|spec| spec.stop_timeout(Duration::MAX)));
@@ -102,7 +102,7 @@ async fn c088_a_service_without_a_limit_still_has_the_groups() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c089_however_many_are_stuck_the_group_keeps_its_limit() {
+async fn however_many_are_stuck_the_group_keeps_its_limit() {
     for stuck in [1, 2, 3, 10, 100] {
         let (journal, mut group) = (Journal::default(), Group::new());
         for number in 0..stuck {
@@ -116,7 +116,7 @@ async fn c089_however_many_are_stuck_the_group_keeps_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c090_one_that_is_stuck_leaves_the_rest_their_share() {
+async fn one_that_is_stuck_leaves_the_rest_their_share() {
     let journal = Journal::default();
     let mut group = Group::new();
     for name in ["s1", "s2"] {
@@ -142,11 +142,11 @@ async fn frozen(journal: &Journal, s1: Act, s2: Act) -> (Report, Instant) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c091_past_the_deadline_all_are_told_at_once_and_have_a_last_grace() {
+async fn past_the_deadline_all_are_told_at_once_and_have_a_last_grace() {
     let journal = Journal::default();
     let (report, asked) = frozen(&journal, Hang, Take(millis(1900))).await;
     for name in ["s1", "s2"] {
-        assert_eq!(report.service(name).unwrap().stop_asked(), Some(secs(23)), "{name} is told with the others");
+        assert_eq!(report.service(name).unwrap().stop_asked_at(), Some(secs(23)), "{name} is told with the others");
     }
     assert_eq!(report.service("s2").unwrap().ending(), Ending::Stopped);
     assert_eq!(report.service("s1").unwrap().ending(), Ending::Aborted);
@@ -154,7 +154,7 @@ async fn c091_past_the_deadline_all_are_told_at_once_and_have_a_last_grace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c091_what_still_stops_at_the_deadline_has_the_last_grace_too() {
+async fn what_still_stops_at_the_deadline_has_the_last_grace_too() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("s1").on(Stop, Take(secs(24))).spec(|spec| spec.stop_timeout(Duration::MAX)));
@@ -164,7 +164,7 @@ async fn c091_what_still_stops_at_the_deadline_has_the_last_grace_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c092_who_outlives_its_limit_is_named_with_the_time_it_used() {
+async fn who_outlives_its_limit_is_named_with_the_time_it_used() {
     let journal = Journal::default();
     let mut group = Group::new();
     for (name, limit) in [("s1", secs(1)), ("s3", secs(2))] {
@@ -179,7 +179,7 @@ async fn c092_who_outlives_its_limit_is_named_with_the_time_it_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c092_past_the_deadline_all_who_are_left_are_named_with_what_they_do() {
+async fn past_the_deadline_all_who_are_left_are_named_with_what_they_do() {
     let journal = Journal::default();
     let (report, _) = frozen(&journal, Take(secs(1)), Take(secs(1))).await;
     let late = failures(&report).join("\n");

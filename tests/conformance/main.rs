@@ -1,7 +1,8 @@
-//! What a group must do, case by case: each test is one numbered behaviour, seen from outside.
+//! The behaviour of a group, case by case: each test is one behaviour, seen from outside, and its
+//! name says which.
 //!
-//! The numbers are those of the project's list of conformance cases, one module per section. Where
-//! time matters it is tokio's paused clock, so that every duration is exact and no test waits.
+//! Where time matters, a test uses tokio's paused clock, so that every duration is exact and no
+//! test waits.
 
 mod building;
 mod controlling;

@@ -1,4 +1,4 @@
-//! K: the messages of a consumer, also when it stops. Paused time.
+//! The messages of a consumer, also when it stops. Paused time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt as _};
 use group::axum::{Router, routing::get};
-use group::{BoxError, Ending, Group, Messages, OnError, Outcome, Permanent, Report, Running, Schedule, Shutdown};
+use group::{BoxError, Context, Ending, Group, Messages, OnError, Outcome, Permanent, Report, Running, Schedule};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -35,11 +35,11 @@ fn messages(count: usize) -> impl Stream<Item = usize> + Send {
 /// A group with a service, `orders`, that consumes in this way.
 fn orders<F, Fut>(consume: F) -> Group
 where
-    F: FnOnce(Shutdown) -> Fut + Send + 'static,
+    F: FnOnce(Context) -> Fut + Send + 'static,
     Fut: Future<Output = Result<Messages, BoxError>> + Send,
 {
     let mut group = Group::new();
-    group.add_fn("orders", |shutdown: Shutdown| async { consume(shutdown).await.map(drop) });
+    group.add_fn("orders", |cx: Context| async { consume(cx).await.map(drop) });
     group
 }
 
@@ -57,7 +57,7 @@ async fn stopped(running: Running) -> (Report, Duration) {
 /// How many of its messages `orders` finished, failed and abandoned.
 fn counts(report: &Report) -> (u64, u64, u64) {
     let messages = report.service("orders").unwrap().messages().expect("it took messages");
-    (messages.finished, messages.failed, messages.abandoned)
+    (messages.finished(), messages.failed(), messages.abandoned())
 }
 
 fn was_logged(words: &str) -> bool {
@@ -65,15 +65,15 @@ fn was_logged(words: &str) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c172_what_is_in_hand_is_finished_and_nothing_more_is_taken() {
+async fn what_is_in_hand_is_finished_and_nothing_more_is_taken() {
     let begun = Count::default();
     let probe = begun.clone();
-    let consume = |shutdown: Shutdown| async move {
+    let consume = |cx: Context| async move {
         let handler = |_| {
             probe.one_more();
             sleep(secs(3))
         };
-        Ok(shutdown.drain(messages(1000), 16, handler).await?)
+        Ok(cx.for_each(messages(1000), 16, handler).await?)
     };
     let running = started(orders(consume)).await;
     begun.is(16).await;
@@ -84,17 +84,17 @@ async fn c172_what_is_in_hand_is_finished_and_nothing_more_is_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c172_two_consumers_drain_in_the_time_of_one() {
+async fn two_consumers_drain_in_the_time_of_one() {
     let begun = Count::default();
     let mut group = Group::new();
     for name in ["orders", "mails"] {
         let probe = begun.clone();
-        group.add_fn(name, |shutdown: Shutdown| async move {
+        group.add_fn(name, |cx: Context| async move {
             let handler = |_| {
                 probe.one_more();
                 sleep(secs(3))
             };
-            shutdown.drain(messages(1), 16, handler).await.map(drop)
+            cx.for_each(messages(1), 16, handler).await.map(drop)
         });
     }
     group.schedule(Schedule::Graph);
@@ -106,7 +106,7 @@ async fn c172_two_consumers_drain_in_the_time_of_one() {
 
 /// Real sockets, and so real time: neither is let go before both are draining.
 #[tokio::test]
-async fn c172_a_server_and_a_consumer_drain_at_the_same_time() {
+async fn a_server_and_a_consumer_drain_at_the_same_time() {
     let (begun, may_end) = (Count::default(), Count::default());
     let hold = {
         let (begun, may_end) = (begun.clone(), may_end.clone());
@@ -122,15 +122,15 @@ async fn c172_a_server_and_a_consumer_drain_at_the_same_time() {
     let asked = Count::default();
     let (hold_message, told) = (hold.clone(), asked.clone());
     let mut group = web(Router::new().route("/held", get(hold)));
-    group.schedule(Schedule::Graph).add_fn("orders", |shutdown: Shutdown| async move {
+    group.schedule(Schedule::Graph).add_fn("orders", |cx: Context| async move {
         let listening = async {
-            shutdown.requested().await;
+            cx.shutdown().requested().await;
             told.one_more();
         };
         let handler = |_| async {
             hold_message().await;
         };
-        tokio::join!(listening, shutdown.drain(messages(1), 16, handler)).1.map(drop)
+        tokio::join!(listening, cx.for_each(messages(1), 16, handler)).1.map(drop)
     });
     let running = started(group).await;
     let addr = running.local_addr("web").unwrap();
@@ -146,19 +146,19 @@ async fn c172_a_server_and_a_consumer_drain_at_the_same_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c175_an_idle_consumer_ends_at_once() {
-    let consume = |shutdown: Shutdown| async move { Ok(shutdown.drain(messages(0), 16, |_| async {}).await?) };
+async fn an_idle_consumer_ends_at_once() {
+    let consume = |cx: Context| async move { Ok(cx.for_each(messages(0), 16, |_| async {}).await?) };
     let (report, took) = stopped(started(orders(consume)).await).await;
     assert!(report.is_clean(), "{report}");
     assert_eq!(took, Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
-async fn c176_what_is_spawned_from_a_handler_is_waited_for_like_a_message() {
+async fn what_is_spawned_from_a_handler_is_waited_for_like_a_message() {
     let (begun, done) = (Count::default(), Count::default());
     let (probe, end) = (begun.clone(), done.clone());
     let mut group = Group::new();
-    group.add_fn("orders", |cx: group::Context| async move {
+    group.add_fn("orders", |cx: Context| async move {
         let handler = |_| async {
             let end = end.clone();
             cx.spawn(async move {
@@ -167,7 +167,7 @@ async fn c176_what_is_spawned_from_a_handler_is_waited_for_like_a_message() {
             });
             probe.one_more();
         };
-        cx.shutdown().drain(messages(1), 16, handler).await.map(drop)
+        cx.for_each(messages(1), 16, handler).await.map(drop)
     });
     let running = started(group).await;
     begun.is(1).await;
@@ -180,12 +180,12 @@ async fn c176_what_is_spawned_from_a_handler_is_waited_for_like_a_message() {
 async fn what_is_still_in_hand_at_the_limit_is_abandoned_and_counted() {
     let begun = Count::default();
     let probe = begun.clone();
-    let consume = |shutdown: Shutdown| async move {
+    let consume = |cx: Context| async move {
         let handler = |message| {
             probe.one_more();
             sleep(if message < 2 { secs(1) } else { secs(100) })
         };
-        Ok(shutdown.drain(messages(5), 16, handler).await?)
+        Ok(cx.for_each(messages(5), 16, handler).await?)
     };
     let mut group = orders(consume);
     group.configure("orders", |spec| spec.stop_timeout(secs(2)));
@@ -202,20 +202,19 @@ async fn what_is_still_in_hand_at_the_limit_is_abandoned_and_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_the_stream_is_the_end_of_the_drain() {
-    let report = in_time(
-        orders(|shutdown| async move { Ok(shutdown.drain(stream::iter(0..40), 3, |_| sleep(secs(1))).await?) }).run(),
-    )
-    .await;
+    let report =
+        in_time(orders(|cx| async move { Ok(cx.for_each(stream::iter(0..40), 3, |_| sleep(secs(1))).await?) }).run())
+            .await;
     assert_eq!(report.service("orders").unwrap().ending(), Ending::Completed);
     assert_eq!(counts(&report), (40, 0, 0));
     // 40 messages, 3 at a time.
-    assert_eq!(report.ended(), secs(14));
+    assert_eq!(report.ended_at(), secs(14));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_error_or_a_panic_is_logged_and_counted_and_the_next_message_is_taken() {
     listen();
-    let consume = |shutdown: Shutdown| async move {
+    let consume = |cx: Context| async move {
         let handler = |message| async move {
             match message {
                 1 => Err("no such order"),
@@ -223,7 +222,7 @@ async fn an_error_or_a_panic_is_logged_and_counted_and_the_next_message_is_taken
                 _ => Ok(()),
             }
         };
-        Ok(shutdown.drain(stream::iter(0..10), 1, handler).await?)
+        Ok(cx.for_each(stream::iter(0..10), 1, handler).await?)
     };
     let report = in_time(orders(consume).run()).await;
     assert!(report.is_clean(), "{report}");
@@ -237,43 +236,43 @@ async fn an_error_or_a_panic_is_logged_and_counted_and_the_next_message_is_taken
 
 #[tokio::test(start_paused = true)]
 async fn an_error_can_stop_the_drain_when_the_others_in_hand_are_finished() {
-    let consume = |shutdown: Shutdown| async move {
+    let consume = |cx: Context| async move {
         let handler = |message| async move {
             sleep(secs(message)).await;
             if message == 2 { Err("disk full") } else { Ok(()) }
         };
-        Ok(shutdown.drain(stream::iter(1..10), 4, handler).on_error(OnError::Stop).await?)
+        Ok(cx.for_each(stream::iter(1..10), 4, handler).on_error(OnError::Stop).await?)
     };
     let report = in_time(orders(consume).run()).await;
     assert_eq!(report.outcome(), Outcome::RunFailed);
     assert_eq!(report.cause().unwrap().to_string(), "`orders` failed: a message failed");
     assert_eq!(std::error::Error::source(report.cause().unwrap()).unwrap().to_string(), "disk full");
     // The fifth was taken when the first was done, after 1 s.
-    assert_eq!((counts(&report), report.ended()), ((4, 1, 0), secs(6)));
+    assert_eq!((counts(&report), report.ended_at()), ((4, 1, 0), secs(6)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_is_tried_again_with_a_backoff() {
     let tries = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&tries);
-    let consume = |shutdown: Shutdown| async move {
+    let consume = |cx: Context| async move {
         let handler = |_| async { if counter.fetch_add(1, Ordering::Relaxed) < 3 { Err("locked") } else { Ok(()) } };
-        let drain = shutdown.drain(stream::iter([0]), 1, handler);
+        let drain = cx.for_each(stream::iter([0]), 1, handler);
         Ok(drain.retry(3).backoff(millis(100), secs(30)).on_error(OnError::Stop).await?)
     };
     let report = in_time(orders(consume).run()).await;
     assert_eq!((counts(&report), tries.load(Ordering::Relaxed)), ((1, 0, 0), 4), "{report}");
     // 100, 200 and 400 ms, each shortened by up to a half.
-    assert!((millis(350)..=millis(703)).contains(&report.ended()), "{report}");
+    assert!((millis(350)..=millis(703)).contains(&report.ended_at()), "{report}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_fails_when_its_retries_are_used_up_or_would_be_vain() {
-    let consume = |shutdown: Shutdown| async move {
+    let consume = |cx: Context| async move {
         let handler = |message| async move {
             Err::<(), BoxError>(if message == 0 { Permanent::new("no such order").into() } else { "locked".into() })
         };
-        Ok(shutdown.drain(stream::iter([0, 1]), 2, handler).retry(3).await?)
+        Ok(cx.for_each(stream::iter([0, 1]), 2, handler).retry(3).await?)
     };
     listen();
     let report = in_time(orders(consume).run()).await;
@@ -285,12 +284,12 @@ async fn a_message_fails_when_its_retries_are_used_up_or_would_be_vain() {
 async fn a_message_that_waits_to_be_tried_again_is_abandoned_at_the_stop() {
     let tried = Count::default();
     let probe = tried.clone();
-    let consume = |shutdown: Shutdown| async move {
+    let consume = |cx: Context| async move {
         let handler = |_| async {
             probe.one_more();
             Err("locked")
         };
-        Ok(shutdown.drain(messages(1), 16, handler).retry(usize::MAX).backoff(secs(60), secs(60)).await?)
+        Ok(cx.for_each(messages(1), 16, handler).retry(usize::MAX).backoff(secs(60), secs(60)).await?)
     };
     let running = started(orders(consume)).await;
     tried.is(1).await;
@@ -300,7 +299,7 @@ async fn a_message_that_waits_to_be_tried_again_is_abandoned_at_the_stop() {
 
 #[tokio::test]
 async fn messages_that_never_stop_coming_do_not_keep_the_thread() {
-    let consume = |shutdown: Shutdown| async move { Ok(shutdown.drain(stream::repeat(()), 16, |()| async {}).await?) };
+    let consume = |cx: Context| async move { Ok(cx.for_each(stream::repeat(()), 16, |()| async {}).await?) };
     let (report, _) = stopped(started(orders(consume)).await).await;
     assert!(report.is_clean(), "{report}");
 }

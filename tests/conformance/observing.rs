@@ -1,10 +1,11 @@
-//! J: what a group looks like from outside.
+//! A group seen from outside: status, events and health.
 
 use std::sync::Arc;
 
 use group::axum::{Router, http::StatusCode, routing::get};
 use group::{
-    BoxError, Cause, Context, Group, Handle, Health, Outcome, Restart, Service, ServiceHealth, Shutdown, State, http,
+    BoxError, Context, Group, Handle, Health, Outcome, Restart, Service, ServiceHealth, Shutdown, State, StopReason,
+    http,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -36,7 +37,7 @@ async fn a_service_asks_where_another_listens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c149_a_group_is_live_from_its_start_to_its_end_and_ready_until_it_is_to_stop() {
+async fn a_group_is_live_from_its_start_to_its_end_and_ready_until_it_is_to_stop() {
     let journal = Journal::default();
     let mut group = Group::new();
     let starting = start_aside(group.probe(journal.probe("s1").on(StartLater, Take(secs(1))).on(Stop, Take(secs(1)))));
@@ -53,7 +54,7 @@ async fn c149_a_group_is_live_from_its_start_to_its_end_and_ready_until_it_is_to
 }
 
 #[tokio::test(start_paused = true)]
-async fn c149_a_group_that_never_came_up_was_never_live() {
+async fn a_group_that_never_came_up_was_never_live() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("s1").on(Stop, Take(secs(1)))).probe(journal.probe("s2").on(StartLater, Fail));
@@ -65,7 +66,7 @@ async fn c149_a_group_that_never_came_up_was_never_live() {
 }
 
 #[tokio::test]
-async fn c150_the_group_is_not_ready_any_more_while_its_listeners_are_all_open() {
+async fn the_group_is_not_ready_any_more_while_its_listeners_are_all_open() {
     let drained = Arc::new(Notify::new());
     let mut group = web(Router::new().route("/", get(|| async { "still here" })));
     let is_drained = Arc::clone(&drained);
@@ -87,7 +88,7 @@ async fn c150_the_group_is_not_ready_any_more_while_its_listeners_are_all_open()
 }
 
 #[tokio::test]
-async fn c150_the_group_is_not_ready_any_more_before_the_first_service_is_asked_to_stop() {
+async fn the_group_is_not_ready_any_more_before_the_first_service_is_asked_to_stop() {
     let (told, asked) = (Journal::default(), Journal::default());
     let mut group = Group::new();
     witness(&mut group, &told);
@@ -107,7 +108,7 @@ async fn c150_the_group_is_not_ready_any_more_before_the_first_service_is_asked_
 }
 
 #[tokio::test]
-async fn c151_probes_are_answered_while_the_others_drain() {
+async fn probes_are_answered_while_the_others_drain() {
     let mut group = Group::new();
     group.add_fn("probes", |cx: Context| async move {
         let (live, ready) = (cx.handle(), cx.handle());
@@ -136,7 +137,7 @@ async fn c151_probes_are_answered_while_the_others_drain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c152_a_group_that_failed_to_start_was_never_ready() {
+async fn a_group_that_failed_to_start_was_never_seen_ready() {
     let (journal, told) = (Journal::default(), Journal::default());
     let mut group = Group::new();
     witness(&mut group, &told);
@@ -149,7 +150,7 @@ async fn c152_a_group_that_failed_to_start_was_never_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c152_when_everything_is_over_every_service_is_gone() {
+async fn when_everything_is_over_every_service_is_gone() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let spare = |name| journal.probe(name).on(StartLater, Fail).spec(|spec| spec.critical(false));
@@ -162,7 +163,7 @@ async fn c152_when_everything_is_over_every_service_is_gone() {
 }
 
 #[tokio::test]
-async fn c153_a_service_that_is_not_well_changes_neither_liveness_nor_readiness() {
+async fn a_service_that_is_not_well_changes_neither_liveness_nor_readiness() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let running = group.probe(journal.probe("s2").on(Examined, Fail)).start().await.unwrap();
@@ -175,7 +176,7 @@ async fn c153_a_service_that_is_not_well_changes_neither_liveness_nor_readiness(
 }
 
 #[tokio::test(start_paused = true)]
-async fn c154_without_a_service_that_it_can_do_without_the_group_is_degraded_and_ready() {
+async fn without_a_service_that_it_can_do_without_the_group_is_degraded_and_ready() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let spare = journal.probe("s2").on(Run, Take(secs(1))).on(Run, Fail);
@@ -189,7 +190,7 @@ async fn c154_without_a_service_that_it_can_do_without_the_group_is_degraded_and
 }
 
 #[tokio::test(start_paused = true)]
-async fn c154_when_a_service_fails_that_it_cannot_do_without_the_group_is_not_ready() {
+async fn when_a_service_fails_that_it_cannot_do_without_the_group_is_not_ready() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("s1").on(Stop, Take(secs(1))));
@@ -201,7 +202,7 @@ async fn c154_when_a_service_fails_that_it_cannot_do_without_the_group_is_not_re
 }
 
 #[tokio::test(start_paused = true)]
-async fn c154_a_service_that_has_failed_shows_it_until_its_turn_to_stop() {
+async fn a_service_that_has_failed_shows_it_until_its_turn_to_stop() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("s1").on(Run, Take(secs(1))).on(Run, Fail));
@@ -210,11 +211,11 @@ async fn c154_a_service_that_has_failed_shows_it_until_its_turn_to_stop() {
     journal.until("s2 stops").await;
     assert_eq!(handle.status().service("s1").unwrap().state(), State::Failed);
     assert_eq!(handle.health().await[0].health(), &Health::Unhealthy("failed".to_owned()));
-    assert_eq!(running.wait().await.stopped_by(), Some(&Cause::Failed("s1".to_owned())));
+    assert_eq!(running.wait().await.stopped_by(), Some(&StopReason::Failed("s1".to_owned())));
 }
 
 #[tokio::test(start_paused = true)]
-async fn c155_a_service_that_does_not_say_how_it_is_hides_no_other() {
+async fn a_service_that_does_not_say_how_it_is_hides_no_other() {
     let journal = Journal::default();
     let mut group = journal.group(["silent"]);
     for (name, act) in
@@ -236,7 +237,7 @@ async fn c155_a_service_that_does_not_say_how_it_is_hides_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c156_every_change_is_one_event() {
+async fn every_change_is_one_event() {
     let (journal, told) = (Journal::default(), Journal::default());
     let mut group = Group::new();
     witness(&mut group, &told);
@@ -255,7 +256,7 @@ async fn c156_every_change_is_one_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c156_a_failure_is_one_event_and_the_groups_stop_names_it() {
+async fn a_failure_is_one_event_and_the_groups_stop_names_it() {
     for (critical, stops_for_it) in [(true, "group stops: `s1` failed"), (false, "group stops: a stop was asked for")] {
         let (journal, told) = (Journal::default(), Journal::default());
         let mut group = Group::new();
@@ -276,7 +277,7 @@ async fn c156_a_failure_is_one_event_and_the_groups_stop_names_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c157_of_all_that_the_services_say_the_worst_is_the_greatest() {
+async fn of_all_that_the_services_say_the_worst_is_the_greatest() {
     let journal = Journal::default();
     let worst = async |acts: &[_]| {
         let mut group = journal.group(["s1"]);
@@ -294,7 +295,7 @@ async fn c157_of_all_that_the_services_say_the_worst_is_the_greatest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c157_another_order_of_what_is_worst_can_be_chosen() {
+async fn another_order_of_what_is_worst_can_be_chosen() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("fails").on(Examined, Fail)).probe(journal.probe("hangs").on(Examined, Hang));
@@ -311,7 +312,7 @@ async fn c157_another_order_of_what_is_worst_can_be_chosen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c158_a_status_names_services_only_where_details_are_asked_for() {
+async fn a_status_names_services_only_where_details_are_asked_for() {
     let journal = Journal::default();
     let mut group = journal.group(["database"]);
     let flaky = journal.probe("cache").on(Run, Take(secs(1))).on(Run, Fail);
@@ -338,7 +339,7 @@ async fn beat(cx: Context, times: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c159_a_service_that_gives_no_sign_of_life_any_more_has_failed() {
+async fn a_service_that_gives_no_sign_of_life_any_more_has_failed() {
     let mut group = Group::new();
     let running = group.add_fn("s1", |cx: Context| beat(cx, 9)).start().await.unwrap();
     let (handle, begun) = (running.handle(), Instant::now());
@@ -350,7 +351,7 @@ async fn c159_a_service_that_gives_no_sign_of_life_any_more_has_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c159_it_is_unhealthy_then_and_started_again_if_it_may_be() {
+async fn it_is_unhealthy_then_and_started_again_if_it_may_be() {
     let mut group = Group::new();
     group.add(Beats).configure("beats", |spec| spec.restart(Restart::on_failure().backoff(secs(4), secs(4))));
     let running = group.start().await.unwrap();
@@ -372,7 +373,7 @@ impl Service for Beats {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c159_a_service_can_give_itself_up_at_once() {
+async fn a_service_can_give_itself_up_at_once() {
     let mut group = Group::new();
     group.add_fn("s1", |cx: Context| async move {
         let heartbeat = cx.heartbeat(secs(100));
@@ -387,7 +388,7 @@ async fn c159_a_service_can_give_itself_up_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c159_neither_a_stop_nor_an_end_waits_for_a_heartbeat() {
+async fn neither_a_stop_nor_an_end_waits_for_a_heartbeat() {
     let mut group = Group::new();
     let running = group.add_fn("s1", |cx: Context| beat(cx, 0)).start().await.unwrap();
     let begun = Instant::now();

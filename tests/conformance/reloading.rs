@@ -1,4 +1,4 @@
-//! L: taking in new settings while the group runs.
+//! Reloading: new settings while the group runs.
 
 use group::{Event, Group, Outcome, Phase, ReloadError, Restart, State};
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ fn reloadable(journal: &Journal, name: &str) -> Probe {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c180_services_reload_in_start_order_one_at_a_time() {
+async fn services_reload_in_start_order_one_at_a_time() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(reloadable(&journal, "s3").after(["s1"]));
@@ -31,7 +31,7 @@ async fn c180_services_reload_in_start_order_one_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c180_the_group_shows_that_it_reloads_and_is_ready_meanwhile() {
+async fn the_group_shows_that_it_reloads_and_is_ready_meanwhile() {
     let journal = Journal::default();
     let running = Group::new().probe(reloadable(&journal, "s1")).start().await.unwrap();
     let handle = running.handle();
@@ -52,7 +52,7 @@ async fn c180_the_group_shows_that_it_reloads_and_is_ready_meanwhile() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c180_a_reload_that_nobody_waits_for_any_more_is_over() {
+async fn a_reload_that_nobody_waits_for_any_more_is_over() {
     listen();
     let journal = Journal::default();
     let running = Group::new().probe(journal.probe("s1").on(Reload, Hang)).start().await.unwrap();
@@ -64,7 +64,7 @@ async fn c180_a_reload_that_nobody_waits_for_any_more_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c180_reloads_do_not_overlap() {
+async fn reloads_do_not_overlap() {
     let journal = Journal::default();
     let running = Group::new().probe(reloadable(&journal, "s1")).start().await.unwrap();
     let handle = running.handle();
@@ -75,7 +75,7 @@ async fn c180_reloads_do_not_overlap() {
 }
 
 #[tokio::test]
-async fn c180_where_nothing_can_be_reloaded_the_caller_is_told() {
+async fn where_nothing_can_be_reloaded_the_caller_is_told() {
     let running = Journal::default().group(["s1", "s2"]).start().await.unwrap();
     assert!(matches!(running.handle().reload().await, Err(ReloadError::Nothing)));
     assert!(running.handle().status().is_ready());
@@ -83,7 +83,7 @@ async fn c180_where_nothing_can_be_reloaded_the_caller_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c181_a_reload_that_fails_is_told_and_the_service_runs_on() {
+async fn a_reload_that_fails_is_told_and_the_service_runs_on() {
     for (act, did) in [(Fail, "s1 fails in Reload"), (Panic, "panicked: s1 panics in Reload")] {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -101,7 +101,7 @@ async fn c181_a_reload_that_fails_is_told_and_the_service_runs_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c181_a_reload_that_failed_is_in_the_report() {
+async fn a_reload_that_failed_is_in_the_report() {
     let journal = Journal::default();
     let running = Group::new().probe(journal.probe("s1").on(Reload, Fail)).start().await.unwrap();
     in_time(running.handle().reload()).await.expect_err("it fails");
@@ -113,7 +113,7 @@ async fn c181_a_reload_that_failed_is_in_the_report() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c182_a_service_that_fails_while_it_reloads_is_started_again() {
+async fn a_service_that_fails_while_it_reloads_is_started_again() {
     let journal = Journal::default();
     let mut group = Group::new();
     let s1 = journal.probe("s1").on_starts(..=1, Run, Take(secs(1))).on_starts(..=1, Run, Fail);
@@ -127,7 +127,7 @@ async fn c182_a_service_that_fails_while_it_reloads_is_started_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c182_a_group_that_fails_while_it_reloads_stops_at_once() {
+async fn a_group_that_fails_while_it_reloads_stops_at_once() {
     let journal = Journal::default();
     let mut group = Group::new();
     let s1 = journal.probe("s1").on(Run, Take(secs(1))).on(Run, Fail).on(Reload, Hang);
@@ -153,7 +153,7 @@ async fn a_reload_that_takes_long_says_once_what_it_waits_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c182_a_reload_that_hangs_is_given_up_in_time() {
+async fn a_reload_that_hangs_is_given_up_in_time() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("s1").on(Reload, Hang).spec(|spec| spec.start_timeout(secs(3))));
@@ -167,7 +167,7 @@ async fn c182_a_reload_that_hangs_is_given_up_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c184_a_reload_waits_until_the_group_has_started() {
+async fn a_reload_waits_until_the_group_has_started() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(reloadable(&journal, "s1")).probe(journal.probe("s2").on(StartLater, Take(secs(9))));
@@ -179,7 +179,7 @@ async fn c184_a_reload_waits_until_the_group_has_started() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c184_a_reload_that_waits_for_a_start_is_refused_when_that_fails() {
+async fn a_reload_that_waits_for_a_start_is_refused_when_that_fails() {
     let journal = Journal::default();
     let mut group = Group::new();
     let s2 = journal.probe("s2").on(StartLater, Take(secs(9))).on(StartLater, Fail);
@@ -191,7 +191,7 @@ async fn c184_a_reload_that_waits_for_a_start_is_refused_when_that_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c184_a_group_that_stops_does_not_reload() {
+async fn a_group_that_stops_does_not_reload() {
     let journal = Journal::default();
     let running = Group::new().probe(reloadable(&journal, "s1").on(Stop, Take(secs(1)))).start().await.unwrap();
     let handle = running.handle();
@@ -204,7 +204,7 @@ async fn c184_a_group_that_stops_does_not_reload() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c184_a_stop_does_not_wait_for_a_reload() {
+async fn a_stop_does_not_wait_for_a_reload() {
     listen();
     let journal = Journal::default();
     let running = Group::new().probe(journal.probe("s1").on(Reload, Hang)).start().await.unwrap();
@@ -219,7 +219,7 @@ async fn c184_a_stop_does_not_wait_for_a_reload() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c184_a_service_that_is_being_started_again_is_passed_over() {
+async fn a_service_that_is_being_started_again_is_passed_over() {
     let journal = Journal::default();
     let mut group = Group::new();
     let s1 = reloadable(&journal, "s1").on_starts(..=1, Run, Take(secs(1))).on_starts(..=1, Run, Fail);

@@ -1,4 +1,4 @@
-//! O: looking at it.
+//! The report of a group: its timeline, its critical chain, and nothing internal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::support::{
 const INTERNALS: [&str; 11] = ["Some", "None", "Ok(", "Err(", "::", "{", "}", "(\"", "0x", "NaN", "group_core"];
 
 #[tokio::test(start_paused = true)]
-async fn c203_no_internals_show_in_a_report() {
+async fn no_internals_show_in_a_report() {
     let journal = Journal::default();
     let group_of = |second: Probe| {
         let mut group = journal.group(["s1"]);
@@ -57,15 +57,15 @@ impl Drop for SlowToDrop {
 }
 
 #[tokio::test]
-async fn c200_a_timeline_tells_stopped_from_dropped() {
+async fn a_timeline_tells_stopped_from_dropped() {
     let (report, _) = started_and_stopped(Group::new().add(SlowToDrop)).await;
     let service = report.service("slow-to-drop").unwrap();
-    let [asked, stopped, gone] = [service.stop_asked(), service.stopped(), service.gone()].map(Option::unwrap);
+    let [asked, stopped, gone] = [service.stop_asked_at(), service.stopped_at(), service.gone_at()].map(Option::unwrap);
     assert!(asked <= stopped && stopped + millis(20) <= gone, "{asked:?} {stopped:?} {gone:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn c198_each_service_that_started_has_a_time_that_it_took() {
+async fn each_service_that_started_has_a_time_that_it_took() {
     let journal = Journal::default();
     let mut group = Group::new();
     for (name, takes) in [("s1", secs(3)), ("s2", secs(1)), ("s3", secs(2))] {
@@ -79,16 +79,16 @@ async fn c198_each_service_that_started_has_a_time_that_it_took() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c200_one_that_was_aborted_has_not_stopped() {
+async fn one_that_was_aborted_has_not_stopped() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let (report, _) = started_and_stopped(group.probe(journal.probe("s2").on(Stop, Hang))).await;
-    let stopped = |name| report.service(name).unwrap().stopped().is_some();
+    let stopped = |name| report.service(name).unwrap().stopped_at().is_some();
     assert_eq!((stopped("s1"), stopped("s2")), (true, false));
 }
 
 #[tokio::test(start_paused = true)]
-async fn c199_the_critical_chain_is_what_the_start_waited_for_with_the_time_that_each_took_itself() {
+async fn the_critical_chain_is_what_the_start_waited_for_with_the_time_that_each_took_itself() {
     let journal = Journal::default();
     let takes = |name, seconds| journal.probe(name).on(StartLater, Take(secs(seconds)));
     let mut group = Group::new();
@@ -98,7 +98,7 @@ async fn c199_the_critical_chain_is_what_the_start_waited_for_with_the_time_that
     let (report, _) = started_and_stopped(&mut group).await;
     let chain = report.critical_chain();
     let told: Vec<_> =
-        chain.iter().map(|link| (link.name(), link.ready().unwrap(), link.took_to_start().unwrap())).collect();
+        chain.iter().map(|link| (link.name(), link.ready_at().unwrap(), link.took_to_start().unwrap())).collect();
     assert_eq!(
         told,
         [("api", secs(7), secs(1)), ("slow", secs(6), secs(5)), ("config", secs(1), secs(1))],
@@ -107,7 +107,7 @@ async fn c199_the_critical_chain_is_what_the_start_waited_for_with_the_time_that
 }
 
 #[tokio::test(start_paused = true)]
-async fn c199_of_a_start_that_failed_it_is_how_far_it_came() {
+async fn of_a_start_that_failed_it_is_how_far_it_came() {
     let journal = Journal::default();
     let mut group = journal.group(["s1", "s2"]);
     let report = fails_to_start(group.probe(journal.probe("s3").on(StartLater, Fail))).await;
@@ -116,12 +116,12 @@ async fn c199_of_a_start_that_failed_it_is_how_far_it_came() {
 }
 
 #[test]
-fn c202_how_a_service_is_treated_is_told_with_what_is_so_by_default() {
+fn how_a_service_is_treated_is_told_with_what_is_so_by_default() {
     let mut group = Group::new();
     let polite = |shutdown: Shutdown| async move { shutdown.requested().await };
     group.add_fn("plain", polite).add_fn("special", polite).configure("special", |spec| {
         let restart = Restart::on_failure().max(3).within(secs(30)).backoff(millis(50), secs(5));
-        let spec = spec.role(Role::Daemon).after_named("plain").optional_named("cache").critical(false);
+        let spec = spec.role(Role::Daemon).after_named("plain").after_optional_named("cache").critical(false);
         spec.restart(restart).start_timeout(secs(5)).stop_timeout(Duration::MAX)
     });
     let told: Vec<String> = group.specs().map(ToString::to_string).collect();
@@ -164,5 +164,5 @@ async fn a_report_can_be_read_by_machines() {
     );
     assert_eq!((at("/failures/0/service"), at("/failures/0/stage")), ("s2".into(), "run".into()));
     assert_eq!((at("/services/0/name"), at("/services/0/ending")), ("s1".into(), "stopped".into()));
-    assert_eq!((at("/services/1/stop_asked_ms"), at("/ended_ms")), (1000.0.into(), 1000.0.into()));
+    assert_eq!((at("/services/1/stop_asked_at"), at("/ended_at")), (1000.0.into(), 1000.0.into()));
 }

@@ -1,4 +1,4 @@
-//! I: starting a service again.
+//! Starting a service again.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use group::{
-    BoxError, Cause, Context, Ending, Group, Outcome, Permanent, Report, Restart, Role, Running, Service, Shutdown,
-    Spec, State,
+    BoxError, Context, Ending, Group, Outcome, Permanent, Report, Restart, Role, Running, Service, Shutdown, Spec,
+    State, StopReason,
 };
 use tokio::time::{Instant, sleep};
 use tracing::Level;
@@ -37,7 +37,7 @@ fn failing(journal: &Journal, starts: impl std::ops::RangeBounds<usize> + Clone,
 }
 
 #[tokio::test]
-async fn c010_what_is_always_started_again_cannot_end_the_group_or_be_done() {
+async fn what_is_always_started_again_cannot_end_the_group_or_be_done() {
     for role in [Role::Main, Role::Once] {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -50,7 +50,7 @@ async fn c010_what_is_always_started_again_cannot_end_the_group_or_be_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c021_what_needs_a_service_is_not_built_while_that_is_down() {
+async fn what_needs_a_service_is_not_built_while_that_is_down() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(failing(&journal, ..=1, Restart::on_failure().backoff(secs(20), secs(20))));
@@ -66,7 +66,7 @@ async fn c021_what_needs_a_service_is_not_built_while_that_is_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c024_a_once_is_not_run_again_when_what_needs_it_is() {
+async fn a_once_is_not_run_again_when_what_needs_it_is() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("m").spec(|spec| spec.role(Role::Once)).on(Run, Return));
@@ -78,7 +78,7 @@ async fn c024_a_once_is_not_run_again_when_what_needs_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c028_each_start_has_the_whole_start_timeout() {
+async fn each_start_has_the_whole_start_timeout() {
     let journal = Journal::default();
     let mut group = Group::new();
     let s1 = failing(&journal, ..=1, at_once(Restart::on_failure())).on_starts(2.., StartLater, Hang);
@@ -89,7 +89,7 @@ async fn c028_each_start_has_the_whole_start_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c071_a_daemon_that_fails_while_others_drain_is_started_again_until_its_turn() {
+async fn a_daemon_that_fails_while_others_drain_is_started_again_until_its_turn() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(failing(&journal, ..=1, at_once(Restart::on_failure())).spec(|spec| spec.role(Role::Daemon)));
@@ -102,7 +102,7 @@ async fn c071_a_daemon_that_fails_while_others_drain_is_started_again_until_its_
 }
 
 #[tokio::test(start_paused = true)]
-async fn c130_whether_a_service_is_started_again_depends_on_how_it_ended() {
+async fn whether_a_service_is_started_again_depends_on_how_it_ended() {
     let again = (1, Ending::Stopped, Outcome::Clean);
     let completed = (0, Ending::Completed, Outcome::Clean);
     let failed = (0, Ending::Failed, Outcome::RunFailed);
@@ -127,7 +127,7 @@ async fn c130_whether_a_service_is_started_again_depends_on_how_it_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c130_an_end_that_the_role_does_not_allow_is_a_failure() {
+async fn an_end_that_the_role_does_not_allow_is_a_failure() {
     let journal = Journal::default();
     let mut group = Group::new();
     let daemon = journal.probe("s1").on_starts(..=1, Run, Take(secs(1))).on_starts(..=1, Run, Return);
@@ -138,7 +138,7 @@ async fn c130_an_end_that_the_role_does_not_allow_is_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c130_a_start_that_fails_is_tried_again_before_what_comes_after_it() {
+async fn a_start_that_fails_is_tried_again_before_what_comes_after_it() {
     for act in [Fail, Panic, Return] {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -152,7 +152,7 @@ async fn c130_a_start_that_fails_is_tried_again_before_what_comes_after_it() {
 }
 
 #[tokio::test]
-async fn c130_what_could_not_be_built_is_not_tried_again() {
+async fn what_could_not_be_built_is_not_tried_again() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.build::<1>(journal.probe("s1").on(Build, Fail).spec(|spec| spec.restart(at_once(Restart::always()))));
@@ -162,7 +162,7 @@ async fn c130_what_could_not_be_built_is_not_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c131_what_is_started_again_is_the_same_instance_and_so_are_the_others() {
+async fn what_is_started_again_is_the_same_instance_and_so_are_the_others() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.build::<1>(failing(&journal, ..=1, at_once(Restart::on_failure())));
@@ -173,7 +173,7 @@ async fn c131_what_is_started_again_is_the_same_instance_and_so_are_the_others()
 }
 
 #[tokio::test(start_paused = true)]
-async fn c134_a_third_death_within_the_budget_stops_the_group() {
+async fn a_third_death_within_the_budget_stops_the_group() {
     let journal = Journal::default();
     let mut group = journal.group(["s0"]);
     group.probe(failing(&journal, .., at_once(Restart::on_failure()).max(2).within(secs(60))));
@@ -187,7 +187,7 @@ async fn c134_a_third_death_within_the_budget_stops_the_group() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c134_to_have_ended_too_often_is_a_failure_of_what_should_always_run() {
+async fn to_have_ended_too_often_is_a_failure_of_what_should_always_run() {
     for role in [Role::Task, Role::Daemon] {
         let journal = Journal::default();
         let mut group = journal.group(["s0"]);
@@ -202,7 +202,7 @@ async fn c134_to_have_ended_too_often_is_a_failure_of_what_should_always_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c135_deaths_that_are_further_apart_than_the_window_never_use_up_the_budget() {
+async fn deaths_that_are_further_apart_than_the_window_never_use_up_the_budget() {
     for (every, restarts, outcome) in [(millis(2100), 9, Outcome::Clean), (millis(900), 1, Outcome::RunFailed)] {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -223,7 +223,7 @@ async fn stops_at_once(running: Running) -> Report {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c137_a_stop_does_not_wait_for_a_backoff() {
+async fn a_stop_does_not_wait_for_a_backoff() {
     let journal = Journal::default();
     let mut group = Group::new();
     let running = group.probe(failing(&journal, .., after_a_while(Restart::on_failure()))).start().await.unwrap();
@@ -233,7 +233,7 @@ async fn c137_a_stop_does_not_wait_for_a_backoff() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c137_a_stop_ends_what_is_being_started_again() {
+async fn a_stop_ends_what_is_being_started_again() {
     let journal = Journal::default();
     let mut group = Group::new();
     let s1 = failing(&journal, ..=1, after_a_while(Restart::on_failure())).on_starts(2.., StartLater, Hang);
@@ -244,20 +244,20 @@ async fn c137_a_stop_ends_what_is_being_started_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c137_a_stop_ends_a_loop_of_restarts_without_a_wait() {
+async fn a_stop_ends_a_loop_of_restarts_without_a_wait() {
     let journal = Journal::default();
     let mut group = Group::new();
     let endless = at_once(Restart::on_failure()).max(usize::MAX);
     let running = group.probe(journal.probe("s1").on(Run, Fail).spec(|spec| spec.restart(endless))).start();
     let report = stops_at_once(running.await.unwrap()).await;
-    assert_eq!(report.stopped_by(), Some(&Cause::Asked));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Asked));
     let written = journal.take();
     assert!(written.ends_with(&["s1 stops".to_owned(), "s1 dropped".to_owned()]), "{written:?}");
     assert_eq!(written.iter().filter(|entry| *entry == "s1 stops").count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn c138_a_service_that_waits_for_its_next_start_shows_it() {
+async fn a_service_that_waits_for_its_next_start_shows_it() {
     listen();
     let journal = Journal::default();
     let mut group = Group::new();
@@ -285,7 +285,7 @@ async fn c138_a_service_that_waits_for_its_next_start_shows_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c139_waits_grow_up_to_a_bound_and_are_not_all_equal() {
+async fn waits_grow_up_to_a_bound_and_are_not_all_equal() {
     let journal = Journal::default();
     let mut group = Group::new();
     let restart = Restart::on_failure().backoff(secs(1), secs(6)).max(4);
@@ -310,7 +310,7 @@ async fn c139_waits_grow_up_to_a_bound_and_are_not_all_equal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c139_after_a_stable_period_the_wait_is_short_again() {
+async fn after_a_stable_period_the_wait_is_short_again() {
     let journal = Journal::default();
     let mut group = Group::new();
     let restart = Restart::on_failure().backoff(secs(1), secs(60)).within(secs(30));
@@ -339,7 +339,7 @@ impl std::error::Error for LoginFailed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c141_after_a_permanent_error_a_service_is_not_started_again() {
+async fn after_a_permanent_error_a_service_is_not_started_again() {
     let direct = || -> BoxError { Permanent::new("wrong password").into() };
     let wrapped = || -> BoxError { LoginFailed(Permanent::new("wrong password")).into() };
     let of_io = || -> BoxError { std::io::Error::other(Permanent::new("wrong password")).into() };
@@ -359,7 +359,7 @@ async fn c141_after_a_permanent_error_a_service_is_not_started_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c143_a_bystander_is_not_started_again_and_each_has_a_budget_of_its_own() {
+async fn a_bystander_is_not_started_again_and_each_has_a_budget_of_its_own() {
     let journal = Journal::default();
     let mut group = journal.group(["bystander"]);
     for name in ["s1", "s2"] {
@@ -375,7 +375,7 @@ async fn c143_a_bystander_is_not_started_again_and_each_has_a_budget_of_its_own(
 }
 
 #[tokio::test(start_paused = true)]
-async fn c201_what_is_started_again_for_ever_leaves_a_bounded_report_with_its_first_cause() {
+async fn what_is_started_again_for_ever_leaves_a_bounded_report_with_its_first_cause() {
     let mut group = Group::new();
     let number = std::sync::atomic::AtomicUsize::new(0);
     let forever = at_once(Restart::on_failure().max(usize::MAX));
@@ -400,7 +400,7 @@ impl Service for Counts {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c146_the_group_is_not_ready_while_a_service_it_cannot_do_without_is_down() {
+async fn the_group_is_not_ready_while_a_service_it_cannot_do_without_is_down() {
     let ready = |critical: bool| async move {
         let journal = Journal::default();
         let mut group = Group::new();

@@ -1,4 +1,4 @@
-//! C: failure at start, and the way back.
+//! A start that fails, and the stop of what was started before.
 
 use std::error::Error;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn c045_when_a_start_fails_what_was_started_is_stopped_once_and_the_rest_never_starts() {
+async fn when_a_start_fails_what_was_started_is_stopped_once_and_the_rest_never_starts() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     group.probe(journal.probe("s2").on(StartLater, Fail)).build::<3>(journal.probe("s3"));
@@ -26,7 +26,7 @@ async fn c045_when_a_start_fails_what_was_started_is_stopped_once_and_the_rest_n
 }
 
 #[tokio::test(start_paused = true)]
-async fn c046_the_way_back_is_in_reverse_awaits_each_and_keeps_the_limits() {
+async fn the_way_back_is_in_reverse_awaits_each_and_keeps_the_limits() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     group.probe(journal.probe("s2").on(Stop, Hang).spec(|spec| spec.stop_timeout(secs(2))));
@@ -37,7 +37,7 @@ async fn c046_the_way_back_is_in_reverse_awaits_each_and_keeps_the_limits() {
     assert_eq!(journal.take(), then(&failed, stops(["s3", "s2", "s1"])));
     let turn = |name: &str| {
         let service = report.service(name).unwrap();
-        (service.stop_asked().unwrap(), service.gone().unwrap(), service.ending())
+        (service.stop_asked_at().unwrap(), service.gone_at().unwrap(), service.ending())
     };
     assert_eq!(turn("s3"), (secs(0), secs(3), Ending::Stopped));
     assert_eq!(turn("s2"), (secs(3), secs(5), Ending::Aborted));
@@ -46,7 +46,7 @@ async fn c046_the_way_back_is_in_reverse_awaits_each_and_keeps_the_limits() {
 }
 
 #[tokio::test]
-async fn c048_what_was_never_built_is_never_stopped() {
+async fn what_was_never_built_is_never_stopped() {
     for point in [Build, BuildLater] {
         let journal = Journal::default();
         let mut group = journal.group(["s1"]);
@@ -55,25 +55,25 @@ async fn c048_what_was_never_built_is_never_stopped() {
         assert_eq!(journal.take(), then(&["s1 starts", "s2 builds"], stops(["s1"])));
         for name in ["s2", "s3"] {
             let service = report.service(name).unwrap();
-            assert_eq!((service.ending(), service.stop_asked()), (Ending::NeverBuilt, None), "{name}");
+            assert_eq!((service.ending(), service.stop_asked_at()), (Ending::NeverBuilt, None), "{name}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn c049_a_service_that_times_out_half_started_is_dropped_and_cleans_up() {
+async fn a_service_that_times_out_half_started_is_dropped_and_cleans_up() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let half_started = journal.probe("s2").deaf().without_stop().on(StartLater, Hang);
     group.probe(half_started.spec(|spec| spec.start_timeout(secs(3))));
     let report = fails_to_start(&mut group).await;
     assert_eq!(journal.take(), then(&["s1 starts", "s2 starts", "s2 dropped"], stops(["s1"])));
-    assert_eq!(report.service("s2").unwrap().gone(), Some(secs(3)));
+    assert_eq!(report.service("s2").unwrap().gone_at(), Some(secs(3)));
     assert_eq!(report.failures().len(), 1, "{report}");
 }
 
 #[tokio::test]
-async fn c052_wherever_and_however_a_start_fails_it_names_service_and_phase() {
+async fn wherever_and_however_a_start_fails_it_names_service_and_phase() {
     for (point, stage, phase) in [
         (Build, During::Build, "could not be built"),
         (BuildLater, During::Build, "could not be built"),
@@ -99,7 +99,7 @@ async fn c052_wherever_and_however_a_start_fails_it_names_service_and_phase() {
 }
 
 #[tokio::test]
-async fn c053_a_panic_in_start_fails_it_with_message_place_and_name() {
+async fn a_panic_in_start_fails_it_with_message_place_and_name() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let place = format!("{}:{}", file!(), line!() + 1);
@@ -113,7 +113,7 @@ async fn c053_a_panic_in_start_fails_it_with_message_place_and_name() {
 }
 
 #[tokio::test]
-async fn c054_a_group_that_failed_to_start_was_never_ready() {
+async fn a_group_that_failed_to_start_is_not_logged_as_ready() {
     let says_ready = |line: &String| line.contains("2 services are ready");
     for (act, ready) in [(Take(secs(0)), 1), (Fail, 0)] {
         listen();
@@ -126,7 +126,7 @@ async fn c054_a_group_that_failed_to_start_was_never_ready() {
 }
 
 #[tokio::test]
-async fn c055_a_group_that_failed_to_start_has_stopped_for_all_who_wait() {
+async fn a_group_that_failed_to_start_has_stopped_for_all_who_wait() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     let report = fails_to_start(group.probe(journal.probe("s2").on(StartLater, Fail))).await;
@@ -138,7 +138,7 @@ async fn c055_a_group_that_failed_to_start_has_stopped_for_all_who_wait() {
 }
 
 #[tokio::test]
-async fn c055_handles_that_waited_before_the_failure_get_the_report() {
+async fn handles_that_waited_before_the_failure_get_the_report() {
     let (sender, receiver) = oneshot::channel();
     let (journal, mut group) = (Journal::default(), Group::new());
     group.add_fn("s1", |handle: group::Handle, shutdown: Shutdown| async move {
@@ -166,7 +166,7 @@ impl Error for Caused {
 }
 
 #[tokio::test]
-async fn c058_the_error_of_a_failed_start_is_told_once_with_all_its_causes() {
+async fn the_error_of_a_failed_start_is_told_once_with_all_its_causes() {
     listen();
     let error = Caused("no pool", Some(Caused("no connection", Some("no route".into())).into()));
     let mut group = Group::new();

@@ -1,7 +1,7 @@
 //! The graph schedule, in which everything runs at once that no edge holds back; and what a failure
 //! means for what comes after it, and for a group that can do without.
 
-use group::{Cause, Context, Ending, Group, Outcome, Ready, Role, Schedule, Shutdown, Spec};
+use group::{Context, Ending, Group, Outcome, Ready, Role, Schedule, Shutdown, Spec, StopReason};
 use tokio::time::Instant;
 use tracing::Level;
 
@@ -20,7 +20,7 @@ fn of<'a>(journal: &'a [String], name: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn c012_in_the_graph_too_an_edge_wins_over_the_order_of_declaration() {
+async fn in_the_graph_too_an_edge_wins_over_the_order_of_declaration() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("b").after(["a"])).probe(journal.probe("a"));
@@ -30,7 +30,7 @@ async fn c012_in_the_graph_too_an_edge_wins_over_the_order_of_declaration() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c019_independent_services_have_all_begun_before_any_is_ready() {
+async fn independent_services_have_all_begun_before_any_is_ready() {
     let journal = Journal::default();
     let mut group = Group::new();
     for (name, takes) in [("s1", secs(2)), ("s2", secs(1))] {
@@ -44,7 +44,7 @@ async fn c019_independent_services_have_all_begun_before_any_is_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c020_the_start_takes_as_long_as_the_longest_chain() {
+async fn the_start_takes_as_long_as_the_longest_chain() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("a").on(StartLater, Take(secs(3))));
@@ -54,13 +54,13 @@ async fn c020_the_start_takes_as_long_as_the_longest_chain() {
     let running = group.schedule(Schedule::Graph).start().await.unwrap();
     assert_eq!(begun.elapsed(), secs(7));
     let report = running.stop().await;
-    let when = |name: &str| (report.service(name).unwrap().built(), report.service(name).unwrap().ready());
+    let when = |name: &str| (report.service(name).unwrap().built_at(), report.service(name).unwrap().ready_at());
     assert_eq!(when("c"), (Some(secs(0)), Some(secs(5))), "nothing holds it back");
     assert_eq!(when("b"), (Some(secs(3)), Some(secs(7))));
 }
 
 #[tokio::test(start_paused = true)]
-async fn c033_one_life_happens_in_one_order_in_both_schedules() {
+async fn one_life_happens_in_one_order_in_both_schedules() {
     for schedule in SCHEDULES {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -80,13 +80,13 @@ async fn c033_one_life_happens_in_one_order_in_both_schedules() {
 }
 
 #[tokio::test]
-async fn c040_what_could_do_without_a_failed_service_starts_and_the_group_is_degraded() {
+async fn what_could_do_without_a_failed_service_starts_and_the_group_is_degraded() {
     for schedule in SCHEDULES {
         listen();
         let journal = Journal::default();
         let mut group = Group::new();
         group.probe(journal.probe("a").on(StartLater, Fail).spec(|spec| spec.critical(false)));
-        group.probe(journal.probe("b").spec(|spec| spec.optional_named("a")));
+        group.probe(journal.probe("b").spec(|spec| spec.after_optional_named("a")));
         let running = in_time(group.schedule(schedule).start()).await.expect("it can do without");
         assert_eq!(journal.take(), ["a starts", "b starts"]);
         let warnings = logged_at(Level::WARN);
@@ -98,7 +98,7 @@ async fn c040_what_could_do_without_a_failed_service_starts_and_the_group_is_deg
 }
 
 #[tokio::test]
-async fn c040_what_requires_a_failed_service_is_never_built() {
+async fn what_requires_a_failed_service_is_never_built() {
     for schedule in SCHEDULES {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -106,7 +106,7 @@ async fn c040_what_requires_a_failed_service_is_never_built() {
         group.build::<1>(journal.probe("b").spec(|spec| spec.name("b")).after(["a"]));
         let report = fails_to_start(group.schedule(schedule)).await;
         assert_eq!(report.outcome(), Outcome::StartFailed);
-        assert_eq!(report.stopped_by(), Some(&Cause::Failed("b".to_owned())));
+        assert_eq!(report.stopped_by(), Some(&StopReason::Failed("b".to_owned())));
         let b = "`b` could not be built: what it needs has failed";
         assert_eq!(failures(&report), ["`a` failed to start: a fails in StartLater", b]);
         assert_eq!(report.service("b").unwrap().ending(), Ending::NeverBuilt);
@@ -115,7 +115,7 @@ async fn c040_what_requires_a_failed_service_is_never_built() {
 }
 
 #[tokio::test]
-async fn c040_all_that_requires_a_failed_service_is_lost_and_the_rest_goes_on() {
+async fn all_that_requires_a_failed_service_is_lost_and_the_rest_goes_on() {
     for schedule in SCHEDULES {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -132,7 +132,7 @@ async fn c040_all_that_requires_a_failed_service_is_lost_and_the_rest_goes_on() 
 }
 
 #[tokio::test]
-async fn c043_each_service_starts_and_stops_once_in_both_schedules() {
+async fn each_service_starts_and_stops_once_in_both_schedules() {
     for (schedule, number) in SCHEDULES.into_iter().flat_map(|schedule| [1, 4, 10].map(|number| (schedule, number))) {
         let (journal, mut group) = (Journal::default(), Group::new());
         for number in 0..number {
@@ -149,7 +149,7 @@ async fn c043_each_service_starts_and_stops_once_in_both_schedules() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c050_of_services_that_start_together_none_that_fails_is_lost() {
+async fn of_services_that_start_together_none_that_fails_is_lost() {
     let (journal, mut group) = (Journal::default(), Group::new());
     for name in ["s1", "s3"] {
         group.probe(journal.probe(name));
@@ -172,7 +172,7 @@ async fn c050_of_services_that_start_together_none_that_fails_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c067_what_no_edge_orders_stops_together_and_what_it_needs_after() {
+async fn what_no_edge_orders_stops_together_and_what_it_needs_after() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("a").on(Stop, Take(secs(4))));
@@ -181,7 +181,7 @@ async fn c067_what_no_edge_orders_stops_together_and_what_it_needs_after() {
     let (report, took) = started_and_stopped(group.schedule(Schedule::Graph)).await;
     assert!(report.is_clean());
     assert_eq!(took, secs(7), "the longest chain");
-    let asked = |name: &str| report.service(name).unwrap().stop_asked();
+    let asked = |name: &str| report.service(name).unwrap().stop_asked_at();
     assert_eq!((asked("b"), asked("c"), asked("a")), (Some(secs(0)), Some(secs(0)), Some(secs(3))));
 }
 
@@ -198,7 +198,7 @@ fn mains_on_daemons(journal: &Journal, main: impl Fn(Spec) -> Spec) -> Group {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c070_daemons_stop_in_order_when_all_mains_have_ended() {
+async fn daemons_stop_in_order_when_all_mains_have_ended() {
     for schedule in SCHEDULES {
         let journal = Journal::default();
         let mut group = mains_on_daemons(&journal, |spec| spec.role(Role::Main));
@@ -210,20 +210,20 @@ async fn c070_daemons_stop_in_order_when_all_mains_have_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c072_when_all_mains_have_returned_the_daemons_are_stopped_in_order() {
+async fn when_all_mains_have_returned_the_daemons_are_stopped_in_order() {
     for schedule in SCHEDULES {
         let journal = Journal::default();
         let mut group = mains_on_daemons(&journal, |spec| spec.role(Role::Main));
         let report = in_time(async { group.schedule(schedule).start().await.unwrap().wait().await }).await;
-        assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&Cause::Completed)));
-        assert_eq!(report.service("m2").unwrap().stop_asked(), Some(secs(2)), "when the last has returned");
+        assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&StopReason::Completed)));
+        assert_eq!(report.service("m2").unwrap().stop_asked_at(), Some(secs(2)), "when the last has returned");
         let written = journal.take();
         assert!(written.ends_with(&stops(["l2", "l1"])), "{schedule:?}: {written:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn c113_a_failure_that_the_group_can_do_without_is_logged_and_the_others_run() {
+async fn a_failure_that_the_group_can_do_without_is_logged_and_the_others_run() {
     for act in [Fail, Panic] {
         listen();
         let journal = Journal::default();
@@ -241,21 +241,21 @@ async fn c113_a_failure_that_the_group_can_do_without_is_logged_and_the_others_r
 }
 
 #[tokio::test(start_paused = true)]
-async fn c129_whenever_a_service_fails_that_is_not_critical_the_group_does_not_stop_for_it() {
+async fn whenever_a_service_fails_that_is_not_critical_the_group_does_not_stop_for_it() {
     for point in [Build, Start, StartLater, Run, Asked, Stop] {
         for act in [Fail, Panic] {
             let journal = Journal::default();
             let mut group = Group::new();
             group.build::<1>(journal.probe("s1").on(point, act).spec(|spec| spec.critical(false)));
             let (report, at) = ended(group.lasts(secs(9))).await;
-            assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&Cause::Completed)));
+            assert_eq!((report.outcome(), report.stopped_by()), (Outcome::Clean, Some(&StopReason::Completed)));
             assert_eq!((report.failures().len(), at), (1, secs(9)), "{report}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn c129_a_service_that_is_not_critical_and_never_ready_does_not_hold_the_group_up() {
+async fn a_service_that_is_not_critical_and_never_ready_does_not_hold_the_group_up() {
     for point in [Build, StartLater] {
         let journal = Journal::default();
         let mut group = Group::new();

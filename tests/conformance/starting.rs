@@ -1,10 +1,12 @@
-//! B: start order and readiness.
+//! The order of the start, and readiness.
 
 use std::net::TcpListener;
 use std::sync::Arc;
 
 use group::axum::{Router, routing::get};
-use group::{Cause, Context, Ending, Group, Outcome, Ready, Restart, Role, Schedule, Shutdown, Stage as During, http};
+use group::{
+    Context, Ending, Group, Outcome, Ready, Restart, Role, Schedule, Shutdown, Stage as During, StopReason, http,
+};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -17,18 +19,18 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn c018_the_next_service_starts_only_when_the_one_before_is_ready() {
+async fn the_next_service_starts_only_when_the_one_before_is_ready() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("s1").on(StartLater, Take(secs(9)))).probe(journal.probe("s2"));
     let (report, _) = started_and_stopped(&mut group).await;
     assert_eq!(journal.take(), then(&["s1 starts", "s1 ready", "s2 starts"], stops(["s2", "s1"])));
-    assert_eq!(report.service("s1").unwrap().ready(), Some(secs(9)));
-    assert_eq!(report.service("s2").unwrap().built(), Some(secs(9)));
+    assert_eq!(report.service("s1").unwrap().ready_at(), Some(secs(9)));
+    assert_eq!(report.service("s2").unwrap().built_at(), Some(secs(9)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn c021_what_depends_on_a_service_waits_until_it_is_ready() {
+async fn what_depends_on_a_service_waits_until_it_is_ready() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.build::<1>(journal.probe("b").spec(|spec| spec.after_named("a")));
@@ -40,22 +42,22 @@ async fn c021_what_depends_on_a_service_waits_until_it_is_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c022_what_comes_after_a_once_is_built_when_that_has_returned() {
+async fn what_comes_after_a_once_is_built_when_that_has_returned() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("m").spec(|spec| spec.role(Role::Once)).on(Run, Take(secs(9))).on(Run, Return));
     group.build::<1>(journal.probe("b").spec(|spec| spec.after_named("m")));
     let (report, _) = started_and_stopped(&mut group).await;
     assert!(report.is_clean());
-    assert_eq!(report.service("m").unwrap().ready(), Some(secs(9)));
+    assert_eq!(report.service("m").unwrap().ready_at(), Some(secs(9)));
     assert_eq!(report.service("m").unwrap().ending(), Ending::Completed);
     let started = ["m starts", "b builds", "b built", "b starts", "b asked", "b stops", "b dropped"];
     assert_eq!(journal.take(), [&started[..], &["m stops", "m dropped"]].concat());
-    assert_eq!(report.service("b").unwrap().built(), Some(secs(9)));
+    assert_eq!(report.service("b").unwrap().built_at(), Some(secs(9)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn c023_a_once_that_fails_fails_the_start() {
+async fn a_once_that_fails_fails_the_start() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("m").spec(|spec| spec.role(Role::Once)).on(Run, Take(secs(9))).on(Run, Fail));
@@ -67,7 +69,7 @@ async fn c023_a_once_that_fails_fails_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c025_a_service_that_ends_before_it_is_ready_fails_the_start() {
+async fn a_service_that_ends_before_it_is_ready_fails_the_start() {
     let ended = "`s1` failed to start: it ended before it was ready";
     let failed = "`s1` failed to start: s1 fails in StartLater";
     for (act, message) in [(Return, ended), (Fail, failed)] {
@@ -82,7 +84,7 @@ async fn c025_a_service_that_ends_before_it_is_ready_fails_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c027_a_start_that_times_out_says_who_is_not_ready_and_for_how_long() {
+async fn a_start_that_times_out_says_who_is_not_ready_and_for_how_long() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     group.probe(journal.probe("s2").on(StartLater, Hang).spec(|spec| spec.start_timeout(secs(3))));
@@ -93,7 +95,7 @@ async fn c027_a_start_that_times_out_says_who_is_not_ready_and_for_how_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c028_a_start_that_hangs_names_the_service_and_the_phase() {
+async fn a_start_that_hangs_names_the_service_and_the_phase() {
     let in_new = (During::Build, "`s2` could not be built: `new` has not returned after 3 s (start_timeout)");
     let in_start = (During::Start, "`s2` failed to start: it is not ready after 3 s (start_timeout)");
     for (point, (stage, message)) in [(Build, in_new), (BuildLater, in_new), (StartLater, in_start)] {
@@ -109,7 +111,7 @@ async fn c028_a_start_that_hangs_names_the_service_and_the_phase() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c029_a_start_that_hangs_times_out_even_where_no_limit_was_set() {
+async fn a_start_that_hangs_times_out_even_where_no_limit_was_set() {
     for point in [Build, StartLater] {
         let journal = Journal::default();
         let mut group = Group::new();
@@ -122,7 +124,7 @@ async fn c029_a_start_that_hangs_times_out_even_where_no_limit_was_set() {
 }
 
 #[tokio::test]
-async fn c031_a_second_ready_does_nothing() {
+async fn a_second_ready_does_nothing() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.add_fn("s1", |ready: Ready, shutdown: Shutdown| async move {
@@ -137,7 +139,7 @@ async fn c031_a_second_ready_does_nothing() {
 }
 
 #[tokio::test]
-async fn c036_the_port_that_was_bound_for_port_0_is_published_when_the_service_is_ready() {
+async fn the_port_that_was_bound_for_port_0_is_published_when_the_service_is_ready() {
     let running = web(Router::new().route("/", get(|| async { "here" }))).start().await.unwrap();
     let addr = running.local_addr("web").expect("it is ready, so it listens");
     assert_ne!(addr.port(), 0);
@@ -147,7 +149,7 @@ async fn c036_the_port_that_was_bound_for_port_0_is_published_when_the_service_i
 }
 
 #[tokio::test]
-async fn c037_a_port_in_use_fails_the_start_and_names_the_address() {
+async fn a_port_in_use_fails_the_start_and_names_the_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let (journal, listen_here) = (Journal::default(), address.clone());
@@ -155,7 +157,7 @@ async fn c037_a_port_in_use_fails_the_start_and_names_the_address() {
     group.add_fn("web", |cx: Context| async move { http::serve(&cx, &listen_here, Router::new()).await });
     let report = fails_to_start(&mut group).await;
     assert_eq!(report.outcome(), Outcome::StartFailed);
-    assert_eq!(report.stopped_by(), Some(&Cause::Failed("web".to_owned())));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Failed("web".to_owned())));
     assert_eq!(failures(&report), [format!("`web` failed to start: cannot listen on {address}")]);
     let reason = std::error::Error::source(report.cause().unwrap()).expect("why it cannot");
     assert_eq!(reason.downcast_ref::<std::io::Error>().unwrap().kind(), std::io::ErrorKind::AddrInUse);
@@ -163,7 +165,7 @@ async fn c037_a_port_in_use_fails_the_start_and_names_the_address() {
 }
 
 #[tokio::test]
-async fn c038_no_request_is_accepted_before_what_the_server_needs_is_ready() {
+async fn no_request_is_accepted_before_what_the_server_needs_is_ready() {
     let (journal, warm) = (Journal::default(), Arc::new(Notify::new()));
     let mut group = Group::new();
     let (cache, is_warm) = (journal.clone(), Arc::clone(&warm));
@@ -193,7 +195,7 @@ async fn c038_no_request_is_accepted_before_what_the_server_needs_is_ready() {
 /// The limit of one passes while a thread writes that it is ready, and with it the group's next look at limits. That
 /// takes two threads, and so real time: whoever reads what is written is slow.
 #[test]
-fn c027_a_limit_holds_also_when_what_was_written_before_took_long() {
+fn a_limit_holds_also_when_what_was_written_before_took_long() {
     listen();
     let slowly = || when_told("s1 is ready", || std::thread::sleep(secs(2)));
     let mut runtime = tokio::runtime::Builder::new_multi_thread();

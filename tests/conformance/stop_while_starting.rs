@@ -1,8 +1,8 @@
-//! D: a stop that is asked for while the group starts.
+//! A stop that is asked for while the group starts.
 
 use std::task::{Context, Waker};
 
-use group::{Cause, Ending, Group, Outcome, Role};
+use group::{Ending, Group, Outcome, Role, StopReason};
 
 use crate::support::{
     Act::{Hang, Take},
@@ -19,13 +19,13 @@ async fn stopped_while(entry: &str, journal: &Journal, s2: Probe) -> group::Repo
     journal.handle().stop();
     let report = in_time(starting).await.unwrap().expect_err("it was stopped before it was ready").into_report();
     assert_eq!((report.outcome(), report.exit_code()), (Outcome::Clean, 0), "{report}");
-    assert_eq!(report.stopped_by(), Some(&Cause::Asked));
+    assert_eq!(report.stopped_by(), Some(&StopReason::Asked));
     assert_eq!(report.service("s3").unwrap().ending(), Ending::NeverBuilt);
     report
 }
 
 #[tokio::test(start_paused = true)]
-async fn c059_a_stop_cancels_what_is_being_built() {
+async fn a_stop_cancels_what_is_being_built() {
     let journal = Journal::default();
     let report = stopped_while("s2 builds", &journal, journal.probe("s2").on(BuildLater, Hang)).await;
     assert_eq!(report.service("s2").unwrap().ending(), Ending::NeverBuilt);
@@ -33,7 +33,7 @@ async fn c059_a_stop_cancels_what_is_being_built() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c059_a_stop_ends_what_is_starting() {
+async fn a_stop_ends_what_is_starting() {
     let journal = Journal::default();
     let report = stopped_while("s2 starts", &journal, journal.probe("s2").on(StartLater, Hang)).await;
     assert_eq!(report.service("s2").unwrap().ending(), Ending::Stopped);
@@ -41,16 +41,16 @@ async fn c059_a_stop_ends_what_is_starting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c059_a_stop_lets_what_is_starting_clean_up() {
+async fn a_stop_lets_what_is_starting_clean_up() {
     let journal = Journal::default();
     let s2 = journal.probe("s2").on(StartLater, Hang).on(Asked, Take(secs(2)));
     let report = stopped_while("s2 starts", &journal, s2).await;
-    assert_eq!(report.service("s1").unwrap().stop_asked(), Some(secs(2)));
+    assert_eq!(report.service("s1").unwrap().stop_asked_at(), Some(secs(2)));
     assert_eq!(journal.take(), then(&["s1 starts", "s2 builds", "s2 built", "s2 starts"], stops(["s2", "s1"])));
 }
 
 #[tokio::test(start_paused = true)]
-async fn c059_a_stop_ends_a_once_that_has_not_returned() {
+async fn a_stop_ends_a_once_that_has_not_returned() {
     let journal = Journal::default();
     let s2 = journal.probe("s2").on(Run, Hang).spec(|spec| spec.role(Role::Once));
     let report = stopped_while("s2 starts", &journal, s2).await;
@@ -59,7 +59,7 @@ async fn c059_a_stop_ends_a_once_that_has_not_returned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c061_a_stop_before_the_first_start_starts_nothing() {
+async fn a_stop_before_the_first_start_starts_nothing() {
     let journal = Journal::default();
     let mut starting = Box::pin(Group::new().build::<1>(journal.probe("s1")).probe(journal.probe("s2")).start());
     // On one thread: the group has begun, but nothing of it runs until this test waits for something.

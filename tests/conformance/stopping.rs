@@ -1,10 +1,10 @@
-//! E: the order of the stop.
+//! The order of the stop.
 
 use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use group::{Group, Outcome, Role, Shutdown, Spec, Stage as During};
+use group::{Context, Group, Outcome, Role, Shutdown, Spec, Stage as During};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, advance};
 
@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn c068_a_gateway_an_rpc_server_and_a_consumer_are_stopped_one_after_the_other() {
+async fn a_gateway_an_rpc_server_and_a_consumer_are_stopped_one_after_the_other() {
     let journal = Journal::default();
     let mut group = Group::new();
     for name in ["consumer", "rpc", "gateway"] {
@@ -30,7 +30,7 @@ async fn c068_a_gateway_an_rpc_server_and_a_consumer_are_stopped_one_after_the_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn c065_stop_is_strictly_reverse() {
+async fn stop_is_strictly_reverse() {
     let journal = Journal::default();
     let mut group = Group::new();
     for (name, takes) in [("s1", secs(1)), ("s2", secs(2)), ("s3", secs(3))] {
@@ -43,18 +43,18 @@ async fn c065_stop_is_strictly_reverse() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c066_a_service_is_stopped_only_when_what_needs_it_has_finished_stopping() {
+async fn a_service_is_stopped_only_when_what_needs_it_has_finished_stopping() {
     let journal = Journal::default();
     let mut group = Group::new();
     group.probe(journal.probe("b").spec(|spec| spec.after_named("a")).on(Stop, Take(secs(2))));
     let (report, _) = started_and_stopped(group.probe(journal.probe("a"))).await;
     assert_eq!(journal.take(), then(&["a starts", "b starts"], stops(["b", "a"])));
-    assert_eq!(report.service("b").unwrap().gone(), Some(secs(2)));
-    assert_eq!(report.service("a").unwrap().stop_asked(), Some(secs(2)));
+    assert_eq!(report.service("b").unwrap().gone_at(), Some(secs(2)));
+    assert_eq!(report.service("a").unwrap().stop_asked_at(), Some(secs(2)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn c069_all_hear_that_the_group_stops_before_the_first_service_is_asked() {
+async fn all_hear_that_the_group_stops_before_the_first_service_is_asked() {
     let journal = Journal::default();
     let mut group = journal.group(["s1", "s2"]);
     let last = journal.clone();
@@ -81,7 +81,7 @@ async fn c069_all_hear_that_the_group_stops_before_the_first_service_is_asked() 
 }
 
 #[tokio::test]
-async fn c073_a_stop_that_fails_does_not_keep_the_others_from_being_stopped() {
+async fn a_stop_that_fails_does_not_keep_the_others_from_being_stopped() {
     let journal = Journal::default();
     let mut group = Group::new();
     for (name, point) in [("s1", Stop), ("s2", Asked), ("s3", Stop)] {
@@ -97,7 +97,7 @@ async fn c073_a_stop_that_fails_does_not_keep_the_others_from_being_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c075_however_many_ask_a_service_is_stopped_once_and_all_get_the_same_report() {
+async fn however_many_ask_a_service_is_stopped_once_and_all_get_the_same_report() {
     let journal = Journal::default();
     let running = Group::new().probe(journal.probe("s1").on(Stop, Take(secs(1)))).start().await.unwrap();
     let mut callers = JoinSet::new();
@@ -117,7 +117,7 @@ async fn c075_however_many_ask_a_service_is_stopped_once_and_all_get_the_same_re
 }
 
 #[tokio::test(start_paused = true)]
-async fn c076_a_group_that_was_never_started_runs_no_hooks() {
+async fn a_group_that_was_never_started_runs_no_hooks() {
     let journal = Journal::default();
     let mut group = journal.group(["s1"]);
     group.build::<2>(journal.probe("s2"));
@@ -127,7 +127,7 @@ async fn c076_a_group_that_was_never_started_runs_no_hooks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c077_a_running_group_that_is_dropped_is_told_to_stop_and_not_awaited() {
+async fn a_running_group_that_is_dropped_is_told_to_stop_and_not_awaited() {
     let journal = Journal::default();
     let running = journal.group(["s1"]).probe(journal.probe("s2").on(Stop, Take(secs(1)))).start().await.unwrap();
     drop(running);
@@ -137,7 +137,7 @@ async fn c077_a_running_group_that_is_dropped_is_told_to_stop_and_not_awaited() 
 }
 
 #[test]
-fn c190_who_waits_for_a_group_hears_of_it_when_its_runtime_is_shut_down() {
+fn who_waits_for_a_group_hears_of_it_when_its_runtime_is_shut_down() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("can be built");
     let its_own = runtime();
     let journal = Journal::default();
@@ -151,7 +151,7 @@ fn c190_who_waits_for_a_group_hears_of_it_when_its_runtime_is_shut_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c190_who_waits_for_a_group_hears_of_it_when_what_it_logs_to_panics() {
+async fn who_waits_for_a_group_hears_of_it_when_what_it_logs_to_panics() {
     listen();
     when_told("s1 is ready", || panic!("there is no room for it"));
     let begun = Instant::now();
@@ -183,7 +183,7 @@ async fn what_is_written_slowly_takes_nothing_of_the_limit_of_who_comes_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c079_ready_comes_before_stopping_before_stopped_before_run_returns() {
+async fn ready_comes_before_stopping_before_stopped_before_run_returns() {
     listen();
     let journal = Journal::default();
     let main = journal.probe("main").on(Run, Take(secs(1))).on(Run, Return).spec(|spec| spec.role(Role::Main));
@@ -205,7 +205,7 @@ impl<const NUMBER: usize> Drop for Shared<NUMBER> {
 }
 
 #[tokio::test]
-async fn c083_services_are_dropped_first_then_the_values_in_reverse() {
+async fn services_are_dropped_first_then_the_values_in_reverse() {
     let journal = Journal::default();
     let mut group = journal.group(["s1", "s2"]);
     group.provide(Shared::<1>(journal.clone())).provide(Shared::<2>(journal.clone()));
@@ -238,9 +238,9 @@ async fn who_waits_for_the_stop_only_when_it_has_come_hears_of_it() {
         shutdown.requested().await;
         assert!(shutdown.token().is_cancelled());
     });
-    group.add_fn("cron", |shutdown: Shutdown| async move {
-        shutdown.requested().await;
-        shutdown.cron("@hourly", || async {}).await
+    group.add_fn("cron", |cx: Context| async move {
+        cx.shutdown().requested().await;
+        cx.cron("@hourly", || async {}).await
     });
     group.add_fn("elsewhere", |shutdown: Shutdown| async move {
         shutdown.requested().await;

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
-use group::{Cron, Ending, Group, Outcome, Report, Restart, Role, Service, Shutdown, service};
+use group::{Context, Cron, Ending, Group, Outcome, Report, Restart, Role, Service, Shutdown, service};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -61,7 +61,7 @@ async fn a_service_that_only_ticks_is_ready_at_once_and_runs_until_it_is_stopped
     let (report, took) = stopped_when(&mut group, &journal, "ticked at 20").await;
     assert!(report.is_clean(), "{report}");
     let ticks = report.service("ticks").unwrap();
-    assert_eq!((ticks.ready(), ticks.ending(), took), (Some(Duration::ZERO), Ending::Stopped, Duration::ZERO));
+    assert_eq!((ticks.ready_at(), ticks.ending(), took), (Some(Duration::ZERO), Ending::Stopped, Duration::ZERO));
     assert_eq!(journal.take(), ["ticks at 10", "ticked at 10", "ticks at 20", "ticked at 20", "stops at 20"]);
 }
 
@@ -147,7 +147,7 @@ async fn an_error_or_a_panic_of_a_run_is_the_failure_of_the_service() {
     for (panics, words) in [(false, "disk full"), (true, "panicked: no disk, at ")] {
         let journal = Journal::default();
         let report = in_time(Group::new().add(Fails { diary: Diary::of(&journal), panics }).run()).await;
-        assert_eq!((report.outcome(), report.ended()), (Outcome::RunFailed, secs(10)), "{report}");
+        assert_eq!((report.outcome(), report.ended_at()), (Outcome::RunFailed, secs(10)), "{report}");
         assert!(report.to_string().contains(&format!("`fails` failed: in `tick`: {words}")), "{report}");
         assert_eq!(report.failures().len(), 1, "{report}");
     }
@@ -175,7 +175,7 @@ async fn a_group_can_do_without_a_ticker() {
         .configure("main", |spec| spec.role(Role::Main));
     let report = in_time(group.run()).await;
     assert!(report.is_clean(), "{report}");
-    assert_eq!((report.ended(), journal.take()), (secs(60), vec!["ticks at 10".into()]));
+    assert_eq!((report.ended_at(), journal.take()), (secs(60), vec!["ticks at 10".into()]));
 }
 
 /// A `start` of each kind, beside a ticker.
@@ -341,7 +341,7 @@ async fn by_hand_too() {
 #[tokio::test(start_paused = true)]
 async fn by_hand_a_period_of_zero_is_a_failure_of_the_service() {
     let mut group = Group::new();
-    group.add_fn("eager", |shutdown: Shutdown| async move { shutdown.every(Duration::ZERO, || async {}).await });
+    group.add_fn("eager", |cx: Context| async move { cx.every(Duration::ZERO, || async {}).await });
     let report = in_time(group.run()).await;
     assert_eq!(failures(&report), ["`eager` failed to start: a ticker needs a period that is longer than zero"]);
 }

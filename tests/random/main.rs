@@ -3,11 +3,12 @@
 //! From one number follow a group, all that its services do and when it is asked to stop
 //! ([`scenario`]). It is played on a clock that does not wait ([`play`]), with services that write
 //! down what happens to them ([`probe`]), and what was seen is held against the promises
-//! ([`promises`]). What the pure lifecycle is proved to do (`group-core`'s `lifecycle/check.rs`),
-//! the whole must do, too.
+//! ([`promises`]). The model check proves the pure lifecycle (`group-core/src/lifecycle/check`); here
+//! the same promises are checked on the whole group.
 //!
-//! `GROUP_SCENARIOS=1000000 cargo test --release --test random c206` plays more of them than CI
-//! does, and `GROUP_SEED=7 cargo test --test random c206` the one of this number, or from it on.
+//! `GROUP_SCENARIOS=1000000 cargo test --release --test random random_groups` plays more of them than
+//! usual. `GROUP_SEED=7 cargo test --test random random_groups` plays the scenario of seed 7 alone;
+//! with `GROUP_SCENARIOS`, also those that follow it.
 
 mod caught;
 mod dice;
@@ -31,7 +32,7 @@ use crate::scenario::{Scenario, simpler};
 const SCENARIOS: u64 = 3000;
 
 #[test]
-fn c206_random_groups_keep_every_promise() {
+fn random_groups_keep_every_promise() {
     let seed = number("GROUP_SEED");
     let scenarios = number("GROUP_SCENARIOS").unwrap_or(if seed.is_some() { 1 } else { SCENARIOS });
     let mut covered = Covered::default();
@@ -79,7 +80,7 @@ fn verdict(seed: u64, mut scenario: Scenario, mut complaints: Vec<String>) -> St
     let complaints = complaints.join("\n  ");
     format!(
         "seed {seed} breaks a promise:\n  {first}\nIts simplest form does, too:\n  {complaints}\n{scenario}\n{history}\n\
-         To play it again: GROUP_SEED={seed} cargo test --test random c206"
+         To play it again: GROUP_SEED={seed} cargo test --test random random_groups"
     )
 }
 

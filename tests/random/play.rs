@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use group::{Cause, Ending, Event, Handle, Outcome, Report, Running, StartError};
+use group::{Ending, Event, Handle, Outcome, Report, Running, StartError, StopReason};
 use tokio::runtime::{Builder, Handle as Runtime};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
@@ -71,7 +71,7 @@ impl fmt::Display for History {
 pub(crate) struct Told {
     pub(crate) outcome: Outcome,
     pub(crate) exit_code: u8,
-    pub(crate) stopped_by: Option<Cause>,
+    pub(crate) stopped_by: Option<StopReason>,
     pub(crate) failures: Vec<Failed>,
     /// In start order.
     pub(crate) services: Vec<ToldOf>,
@@ -110,10 +110,10 @@ impl From<&Report> for Told {
         let service = |service: &group::ServiceReport| ToldOf {
             who: id(service.name()),
             ending: service.ending(),
-            built: service.built().is_some(),
+            built: service.built_at().is_some(),
             restarts: service.restarts(),
-            stop_asked: service.stop_asked(),
-            gone: service.gone(),
+            stop_asked: service.stop_asked_at(),
+            gone: service.gone_at(),
         };
         Self {
             outcome: report.outcome(),

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use group::{Cause, Ending, Event, Outcome, Role, Schedule, State};
+use group::{Ending, Event, Outcome, Role, Schedule, State, StopReason};
 
 use crate::play::{Failed, History, Told, ToldOf, id};
 use crate::probe::{Entry, Reload, What};
@@ -487,7 +487,7 @@ fn is_reload(failed: &Failed) -> bool {
 fn the_outcome_is_that_of_the_first_cause(seen: &Seen, complaints: &mut Complaints) {
     let Some(Told { outcome, exit_code, stopped_by, .. }) = &seen.history.report else { return };
     let came_up = seen.group(|event| *event == Event::GroupReady).is_some() || seen.history.came_up == Some(true);
-    let turned = matches!(stopped_by, Some(Cause::Failed(_)));
+    let turned = matches!(stopped_by, Some(StopReason::Failed(_)));
     let (expected, codes) = match the_cause(seen) {
         None => (Outcome::Clean, clean_codes(seen, stopped_by.as_ref())),
         Some(_) if turned && !came_up => (Outcome::StartFailed, 2..=2),
@@ -497,21 +497,21 @@ fn the_outcome_is_that_of_the_first_cause(seen: &Seen, complaints: &mut Complain
     if *outcome != expected || !codes.contains(exit_code) {
         complaints.push(format!("it is {outcome:?} ({exit_code}) and should be {expected:?} ({codes:?})"));
     }
-    if let Some(Cause::Failed(name)) = stopped_by
+    if let Some(StopReason::Failed(name)) = stopped_by
         && the_cause(seen).is_none_or(|cause| cause.who != Some(id(name)))
     {
         complaints.push(format!("it stopped because {name} failed, and the cause is {:?}", the_cause(seen)));
     }
     let asked = seen.history.asked.is_some_and(|asked| asked <= seen.history.ended);
-    if *stopped_by == Some(Cause::Asked) && !asked {
+    if *stopped_by == Some(StopReason::Asked) && !asked {
         complaints.push("it stopped because it was asked to, and nobody asked".to_owned());
     }
 }
 
 /// The codes with which a clean end may be told. One that was asked for as the group ended may have come too late.
-fn clean_codes(seen: &Seen, stopped_by: Option<&Cause>) -> RangeInclusive<u8> {
+fn clean_codes(seen: &Seen, stopped_by: Option<&StopReason>) -> RangeInclusive<u8> {
     match (seen.history.scenario.ask.how, seen.history.asked) {
-        (How::Exit(code), Some(asked)) if asked < seen.history.ended || stopped_by == Some(&Cause::Asked) => {
+        (How::Exit(code), Some(asked)) if asked < seen.history.ended || stopped_by == Some(&StopReason::Asked) => {
             code..=code
         }
         (How::Exit(code), Some(_)) => 0..=code,
@@ -519,7 +519,7 @@ fn clean_codes(seen: &Seen, stopped_by: Option<&Cause>) -> RangeInclusive<u8> {
     }
 }
 
-/// Cases 180 to 184: what is ready is reloaded, in start order, one at a time, while the group is up.
+/// What is ready is reloaded, in start order, one at a time, while the group is up.
 fn reload(seen: &Seen, complaints: &mut Complaints) {
     let mut runs: Option<usize> = None;
     let mut last: Option<usize> = None;
@@ -606,7 +606,7 @@ fn no_leak(seen: &Seen, complaints: &mut Complaints) {
     }
 }
 
-/// Case 79: what is told of a group and its services makes a life.
+/// The events of a group and its services are in the order of a life.
 fn events(seen: &Seen, complaints: &mut Complaints) {
     let events: Vec<&Event> = seen.history.events.iter().map(|(_, event)| event).collect();
     if events.is_empty() {

@@ -64,7 +64,7 @@ async fn work(services: usize, schedule: Schedule) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn c204_start_and_stop_are_linear() {
+async fn start_and_stop_are_linear() {
     for schedule in [Schedule::Strict, Schedule::Graph] {
         for services in [1000, 10_000] {
             let (polls, told) = work(services, schedule).await;

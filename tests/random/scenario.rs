@@ -164,7 +164,7 @@ impl Life {
             None => spec,
         };
         self.after.iter().fold(spec.restart(self.restart.policy()), |spec, need| {
-            if need.required { spec.after_named(name(need.on)) } else { spec.optional_named(name(need.on)) }
+            if need.required { spec.after_named(name(need.on)) } else { spec.after_optional_named(name(need.on)) }
         })
     }
 }

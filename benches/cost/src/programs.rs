@@ -229,7 +229,7 @@ impl Service for SNTH {
             async move { this.user(id).await }
         });
         let routes = Router::new().route(\"/users/{id}\", user);
-        group::http::serve(&cx, cx.http().unwrap_or_default(), routes).await
+        group::http::serve(&cx, cx.http_address().unwrap_or_default(), routes).await
     }
 
     async fn stop(&self) -> Result<(), BoxError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures_util::stream;
-use group::{Ready, Shutdown, service};
+use group::{Context, Ready, service};
 use rumqttc::{AsyncClient, Packet, Publish, QoS};
 use rusqlite::params;
 
@@ -30,7 +30,7 @@ impl Warehouse {
     }
 
     /// At the stop no more is taken, and the order in hand is finished.
-    async fn start(&self, shutdown: Shutdown, ready: Ready) -> anyhow::Result<()> {
+    async fn start(&self, cx: Context, ready: Ready) -> anyhow::Result<()> {
         let (client, mut events) = self.broker.client("warehouse", ACKNOWLEDGEMENTS)?;
         let messages = stream::unfold(&mut events, |events| async {
             loop {
@@ -43,7 +43,7 @@ impl Warehouse {
                 }
             }
         });
-        let packed = shutdown.drain(messages, 1, |message| self.take(&client, message)).retry(3).await;
+        let packed = cx.for_each(messages, 1, |message| self.take(&client, message)).retry(3).await;
         leave(client, events).await;
         packed?;
         Ok(())

@@ -18,7 +18,8 @@ use crate::{BoxError, Context, FromContext, Needs};
 /// The file that is read if it is there.
 const USUAL_FILE: &str = "group.toml";
 
-/// A service's settings, as a parameter of `new` or `start`.
+/// A service's settings, as a parameter of `new` or `start`. Its field is public, so that the parameter can take it
+/// apart, as with axum's extractors: `Config(settings): Config<Settings>`.
 ///
 /// They are what `[services.<name>]` says in `group.toml`, or in the file that the environment
 /// variable `GROUP_CONFIG` names, and over that what `GROUP_<NAME>__<KEY>` says in the environment:
@@ -51,8 +52,8 @@ const USUAL_FILE: &str = "group.toml";
 ///
 /// #[service(register = false)]
 /// impl Mailer {
-///     fn new(config: Config<MailerConfig>) -> Self {
-///         Mailer(config.into_inner())
+///     fn new(Config(settings): Config<MailerConfig>) -> Self {
+///         Mailer(settings)
 ///     }
 ///
 ///     async fn start(&self) {
@@ -78,7 +79,7 @@ const USUAL_FILE: &str = "group.toml";
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Config<T>(T);
+pub struct Config<T>(pub T);
 
 impl<T> Config<T> {
     /// The settings themselves.

@@ -13,8 +13,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tonic::Status;
 
+use crate::message::News;
 use crate::panic::{caught, caught_now};
-use crate::shared::News;
 use crate::{BoxError, Context};
 
 /// Answers one call of a service. A panic and a deadline that has passed have a status, too.

@@ -15,9 +15,9 @@ use tower_service::Service;
 
 use super::answer::too_late;
 use super::local::Local;
+use super::remote::endpoint;
 use super::{Routes, Serve};
 use crate::name::Name;
-use crate::service::{Factory, built};
 use crate::{BoxError, Context, FromContext, Needs};
 
 /// A way to the gRPC services of `S`, for the clients that tonic generates.
@@ -86,8 +86,8 @@ enum Way {
 
 impl<S: Serve> FromContext for Channel<S> {
     fn from_context(cx: &Context) -> Result<Self, BoxError> {
-        let way = match cx.remote::<S>() {
-            Some(endpoint) => Way::Network(endpoint.connect_lazy()),
+        let way = match cx.elsewhere::<S>() {
+            Some(url) => Way::Network(network::<S>(url)?),
             None => Way::Memory(local::<S>(cx)?),
         };
         Ok(Self { way, to: PhantomData })
@@ -96,6 +96,11 @@ impl<S: Serve> FromContext for Channel<S> {
     fn needs(needs: &mut Needs) {
         needs.called(Called::of::<S>());
     }
+}
+
+fn network<S>(url: &str) -> Result<transport::Channel, BoxError> {
+    let wrong = |expected| format!("`{}` cannot be called at `{url}`: expected {expected}", type_name::<S>());
+    Ok(endpoint(url).map_err(wrong)?.connect_lazy())
 }
 
 fn local<S: Serve>(cx: &Context) -> Result<Local, BoxError> {
@@ -113,12 +118,11 @@ pub(crate) struct Called {
     pub(crate) type_name: &'static str,
     /// What it is called, if it is not in the group.
     pub(crate) name: fn() -> Name,
-    pub(crate) factory: fn() -> Factory,
 }
 
 impl Called {
     pub(crate) fn of<S: Serve>() -> Self {
-        Self { type_id: TypeId::of::<S>(), type_name: type_name::<S>(), name: || S::spec().name, factory: built::<S> }
+        Self { type_id: TypeId::of::<S>(), type_name: type_name::<S>(), name: || S::spec().name }
     }
 }
 

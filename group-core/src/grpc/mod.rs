@@ -14,7 +14,7 @@ use tonic::{Request, Status};
 
 pub(crate) use self::channel::Called;
 pub use self::channel::Channel;
-pub(crate) use self::remote::{Remotes, endpoint};
+pub(crate) use self::remote::endpoint;
 pub use self::routes::Routes;
 use crate::{BoxError, Context, Shutdown, http};
 
@@ -130,13 +130,30 @@ impl<T> RequestExt for Request<T> {
     }
 }
 
+impl http::Server {
+    /// Serves gRPC, too, on the same address: what is none of these services is for the other routes.
+    ///
+    /// ```
+    /// use group::axum::{Router, routing::get};
+    /// use group::{BoxError, Context, grpc, http};
+    ///
+    /// async fn serve(cx: &Context, services: grpc::Routes) -> Result<(), BoxError> {
+    ///     let routes = Router::new().route("/", get(|| async { "hello" }));
+    ///     http::Server::new(routes).grpc(services).serve(cx, "127.0.0.1:8080").await
+    /// }
+    /// ```
+    pub fn grpc(self, services: Routes) -> Self {
+        self.add_routes(move |cx, routes| services.clone().beside(cx, routes))
+    }
+}
+
 /// Puts a service's gRPC where its routes are, if these have an address.
 pub(crate) fn beside<S: Serve>(cx: &Context, service: &Arc<S>, routes: Router) -> Result<Router, BoxError> {
     let services = Arc::clone(service).grpc(Routes::new());
-    if cx.http().is_some() {
+    if cx.http_address().is_some() {
         return services.beside(cx, routes);
     }
     let alone = services.alone(cx)?;
     // What is mounted on another service is HTTP.
-    Ok(if cx.mount().is_some() { routes } else { alone })
+    Ok(if cx.is_mounted() { routes } else { alone })
 }

@@ -1,12 +1,6 @@
 //! Services that run elsewhere.
 
-use std::any::TypeId;
-use std::collections::HashMap;
-
 use tonic::transport::Endpoint;
-
-/// The services that this group is to call elsewhere, by their types.
-pub(crate) type Remotes = HashMap<TypeId, Endpoint>;
 
 /// Reads where a service runs.
 ///

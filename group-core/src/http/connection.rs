@@ -30,8 +30,8 @@ use tower_service::Service as _;
 use super::Limits;
 use super::io::Io;
 use super::traffic::{Activity, InHand};
+use crate::message::News;
 use crate::panic::caught_now;
-use crate::shared::News;
 use crate::{BoxError, Context, Shutdown};
 
 /// What all connections of a server share.

@@ -25,12 +25,10 @@ use tokio::time::{Instant, Sleep, sleep};
 use self::connection::Serving;
 use self::io::Io;
 use self::listen::{Listener, Queue, Stream};
-use self::traffic::Activity;
-pub(crate) use self::traffic::Traffic;
+use self::traffic::{Activity, Traffic};
 
 #[cfg(feature = "listenfd")]
 pub(crate) use self::handed::receive;
-pub(crate) use self::mount::Mount;
 pub use self::mount::{mount, mounted};
 
 use crate::member::Remains;
@@ -87,6 +85,8 @@ pub async fn serve(cx: &Context, address: &str, routes: Router) -> Result<(), Bo
 /// A handler that panics answers 500, and the panic is logged with its place, and in the report as a failure that was
 /// survived.
 ///
+/// It is built by value, in one expression that ends with [`serve`](Self::serve), which consumes it.
+///
 /// ```
 /// use group::axum::{Router, routing::get};
 /// use group::{Context, Group, Shutdown, http};
@@ -109,13 +109,21 @@ pub async fn serve(cx: &Context, address: &str, routes: Router) -> Result<(), Bo
 /// assert!(running.stop().await.is_clean());
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a server does nothing until it serves"]
 pub struct Server {
     routes: Router,
-    #[cfg(feature = "grpc")]
-    grpc: Option<crate::grpc::Routes>,
+    /// Adds routes that depend on the service which serves, once that is known.
+    adds_routes: Option<AddRoutes>,
     limits: Limits,
+}
+
+type AddRoutes = Arc<dyn Fn(&Context, Router) -> Result<Router, BoxError> + Send + Sync>;
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("routes", &self.routes).field("limits", &self.limits).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -144,37 +152,17 @@ impl Default for Limits {
 impl Server {
     /// A server of these routes.
     pub fn new(routes: Router) -> Self {
-        Self {
-            routes,
-            #[cfg(feature = "grpc")]
-            grpc: None,
-            limits: Limits::default(),
-        }
+        Self { routes, adds_routes: None, limits: Limits::default() }
     }
 
-    /// Serves gRPC, too, on the same address: what is none of these services is for the other routes.
-    ///
-    /// ```
-    /// use group::axum::{Router, routing::get};
-    /// use group::{BoxError, Context, grpc, http};
-    ///
-    /// async fn serve(cx: &Context, services: grpc::Routes) -> Result<(), BoxError> {
-    ///     let routes = Router::new().route("/", get(|| async { "hello" }));
-    ///     http::Server::new(routes).grpc(services).serve(cx, "127.0.0.1:8080").await
-    /// }
-    /// ```
+    /// Has routes added when the server starts: they depend on the service which serves.
     #[cfg(feature = "grpc")]
-    pub fn grpc(mut self, services: crate::grpc::Routes) -> Self {
-        self.grpc = Some(services);
+    pub(crate) fn add_routes(
+        mut self,
+        add: impl Fn(&Context, Router) -> Result<Router, BoxError> + Send + Sync + 'static,
+    ) -> Self {
+        self.adds_routes = Some(Arc::new(add));
         self
-    }
-
-    #[cfg(feature = "grpc")]
-    fn with_services(mut self, cx: &Context) -> Result<Self, BoxError> {
-        if let Some(services) = self.grpc.take() {
-            self.routes = services.beside(cx, self.routes)?;
-        }
-        Ok(self)
     }
 
     /// How long a client may take to send the head of a request, counted from when it connected or
@@ -244,10 +232,10 @@ impl Server {
     pub async fn serve(self, cx: &Context, address: &str) -> Result<(), BoxError> {
         let (ready, shutdown) = (cx.ready(), cx.shutdown());
         mount::check_taken(cx)?;
-        #[cfg(feature = "grpc")]
-        let server = self.with_services(cx)?;
-        #[cfg(not(feature = "grpc"))]
-        let server = self;
+        let Self { mut routes, adds_routes, limits } = self;
+        if let Some(add_routes) = adds_routes {
+            routes = add_routes(cx, routes)?;
+        }
         let cannot_listen = |reason| CannotListen { address: address.to_owned(), reason };
         let listener = Listener::bind(address).await.map_err(cannot_listen)?;
         if let Some(addr) = listener.local_addr().map_err(cannot_listen)? {
@@ -255,26 +243,25 @@ impl Server {
         }
         cx.serves();
         ready.fire();
-        server.serve_on(listener, cx, shutdown).await;
+        serve_on(listener, cx, Serving::new(routes, limits, shutdown.clone()), &shutdown).await;
         Ok(())
     }
+}
 
-    async fn serve_on(self, listener: Listener, cx: &Context, shutdown: Shutdown) {
-        let Self { routes, limits, .. } = self;
-        let mut connections = Connections::new(cx, Serving::new(routes, limits, shutdown.clone()));
-        let traffic = Arc::clone(&connections.traffic);
-        let children = cx.own_children();
-        let _counted = children.count_server();
-        listener.send_at_once();
-        tokio::select! {
-            biased;
-            () = shutdown.requested() => {}
-            () = children.servers_closed() => {}
-            () = traffic.leave_when_told() => {}
-            () = connections.accept(&listener) => {}
-        }
-        connections.drain(listener, cx).await;
+async fn serve_on(listener: Listener, cx: &Context, serving: Serving, shutdown: &Shutdown) {
+    let mut connections = Connections::new(cx, serving);
+    let traffic = Arc::clone(&connections.traffic);
+    let children = cx.own_children();
+    let _counted = children.count_server();
+    listener.send_at_once();
+    tokio::select! {
+        biased;
+        () = shutdown.requested() => {}
+        () = children.servers_closed() => {}
+        () = traffic.leave_when_told() => {}
+        () = connections.accept(&listener) => {}
     }
+    connections.drain(listener, cx).await;
 }
 
 /// All connections of a server. To drop it is to cut them.
@@ -387,7 +374,7 @@ impl Connections {
     /// Stops listening, and returns when all that was accepted is answered and every connection closed.
     async fn drain(mut self, listener: Listener, cx: &Context) {
         self.traffic.stop();
-        cx.member().drains(&self.traffic);
+        cx.member().drains(self.traffic.waited_for());
         let drain = Draining { traffic: Arc::clone(&self.traffic), cx, begun: Instant::now() };
         // Where nobody has come for a while, nobody is likely to be on the way.
         let in_use = self.last.is_some_and(|last| last.elapsed() < self.serving.limits.linger);
@@ -440,11 +427,10 @@ impl Drop for Draining<'_> {
 /// Serves routes where the service's spec says: on its own address, on another service's, or, with
 /// nothing but gRPC, for its group alone.
 pub(crate) async fn run(cx: &Context, routes: Router) -> Result<(), BoxError> {
-    match cx.http().or(cx.grpc()) {
+    match cx.http_address().or(cx.grpc_address()) {
         Some(address) => serve(cx, address, routes).await,
-        #[cfg(feature = "grpc")]
-        None if cx.mount().is_none() => {
-            crate::grpc::serve_in_process(cx).await;
+        None if cx.serves_in_process() => {
+            cx.shutdown().requested().await;
             Ok(())
         }
         None => mount(cx, routes).await,

@@ -21,11 +21,32 @@ use crate::lock::lock;
 use crate::panic::quietly;
 use crate::{BoxError, Context, Spec};
 
+/// Every mount of a group.
+#[derive(Debug)]
+struct Mounts(Vec<Mount>);
+
+impl Mounts {
+    fn of(cx: &Context) -> Arc<Self> {
+        cx.parts().get_or_make(|| Self(cx.mounts().iter().copied().map(Mount::new).collect()))
+    }
+
+    /// How this service is mounted on another one, if it is.
+    fn of_guest(&self, cx: &Context) -> Option<&Mount> {
+        self.0.iter().find(|mount| mount.service == cx.id())
+    }
+
+    /// What is mounted on this service.
+    fn on_host<'a>(&'a self, cx: &'a Context) -> impl Iterator<Item = (&'a Mount, &'a Spec)> {
+        let here = self.0.iter().filter(|mount| mount.host == cx.id());
+        here.map(|mount| (mount, cx.spec_of(mount.service)))
+    }
+}
+
 /// One service that is mounted on another.
 #[derive(Debug)]
-pub(crate) struct Mount {
-    pub(crate) service: Id,
-    pub(crate) host: Id,
+struct Mount {
+    service: Id,
+    host: Id,
     /// What it handed over last.
     routes: Mutex<Option<Router>>,
     /// Whether it answers now: it is not, say, waiting to be started again.
@@ -35,7 +56,7 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
-    pub(crate) fn new((service, host): (Id, Id)) -> Self {
+    fn new((service, host): (Id, Id)) -> Self {
         Self { service, host, routes: Mutex::default(), answers: Arc::default(), taken: AtomicBool::new(false) }
     }
 
@@ -114,7 +135,8 @@ fn unavailable(spec: &Spec) -> Router {
 ///
 /// When the service is mounted on none.
 pub async fn mount(cx: &Context, routes: Router) -> Result<(), BoxError> {
-    let Some(mount) = cx.mount() else {
+    let mounts = Mounts::of(cx);
+    let Some(mount) = mounts.of_guest(cx) else {
         return Err(format!("`{}` is mounted on no service: its spec needs `http_on`", cx.name()).into());
     };
     let (ready, shutdown) = (cx.ready(), cx.shutdown());
@@ -133,8 +155,9 @@ pub async fn mount(cx: &Context, routes: Router) -> Result<(), BoxError> {
 ///
 /// When routes get in each other's way that no [`Spec`] lists.
 pub fn mounted(cx: &Context, routes: Router) -> Result<Router, BoxError> {
+    let mounts = Mounts::of(cx);
     let mut parts: Vec<(&str, Router)> = Vec::new();
-    for (mount, spec) in cx.mounts() {
+    for (mount, spec) in mounts.on_host(cx) {
         let under = |prefix: &str| quietly(|| Router::new().nest(prefix, mount.take(spec)));
         let routes = spec.more().prefix.as_deref().map_or_else(|| Ok(mount.take(spec)), under);
         let cannot = |why| format!("the routes of `{}` cannot be served: {why}", spec.get_name());
@@ -163,7 +186,7 @@ fn merged(parts: &[(&str, Router)]) -> Result<Router, String> {
 
 /// Makes sure that what is mounted on a service is not forgotten.
 pub(super) fn check_taken(cx: &Context) -> Result<(), BoxError> {
-    match cx.mounts().find(|(mount, _)| !mount.taken.load(Relaxed)) {
+    match Mounts::of(cx).on_host(cx).find(|(mount, _)| !mount.taken.load(Relaxed)) {
         None => Ok(()),
         Some((_, spec)) => {
             let (name, host) = (spec.get_name(), cx.name());

@@ -26,7 +26,7 @@ const STOPPING: u8 = 2;
 
 /// All connections of one server.
 #[derive(Debug)]
-pub(crate) struct Traffic {
+pub(super) struct Traffic {
     /// That of the service which serves.
     cx: Context,
     begun: Instant,
@@ -40,7 +40,7 @@ pub(crate) struct Traffic {
     /// Every connection until it is closed, also one that was upgraded.
     open: Tally,
     /// Connections that the drain waits for.
-    waited_for: AtomicUsize,
+    waited_for: Arc<AtomicUsize>,
     /// Once it stops: those of them that are closed.
     drained: AtomicUsize,
     /// Of both, those that are a stream: upgraded, or in the midst of an answer when the stop came.
@@ -59,7 +59,7 @@ impl Traffic {
             stop: Latch::default(),
             stage: AtomicU8::new(SERVING),
             open: Tally::default(),
-            waited_for: AtomicUsize::new(0),
+            waited_for: Arc::default(),
             drained: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
         })
@@ -105,8 +105,13 @@ impl Traffic {
     }
 
     /// Connections on which something is still in hand.
-    pub(crate) fn left(&self) -> usize {
+    pub(super) fn left(&self) -> usize {
         self.waited_for.load(Relaxed)
+    }
+
+    /// The same, for the service, which says while it stops how many there are.
+    pub(super) fn waited_for(&self) -> &Arc<AtomicUsize> {
+        &self.waited_for
     }
 
     /// Of both, those that were a stream.

@@ -410,7 +410,7 @@ fn listed(Route { verb, path, method, .. }: &Route<'_>) -> TokenStream {
     let cfgs = cfgs(&method.attrs);
     let word = verb.to_string().to_uppercase();
     let docs = docs(&method.attrs);
-    let doc = (!docs.is_empty()).then(|| quote!(.with_doc(#docs)));
+    let doc = (!docs.is_empty()).then(|| quote!(.doc(#docs)));
     let path = &path.literal;
     let new = quote_spanned!(verb.span()=> __g::Route::new(#word, #path));
     quote!(#(#cfgs)* #new #doc)

@@ -65,7 +65,7 @@ impl Service for ByHand {
 
     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
         let services = Routes::new().add_service(self.shop.server());
-        grpc::serve(&cx, cx.grpc().expect("its spec says it"), services).await
+        grpc::serve(&cx, cx.grpc_address().expect("its spec says it"), services).await
     }
 }
 

@@ -22,7 +22,7 @@ fn check(ended: &Ended, code: i32, last_words: &str) {
 }
 
 #[test]
-fn c101_c186_a_stop_that_was_asked_for_is_0() {
+fn a_stop_that_was_asked_for_exits_with_0() {
     for signal in ["TERM", "INT", "QUIT"] {
         let mut program = start("stopped");
         program.prints("all are ready");
@@ -34,7 +34,7 @@ fn c101_c186_a_stop_that_was_asked_for_is_0() {
 }
 
 #[test]
-fn c186_the_end_of_every_main_is_0() {
+fn the_end_of_every_main_exits_with_0() {
     let ended = start("completed").end();
     check(&ended, 0, "stopped cleanly: 2 services");
     assert_eq!(
@@ -44,7 +44,7 @@ fn c186_the_end_of_every_main_is_0() {
 }
 
 #[test]
-fn c186_a_failed_start_is_2() {
+fn a_failed_start_exits_with_2() {
     let ended = start("start-failed").end();
     check(&ended, 2, "start failed; stopped again: 2 services");
     assert!(!ended.printed.contains(&"all are ready".to_owned()), "what comes after it was not built");
@@ -60,7 +60,7 @@ fn a_body_of_main_that_runs_the_group_itself_is_told_not_to() {
 }
 
 #[test]
-fn c058_the_error_is_said_once_with_all_its_causes() {
+fn the_error_is_said_once_with_all_its_causes() {
     let ended = start("start-failed").end();
     let said = ended.logged_with("no route");
     assert_eq!(said.len(), 1, "{ended:#?}");
@@ -68,12 +68,12 @@ fn c058_the_error_is_said_once_with_all_its_causes() {
 }
 
 #[test]
-fn c186_a_failure_while_running_is_1() {
+fn a_failure_while_running_exits_with_1() {
     check(&start("run-failed").end(), 1, "stopped after a failure: 2 services");
 }
 
 #[test]
-fn c186_a_panic_is_an_error_with_message_and_place() {
+fn a_panic_is_an_error_with_message_and_place() {
     for (way, code, words) in [("start-panicked", 2, "start failed"), ("run-panicked", 1, "stopped after a failure")] {
         let ended = start(way).end();
         check(&ended, code, words);
@@ -84,7 +84,7 @@ fn c186_a_panic_is_an_error_with_message_and_place() {
 }
 
 #[test]
-fn c186_a_service_past_its_limit_is_3() {
+fn a_service_past_its_limit_exits_with_3() {
     let mut program = start("over-limit");
     program.prints("deaf is ready");
     program.signal("TERM");
@@ -94,7 +94,7 @@ fn c186_a_service_past_its_limit_is_3() {
 }
 
 #[test]
-fn c186_a_group_past_its_deadline_is_3() {
+fn a_group_past_its_deadline_exits_with_3() {
     let mut program = start("over-deadline");
     program.prints("deaf is ready");
     program.signal("TERM");
@@ -102,7 +102,7 @@ fn c186_a_group_past_its_deadline_is_3() {
 }
 
 #[test]
-fn c102_c186_c190_a_second_signal_ends_it_now_and_says_so() {
+fn a_second_signal_ends_it_now_and_says_so() {
     for (second, code) in [("TERM", 128 + 15), ("INT", 128 + 2), ("QUIT", 128 + 3)] {
         let mut program = start("deaf");
         program.prints("deaf is ready");
@@ -116,7 +116,7 @@ fn c102_c186_c190_a_second_signal_ends_it_now_and_says_so() {
 }
 
 #[test]
-fn c095_c102_an_end_that_nobody_reads_of_comes_all_the_same() {
+fn an_end_that_nobody_reads_of_comes_all_the_same() {
     let start = || {
         let mut program = Program::start(env!("CARGO_BIN_EXE_shouts"), &[], &[]);
         program.prints("ready");
@@ -139,7 +139,7 @@ fn a_hundred_groups_leave_no_threads_behind() {
 }
 
 #[test]
-fn c102_a_second_signal_ends_it_also_when_a_service_blocks_a_worker() {
+fn a_second_signal_ends_it_also_when_a_service_blocks_a_worker() {
     let mut program = start("blocked");
     program.prints("all are ready");
     program.signal("TERM");
@@ -151,7 +151,7 @@ fn c102_a_second_signal_ends_it_also_when_a_service_blocks_a_worker() {
 }
 
 #[test]
-fn c102_a_second_signal_ends_it_also_when_the_only_thread_is_blocked() {
+fn a_second_signal_ends_it_also_when_the_only_thread_is_blocked() {
     let mut program = Program::start(env!("CARGO_BIN_EXE_one_thread"), &[], &[]);
     program.prints("blocked");
     program.signal("TERM");
@@ -162,7 +162,7 @@ fn c102_a_second_signal_ends_it_also_when_the_only_thread_is_blocked() {
 }
 
 #[test]
-fn c102_a_second_signal_ends_it_also_when_the_body_of_main_is_blocked() {
+fn a_second_signal_ends_it_also_when_the_body_of_main_is_blocked() {
     let mut program = start("body-blocks");
     program.prints("blocked");
     program.signal("TERM");
@@ -173,7 +173,7 @@ fn c102_a_second_signal_ends_it_also_when_the_body_of_main_is_blocked() {
 }
 
 #[test]
-fn c095_the_deadline_holds_when_the_body_of_main_is_blocked() {
+fn the_deadline_holds_when_the_body_of_main_is_blocked() {
     let of_the_environment = || {
         let limit = [("GROUP_STOP_TIMEOUT", "300ms")];
         Program::start(env!("CARGO_BIN_EXE_ending"), &["body-blocks"], &limit)
@@ -190,7 +190,7 @@ fn c095_the_deadline_holds_when_the_body_of_main_is_blocked() {
 }
 
 #[test]
-fn c095_the_deadline_holds_when_every_thread_is_blocked_before_the_signal() {
+fn the_deadline_holds_when_every_thread_is_blocked_before_the_signal() {
     let limit = [("GROUP_STOP_TIMEOUT", "500ms")];
     let mut program = Program::start(env!("CARGO_BIN_EXE_ending"), &["all-blocked"], &limit);
     let workers = std::thread::available_parallelism().expect("it is known").get();
@@ -205,7 +205,7 @@ fn c095_the_deadline_holds_when_every_thread_is_blocked_before_the_signal() {
 }
 
 #[test]
-fn c186_a_group_that_is_wrong_is_78() {
+fn an_invalid_setup_exits_with_78() {
     let ended = start("cycle").end();
     assert_eq!(ended.code, Some(78), "{ended:#?}");
     assert_eq!(ended.logged_with("polite -> polite").len(), 1, "{ended:#?}");
@@ -213,14 +213,14 @@ fn c186_a_group_that_is_wrong_is_78() {
 }
 
 #[test]
-fn c001_a_program_without_services_is_78_and_says_why() {
+fn a_program_without_services_exits_with_78_and_says_why() {
     let ended = start("empty").end();
     assert_eq!(ended.code, Some(78), "{ended:#?}");
     assert_eq!(ended.logged_with("a crate that is never named is never linked").len(), 1, "{ended:#?}");
 }
 
 #[test]
-fn c001_a_program_without_services_is_78_also_when_it_was_asked_to_reload() {
+fn a_program_without_services_exits_with_78_also_when_it_was_asked_to_reload() {
     let mut program = Program::start(env!("CARGO_BIN_EXE_blocks_in_main"), &["returns"], &[]);
     program.prints("body runs");
     program.signal("HUP");
@@ -229,7 +229,7 @@ fn c001_a_program_without_services_is_78_also_when_it_was_asked_to_reload() {
 }
 
 #[test]
-fn c014_the_order_is_printed_and_nothing_is_started() {
+fn the_order_is_printed_and_nothing_is_started() {
     let told = |form| Program::start(env!("CARGO_BIN_EXE_ending"), &["stopped"], &[("GROUP_ORDER", form)]).end();
     let text = told("text");
     assert_eq!(text.code, Some(0), "{text:#?}");
@@ -244,7 +244,7 @@ fn c014_the_order_is_printed_and_nothing_is_started() {
 }
 
 #[test]
-fn c098_a_limit_in_the_environment_that_cannot_be_read_is_78_and_names_the_variable() {
+fn a_limit_in_the_environment_that_cannot_be_read_exits_with_78_and_names_the_variable() {
     for value in ["ten", "10", "", "-1s"] {
         let ended = Program::start(env!("CARGO_BIN_EXE_ending"), &["stopped"], &[("GROUP_STOP_TIMEOUT", value)]).end();
         assert_eq!(ended.code, Some(78), "{value:?}: {ended:#?}");
@@ -264,7 +264,7 @@ fn a_body_that_fails_or_panics_is_2_and_nothing_is_started() {
 }
 
 #[test]
-fn c061_a_signal_before_the_first_start_starts_nothing_and_is_0() {
+fn a_signal_before_the_first_start_starts_nothing_and_exits_with_0() {
     let mut program = start("body-hangs");
     program.prints("body runs");
     program.signal("TERM");
@@ -274,7 +274,7 @@ fn c061_a_signal_before_the_first_start_starts_nothing_and_is_0() {
 }
 
 #[test]
-fn c189_what_outlives_the_group_is_dropped_too() {
+fn what_outlives_the_group_is_dropped_too() {
     let mut program = start("stopped");
     program.prints("all are ready");
     program.signal("TERM");
@@ -283,7 +283,7 @@ fn c189_what_outlives_the_group_is_dropped_too() {
 }
 
 #[test]
-fn c080_code_after_the_group_runs_and_its_exit_code_wins() {
+fn code_after_the_group_runs_and_its_exit_code_wins() {
     for signal in ["TERM", "INT", "QUIT"] {
         let mut program = Program::start(env!("CARGO_BIN_EXE_by_hand"), &[], &[]);
         program.prints("ready");
@@ -296,7 +296,7 @@ fn c080_code_after_the_group_runs_and_its_exit_code_wins() {
 }
 
 #[test]
-fn c106_a_group_that_is_only_started_leaves_signals_to_the_program() {
+fn a_group_that_is_only_started_leaves_signals_to_the_program() {
     let mut program = Program::start(env!("CARGO_BIN_EXE_by_hand"), &["without signals"], &[]);
     program.prints("ready");
     program.signal("TERM");
@@ -305,7 +305,7 @@ fn c106_a_group_that_is_only_started_leaves_signals_to_the_program() {
 }
 
 #[test]
-fn c108_after_the_group_a_signal_ends_the_process_again() {
+fn after_the_group_a_signal_ends_the_process_again() {
     let mut program = Program::start(env!("CARGO_BIN_EXE_by_hand"), &["lingers"], &[]);
     program.prints("ready");
     program.signal("TERM");
@@ -337,18 +337,18 @@ fn a_program_says_itself_what_it_logs_unless_the_environment_does() {
 }
 
 #[test]
-fn c127_a_service_chooses_the_exit_code_of_a_clean_end() {
+fn a_service_chooses_the_exit_code_of_a_clean_end() {
     let ended = start("exit").end();
     check(&ended, 42, "stopped cleanly: 2 services");
 }
 
 #[test]
-fn c127_a_chosen_exit_code_does_not_hide_a_failure() {
+fn a_chosen_exit_code_does_not_hide_a_failure() {
     check(&start("exit-late").end(), 1, "stopped after a failure: 2 services");
 }
 
 #[test]
-fn c134_restarts_that_are_used_up_are_1() {
+fn restarts_that_are_used_up_exit_with_1() {
     let ended = start("restarts").end();
     check(&ended, 1, "stopped after a failure: 2 services");
     assert_eq!(ended.printed.iter().filter(|line| *line == "flaky starts").count(), 3, "{ended:#?}");
@@ -358,7 +358,7 @@ fn c134_restarts_that_are_used_up_are_1() {
 }
 
 #[test]
-fn c027_a_start_that_blocks_its_thread_is_told_when_its_time_is_over() {
+fn a_start_that_blocks_its_thread_is_told_when_its_time_is_over() {
     let ended = Program::start(env!("CARGO_BIN_EXE_blocks_in_start"), &[], &[]).end();
     assert_eq!(ended.code, Some(2), "{ended:#?}");
     let said = ended.logged_with("`blocker` failed to start: it is not ready after 30");
@@ -367,7 +367,7 @@ fn c027_a_start_that_blocks_its_thread_is_told_when_its_time_is_over() {
 }
 
 #[test]
-fn c095_a_stop_is_heard_while_a_start_blocks_its_thread() {
+fn a_stop_is_heard_while_a_start_blocks_its_thread() {
     let limit = [("GROUP_BLOCKER__START_TIMEOUT", "1h")];
     let mut program = Program::start(env!("CARGO_BIN_EXE_blocks_in_start"), &[], &limit);
     program.prints("blocked");
@@ -379,7 +379,7 @@ fn c095_a_stop_is_heard_while_a_start_blocks_its_thread() {
 }
 
 #[test]
-fn c095_the_deadline_holds_when_a_service_blocks_a_worker() {
+fn the_deadline_holds_when_a_service_blocks_a_worker() {
     let limit = [("GROUP_STOP_TIMEOUT", "500ms")];
     let mut program = Program::start(env!("CARGO_BIN_EXE_ending"), &["blocked"], &limit);
     program.prints("all are ready");
@@ -390,7 +390,7 @@ fn c095_the_deadline_holds_when_a_service_blocks_a_worker() {
 }
 
 #[test]
-fn c095_the_deadline_holds_when_the_only_thread_is_blocked_and_the_stuck_one_is_named() {
+fn the_deadline_holds_when_the_only_thread_is_blocked_and_the_stuck_one_is_named() {
     let limit = [("GROUP_STOP_TIMEOUT", "500ms")];
     let mut program = Program::start(env!("CARGO_BIN_EXE_one_thread"), &["for ever"], &limit);
     program.prints("ready");
@@ -404,7 +404,7 @@ fn c095_the_deadline_holds_when_the_only_thread_is_blocked_and_the_stuck_one_is_
 }
 
 #[test]
-fn c095_the_deadline_holds_by_hand_too_where_the_runtime_waits_for_the_blocked_thread() {
+fn the_deadline_holds_by_hand_too_where_the_runtime_waits_for_the_blocked_thread() {
     let limit = [("GROUP_STOP_TIMEOUT", "500ms")];
     let mut program = Program::start(env!("CARGO_BIN_EXE_by_hand"), &["blocks"], &limit);
     program.prints("ready");
@@ -443,7 +443,7 @@ fn a_blocking_task_that_leaks_does_not_hold_the_end_up() {
 }
 
 #[test]
-fn c180_sighup_reloads_in_start_order_and_the_group_runs_on() {
+fn sighup_reloads_in_start_order_and_the_group_runs_on() {
     let mut program = Program::start(env!("CARGO_BIN_EXE_reloads"), &[], &[]);
     program.logs("3 services are ready");
     program.signal("HUP");
@@ -457,7 +457,7 @@ fn c180_sighup_reloads_in_start_order_and_the_group_runs_on() {
 }
 
 #[test]
-fn c181_a_failed_reload_is_said_and_the_group_runs_on() {
+fn a_failed_reload_is_said_and_the_group_runs_on() {
     let mut program = Program::start(env!("CARGO_BIN_EXE_reloads"), &["bad"], &[]);
     program.logs("3 services are ready");
     program.signal("HUP");
@@ -468,7 +468,7 @@ fn c181_a_failed_reload_is_said_and_the_group_runs_on() {
 }
 
 #[test]
-fn c105_sighup_asks_for_a_stop_where_nothing_reloads() {
+fn sighup_asks_for_a_stop_where_nothing_reloads() {
     let mut program = start("stopped");
     program.prints("all are ready");
     program.signal("HUP");

@@ -104,21 +104,21 @@ fn copy(listener: &TcpListener) -> OwnedFd {
 type Env<'a> = &'a [(&'a str, &'a str)];
 
 #[test]
-fn c179_a_listener_is_passed_on_by_its_name() {
+fn a_listener_is_passed_on_by_its_name() {
     let listener = tcp();
     let listening = Listening { give: &|| copy(&listener), connect: &|| to(&listener) };
     is_passed_on(&listening, &[("LISTEN_FDNAMES", "web")]);
 }
 
 #[test]
-fn c179_a_listener_is_passed_on_by_its_number() {
+fn a_listener_is_passed_on_by_its_number() {
     let listener = tcp();
     let listening = Listening { give: &|| copy(&listener), connect: &|| to(&listener) };
     is_passed_on(&listening, &[("GROUP_WEB__HTTP", "fd:0")]);
 }
 
 #[test]
-fn c179_a_listener_is_passed_on_for_its_address() {
+fn a_listener_is_passed_on_for_its_address() {
     let listener = tcp();
     let address = listener.local_addr().expect("is bound").to_string();
     let listening = Listening { give: &|| copy(&listener), connect: &|| to(&listener) };
@@ -135,7 +135,7 @@ impl Drop for SocketPath {
 }
 
 #[test]
-fn c179_a_unix_socket_is_passed_on_and_its_file_stays() {
+fn a_unix_socket_is_passed_on_and_its_file_stays() {
     let path = SocketPath(std::env::temp_dir().join(format!("group-handed-over-{}.sock", std::process::id())));
     let listener = UnixListener::bind(&path.0).expect("nobody else is there");
     let connect = || -> Box<dyn Client> {
@@ -151,7 +151,7 @@ fn c179_a_unix_socket_is_passed_on_and_its_file_stays() {
 }
 
 #[test]
-fn c179_a_service_that_is_started_again_takes_its_own_again() {
+fn a_service_that_is_started_again_takes_its_own_again() {
     let (web, other) = (tcp(), tcp());
     let address = other.local_addr().expect("is bound").to_string();
     for own in ["fd:1", "fd:other", &address] {

@@ -24,7 +24,7 @@ fn ask(address: &str, path: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn c167_after_sigterm_it_is_not_ready_and_serves_those_who_still_come() {
+fn after_sigterm_it_is_not_ready_and_serves_those_who_still_come() {
     let (mut program, address) = start(&[]);
     let (_, before) = ask(&address, "/ready");
     assert!(before.starts_with("HTTP/1.1 200 OK") && before.ends_with("\r\n\r\nready"), "{before}");
@@ -49,7 +49,7 @@ fn c167_after_sigterm_it_is_not_ready_and_serves_those_who_still_come() {
 }
 
 #[test]
-fn c168_the_environment_says_how_long_and_it_ends_early_when_nobody_comes() {
+fn the_environment_says_how_long_and_it_ends_early_when_nobody_comes() {
     let (mut program, _) = start(&[("GROUP_DRAIN_DELAY", "1s")]);
     program.signal("TERM");
     program.logs("SIGTERM: not ready any more; stopping in 1 s, or when nobody has come for 500 ms");
@@ -59,7 +59,7 @@ fn c168_the_environment_says_how_long_and_it_ends_early_when_nobody_comes() {
 }
 
 #[test]
-fn c169_ctrl_c_on_a_terminal_does_not_wait() {
+fn ctrl_c_on_a_terminal_does_not_wait() {
     // A shell that waits for it would be interrupted, too, and its code would be ours.
     let command = format!("exec {PROGRAM}");
     let mut terminal = Command::new("script")
@@ -83,7 +83,7 @@ fn c169_ctrl_c_on_a_terminal_does_not_wait() {
 }
 
 #[test]
-fn c169_sigint_without_a_terminal_waits() {
+fn sigint_without_a_terminal_waits() {
     let (mut program, _) = start(&[("GROUP_DRAIN_DELAY", "200ms")]);
     program.signal("INT");
     program.logs("SIGINT: not ready any more");
@@ -91,7 +91,7 @@ fn c169_sigint_without_a_terminal_waits() {
 }
 
 #[test]
-fn c170_a_second_signal_does_not_wait() {
+fn a_second_signal_does_not_wait() {
     let (mut program, _) = start(&[]);
     program.signal("TERM");
     program.logs("SIGTERM: not ready any more");
@@ -103,7 +103,7 @@ fn c170_a_second_signal_does_not_wait() {
 }
 
 #[test]
-fn c170_the_watchdog_counts_from_the_signal_and_not_from_the_end_of_the_delay() {
+fn the_watchdog_counts_from_the_signal_and_not_from_the_end_of_the_delay() {
     let (mut program, address) = start(&[("GROUP_STOP_TIMEOUT", "4s")]);
     let asked = Instant::now();
     program.signal("TERM");

@@ -75,7 +75,7 @@ fn idle_connections_are_closed_at_once_and_new_ones_refused() {
 }
 
 #[test]
-fn c037_a_port_that_is_taken_fails_the_start_and_stops_what_was_started() {
+fn a_port_that_is_taken_fails_the_start_and_stops_what_was_started() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("is bound").to_string();
     let ended = Program::start(env!("CARGO_BIN_EXE_taken"), &[&address], &[]).end();
@@ -86,7 +86,7 @@ fn c037_a_port_that_is_taken_fails_the_start_and_stops_what_was_started() {
 }
 
 #[test]
-fn c095_a_server_whose_handler_blocks_the_only_thread_is_named() {
+fn a_server_whose_handler_blocks_the_only_thread_is_named() {
     let limit = [("GROUP_STOP_TIMEOUT", "500ms")];
     let mut program = Program::start(env!("CARGO_BIN_EXE_blocks_in_handler"), &[], &limit);
     let web = program.address_of("web");

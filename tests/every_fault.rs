@@ -53,7 +53,7 @@ fn shop() -> Group {
 }
 
 #[test]
-fn c205_c207_a_group_keeps_every_promise_under_every_fault_in_both_schedules() {
+fn a_group_keeps_every_promise_under_every_fault_in_both_schedules() {
     for schedule in [Schedule::Strict, Schedule::Graph] {
         let tried = testing::every_fault(|| {
             let mut group = shop();
@@ -66,7 +66,7 @@ fn c205_c207_a_group_keeps_every_promise_under_every_fault_in_both_schedules() {
 }
 
 #[test]
-fn c207_a_service_that_does_not_stop_when_another_fails_is_found() {
+fn a_service_that_does_not_stop_when_another_fails_is_found() {
     /// Waits for word from another before it stops, whatever happened to that.
     struct Trusting;
 
@@ -90,7 +90,7 @@ fn c207_a_service_that_does_not_stop_when_another_fails_is_found() {
 }
 
 #[test]
-fn c207_a_service_that_fails_because_another_does_is_found() {
+fn a_service_that_fails_because_another_does_is_found() {
     let broken = testing::every_fault(|| {
         let mut group = Group::new();
         group.add_fn("leader", polite).configure("leader", |spec: Spec| spec.critical(false));

@@ -86,7 +86,8 @@ impl BadRoute {
 fn an_editor_finds_its_way_in_a_service() {
     if !Command::new("rust-analyzer").arg("--version").output().is_ok_and(|output| output.status.success()) {
         // Past the harness, which would keep it to itself.
-        let skipped = "tests/editor.rs is SKIPPED: there is no rust-analyzer (rustup component add rust-analyzer)";
+        let skipped =
+            "tests/rust_analyzer.rs is SKIPPED: there is no rust-analyzer (rustup component add rust-analyzer)";
         return writeln!(io::stderr(), "{skipped}").expect("stderr is open");
     }
     let mut editor = Editor::open(PROGRAM);

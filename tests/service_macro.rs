@@ -166,7 +166,7 @@ impl TakesItsArc {
 #[tokio::test]
 async fn start_can_take_its_own_arc() {
     let (running, log) = started(Group::new().add_type::<TakesItsArc>()).await;
-    assert_eq!(log.lines(), ["alloc::sync::Arc<macros::TakesItsArc>"]);
+    assert_eq!(log.lines(), ["alloc::sync::Arc<service_macro::TakesItsArc>"]);
     let report = running.stop().await;
     assert!(report.is_clean(), "{report}");
 }
@@ -497,14 +497,14 @@ async fn what_nobody_provides_is_named_with_its_place_and_what_is_there_instead(
     let said: Vec<String> = report.failures().iter().map(ToString::to_string).collect();
     let needs = |what: &str| {
         format!(
-            "`reports` ({place}) needs an `Arc<macros::{what}>`, which is neither a service in this group nor provided to it: no value is provided"
+            "`reports` ({place}) needs an `Arc<service_macro::{what}>`, which is neither a service in this group nor provided to it: no value is provided"
         )
     };
     assert_eq!(said, [needs("Accounts"), needs("Pool")]);
 
     let report =
         refused(Group::new().provide(Pool2).provide(3_u8).add_type::<Reports>().add_as("pools", Unmakeable(3))).await;
-    assert!(cause(&report).ends_with(": provided are `macros::Pool2`, `u8`"), "{report}");
+    assert!(cause(&report).ends_with(": provided are `service_macro::Pool2`, `u8`"), "{report}");
     assert!(report.failures()[1].to_string().ends_with("`u8`, and there is a service `pools`"), "{report}");
 }
 
@@ -1318,10 +1318,10 @@ struct Orders {
 
 #[service(register = false)]
 impl Orders {
-    async fn start(&self, shutdown: Shutdown) -> Result<(), group::MessageFailed> {
+    async fn start(&self, cx: Context) -> Result<(), group::MessageFailed> {
         let words = [String::from("tea"), String::from("coffee")];
         let messages = futures_util::stream::iter(&words);
-        shutdown.drain(messages, 1, |order| self.take(order)).retry(1).await?;
+        cx.for_each(messages, 1, |order| self.take(order)).retry(1).await?;
         Ok(())
     }
 
@@ -1340,5 +1340,5 @@ impl Orders {
 async fn a_handler_of_messages_can_borrow_the_service_and_the_message() {
     let report = Group::new().add_type::<Orders>().run().await;
     assert!(report.is_clean(), "{report}");
-    assert_eq!(report.service("orders").unwrap().messages().unwrap().finished, 2);
+    assert_eq!(report.service("orders").unwrap().messages().unwrap().finished(), 2);
 }
