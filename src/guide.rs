@@ -1,11 +1,11 @@
-#![doc = links!()]
+#![doc = include_str!("links.md")]
 #![doc = include_str!("../docs/README.md")]
 
 /// A page that is in `docs/`.
 macro_rules! page {
     ($name:ident, $about:literal) => {
         #[doc = $about]
-        #[doc = links!()]
+        #[doc = include_str!("links.md")]
         #[doc = include_str!(concat!("../docs/", stringify!($name), ".md"))]
         pub mod $name {}
     };

@@ -90,34 +90,6 @@
 //! | `testing` | `group::testing`: every fault in turn; `#[group::test(paused)]`: paused time | no |
 //! | `tokio-util` | `Shutdown::token`: a `CancellationToken`, for libraries that take one | no |
 
-/// Where the links of the pages in `docs/` lead to. On GitHub they lead to files; of two definitions, the first counts.
-macro_rules! links {
-    () => {
-        "
-
-[services]: macro@crate::service
-[arguments]: macro@crate::service#the-arguments-of-service
-[parameters]: macro@crate::service#parameters-of-new-and-start
-[program]: macro@crate::main
-[testing]: macro@crate::test
-[stopping]: crate::guide::stopping
-[told]: crate::guide::stopping#how-a-service-is-told-to-stop
-[exit-codes]: crate::guide::stopping#exit-codes
-[limits]: crate::guide::stopping#default-limits
-[traffic]: crate::guide::traffic
-[settings]: crate::guide::settings
-[deploying]: crate::guide::deploying
-[troubleshooting]: crate::guide::troubleshooting
-[cost]: crate::guide::cost
-[design]: crate::guide::design
-[architecture]: crate::guide::architecture
-[lifecycle]: crate::guide::lifecycle
-[macros]: crate::guide::macros
-
-"
-    };
-}
-
 pub mod guide;
 
 pub use group_core::*;
@@ -139,18 +111,20 @@ pub use group_core::testing;
 #[doc(no_inline)]
 pub use group_core::tonic;
 
+// On GitHub, the links of the pages in `docs/` lead to files. Here `links.md` stands before a page: of two definitions of
+// a link, the first counts.
 /// Turns an `impl` block into a service, and registers it.
-#[doc = links!()]
+#[doc = include_str!("links.md")]
 #[doc = include_str!("../docs/services.md")]
 pub use group_macros::service;
 
 /// Makes the program's entry point: it starts all services, and stops them in reverse.
-#[doc = links!()]
+#[doc = include_str!("links.md")]
 #[doc = include_str!("../docs/program.md")]
 pub use group_macros::main;
 
 /// Makes a test with a group: one that is started before the test and stopped after it, or one that the test starts.
-#[doc = links!()]
+#[doc = include_str!("links.md")]
 #[doc = include_str!("../docs/testing.md")]
 pub use group_macros::test;
 
