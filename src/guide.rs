@@ -1,3 +1,5 @@
+//! Guides to using it, and to how it works inside.
+
 #![doc = include_str!("links.md")]
 #![doc = include_str!("../docs/README.md")]
 

@@ -98,8 +98,7 @@ pub use group_core::*;
 pub use group_core::Config;
 #[cfg(feature = "cron")]
 pub use group_core::Cron;
-#[cfg(feature = "http")]
-#[doc(no_inline)]
+#[cfg(all(feature = "http", not(doc)))]
 pub use group_core::axum;
 #[cfg(feature = "grpc")]
 pub use group_core::grpc;
@@ -107,9 +106,24 @@ pub use group_core::grpc;
 pub use group_core::http;
 #[cfg(feature = "testing")]
 pub use group_core::testing;
-#[cfg(feature = "grpc")]
-#[doc(no_inline)]
+#[cfg(all(feature = "grpc", not(doc)))]
 pub use group_core::tonic;
+
+// The re-exported crates, as the documentation shows them: with a link in place of hundreds of pages.
+/// axum itself, in the version that `group` serves with: see [its documentation](https://docs.rs/axum/0.8/axum/). With the
+/// feature `http`.
+#[cfg(all(feature = "http", doc))]
+pub mod axum {
+    #[doc(no_inline)]
+    pub use group_core::axum::*;
+}
+/// tonic itself, in the version that `group` serves with: see [its documentation](https://docs.rs/tonic/0.14/tonic/). With
+/// the feature `grpc`.
+#[cfg(all(feature = "grpc", doc))]
+pub mod tonic {
+    #[doc(no_inline)]
+    pub use group_core::tonic::*;
+}
 
 // On GitHub, the links of the pages in `docs/` lead to files. Here `links.md` stands before a page: of two definitions of
 // a link, the first counts.
