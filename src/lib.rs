@@ -1,6 +1,70 @@
-#![doc = include_str!("../README.md")]
+//! Runs several services in one process: starts them in order, each ready before the next, and stops them in exactly
+//! the reverse order, inside one time budget, whatever fails on the way.
 //!
-//! ## Where in its life a service or a group is
+//! `#[service]` makes a service of a struct, and `#[group::main]` a program of all services. The package is called
+//! `service-group`, and is built on tokio and axum.
+//!
+//! ```no_run
+//! use group::service;
+//!
+//! #[derive(Default)]
+//! struct Morning;
+//!
+//! #[service(http = "127.0.0.1:8080")]
+//! impl Morning {
+//!     #[get("/morning")]
+//!     async fn morning(&self) -> &'static str {
+//!         "morning!"
+//!     }
+//!
+//!     async fn stop(&self) {
+//!         println!("Stop morning service...");
+//!     }
+//! }
+//!
+//! #[derive(Default)]
+//! struct Evening;
+//!
+//! #[service(http = "127.0.0.1:8081")]
+//! impl Evening {
+//!     #[get("/evening")]
+//!     async fn evening(&self) -> &'static str {
+//!         "evening!"
+//!     }
+//!
+//!     async fn stop(&self) {
+//!         println!("Stop evening service...");
+//!     }
+//! }
+//!
+//! #[group::main]
+//! async fn main() {}
+//! ```
+//!
+//! On Ctrl-C or SIGTERM, `Evening` answers what it has accepted and stops; only then is `Morning` asked to.
+//!
+//! # Guides
+//!
+//! | guide | what it answers |
+//! |---|---|
+//! | [Services](macro@service) | what a service can say: arguments, hooks, routes, tickers, consumers, gRPC |
+//! | [The program](macro@main) | which services run, in which order |
+//! | [Testing](macro@test) | how to test services, and what happens when one fails |
+//! | [Stopping](guide::stopping) | what happens at the stop: the budget, load balancers, exit codes, default limits |
+//! | [Settings](guide::settings) | `group.toml`, and all environment variables |
+//! | [Deploying](guide::deploying) | what to set in Kubernetes, Docker and systemd |
+//! | [Troubleshooting](guide::troubleshooting) | it does not compile, or does not start |
+//! | [all guides](guide) | and how it works inside |
+//!
+//! # Where to begin
+//!
+//! - [`#[service]`](macro@service), [`#[group::main]`](macro@main) and [`#[group::test]`](macro@test) are the macros.
+//! - [`Group`] is the builder: the same without macros, and in tests.
+//! - [`Service`] is what `#[service]` implements, and [`Spec`] is how the group treats a service.
+//! - [`Context`] is what a service is given: [`Shutdown`], [`Ready`], tickers, consumers, tasks.
+//! - [`Running`] and [`Handle`] are a group that runs; a [`Report`] says how it ended.
+//!
+//! # Where in its life a service or a group is
 //!
 //! | type | says | of | values | found in |
 //! |---|---|---|---|---|
@@ -11,6 +75,22 @@
 //! | `testing::Point` | where it is put | a fault, in a test | `New`, `Start`, `Run`, `Stop` | `testing::Injection`, with the feature `testing` |
 //!
 //! A [`StopReason`] says why the group stopped, and an [`Outcome`] how it ended.
+//!
+//! # Cargo features
+//!
+//! | feature | what it adds | by default |
+//! |---|---|---|
+//! | `http` | HTTP with axum: `#[service(http = "…")]`, routes, `group::http`, and axum itself as `group::axum` | yes |
+//! | `http2` | HTTP/2 without TLS, on the same port; brings `http` | no |
+//! | `grpc` | gRPC with tonic: `#[service(grpc = "…")]`, `group::grpc`, and tonic itself as `group::tonic`; brings `http2` | no |
+//! | `config` | `Config<T>`: settings from `group.toml` and the environment | no |
+//! | `cron` | `#[cron("…")]`, `Cron` and `Context::cron` | no |
+//! | `listenfd` | sockets that systemd or `systemfd` hands over: `LISTEN_FDS`, `http = "fd:web"`; brings `http` | no |
+//! | `serde` | a [`Report`] can be serialized | no |
+//! | `testing` | `group::testing`: every fault in turn; `#[group::test(paused)]`: paused time | no |
+//! | `tokio-util` | `Shutdown::token`: a `CancellationToken`, for libraries that take one | no |
+
+pub mod guide;
 
 pub use group_core::*;
 // What a feature gates is named, so that rustc can say which one.
@@ -18,79 +98,54 @@ pub use group_core::*;
 pub use group_core::Config;
 #[cfg(feature = "cron")]
 pub use group_core::Cron;
+#[cfg(all(feature = "http", not(doc)))]
+pub use group_core::axum;
+#[cfg(feature = "grpc")]
+pub use group_core::grpc;
+#[cfg(feature = "http")]
+pub use group_core::http;
 #[cfg(feature = "testing")]
 pub use group_core::testing;
-#[cfg(feature = "http")]
-pub use group_core::{axum, http};
-#[cfg(feature = "grpc")]
-pub use group_core::{grpc, tonic};
+#[cfg(all(feature = "grpc", not(doc)))]
+pub use group_core::tonic;
 
+// The re-exported crates, as the documentation shows them: with a link in place of hundreds of pages.
+/// axum itself, in the version that `group` serves with: see [its documentation](https://docs.rs/axum/0.8/axum/). With the
+/// feature `http`.
+#[cfg(all(feature = "http", doc))]
+pub mod axum {
+    #[doc(no_inline)]
+    pub use group_core::axum::*;
+}
+/// tonic itself, in the version that `group` serves with: see [its documentation](https://docs.rs/tonic/0.14/tonic/). With
+/// the feature `grpc`.
+#[cfg(all(feature = "grpc", doc))]
+pub mod tonic {
+    #[doc(no_inline)]
+    pub use group_core::tonic::*;
+}
+
+// On GitHub, the links of the pages in `docs/` lead to files. Here `links.md` stands before a page: of two definitions of
+// a link, the first counts.
 /// Turns an `impl` block into a service, and registers it.
-///
-/// Its methods `new`, `start`, `stop`, `health`, `reload`, `router` and `grpc`, and its routes, are what the
-/// service does; the arguments are the methods of [`Spec`] and do the same.
-///
-/// ```
-/// use group::{Shutdown, service};
-///
-/// #[derive(Default)]
-/// struct Mailer;
-///
-/// #[service(name = "mail", stop_timeout = "5s")]
-/// impl Mailer {
-///     async fn start(&self, shutdown: Shutdown) {
-///         shutdown.requested().await;
-///     }
-/// }
-/// ```
+#[doc = include_str!("links.md")]
+#[doc = include_str!("../docs/services.md")]
 pub use group_macros::service;
 
-/// Makes the program's entry point: it starts the group of all registered services, or of those that
-/// are listed, and stops them in reverse. The body runs first.
-///
-/// It takes nothing, or the [`Group`]; it returns nothing, or a `Result`.
-///
-/// ```no_run
-/// use group::Group;
-///
-/// #[group::main(stop_timeout = "20s")]
-/// async fn main(group: &mut Group) -> std::io::Result<()> {
-///     group.provide(std::fs::read_to_string("greeting.txt")?);
-///     Ok(())
-/// }
-/// ```
+/// Makes the program's entry point: it starts all services, and stops them in reverse.
+#[doc = include_str!("links.md")]
+#[doc = include_str!("../docs/program.md")]
 pub use group_macros::main;
 
-/// Makes a test with a group: of all registered services, or of those that are listed.
-///
-/// The test takes `&mut Group`, not yet started, or [`Running`]: then the group is started before
-/// the test, and stopped after it, and the test fails if the group does not end cleanly. Either way
-/// it is [on free ports](Group::on_free_ports), and listens for no signal.
-///
-/// It takes `services(A, B)`, `flavor`, `worker_threads` and `crate` as [`main`](macro@main) does; one
-/// thread is the default. `paused` needs the feature `testing`: time stands still, and leaps when
-/// nothing else is to be done. A socket is not seen as something to be done.
-///
-/// ```
-/// use group::{Running, service};
-///
-/// #[derive(Default)]
-/// struct Morning;
-///
-/// #[service(http = "0.0.0.0:80")]
-/// impl Morning {
-///     #[get("/")]
-///     async fn index(&self) {}
-/// }
-///
-/// #[group::test(services(Morning))]
-/// async fn morning_answers(running: Running) -> std::io::Result<()> {
-///     let address = running.local_addr("morning").expect("it listens");
-///     tokio::net::TcpStream::connect(address).await?;
-///     Ok(())
-/// }
-/// ```
+/// Makes a test with a group: one that is started before the test and stopped after it, or one that the test starts.
+#[doc = include_str!("links.md")]
+#[doc = include_str!("../docs/testing.md")]
 pub use group_macros::test;
 
 #[doc(hidden)]
 pub use group_core::__private;
+
+// The examples of the front page are compiled, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -4,7 +4,7 @@
 //! cargo run --release -p cost                # five rounds of everything, about half an hour
 //! cargo run --release -p cost -- 9 cold      # nine rounds of the cold build alone
 //! cargo run --release -p cost -- 9 services edits
-//! cargo run --release -p cost -- page        # everything, and the table of `docs/performance.md`
+//! cargo run --release -p cost -- page        # everything, and the table of `docs/cost.md`
 //! ```
 //!
 //! All times are CPU seconds (user and system) of everything that `cargo` started. What is compared is
@@ -226,7 +226,7 @@ impl Display for Spread {
 
 /// Puts the table where it belongs.
 fn write_page(table: &str) {
-    let page = repository().join("docs/performance.md");
+    let page = repository().join("docs/cost.md");
     let old = fs::read_to_string(&page).expect("it can be read");
     let (begin, end) = ("<!-- build -->\n", "<!-- /build -->");
     let (head, rest) = old.split_once(begin).expect("it has the mark where the table begins");

@@ -15,9 +15,8 @@ use benches::sample::Result;
 use benches::{process, requests};
 use serde::de::DeserializeOwned;
 
-/// The document with the tables, and the one with the short one.
-const PAGE: &str = "docs/performance.md";
-const README: &str = "README.md";
+/// The document with the tables.
+const PAGE: &str = "docs/cost.md";
 
 fn main() -> Result<()> {
     let args = Args::parse(env::args().skip(1))?;
@@ -109,9 +108,9 @@ fn write_tables() -> Result<()> {
     let process = process::Results(&process);
     let requests = requests::Results(&requests);
     let goals = [lifecycle.goals(), process.goals(), requests.goals()].concat();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let page = root.join(PAGE);
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PAGE);
     let parts = [
+        ("performance", lifecycle.short_table().to_string()),
         ("goals", Goal::table(&goals).to_string()),
         ("lifecycle", about_lifecycle(&lifecycle)),
         ("process", format!("{}\n{}", process.table(), about_disturbed(process.disturbed()))),
@@ -121,7 +120,7 @@ fn write_tables() -> Result<()> {
         println!("{text}");
         replace(&page, name, &text)?;
     }
-    replace(&root.join(README), "performance", &lifecycle.short_table().to_string())
+    Ok(())
 }
 
 fn about_lifecycle(results: &lifecycle::Results<'_>) -> String {
