@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 
+use crate::check::check;
 #[cfg(feature = "http")]
 use crate::clash::{self, Served};
 use crate::lifecycle::{self, Plan, Schedule, start_order};
@@ -114,7 +115,7 @@ pub(crate) fn assemble(
     schedule: Schedule,
     provided: &[Provided],
 ) -> Result<Assembly, Vec<BoxError>> {
-    let mut mistakes: Vec<BoxError> = declared.iter().filter_map(|service| service.spec.check().err()).collect();
+    let mut mistakes: Vec<BoxError> = declared.iter().filter_map(|service| check(&service.spec).err()).collect();
     let elsewhere: Vec<Declared> = declared.extract_if(.., |service| service.runs_elsewhere()).collect();
     let index = Index::new(&declared, &elsewhere, &mut mistakes);
     let mut edges = edges(&index, provided, &mut mistakes);

@@ -54,30 +54,6 @@ impl Cron {
         self.tz = tz.into();
         self
     }
-
-    /// Whether it can be kept.
-    pub(crate) fn check(&self) -> Result<(), BoxError> {
-        match self.times()?.after(Timestamp::now()) {
-            Some(_) => Ok(()),
-            None => Err(format!("`{}` never comes", self.expression).into()),
-        }
-    }
-
-    fn times(&self) -> Result<Times, BoxError> {
-        let Self { expression, tz } = self;
-        let pattern = expression.parse().map_err(|reason: croner::errors::CronError| {
-            let reason = reason.to_string();
-            let reason = reason.trim_end_matches('.');
-            format!(
-                "`{expression}` is no cron expression ({reason}): \
-                 expected `minute hour day month weekday`, as in `0 3 * * *`"
-            )
-        })?;
-        let tz = TimeZone::get(tz).map_err(|_| {
-            format!("this machine knows no time zone `{tz}`: expected a name as in `Europe/Berlin`, or `UTC`")
-        })?;
-        Ok(Times { pattern, tz })
-    }
 }
 
 impl From<&'static str> for Cron {
@@ -134,7 +110,34 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output: Outcome>,
 {
-    keep(&cron.times()?, &shutdown.cx.member().stop_request().latch, Timestamp::now, tick).await
+    keep(&times(cron)?, &shutdown.cx.member().stop_request().latch, Timestamp::now, tick).await
+}
+
+/// Whether a cron expression can be kept.
+///
+/// # Errors
+///
+/// When the expression or its time zone cannot be read, or when it never comes.
+pub(crate) fn check(cron: &Cron) -> Result<(), BoxError> {
+    match times(cron)?.after(Timestamp::now()) {
+        Some(_) => Ok(()),
+        None => Err(format!("`{}` never comes", cron.expression).into()),
+    }
+}
+
+fn times(Cron { expression, tz }: &Cron) -> Result<Times, BoxError> {
+    let pattern = expression.parse().map_err(|reason: croner::errors::CronError| {
+        let reason = reason.to_string();
+        let reason = reason.trim_end_matches('.');
+        format!(
+            "`{expression}` is no cron expression ({reason}): \
+             expected `minute hour day month weekday`, as in `0 3 * * *`"
+        )
+    })?;
+    let tz = TimeZone::get(tz).map_err(|_| {
+        format!("this machine knows no time zone `{tz}`: expected a name as in `Europe/Berlin`, or `UTC`")
+    })?;
+    Ok(Times { pattern, tz })
 }
 
 /// What an expression says, in its time zone.
@@ -189,7 +192,7 @@ mod tests {
     }
 
     fn next(cron: &Cron, after: &str, count: usize) -> Vec<String> {
-        let times = cron.times().unwrap();
+        let times = times(&cron).unwrap();
         let mut moments = Vec::new();
         let mut moment = at(after);
         for _ in 0..count {

@@ -9,6 +9,7 @@ mod lifecycle;
 
 mod alarm;
 mod assemble;
+mod check;
 #[cfg(feature = "http")]
 mod clash;
 #[cfg(feature = "config")]

@@ -11,12 +11,12 @@ use crate::Cron;
 #[cfg(feature = "cron")]
 use crate::assemble::Place;
 use crate::context::{FromContext, Needs};
-use crate::lifecycle::{Role, Rules, When};
+use crate::lifecycle::{Role, Rules};
 use crate::name::Name;
 use crate::restart::Restart;
 use crate::syntax::{self, Address};
 use crate::words::Took;
-use crate::{BoxError, Route, Service};
+use crate::{Route, Service};
 
 /// How long a service may take until it is ready, unless it says otherwise.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -93,7 +93,7 @@ pub(crate) struct More {
     pub(crate) routes: Vec<Route>,
     /// When it ticks, and where that is said.
     #[cfg(feature = "cron")]
-    crons: Vec<(Cron, Place)>,
+    pub(crate) crons: Vec<(Cron, Place)>,
     pub(crate) restart: Restart,
     #[cfg(feature = "config")]
     pub(crate) settings: crate::config::Settings,
@@ -415,88 +415,6 @@ impl Spec {
             more.build_needs = Needs::default();
         }
         self
-    }
-
-    /// What is wrong with it, whatever the rest of the group looks like.
-    pub(crate) fn check(&self) -> Result<(), BoxError> {
-        let name = &self.name;
-        if !syntax::is_name(name.as_str()) {
-            return Err(
-                format!("`{name}` cannot be a name: a service's name is lower-case letters, digits, - and _").into()
-            );
-        }
-        if !self.says_more() {
-            return Ok(());
-        }
-        self.check_restart()?;
-        self.check_prefix()?;
-        if self.more().http.is_some() && self.rules.role == Role::Once {
-            let ready = "a `once` service is ready when it is done, and a server never is";
-            return Err(format!("`{name}` cannot serve: {ready}").into());
-        }
-        #[cfg(feature = "cron")]
-        self.check_crons()?;
-        if let Some(address) = self.more().http.iter().chain(&self.more().grpc).find(|address| !is_address(address)) {
-            let expected = if address.starts_with("fd:") && !cfg!(feature = "listenfd") {
-                "a listener that is handed over needs the feature `listenfd`"
-            } else {
-                "expected `host:port`, as in `127.0.0.1:8080`"
-            };
-            return Err(format!("`{name}` cannot listen on `{address}`: {expected}").into());
-        }
-        self.check_grpc()
-    }
-
-    fn check_grpc(&self) -> Result<(), BoxError> {
-        let name = &self.name;
-        let more = self.more();
-        if more.grpc.is_some() && (more.http.is_some() || more.http_on.is_some()) {
-            return Err(format!("`{name}` has both `http` and `grpc`: one address serves both, so keep `http`").into());
-        }
-        #[cfg(feature = "grpc")]
-        if let Some(url) = &more.remote {
-            if !more.serves_grpc {
-                return Err(format!("`{name}` cannot run elsewhere: it serves no gRPC, so nobody could call it").into());
-            }
-            crate::grpc::endpoint(url)
-                .map_err(|expected| format!("`{name}` cannot run at `{url}`: expected {expected}"))?;
-        }
-        Ok(())
-    }
-
-    fn check_prefix(&self) -> Result<(), BoxError> {
-        let (name, Some(prefix)) = (&self.name, &self.more().prefix) else { return Ok(()) };
-        if self.more().http_on.is_none() {
-            return Err(format!(
-                "`{name}` has the prefix `{prefix}` and is mounted on no service: a prefix needs `http_on`"
-            )
-            .into());
-        }
-        if !syntax::is_prefix(prefix) {
-            return Err(format!("`{name}` cannot be mounted under `{prefix}`: expected a path, as in `/api`").into());
-        }
-        Ok(())
-    }
-
-    #[cfg(feature = "cron")]
-    fn check_crons(&self) -> Result<(), BoxError> {
-        for (cron, place) in &self.more().crons {
-            let name = &self.name;
-            cron.check().map_err(|reason| format!("`{name}` cannot tick ({place}): {reason}"))?;
-        }
-        Ok(())
-    }
-
-    /// What is started again whenever it has ended can neither be done nor end the group.
-    fn check_restart(&self) -> Result<(), BoxError> {
-        let role = match self.rules.role {
-            _ if self.more().restart.policy.when != When::Always => return Ok(()),
-            Role::Once => "once",
-            Role::Main => "main",
-            Role::Task | Role::Daemon => return Ok(()),
-        };
-        let name = &self.name;
-        Err(format!("`{name}` cannot be restarted always: a `{role}` service ends when it is done").into())
     }
 }
 

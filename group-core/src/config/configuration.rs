@@ -6,10 +6,13 @@ use std::sync::Arc;
 use super::USUAL_FILE;
 use super::settings::{Check, Origin, Settings, variable_of};
 use super::value::{self, Kind, Table, Value};
-use crate::Needs;
 use crate::assemble::Declared;
 use crate::environment::Environment;
+use crate::lifecycle::When;
+use crate::spec::is_address;
+use crate::words::duration;
 use crate::words::nearest;
+use crate::{Needs, Spec};
 
 /// The variable that names another file.
 const FILE_VARIABLE: &str = "GROUP_CONFIG";
@@ -74,8 +77,8 @@ impl Configuration {
         let misspelt = self.find_services(&mut tables, services, &mut mistakes);
         for Declared { spec, .. } in services {
             let table = tables.remove(spec.get_name()).unwrap_or_default();
-            let settings = Settings::new(spec, table, &self.origin);
-            settings.tell(spec, &mut mistakes);
+            let settings = Settings::new(spec.get_name(), table, own_keys(spec), &self.origin);
+            configure(spec, &settings, &mut mistakes);
             let needs = [&spec.more().build_needs, &spec.more().start_needs];
             let checks: Vec<Check> = needs.into_iter().flat_map(Needs::configs).copied().collect();
             // What runs elsewhere has its settings there; it may share a file with this group.
@@ -142,6 +145,73 @@ fn tell_group(
             mistakes.push(value.is_not(&full, &expected));
         }
     }
+}
+
+/// The keys of a service's table that are for the group: they are named like the methods of [`Spec`].
+fn own_keys(spec: &Spec) -> Vec<&'static str> {
+    let mut own = vec!["start_timeout", "stop_timeout", "critical", "restart"];
+    if spec.more().http.is_some() {
+        own.push("http");
+    }
+    if spec.more().grpc.is_some() {
+        own.push("grpc");
+    }
+    if cfg!(feature = "grpc") && spec.more().serves_grpc {
+        own.push("remote");
+    }
+    own
+}
+
+/// Sets what a service's table says for the group.
+fn configure(spec: &mut Spec, settings: &Settings, mistakes: &mut Vec<String>) {
+    let Kind::Table(table) = &settings.table.kind else { return };
+    for key in settings.own.iter().copied() {
+        let Some(value) = table.get(key) else { continue };
+        if let Err(expected) = set(spec, key, value.word().as_deref().unwrap_or_default()) {
+            let key = settings.key(&[key.to_owned()]);
+            mistakes.push(value.is_not(&key, &expected));
+        }
+    }
+}
+
+/// Sets one of a service's own keys.
+///
+/// # Errors
+///
+/// What was expected.
+fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
+    match key {
+        "http" => {
+            if !is_address(text) {
+                return Err("`host:port`, as in `127.0.0.1:8080`".to_owned());
+            }
+            spec.more_mut().http = Some(text.to_owned().into());
+        }
+        "grpc" => {
+            if !is_address(text) {
+                return Err("`host:port`, as in `127.0.0.1:50051`".to_owned());
+            }
+            spec.more_mut().grpc = Some(text.to_owned().into());
+        }
+        #[cfg(feature = "grpc")]
+        "remote" => {
+            crate::grpc::endpoint(text)?;
+            spec.more_mut().remote = Some(text.to_owned().into());
+        }
+        "start_timeout" => spec.more_mut().start_timeout = Some(duration(text)?),
+        "stop_timeout" => spec.more_mut().stop_timeout = Some(duration(text)?),
+        "critical" => spec.rules.critical = text.parse().map_err(|_| "`true` or `false`")?,
+        "restart" => {
+            spec.more_mut().restart.policy.when = match text {
+                "never" => When::Never,
+                "on-failure" => When::OnFailure,
+                "always" => When::Always,
+                _ => return Err("`never`, `on-failure` or `always`".to_owned()),
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// The key that a variable is for, if it is one of this service.

@@ -5,9 +5,6 @@ use std::sync::Arc;
 
 use super::read::{Reader, Unknown, Wrong};
 use super::value::{Kind, Value, is_same};
-use crate::Spec;
-use crate::lifecycle::When;
-use crate::words::duration;
 
 /// Reads a type, and says whether it can be.
 pub(crate) type Check = fn(Reader<'_>) -> Result<(), Wrong>;
@@ -32,18 +29,8 @@ pub(crate) struct Origin {
 }
 
 impl Settings {
-    pub(crate) fn new(spec: &Spec, table: Value, origin: &Origin) -> Self {
-        let mut own = vec!["start_timeout", "stop_timeout", "critical", "restart"];
-        if spec.more().http.is_some() {
-            own.push("http");
-        }
-        if spec.more().grpc.is_some() {
-            own.push("grpc");
-        }
-        if cfg!(feature = "grpc") && spec.more().serves_grpc {
-            own.push("remote");
-        }
-        Self { name: spec.get_name().to_owned(), table, own, origin: origin.clone() }
+    pub(crate) fn new(name: &str, table: Value, own: Vec<&'static str>, origin: &Origin) -> Self {
+        Self { name: name.to_owned(), table, own, origin: origin.clone() }
     }
 
     /// The whole key: `services.mailer.port`.
@@ -62,18 +49,6 @@ impl Settings {
                     "there is no configuration: give one, as with `Group::config_file`, or `run` the group, which reads {} and the environment",
                     super::USUAL_FILE
                 )
-            }
-        }
-    }
-
-    /// Tells a service what is for it itself: the keys are named like the methods of [`Spec`].
-    pub(crate) fn tell(&self, spec: &mut Spec, mistakes: &mut Vec<String>) {
-        let Kind::Table(table) = &self.table.kind else { return };
-        for key in self.own.iter().copied() {
-            let Some(value) = table.get(key) else { continue };
-            if let Err(expected) = set(spec, key, value.word().as_deref().unwrap_or_default()) {
-                let key = self.key(&[key.to_owned()]);
-                mistakes.push(value.is_not(&key, &expected));
             }
         }
     }
@@ -159,44 +134,4 @@ impl Settings {
 pub(crate) fn variable_of(key: &str) -> String {
     let key = key.strip_prefix("services.").unwrap_or(key);
     format!("GROUP_{}", key.replace('.', "__").replace('-', "_").to_uppercase())
-}
-
-/// Sets one of a service's own keys.
-///
-/// # Errors
-///
-/// What was expected.
-fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
-    match key {
-        "http" => {
-            if !crate::spec::is_address(text) {
-                return Err("`host:port`, as in `127.0.0.1:8080`".to_owned());
-            }
-            spec.more_mut().http = Some(text.to_owned().into());
-        }
-        "grpc" => {
-            if !crate::spec::is_address(text) {
-                return Err("`host:port`, as in `127.0.0.1:50051`".to_owned());
-            }
-            spec.more_mut().grpc = Some(text.to_owned().into());
-        }
-        #[cfg(feature = "grpc")]
-        "remote" => {
-            crate::grpc::endpoint(text)?;
-            spec.more_mut().remote = Some(text.to_owned().into());
-        }
-        "start_timeout" => spec.more_mut().start_timeout = Some(duration(text)?),
-        "stop_timeout" => spec.more_mut().stop_timeout = Some(duration(text)?),
-        "critical" => spec.rules.critical = text.parse().map_err(|_| "`true` or `false`")?,
-        "restart" => {
-            spec.more_mut().restart.policy.when = match text {
-                "never" => When::Never,
-                "on-failure" => When::OnFailure,
-                "always" => When::Always,
-                _ => return Err("`never`, `on-failure` or `always`".to_owned()),
-            }
-        }
-        _ => {}
-    }
-    Ok(())
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use listenfd::ListenFd;
 use tokio::net::lookup_host;
 
-use super::listen::{Listener, Socket};
+use super::listen::Socket;
 
 /// A process is given them once, so they are kept here: a service that is started again takes its own again.
 static HANDED: OnceLock<Vec<Handed>> = OnceLock::new();
@@ -90,12 +90,12 @@ fn listens<T>(_: &T) -> bool {
     true
 }
 
-/// The listener that was handed over as `fd:name` or `fd:0`, or for an address, if one was.
+/// The socket that was handed over as `fd:name` or `fd:0`, or for an address, if one was.
 ///
 /// # Errors
 ///
 /// When there is no such `fd:`.
-pub(super) async fn take(address: &str) -> io::Result<Option<Listener>> {
+pub(super) async fn take(address: &str) -> io::Result<Option<(Socket, Lent)>> {
     let all = handed();
     if let Some(which) = address.strip_prefix("fd:") {
         return find(all, which)?.lend().map(Some);
@@ -135,7 +135,7 @@ impl Handed {
         }
     }
 
-    fn lend(&'static self) -> io::Result<Listener> {
+    fn lend(&'static self) -> io::Result<(Socket, Lent)> {
         let Some(given) = &self.given else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -149,7 +149,7 @@ impl Handed {
             ));
         }
         let lent = Lent(self);
-        Ok(Listener { socket: given.socket()?, lent: Some(lent) })
+        Ok((given.socket()?, lent))
     }
 }
 

@@ -8,6 +8,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+#[cfg(feature = "listenfd")]
+use super::handed;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
@@ -27,7 +29,7 @@ pub(super) struct Listener {
     pub(super) socket: Socket,
     /// It was handed over to this process, and others will listen on it.
     #[cfg(feature = "listenfd")]
-    pub(super) lent: Option<super::handed::Lent>,
+    pub(super) lent: Option<handed::Lent>,
 }
 
 #[derive(Debug)]
@@ -41,8 +43,8 @@ impl Listener {
     /// Binds `host:port`, or `unix:/path`; or takes the listener that was handed over for it, or as `fd:name`.
     pub(super) async fn bind(address: &str) -> io::Result<Self> {
         #[cfg(feature = "listenfd")]
-        if let Some(listener) = super::handed::take(address).await? {
-            return Ok(listener);
+        if let Some((socket, lent)) = handed::take(address).await? {
+            return Ok(Self { socket, lent: Some(lent) });
         }
         let socket = match address.strip_prefix("unix:") {
             Some(path) => bind_unix(path).await?,
