@@ -73,6 +73,7 @@ mod watch;
 mod words;
 
 #[doc(hidden)]
+#[path = "macros/mod.rs"]
 pub mod __private;
 
 #[cfg(feature = "http")]
