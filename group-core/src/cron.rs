@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::latch::Latch;
-use crate::outcome::Outcome;
+use crate::outcome::ServiceResult;
 use crate::{BoxError, Context, Shutdown};
 
 /// How long to trust a clock that may be set, on a machine that may sleep.
@@ -99,7 +99,7 @@ impl Context {
     pub async fn cron<F, Fut>(&self, cron: impl Into<Cron>, tick: F) -> Result<(), BoxError>
     where
         F: FnMut() -> Fut,
-        Fut: Future<Output: Outcome>,
+        Fut: Future<Output: ServiceResult>,
     {
         run(&self.shutdown(), &cron.into(), tick).await
     }
@@ -108,7 +108,7 @@ impl Context {
 pub(crate) async fn run<F, Fut>(shutdown: &Shutdown, cron: &Cron, tick: F) -> Result<(), BoxError>
 where
     F: FnMut() -> Fut,
-    Fut: Future<Output: Outcome>,
+    Fut: Future<Output: ServiceResult>,
 {
     keep(&times(cron)?, &shutdown.cx.member().stop_request().latch, Timestamp::now, tick).await
 }
@@ -156,7 +156,7 @@ impl Times {
 async fn keep<F, Fut>(times: &Times, stop: &Latch, clock: impl Fn() -> Timestamp, mut tick: F) -> Result<(), BoxError>
 where
     F: FnMut() -> Fut,
-    Fut: Future<Output: Outcome>,
+    Fut: Future<Output: ServiceResult>,
 {
     // Until when everything has been done.
     let mut done = clock();

@@ -10,7 +10,7 @@ use futures_util::stream::{FuturesUnordered, Stream, StreamExt as _};
 
 use crate::error::Chain;
 use crate::lifecycle::Backoff;
-use crate::outcome::Outcome;
+use crate::outcome::ServiceResult;
 use crate::panic::caught;
 use crate::restart::chance;
 use crate::words::{Took, count};
@@ -64,7 +64,7 @@ impl Context {
     where
         S: Stream,
         H: Fn(S::Item) -> Fut,
-        Fut: Future<Output: Outcome>,
+        Fut: Future<Output: ServiceResult>,
     {
         ForEach {
             cx: self,
@@ -219,7 +219,7 @@ impl<S: Stream, H> ForEach<'_, S, H> {
     async fn run<Fut>(self) -> Result<Messages, MessageFailed>
     where
         H: Fn(S::Item) -> Fut,
-        Fut: Future<Output: Outcome>,
+        Fut: Future<Output: ServiceResult>,
     {
         let Self { cx, stream, concurrency, handling, on_error } = self;
         let shutdown = &cx.shutdown();
@@ -268,7 +268,7 @@ impl<'a, S, H, Fut> IntoFuture for ForEach<'a, S, H>
 where
     S: Stream<Item: Send> + Send + 'a,
     H: Fn(S::Item) -> Fut + Send + Sync + 'a,
-    Fut: Future<Output: Outcome> + Send + 'a,
+    Fut: Future<Output: ServiceResult> + Send + 'a,
 {
     type Output = Result<Messages, MessageFailed>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
@@ -289,7 +289,7 @@ enum Handled {
 impl<M, H, Fut> Handling<M, H>
 where
     H: Fn(M) -> Fut,
-    Fut: Future<Output: Outcome>,
+    Fut: Future<Output: ServiceResult>,
 {
     async fn handle(&self, mut message: M, shutdown: &Shutdown) -> Handled {
         let mut retries = 0;

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::Either;
 
 use crate::lock::lock;
-use crate::outcome::Outcome;
+use crate::outcome::ServiceResult;
 use crate::{BoxError, Context, FromContext, Service, Spec};
 
 /// An async function that can be a service: each of its parameters is taken from the [`Context`],
@@ -30,7 +30,7 @@ macro_rules! service_fn {
         impl<F, Fut, $($arg,)*> ServiceFn<($($arg,)*)> for F
         where
             F: FnOnce($($arg),*) -> Fut + Send + 'static,
-            Fut: Future<Output: Outcome> + Send,
+            Fut: Future<Output: ServiceResult> + Send,
             $($arg: FromContext + Send,)*
         {
             fn needs(spec: Spec) -> Spec {
@@ -49,10 +49,10 @@ macro_rules! service_fn {
 /// No `async fn`, which would have room for the future twice.
 fn in_one_form<Fut>(called: Result<Fut, BoxError>) -> impl Future<Output = Result<(), BoxError>>
 where
-    Fut: Future<Output: Outcome>,
+    Fut: Future<Output: ServiceResult>,
 {
     match called {
-        Ok(future) => Either::Left(future.map(Outcome::into_result)),
+        Ok(future) => Either::Left(future.map(ServiceResult::into_result)),
         Err(error) => Either::Right(ready(Err(error))),
     }
 }

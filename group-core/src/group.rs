@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::assemble::{Assembly, Declared, Place, assemble};
 #[cfg(feature = "config")]
-use crate::config;
+use crate::config::File;
 use crate::driver::Driver;
 use crate::driver::Mailbox;
 use crate::environment::{self, Environment, ORDER_VARIABLE};
@@ -92,7 +92,7 @@ pub(crate) struct Declaration {
     #[cfg(feature = "grpc")]
     pub(crate) remotes: Vec<(Called, Cow<'static, str>)>,
     #[cfg(feature = "config")]
-    pub(crate) config: config::File,
+    pub(crate) config: File,
     pub(crate) mistakes: Vec<BoxError>,
 }
 
@@ -324,7 +324,7 @@ impl Group {
     /// start reports.
     #[cfg(feature = "config")]
     pub fn config_str(&mut self, toml: impl Into<String>) -> &mut Self {
-        self.declared.config = config::File::Text(toml.into());
+        self.declared.config = File::Text(toml.into());
         self
     }
 
@@ -332,7 +332,7 @@ impl Group {
     /// [`config_str`](Self::config_str).
     #[cfg(feature = "config")]
     pub fn config_file(&mut self, path: impl Into<std::path::PathBuf>) -> &mut Self {
-        self.declared.config = config::File::Path(path.into());
+        self.declared.config = File::Path(path.into());
         self
     }
 

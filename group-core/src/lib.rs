@@ -95,7 +95,7 @@ pub use self::health::{Health, ServiceHealth};
 pub use self::heartbeat::Heartbeat;
 pub use self::lifecycle::{Role, Schedule, Stage};
 pub use self::order::Order;
-pub use self::outcome::{Made, Outcome as ServiceResult};
+pub use self::outcome::{Made, ServiceResult};
 pub use self::ready::Ready;
 pub use self::reload::ReloadError;
 pub use self::report::{Drain, Ending, Outcome, Report, ServiceReport, StartError, StopReason};

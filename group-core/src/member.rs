@@ -18,9 +18,10 @@ use crate::instance::Instance;
 use crate::latch::Tallied;
 use crate::latch::{Latch, Tally};
 use crate::lock::lock;
+use crate::moment::OnceMoment;
 use crate::panic::caught;
 use crate::stop_request::StopRequest;
-use crate::{BoxError, Context, Drain, Messages, Spec, moment};
+use crate::{BoxError, Context, Drain, Messages, Spec};
 
 /// One service, as the others see it. At its alignment it is two lines of the cache, and not three: of thousands, each
 /// is long out of it when its turn comes.
@@ -45,7 +46,7 @@ pub(crate) struct Member {
     /// How much is left of it: it is gone when nothing is.
     remains: AtomicU32,
     /// When its `start` and its `stop` had returned.
-    pub(crate) stopped: moment::Once,
+    pub(crate) stopped: OnceMoment,
     /// What most services never need.
     more: OnceLock<Box<More>>,
 }
@@ -209,7 +210,7 @@ impl Member {
             is_own_polled: AtomicBool::new(false),
             polled: AtomicU32::new(0),
             remains: AtomicU32::new(0),
-            stopped: moment::Once::default(),
+            stopped: OnceMoment::default(),
             more: OnceLock::new(),
         }
     }

@@ -43,9 +43,9 @@ impl From<Moment> for Duration {
 
 /// A moment that comes once, for threads to share.
 #[derive(Debug, Default)]
-pub(crate) struct Once(AtomicU64);
+pub(crate) struct OnceMoment(AtomicU64);
 
-impl Once {
+impl OnceMoment {
     pub(crate) fn set(&self, moment: Moment) {
         self.0.store(moment.0.get(), Ordering::Relaxed);
     }

@@ -11,7 +11,7 @@ use crate::{BoxError, Service};
     note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `anyhow::Error` and every error type do",
     note = "for `Box<dyn Error>`, write `Box<dyn Error + Send + Sync>`, or `group::BoxError`"
 )]
-pub trait Outcome {
+pub trait ServiceResult {
     /// The same, in one form.
     ///
     /// # Errors
@@ -21,21 +21,21 @@ pub trait Outcome {
 }
 
 #[diagnostic::do_not_recommend]
-impl Outcome for () {
+impl ServiceResult for () {
     fn into_result(self) -> Result<(), BoxError> {
         Ok(())
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl Outcome for Never {
+impl ServiceResult for Never {
     fn into_result(self) -> Result<(), BoxError> {
         self
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: Into<BoxError>> Outcome for Result<(), E> {
+impl<E: Into<BoxError>> ServiceResult for Result<(), E> {
     fn into_result(self) -> Result<(), BoxError> {
         self.map_err(Into::into)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::outcome::Outcome;
+use crate::outcome::ServiceResult;
 use crate::panic::caught;
 use crate::{BoxError, Context, Shutdown};
 
@@ -40,7 +40,7 @@ impl Context {
     pub async fn every<F, Fut>(&self, period: Duration, tick: F) -> Result<(), BoxError>
     where
         F: FnMut() -> Fut,
-        Fut: Future<Output: Outcome>,
+        Fut: Future<Output: ServiceResult>,
     {
         every(&self.shutdown(), period, tick).await
     }
@@ -49,7 +49,7 @@ impl Context {
 pub(crate) async fn every<F, Fut>(shutdown: &Shutdown, period: Duration, mut tick: F) -> Result<(), BoxError>
 where
     F: FnMut() -> Fut,
-    Fut: Future<Output: Outcome>,
+    Fut: Future<Output: ServiceResult>,
 {
     if period.is_zero() {
         return Err("a ticker needs a period that is longer than zero".into());

@@ -16,10 +16,11 @@ pub(crate) use self::channel::Called;
 pub use self::channel::Channel;
 pub(crate) use self::remote::endpoint;
 pub use self::routes::Routes;
-use crate::{BoxError, Context, Shutdown, http};
+use crate::http::Server;
+use crate::{BoxError, Context, Shutdown};
 
 /// Serves gRPC until the service is asked to stop, and then until every call that was accepted is
-/// answered: [`http::Server::grpc`] with the usual limits, and nothing else on the address.
+/// answered: [`http::Server::grpc`](crate::http::Server::grpc) with the usual limits, and nothing else on the address.
 ///
 /// ```
 /// use group::grpc::{self, Routes};
@@ -47,7 +48,7 @@ use crate::{BoxError, Context, Shutdown, http};
 ///
 /// When the address cannot be bound, or something is wrong with the services: see [`Routes`].
 pub async fn serve(cx: &Context, address: &str, services: Routes) -> Result<(), BoxError> {
-    http::serve(cx, address, services.alone(cx)?).await
+    Server::new(services.alone(cx)?).serve(cx, address).await
 }
 
 /// Waits until the service is asked to stop. It has no address: only [`Channel`]s reach it, and the
@@ -130,7 +131,7 @@ impl<T> RequestExt for Request<T> {
     }
 }
 
-impl http::Server {
+impl Server {
     /// Serves gRPC, too, on the same address: what is none of these services is for the other routes.
     ///
     /// ```
