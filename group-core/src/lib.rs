@@ -1,108 +1,74 @@
 //! The runtime of `service-group`. Depend on `service-group`, which re-exports what is public here.
 //!
-//! To read it, follow the life of a group: [`Service`] and [`Spec`] say what a member is, [`Group`]
-//! gathers them, `assemble` puts them in order, `lifecycle` decides what happens, `driver` carries
-//! it out, `runner` is one service's task, `journal` writes down what happened, and [`Report`] is
-//! what is left.
+//! The modules are rooms on floors, from the ground up: a room names only itself and those below it. What each is for,
+//! and how a service, a connection and a signal go through them, is in `docs/architecture.md`.
 
 mod lifecycle;
 
-mod alarm;
-mod assemble;
-mod check;
-#[cfg(feature = "http")]
-mod clash;
+mod base;
+
 #[cfg(feature = "config")]
 mod config;
-mod console;
-mod context;
-#[cfg(feature = "cron")]
-mod cron;
-mod drain;
-mod driver;
-mod entry;
-mod environment;
-mod error;
-mod failures;
-mod function;
-mod group;
-#[cfg(feature = "grpc")]
-pub mod grpc;
-mod health;
-mod heartbeat;
-mod holds;
+
+mod spec;
+
+mod record;
+
+mod running;
+
+mod service;
+
+mod engine;
+
 #[cfg(feature = "http")]
 pub mod http;
-mod inbox;
-mod instance;
-mod journal;
-mod latch;
-mod lock;
-mod maps;
-mod member;
-mod message;
-mod moment;
-mod name;
-mod order;
-mod outcome;
-mod panic;
-#[cfg(feature = "http")]
-mod parts;
-mod ready;
-mod registry;
-mod reload;
-mod report;
-mod restart;
-mod route;
-mod runner;
-mod running;
-#[cfg(feature = "serde")]
-mod serial;
-mod service;
-mod settings;
-mod shared;
-mod shutdown;
-mod spec;
-mod status;
-mod stop_request;
-mod syntax;
-#[cfg(feature = "testing")]
-pub mod testing;
-mod ticker;
-mod watch;
-mod words;
+
+#[cfg(feature = "grpc")]
+pub mod grpc;
+
+mod work;
+
+mod group;
 
 #[doc(hidden)]
 #[path = "macros/mod.rs"]
 pub mod __private;
+
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(feature = "http")]
 pub use axum;
 #[cfg(feature = "grpc")]
 pub use tonic;
 
-#[cfg(feature = "config")]
-pub use self::config::Config;
-pub use self::console::{install as log_to_stderr, install_with as log_to_stderr_with};
-pub use self::context::{Context, FromContext, Needs};
-#[cfg(feature = "cron")]
-pub use self::cron::Cron;
-pub use self::drain::{ForEach, MessageFailed, Messages, OnError};
-pub use self::error::{Absent, BoxError, Failure};
-pub use self::function::ServiceFn;
+pub use self::base::error::{Absent, BoxError, Failure};
 pub use self::group::Group;
-pub use self::health::{Health, ServiceHealth};
-pub use self::heartbeat::Heartbeat;
-pub use self::lifecycle::{Role, Schedule, Stage};
-pub use self::order::Order;
-pub use self::outcome::{Made, ServiceResult};
-pub use self::ready::Ready;
-pub use self::reload::ReloadError;
-pub use self::report::{Drain, Ending, Outcome, Report, ServiceReport, StartError, StopReason};
-pub use self::restart::{Permanent, Restart};
-pub use self::route::Route;
-pub use self::running::{Handle, Running};
-pub use self::service::Service;
-pub use self::shutdown::Shutdown;
+pub use self::group::order::Order;
+pub use self::lifecycle::event::{Role, Stage};
+pub use self::lifecycle::plan::Schedule;
+pub use self::record::console::{install as log_to_stderr, install_with as log_to_stderr_with};
+pub use self::record::counts::{Drain, Messages};
+pub use self::record::report::{Outcome, Report, StartError};
+pub use self::record::service_report::{Ending, ServiceReport};
+pub use self::record::status::{Event, Events, Phase, ServiceStatus, State, Status, StopReason};
+pub use self::running::handle::{Handle, Running};
+pub use self::running::health::{Health, ServiceHealth};
+pub use self::running::reload::ReloadError;
+#[cfg(feature = "config")]
+pub use self::service::config::Config;
+pub use self::service::context::Context;
+pub use self::service::from_context::FromContext;
+pub use self::service::function::ServiceFn;
+pub use self::service::ready::Ready;
+pub use self::service::result::ServiceResult;
+pub use self::service::shutdown::Shutdown;
+pub use self::service::{Made, Service};
 pub use self::spec::Spec;
-pub use self::status::{Event, Events, Phase, ServiceStatus, State, Status};
+#[cfg(feature = "cron")]
+pub use self::spec::cron::Cron;
+pub use self::spec::needs::Needs;
+pub use self::spec::restart::{Permanent, Restart};
+pub use self::spec::route::Route;
+pub use self::work::heartbeat::Heartbeat;
+pub use self::work::messages::{ForEach, MessageFailed, OnError};

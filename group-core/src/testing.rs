@@ -25,9 +25,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::instance::{BoxFuture, Instance};
+use crate::base::error::BoxError;
+use crate::group::Group;
+use crate::record::report::{Outcome, Report};
+use crate::record::service_report::Ending;
+use crate::record::status::{Event, State};
+use crate::running::instance::{BoxFuture, Instance};
+use crate::service::context::Context;
 use crate::service::{DynService, Factory};
-use crate::{BoxError, Context, Ending, Event, Group, Outcome, Report, State};
 
 /// How long a group runs, in paused time, before it is asked to stop.
 const RUN: Duration = Duration::from_secs(600);
@@ -201,7 +206,7 @@ fn run(mut group: Group, injection: Option<Injection>) -> Result<Vec<String>, Br
 
 fn inject(group: &mut Group, injection: &Injection) -> Trap {
     let trap = Trap { point: injection.point, fault: injection.fault, sprung: Arc::default() };
-    let named = |service: &&mut crate::assemble::Declared| service.spec.get_name() == injection.service;
+    let named = |service: &&mut crate::group::declaration::Declared| service.spec.get_name() == injection.service;
     if let Some(service) = group.declared.services.iter_mut().find(named)
         && let Some(factory) = service.factory.take()
     {

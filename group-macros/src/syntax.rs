@@ -1,1 +1,1 @@
-../../group-core/src/syntax.rs
+../../group-core/src/base/syntax.rs

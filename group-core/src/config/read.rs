@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
-use serde::de::{self, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::de::{Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
+use serde::{de, forward_to_deserialize_any};
 
-use super::settings::{Settings, variable_of};
-use super::value::{ANYTHING, Kind, Source, Table, Value, is_same};
-use crate::words::nearest;
+use crate::base::syntax::nearest;
+use crate::config::settings::{Settings, variable_of};
+use crate::config::value::{ANYTHING, Kind, Source, Table, Value, is_same};
 
 /// Keys that nobody asked for.
 pub(crate) type Unknown = BTreeMap<String, Meaningless>;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::words::nearest;
+use crate::base::syntax::nearest;
 
 pub(crate) type Table = BTreeMap<String, Value>;
 

@@ -1,7 +1,8 @@
 //! How one call is answered, whichever way it came: in time, and with a status whatever happens.
 
 use std::pin::Pin;
-use std::task::{self, Poll};
+use std::task;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -13,12 +14,13 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tonic::Status;
 
-use crate::message::News;
-use crate::panic::{caught, caught_now};
-use crate::{BoxError, Context};
+use crate::base::error::BoxError;
+use crate::base::panic::{caught, caught_now};
+use crate::running::message::News;
+use crate::service::context::Context;
 
 /// Answers one call of a service. A panic and a deadline that has passed have a status, too.
-pub(super) async fn answer(State(cx): State<Context>, request: Request, next: Next) -> Response {
+pub(crate) async fn answer(State(cx): State<Context>, request: Request, next: Next) -> Response {
     let deadline = deadline(request.headers());
     let call = Call { cx, uri: request.uri().clone() };
     let answering = caught(next.run(request));
@@ -54,7 +56,7 @@ impl Call {
     }
 }
 
-pub(super) fn too_late() -> Status {
+pub(crate) fn too_late() -> Status {
     Status::deadline_exceeded("the deadline that the client set has passed")
 }
 

@@ -2,23 +2,26 @@
 
 use std::any::{TypeId, type_name};
 use std::error::Error as _;
-use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{self, Poll};
+use std::task::Poll;
+use std::{fmt, task};
 
 use axum::http::{Request, Response};
 use tonic::body::Body;
 use tonic::{Status, transport};
 use tower_service::Service;
 
-use super::answer::too_late;
-use super::local::Local;
-use super::remote::endpoint;
-use super::{Routes, Serve};
-use crate::name::Name;
-use crate::{BoxError, Context, FromContext, Needs};
+use crate::base::error::BoxError;
+use crate::grpc::answer::too_late;
+use crate::grpc::local::Local;
+use crate::grpc::remote::endpoint;
+use crate::grpc::routes::Routes;
+use crate::grpc::serve::Serve;
+use crate::service::context::Context;
+use crate::service::from_context::FromContext;
+use crate::spec::needs::{Called, Needs};
 
 /// A way to the gRPC services of `S`, for the clients that tonic generates.
 ///
@@ -109,15 +112,6 @@ fn local<S: Serve>(cx: &Context) -> Result<Local, BoxError> {
     let cx = cx.of::<S>().ok_or_else(missing)?;
     let routes = service.grpc(Routes::new()).alone(&cx)?;
     Ok(Local::new(routes, cx))
-}
-
-/// A service that another one calls, here or elsewhere.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Called {
-    pub(crate) type_id: TypeId,
-    pub(crate) type_name: &'static str,
-    /// What it is called, if it is not in the group.
-    pub(crate) name: fn() -> Name,
 }
 
 impl Called {

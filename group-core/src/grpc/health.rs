@@ -9,11 +9,14 @@ use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_server};
 
-use crate::{Context, Events, Handle, Shutdown, State};
+use crate::record::status::{Events, State};
+use crate::running::handle::Handle;
+use crate::service::context::Context;
+use crate::service::shutdown::Shutdown;
 
 /// Says how the group and the service of one server are.
 #[derive(Clone, Debug)]
-pub(super) struct Health {
+pub(crate) struct Health {
     group: Handle,
     /// The service that serves.
     service: Arc<str>,

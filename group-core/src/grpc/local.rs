@@ -6,8 +6,10 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{self, Poll, ready};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -20,7 +22,11 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service as _;
 
-use crate::{BoxError, Context, Drain, Shutdown, State};
+use crate::base::error::BoxError;
+use crate::record::counts::Drain;
+use crate::record::status::State;
+use crate::service::context::Context;
+use crate::service::shutdown::Shutdown;
 
 /// How many pieces of a request, and of an answer, may be on their way. Over a network it is what a
 /// window of HTTP/2 holds.
@@ -28,7 +34,7 @@ const ON_THE_WAY: usize = 16;
 
 /// The gRPC services of a service in the same group.
 #[derive(Clone, Debug)]
-pub(super) struct Local {
+pub(crate) struct Local {
     routes: Router,
     /// What the service that answers sees of the group.
     cx: Context,

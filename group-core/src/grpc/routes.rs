@@ -12,9 +12,10 @@ use tonic::server::NamedService;
 use tonic_health::pb::health_server::HealthServer;
 use tower_service::Service;
 
-use super::answer::answer;
-use super::health::Health;
-use crate::{BoxError, Context};
+use crate::base::error::BoxError;
+use crate::grpc::answer::answer;
+use crate::grpc::health::Health;
+use crate::service::context::Context;
 
 /// The gRPC services that one server serves, each as tonic generates it.
 ///

@@ -4,39 +4,42 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{self, Poll, Waker};
+use std::task;
+use std::task::{Poll, Waker};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::{CONNECTION, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{Extensions, Method, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::future::RouteFuture;
 use hyper::Request;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use hyper::server::conn::http1::{self, UpgradeableConnection};
+use hyper::server::conn::http1;
+use hyper::server::conn::http1::UpgradeableConnection;
 #[cfg(feature = "http2")]
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-#[cfg(feature = "http2")]
-use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 #[cfg(feature = "http2")]
-use hyper_util::rt::TokioTimer;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_service::Service as _;
 
-use super::Limits;
-use super::io::Io;
-use super::traffic::{Activity, InHand};
-use crate::message::News;
-use crate::panic::caught_now;
-use crate::{BoxError, Context, Shutdown};
+use crate::base::error::BoxError;
+use crate::base::panic::caught_now;
+use crate::http::io::Io;
+use crate::http::limits::Limits;
+use crate::http::traffic::{Activity, InHand};
+use crate::running::message::News;
+use crate::service::context::Context;
+use crate::service::shutdown::Shutdown;
 
 /// What all connections of a server share.
 #[derive(Debug)]
-pub(super) struct Serving {
+pub(crate) struct Serving {
     pub(super) routes: Router,
     pub(super) limits: Limits,
     /// What every request has with it, whatever its connection: the shutdown.
@@ -286,5 +289,16 @@ impl HttpBody for Answer {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// In a handler: fires when the service that serves the request is asked to stop. A long answer, such as
+/// a stream of events, should end then.
+impl<S: Sync> FromRequestParts<S> for Shutdown {
+    type Rejection = (StatusCode, &'static str);
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let shutdown = parts.extensions.get().cloned();
+        shutdown.ok_or((StatusCode::INTERNAL_SERVER_ERROR, "`Shutdown` is there only where `group` serves"))
     }
 }

@@ -4,18 +4,18 @@
 //! ended, and a connection that was not accepted here is accepted by the next process. So they are never
 //! closed, shut down or unlinked here, and a server that stops leaves in them what it has not accepted.
 
-use std::fmt;
-use std::io;
 use std::net::TcpListener;
 #[cfg(unix)]
 use std::os::unix::net::UnixListener;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::{fmt, io};
 
 use listenfd::ListenFd;
 use tokio::net::lookup_host;
 
-use super::listen::Socket;
+use crate::http::socket::Socket;
 
 /// A process is given them once, so they are kept here: a service that is started again takes its own again.
 static HANDED: OnceLock<Vec<Handed>> = OnceLock::new();

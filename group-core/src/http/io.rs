@@ -14,9 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
-use super::Limits;
-use super::listen::Stream;
-use super::traffic::Activity;
+use crate::http::limits::Limits;
+use crate::http::socket::Stream;
+use crate::http::traffic::Activity;
 
 /// What a client that speaks HTTP/2 sends first.
 #[cfg(feature = "http2")]
@@ -28,7 +28,7 @@ const SMALL: usize = 1024;
 /// A connection's stream, wherever it goes: also to a handler that upgrades it. To drop it is to close
 /// the connection.
 #[derive(Debug)]
-pub(super) struct Io {
+pub(crate) struct Io {
     stream: Stream,
     /// What was read to learn the protocol, and is to be read again.
     #[cfg(feature = "http2")]

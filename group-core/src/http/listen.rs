@@ -1,42 +1,33 @@
-//! Where a server listens, and what it accepts.
+//! Where a server listens.
 
 use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::path::Path;
 use std::time::Duration;
 
-#[cfg(feature = "listenfd")]
-use super::handed;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::sleep;
+
+#[cfg(feature = "listenfd")]
+use crate::http::handed;
+#[cfg(unix)]
+use crate::http::socket::SocketFile;
+use crate::http::socket::{HANDS_ON, Socket, Stream};
 
 /// How long a client may take to complete a connection that it has asked for already: the way to it and
 /// back, nearby.
 const HANDSHAKE: Duration = Duration::from_millis(5);
 
-/// Whether the system hands the options of a listener on to what it accepts: a call less for each.
-const HANDS_ON: bool = cfg!(any(target_os = "linux", target_os = "android"));
-
 /// A bound address.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(crate) struct Listener {
     pub(super) socket: Socket,
     /// It was handed over to this process, and others will listen on it.
     #[cfg(feature = "listenfd")]
     pub(super) lent: Option<handed::Lent>,
-}
-
-#[derive(Debug)]
-pub(super) enum Socket {
-    Tcp(TcpListener),
-    #[cfg(unix)]
-    Unix(UnixListener, Option<SocketFile>),
 }
 
 impl Listener {
@@ -111,7 +102,7 @@ impl Listener {
 
 /// The connections that the system has made for a listener which has stopped. To drop it is to reset them.
 #[derive(Debug)]
-pub(super) enum Queue {
+pub(crate) enum Queue {
     Tcp(std::net::TcpListener),
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixListener, #[expect(dead_code, reason = "is dropped with it")] Option<SocketFile>),
@@ -183,127 +174,11 @@ async fn is_left_over(path: &Path) -> bool {
     is_socket && UnixStream::connect(path).await.is_err_and(refused)
 }
 
-/// The file of a unix socket. It is removed with the listener, unless another has taken its place.
-#[cfg(unix)]
-#[derive(Debug)]
-pub(super) struct SocketFile {
-    path: PathBuf,
-    identity: (u64, u64),
-}
-
-#[cfg(unix)]
-impl SocketFile {
-    fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), identity: identity(path)? })
-    }
-}
-
-#[cfg(unix)]
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|now| now == self.identity) {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-#[cfg(unix)]
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt as _;
-
-    let file = std::fs::metadata(path)?;
-    Ok((file.dev(), file.ino()))
-}
-
-/// An accepted connection.
-#[derive(Debug)]
-pub(super) enum Stream {
-    Tcp(TcpStream, SocketAddr),
-    #[cfg(unix)]
-    Unix(UnixStream),
-}
-
-impl Stream {
-    fn tcp(stream: TcpStream, peer: SocketAddr) -> Self {
-        if !HANDS_ON {
-            let _ = stream.set_nodelay(true);
-        }
-        Self::Tcp(stream, peer)
-    }
-
-    fn from_tcp(stream: std::net::TcpStream, peer: SocketAddr) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
-        TcpStream::from_std(stream).map(|stream| Self::tcp(stream, peer))
-    }
-
-    /// Who has connected, if that has an address.
-    pub(super) fn peer(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(_, peer) => Some(*peer),
-            #[cfg(unix)]
-            Self::Unix(_) => None,
-        }
-    }
-
-    #[cfg(unix)]
-    fn from_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
-        UnixStream::from_std(stream).map(Self::Unix)
-    }
-
-    fn reader(&mut self) -> &mut (dyn AsyncRead + Unpin) {
-        match self {
-            Self::Tcp(stream, _) => stream,
-            #[cfg(unix)]
-            Self::Unix(stream) => stream,
-        }
-    }
-
-    fn writer(&mut self) -> &mut (dyn AsyncWrite + Unpin) {
-        match self {
-            Self::Tcp(stream, _) => stream,
-            #[cfg(unix)]
-            Self::Unix(stream) => stream,
-        }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, task: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.reader()).poll_read(task, buffer)
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(self.writer()).poll_write(task, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        task: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(self.writer()).poll_write_vectored(task, slices)
-    }
-
-    /// Sockets can.
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.writer()).poll_flush(task)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.writer()).poll_shutdown(task)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use tokio::net::TcpStream;
 
     #[tokio::test]
     async fn what_is_accepted_sends_at_once() {

@@ -2,24 +2,28 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{self, Poll};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+use std::task;
+use std::task::Poll;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodFilter, MethodRouter, Route, any, future::RouteFuture, on};
+use axum::routing::future::RouteFuture;
+use axum::routing::{MethodFilter, MethodRouter, Route, any, on};
 use futures_util::future::Either;
 use tower_layer::layer_fn;
 use tower_service::Service;
 
-use crate::lifecycle::Id;
-use crate::lock::lock;
-use crate::panic::quietly;
-use crate::{BoxError, Context, Spec};
+use crate::base::error::BoxError;
+use crate::base::lock;
+use crate::base::panic::quietly;
+use crate::lifecycle::event::Id;
+use crate::service::context::Context;
+use crate::spec::Spec;
 
 /// Every mount of a group.
 #[derive(Debug)]

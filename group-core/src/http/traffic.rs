@@ -1,15 +1,16 @@
 //! What a server and its connections have in hand: what a drain waits for, and what it comes to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::Limits;
-use crate::Context;
-use crate::latch::{Latch, Tallied, Tally};
-use crate::restart::chance;
+use crate::base::chance;
+use crate::base::sync::{Latch, Tallied, Tally};
+use crate::http::limits::Limits;
+use crate::service::context::Context;
 
 /// After this long, what was in the socket when the stop was asked for has been read.
 const READ_FIRST: Duration = Duration::from_millis(5);
@@ -19,14 +20,16 @@ const REST_OF_HEAD: Duration = Duration::from_secs(2);
 
 /// The group runs.
 const SERVING: u8 = 0;
+
 /// The group is a lame duck.
 const LEAVING: u8 = 1;
+
 /// The server has been asked to stop.
 const STOPPING: u8 = 2;
 
 /// All connections of one server.
 #[derive(Debug)]
-pub(super) struct Traffic {
+pub(crate) struct Traffic {
     /// That of the service which serves.
     cx: Context,
     begun: Instant,
@@ -128,7 +131,7 @@ impl Traffic {
 
 /// One connection: what is in hand on it, and since when nothing is.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub(crate) struct Activity {
     traffic: Arc<Traffic>,
     /// Requests that are not answered to the end.
     in_hand: AtomicUsize,
@@ -339,7 +342,7 @@ impl Activity {
 
 /// A request, until it is answered to the end.
 #[derive(Debug)]
-pub(super) struct InHand {
+pub(crate) struct InHand {
     activity: Arc<Activity>,
     answer: Answer,
 }

@@ -208,7 +208,7 @@ pub(crate) enum Reason {
 
 /// How a group ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Outcome {
+pub(crate) enum GroupEnd {
     Clean,
     StartFailed,
     RunFailed,

@@ -4,22 +4,18 @@
 //! that every order of events can be tried. [`Lifecycle::handle`] is the whole interface; the
 //! rules it follows are the promises of `docs/design.md`, section 4.
 
-mod budget;
-mod event;
-mod plan;
-mod restart;
+pub(crate) mod budget;
+pub(crate) mod event;
+pub(crate) mod plan;
+pub(crate) mod restart;
 
 #[cfg(test)]
 mod check;
 
 use std::sync::Arc;
 
-pub(crate) use self::budget::Budget;
-pub(crate) use self::event::{Action, Again, Event, Fault, FaultKind, Id, Outcome, Reason, Rules, Timer};
-pub use self::event::{Role, Stage};
-pub use self::plan::Schedule;
-pub(crate) use self::plan::{Edge, Need, Plan, start_order};
-pub(crate) use self::restart::{Backoff, Policy, Restarts, When};
+use self::event::{Action, Again, Event, Fault, FaultKind, GroupEnd, Id, Reason, Role, Rules, Stage, Timer};
+use self::plan::{Need, Plan};
 
 /// How far the group has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,7 +101,7 @@ pub(crate) struct Lifecycle {
     alive: usize,
     /// Whether a signal has come: a second one forces the end.
     signalled: bool,
-    outcome: Outcome,
+    outcome: GroupEnd,
     actions: Vec<Action>,
     /// Kept, so that no event costs an allocation.
     open: Vec<Id>,
@@ -136,7 +132,7 @@ impl Lifecycle {
             serves: false,
             alive: 0,
             signalled: false,
-            outcome: Outcome::Clean,
+            outcome: GroupEnd::Clean,
             actions: Vec::new(),
             open: Vec::new(),
             plan,
@@ -205,7 +201,7 @@ impl Lifecycle {
     }
 
     /// How it ended; before the end, how it would.
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> GroupEnd {
         self.outcome
     }
 
@@ -416,11 +412,11 @@ impl Lifecycle {
     /// Records what went wrong. What the group cannot do without decides how it ends; the first
     /// such cause is never replaced.
     fn blame(&mut self, id: Option<Id>, stage: Stage, kind: FaultKind, fatal: bool) {
-        if fatal && self.outcome == Outcome::Clean {
+        if fatal && self.outcome == GroupEnd::Clean {
             self.outcome = match self.phase {
-                Phase::Idle | Phase::Starting => Outcome::StartFailed,
-                Phase::Stopping | Phase::LastGrace if kind.is_limit() => Outcome::UncleanStop,
-                _ => Outcome::RunFailed,
+                Phase::Idle | Phase::Starting => GroupEnd::StartFailed,
+                Phase::Stopping | Phase::LastGrace if kind.is_limit() => GroupEnd::UncleanStop,
+                _ => GroupEnd::RunFailed,
             };
         }
         self.act(Action::Blame(Fault { id, stage, kind, fatal }));
@@ -429,7 +425,7 @@ impl Lifecycle {
     /// The first signal asks for a stop, any second one forces the end.
     fn signal(&mut self, signal: i32, at_once: bool) {
         if self.signalled {
-            self.outcome = Outcome::Forced(signal);
+            self.outcome = GroupEnd::Forced(signal);
             self.stop_all(Reason::Signal(signal));
             self.abort_all();
         } else {

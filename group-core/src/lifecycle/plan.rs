@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Id;
+use super::event::Id;
 
 /// How the order of a group is walked, at start and, in reverse, at stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use crate::Context;
+use crate::service::context::Context;
 
 /// What `grpc` takes and returns.
 #[diagnostic::on_unimplemented(
@@ -37,5 +37,5 @@ impl Services for Routes {
 ///
 /// When something is wrong with them.
 pub fn beside<S: Serve>(cx: &Context, service: &Arc<S>, routes: Router) -> crate::__private::Result<Router> {
-    crate::grpc::beside(cx, service, routes)
+    crate::grpc::serve::beside(cx, service, routes)
 }

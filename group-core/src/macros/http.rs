@@ -5,9 +5,12 @@ pub use axum::extract::Request;
 pub use axum::response::IntoResponse;
 pub use axum::routing::{any, delete, get, head, options, patch, post, put};
 
+pub use crate::http::mounted;
+
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{self, Poll};
+use std::task;
+use std::task::Poll;
 
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::handler::Handler;
@@ -17,9 +20,7 @@ use axum::routing::{MethodRouter, Route};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::Context;
-
-pub use crate::http::mounted;
+use crate::service::context::Context;
 
 /// A parameter of a route or what its method answers, or else the response that says why it
 /// cannot be had.
@@ -183,8 +184,8 @@ pub fn run(
 ) -> impl Future<Output = crate::__private::Result> + Send {
     async move {
         match make(cx.clone())? {
-            (routes, Some(start)) => crate::http::run_beside(&cx, routes, start).await,
-            (routes, None) => crate::http::run(&cx, routes).await,
+            (routes, Some(start)) => crate::http::run::run_beside(&cx, routes, start).await,
+            (routes, None) => crate::http::run::run(&cx, routes).await,
         }
     }
 }

@@ -1,59 +1,58 @@
 //! What the macros call. Not public: it changes without notice.
 
 pub use core;
-
 pub use std::clone::Clone;
-
 pub use std::future::{Future, ready};
-
 pub use std::marker::{Send, Sync};
-
 pub use std::option::Option::{None, Some};
-
 pub use std::sync::Arc;
-
 pub use std::time::Duration;
 
 pub use inventory;
 
+mod default;
+mod entry;
+#[cfg(feature = "grpc")]
+pub mod grpc;
+#[cfg(feature = "http")]
+pub mod http;
+mod missing;
+mod tickers;
+
+pub use self::default::{ByDefault, ByDefaultIfCan, Maker, OrElseNot};
+pub use self::entry::{Threads, Trial};
+#[cfg(not(feature = "grpc"))]
+pub use self::missing::grpc;
+#[cfg(not(feature = "cron"))]
+pub use self::tickers::Cron;
+pub use self::tickers::{Ticking, cron, every, only_ticks};
+pub use crate::group::Group;
+pub use crate::group::registry::Registration;
+pub use crate::lifecycle::event::Role;
+pub use crate::lifecycle::plan::Schedule;
+pub use crate::service::context::Context;
+pub use crate::service::from_context::FromContext;
+pub use crate::service::result::{Never, Returns, ServiceResult};
+pub use crate::service::{Made, Service};
+pub use crate::spec::Spec;
 #[cfg(feature = "cron")]
-pub use crate::Cron;
-
-pub use crate::entry::{Threads, Trial};
-
-pub use crate::registry::Registration;
-
-pub use crate::{Context, FromContext, Group, Made, Restart, Role, Route, Schedule, Service, ServiceResult, Spec};
+pub use crate::spec::cron::Cron;
+pub use crate::spec::restart::Restart;
+pub use crate::spec::route::Route;
+pub use crate::{__cron, __grpc, __http};
 
 use std::fmt::Debug;
-
-use std::marker::PhantomData;
-
 use std::pin::Pin;
 
 use tokio::sync::oneshot;
 
-use crate::member::Remains;
-
-use crate::panic::caught_now;
-
-use crate::ticker;
-
-use crate::{BoxError, Needs, Running};
-
-/// What an endless loop returns. Edition 2024 infers it, but only a function type can name it.
-pub type Never = <fn() -> ! as Returns>::Type;
-
-pub trait Returns {
-    type Type;
-}
-
-impl<T> Returns for fn() -> T {
-    type Type = T;
-}
+use crate::base::panic::caught_now;
+use crate::running::handle::Running;
+use crate::service::belongings::Remains;
+use crate::spec::needs::Needs;
 
 /// What every method comes down to.
-pub type Result<T = ()> = std::result::Result<T, BoxError>;
+pub type Result<T = ()> = std::result::Result<T, crate::base::error::BoxError>;
 
 /// Notes what `new` takes: [`FromContext::needs`] of each parameter.
 #[must_use]
@@ -234,71 +233,6 @@ pub fn paused(_: impl Paused) -> bool {
     true
 }
 
-/// A service that needs no `new`.
-#[diagnostic::on_unimplemented(
-    message = "the group cannot make a `{Self}`",
-    label = "has neither `new` nor `Default`",
-    note = "derive or implement `Default`, or write `fn new() -> Self` in the `#[service]` block"
-)]
-pub trait ByDefault: Sized {
-    /// Makes it.
-    ///
-    /// # Errors
-    ///
-    /// Never.
-    fn by_default() -> Result<Self>;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Default> ByDefault for T {
-    fn by_default() -> Result<Self> {
-        Ok(T::default())
-    }
-}
-
-/// Makes a `T` if it has a `Default`, and else says that it has none: method lookup prefers
-/// [`ByDefaultIfCan`], which takes one reference less.
-#[derive(Debug)]
-pub struct Maker<T>(PhantomData<T>);
-
-impl<T> Maker<T> {
-    #[expect(clippy::new_without_default, reason = "only ever called by the macro")]
-    #[must_use]
-    pub fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-pub trait ByDefaultIfCan<T> {
-    /// Makes it.
-    ///
-    /// # Errors
-    ///
-    /// Never.
-    fn make(&self) -> Result<T>;
-}
-
-impl<T: Default> ByDefaultIfCan<T> for Maker<T> {
-    fn make(&self) -> Result<T> {
-        Ok(T::default())
-    }
-}
-
-pub trait OrElseNot<T> {
-    /// Says that it cannot.
-    ///
-    /// # Errors
-    ///
-    /// Always.
-    fn make(&self) -> Result<T>;
-}
-
-impl<T> OrElseNot<T> for &Maker<T> {
-    fn make(&self) -> Result<T> {
-        Err("the group cannot make it: it has neither `new` nor `Default`, so add a value; if it is generic, its block must say `T: Default`".into())
-    }
-}
-
 /// Waits for what an async method returns, and puts it in one form.
 ///
 /// # Errors
@@ -338,143 +272,3 @@ pub trait Pinned: Sized {
 }
 
 impl<F> Pinned for F {}
-
-/// A tick on its way. A type, so that rustc points at what cannot be one.
-pub type Ticking = Pin<Box<dyn Future<Output = Result> + Send>>;
-
-/// What a method does again and again, while the service runs.
-pub fn every(cx: &Context, method: &'static str, period: Duration, tick: impl FnMut() -> Ticking + Send + 'static) {
-    ticker::spawn(cx, method, |shutdown| async move { ticker::every(&shutdown, period, tick).await });
-}
-
-/// The same, when an expression says so.
-#[cfg(feature = "cron")]
-pub fn cron(cx: &Context, method: &'static str, cron: crate::Cron, tick: impl FnMut() -> Ticking + Send + 'static) {
-    ticker::spawn(cx, method, |shutdown| async move { crate::cron::run(&shutdown, &cron, tick).await });
-}
-
-#[cfg(not(feature = "cron"))]
-pub use self::no_cron::{Cron, cron};
-
-#[cfg(not(feature = "cron"))]
-mod no_cron {
-    //! What is left of it, so that [`__cron`](crate::__cron) alone says that there is none.
-
-    use crate::Context;
-
-    #[derive(Clone, Copy, Debug)]
-    pub struct Cron;
-
-    impl Cron {
-        #[must_use]
-        pub fn new(_: &str) -> Self {
-            Self
-        }
-
-        #[must_use]
-        pub fn tz(self, _: &str) -> Self {
-            self
-        }
-    }
-
-    pub fn cron(_: &Context, _: &'static str, _: Cron, _: impl FnMut() -> super::Ticking + Send + 'static) {}
-}
-
-/// The `start` of a service that only ticks.
-///
-/// # Errors
-///
-/// Never.
-pub fn only_ticks(cx: &Context) -> std::future::Ready<Result> {
-    cx.member().will_hear();
-    ready(Ok(()))
-}
-
-#[cfg(feature = "http")]
-pub mod http;
-
-#[cfg(feature = "grpc")]
-pub mod grpc;
-
-#[cfg(not(feature = "grpc"))]
-pub mod grpc {
-    //! What is left of it, so that [`__grpc`](crate::__grpc) alone says that there is none.
-
-    use std::sync::Arc;
-
-    use crate::Context;
-
-    /// Returns the routes.
-    ///
-    /// # Errors
-    ///
-    /// Never.
-    pub fn beside<S, R>(_: &Context, _: &Arc<S>, routes: R) -> super::Result<R> {
-        Ok(routes)
-    }
-}
-
-/// Code for HTTP, where it can be had.
-#[cfg(feature = "http")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __http {
-    ($($code:tt)*) => { $($code)* };
-}
-
-/// Says that it cannot be had.
-#[cfg(not(feature = "http"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __http {
-    ($($code:tt)*) => {{
-        ::core::compile_error! {
-            "`http` needs the feature `http` of `service-group`: add `features = [\"http\"]` to it"
-        }
-        $crate::__private::ready($crate::__private::Result::Ok(()))
-    }};
-}
-
-/// Code for gRPC, where it can be had.
-#[cfg(feature = "grpc")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __grpc {
-    ($($code:tt)*) => { $($code)* };
-}
-
-/// Says that it cannot be had.
-#[cfg(not(feature = "grpc"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __grpc {
-    ($($code:tt)*) => {
-        ::core::compile_error! {
-            "`grpc` needs the feature `grpc` of `service-group`: add `features = [\"grpc\"]` to it"
-        }
-    };
-}
-
-/// Adds a time to what a service says of itself.
-#[cfg(feature = "cron")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __cron {
-    ($spec:expr) => {
-        $spec
-    };
-}
-
-/// Says that it cannot be had.
-#[cfg(not(feature = "cron"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __cron {
-    ($spec:expr) => {
-        ::core::compile_error! {
-            "`#[cron]` needs the feature `cron` of `service-group`: add `features = [\"cron\"]` to it"
-        }
-    };
-}
-
-pub use crate::{__cron, __grpc, __http};

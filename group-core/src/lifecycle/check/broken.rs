@@ -3,10 +3,12 @@
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
-use super::super::{Action, Event, Outcome, Phase, Reason, Role, Rules, Schedule, Timer};
 use super::group::Group;
 use super::search::Covered;
 use super::world::{Breaks, Task, World};
+use crate::lifecycle::Phase;
+use crate::lifecycle::event::{Action, Event, GroupEnd, Reason, Role, Rules, Timer};
+use crate::lifecycle::plan::Schedule;
 
 /// Of three that come one after another.
 fn catches(breaks: Breaks, promise: &str) {
@@ -14,7 +16,7 @@ fn catches(breaks: Breaks, promise: &str) {
     let mut world = World::new(&Arc::new(Group::new(Schedule::Strict, &rules, Vec::new())));
     world.breaks = Some(breaks);
     let caught = catch_unwind(|| Covered::explore(world));
-    let said = crate::panic::message(&*caught.expect_err("it went unnoticed"));
+    let said = crate::base::panic::message(&*caught.expect_err("it went unnoticed"));
     assert!(said.contains(promise), "{said}");
 }
 
@@ -76,8 +78,8 @@ fn a_machine_that_swallows_a_failure_is_caught() {
 fn a_machine_that_puts_a_later_cause_in_place_of_the_first_is_caught() {
     let breaks: Breaks = |machine, actions, _| {
         let limit = actions.iter().any(|action| matches!(action, Action::Blame(fault) if fault.kind.is_limit()));
-        if limit && !matches!(machine.outcome, Outcome::Clean | Outcome::Forced(_)) {
-            machine.outcome = Outcome::UncleanStop;
+        if limit && !matches!(machine.outcome, GroupEnd::Clean | GroupEnd::Forced(_)) {
+            machine.outcome = GroupEnd::UncleanStop;
         }
     };
     catches(breaks, "it ends for another cause than the first");
@@ -106,7 +108,7 @@ fn a_machine_that_says_too_early_that_the_group_is_ready_is_caught() {
 #[test]
 fn a_machine_that_does_not_abort_when_it_is_forced_is_caught() {
     let breaks: Breaks = |machine, actions, _| {
-        if matches!(machine.outcome, Outcome::Forced(_)) {
+        if matches!(machine.outcome, GroupEnd::Forced(_)) {
             actions.retain(|action| !matches!(action, Action::Abort(_)));
         }
     };

@@ -1,7 +1,8 @@
 //! Which worlds are alike.
 
-use super::super::{Outcome, Phase, Service};
 use super::world::{Seen, Task, World};
+use crate::lifecycle::event::GroupEnd;
+use crate::lifecycle::{Phase, Service};
 
 /// As many services as a world can have.
 pub(super) const MOST: usize = 5;
@@ -59,7 +60,7 @@ impl World {
         bits.flag(self.machine.signalled);
         bits.flags([self.deadline_armed, self.grace_armed, self.stopping, self.out_of_turns, self.over]);
         // Which first cause it was is looked at only when there was none.
-        bits.flag(self.verdict == Outcome::Clean);
+        bits.flag(self.verdict == GroupEnd::Clean);
         bits.flag(self.is_forced());
         if !self.stopping {
             bits.flags([self.serves, self.lame_duck, self.delay_armed, self.quiet_armed]);

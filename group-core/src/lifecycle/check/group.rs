@@ -1,6 +1,7 @@
 //! Groups to try.
 
-use super::super::{Edge, Id, Plan, Role, Rules, Schedule};
+use crate::lifecycle::event::{Id, Role, Rules};
+use crate::lifecycle::plan::{Edge, Plan, Schedule};
 
 /// A group as it is declared, apart from the [`Plan`] that the machine follows.
 #[derive(Debug)]

@@ -3,8 +3,9 @@
 
 use std::cmp::Reverse;
 
-use super::super::{Action, Again, Event, Id, Outcome, Phase, Reason, Role, State, Timer};
 use super::world::{Seen, Task, World};
+use crate::lifecycle::event::{Action, Again, Event, GroupEnd, Id, Reason, Role, Timer};
+use crate::lifecycle::{Phase, State};
 
 /// Held against an action before it is carried out.
 impl World {
@@ -61,7 +62,9 @@ impl World {
         assert!(!self.stopping, "turned twice");
         match reason {
             Reason::Completed => assert!(self.group_ready, "completed before it was ready"),
-            Reason::Failed(_) => assert_ne!(self.verdict, Outcome::Clean, "it turned for a failure that nobody blames"),
+            Reason::Failed(_) => {
+                assert_ne!(self.verdict, GroupEnd::Clean, "it turned for a failure that nobody blames")
+            }
             Reason::Quiet | Reason::DelayOver => assert!(self.lame_duck, "a delay that was not told is over"),
             Reason::Asked | Reason::Signal(_) => {}
         }
@@ -121,7 +124,7 @@ impl World {
 
     /// Promise 3: the group does not go on without what it cannot do without.
     fn what_it_cannot_do_without_turns_it(&self) {
-        assert!(self.stopping || self.verdict == Outcome::Clean, "it goes on after what should end it");
+        assert!(self.stopping || self.verdict == GroupEnd::Clean, "it goes on after what should end it");
     }
 
     /// Promises 3 and 7: in whatever phase a request or a signal comes. If it is a lame duck first, it is
@@ -130,7 +133,7 @@ impl World {
         let is_asked = self.lame_duck || self.stopping;
         assert!(is_asked || !matches!(event, Event::Stop | Event::Signal(..)), "a request to stop is lost");
         assert_eq!(self.is_timed, is_asked, "a stop without a limit that counts from the request");
-        let at_once = matches!(event, Event::Signal(_, true)) || self.verdict != Outcome::Clean;
+        let at_once = matches!(event, Event::Signal(_, true)) || self.verdict != GroupEnd::Clean;
         if is_asked && before.may_wait() && !before.lame_duck && !at_once {
             assert!(self.lame_duck && !self.stopping, "it does not wait for those who still come");
         }
@@ -144,7 +147,7 @@ impl World {
         }
         let is_over = matches!(event, Event::Elapsed(Timer::LameDuck | Timer::Quiet | Timer::Deadline))
             || matches!(event, Event::Signal(_, true))
-            || self.verdict != Outcome::Clean;
+            || self.verdict != GroupEnd::Clean;
         assert_eq!(self.stopping, is_over, "a lame duck goes on for too short or too long");
     }
 

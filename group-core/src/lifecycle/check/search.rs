@@ -7,10 +7,10 @@ use std::iter::Sum;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::Lifecycle;
 use super::essence::Essence;
 use super::group::Group;
 use super::world::World;
+use crate::lifecycle::Lifecycle;
 
 /// How much was tried.
 #[derive(Clone, Copy, Debug, Default)]

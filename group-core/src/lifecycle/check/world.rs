@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::super::{Action, Again, Event, Fault, Id, Lifecycle, Outcome, Phase, Timer};
 use super::group::Group;
+use crate::lifecycle::event::{Action, Again, Event, Fault, GroupEnd, Id, Timer};
+use crate::lifecycle::{Lifecycle, Phase};
 
 /// What the task of one service is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,7 +87,7 @@ pub(super) struct World {
     pub(super) out_of_turns: bool,
     pub(super) over: bool,
     /// What went wrong first of what the group cannot do without, and how the group is to end for it.
-    pub(super) verdict: Outcome,
+    pub(super) verdict: GroupEnd,
 }
 
 impl World {
@@ -107,7 +108,7 @@ impl World {
             is_timed: false,
             out_of_turns: false,
             over: false,
-            verdict: Outcome::Clean,
+            verdict: GroupEnd::Clean,
         }
     }
 
@@ -187,7 +188,7 @@ impl World {
         let forced = self.machine.signalled && matches!(event, Event::Signal(..));
         self.out_of_turns |= forced || event == Event::Elapsed(Timer::Deadline);
         if forced {
-            self.verdict = Outcome::Forced(15);
+            self.verdict = GroupEnd::Forced(15);
         }
         match event {
             Event::Built(id) => {
@@ -311,16 +312,16 @@ impl World {
 
     /// The first cause decides how the group is to end, and when it came decides what it means.
     fn judge(&mut self, fault: Fault) {
-        if fault.fatal && self.verdict == Outcome::Clean {
+        if fault.fatal && self.verdict == GroupEnd::Clean {
             self.verdict = match (self.stopping, self.group_ready) {
-                (false, false) => Outcome::StartFailed,
-                (true, _) if fault.kind.is_limit() => Outcome::UncleanStop,
-                _ => Outcome::RunFailed,
+                (false, false) => GroupEnd::StartFailed,
+                (true, _) if fault.kind.is_limit() => GroupEnd::UncleanStop,
+                _ => GroupEnd::RunFailed,
             };
         }
     }
 
     pub(super) fn is_forced(&self) -> bool {
-        matches!(self.verdict, Outcome::Forced(_))
+        matches!(self.verdict, GroupEnd::Forced(_))
     }
 }

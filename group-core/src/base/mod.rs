@@ -1,0 +1,24 @@
+//! Tools that know no service: errors, panics, clocks, locks, text.
+
+pub(crate) mod clock;
+pub(crate) mod error;
+pub(crate) mod hash;
+pub(crate) mod panic;
+pub(crate) mod sync;
+pub(crate) mod syntax;
+pub(crate) mod text;
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks; what a panic elsewhere may have left behind is still good here.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A random number from 0 to 1.
+pub(crate) fn chance() -> f64 {
+    // Every `RandomState` is another.
+    let random = u32::try_from(RandomState::new().hash_one(()) >> 32).unwrap_or_default();
+    f64::from(random) / f64::from(u32::MAX)
+}

@@ -1,0 +1,190 @@
+//! What the group must know about a service before it builds it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::base::syntax;
+
+/// A limit that may be none.
+pub(crate) struct Limit(pub(crate) Duration);
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == Duration::MAX { f.write_str("none") } else { Took(self.0).fmt(f) }
+    }
+}
+
+/// A duration, as exact as a person wants it: `0.4 ms`, `12 ms`, `1.5 s`, `2m 5s`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Took(pub(crate) Duration);
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let took = self.0;
+        let ms = took.as_secs_f64() * 1000.0;
+        if ms < 9.95 {
+            write!(f, "{ms:.1} ms")
+        } else if ms < 999.5 {
+            write!(f, "{ms:.0} ms")
+        } else if took < Duration::from_secs(60) {
+            let seconds = format!("{:.1}", took.as_secs_f64());
+            write!(f, "{} s", seconds.trim_end_matches(".0"))
+        } else {
+            write!(f, "{}", in_units(took.as_secs()))
+        }
+    }
+}
+
+/// `2m 5s`: as it is written in settings.
+fn in_units(mut seconds: u64) -> String {
+    let mut parts = Vec::new();
+    for (unit, length) in [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)] {
+        if seconds >= length {
+            parts.push(format!("{}{unit}", seconds / length));
+            seconds %= length;
+        }
+    }
+    parts.join(" ")
+}
+
+/// `1 service`, `2 services`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// A duration, as a person writes it.
+///
+/// # Errors
+///
+/// What was expected.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    syntax::duration(text).map_err(|wrong| format!("a duration, as in `10s` or `1m 30s`; {wrong}"))
+}
+
+/// `SIGTERM` for 15.
+pub(crate) fn signal_name(signal: i32) -> String {
+    match signal {
+        1 => "SIGHUP".to_owned(),
+        2 => "SIGINT".to_owned(),
+        3 => "SIGQUIT".to_owned(),
+        15 => "SIGTERM".to_owned(),
+        other => format!("signal {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use fastrand::Rng;
+
+    use super::Took;
+
+    use crate::base::syntax;
+    use crate::base::syntax::nearest;
+
+    const RANDOM: usize = 200_000;
+
+    #[test]
+    fn durations_read_well() {
+        for (micros, text) in [
+            (0, "0.0 ms"),
+            (412, "0.4 ms"),
+            (12_345, "12 ms"),
+            (999_900, "1 s"),
+            (1_500_000, "1.5 s"),
+            (25_000_000, "25 s"),
+            (125_000_000, "2m 5s"),
+            (86_400_000_000, "1d"),
+            (93_784_000_000, "1d 2h 3m 4s"),
+        ] {
+            assert_eq!(Took(Duration::from_micros(micros)).to_string(), text);
+        }
+    }
+
+    const NUMBERS: &[&str] =
+        &["0", "1", "7", "10", "90", "365", "18446744073709551615", ".", ".5", ".25", ".000", " ", " ", "  ", "\t"];
+
+    const UNITS: &[&str] = &[
+        "ns", "nsec", "nanos", "us", "µs", "usec", "ms", "msec", "millis", "s", "sec", "secs", "second", "seconds",
+        "m", "min", "mins", "minute", "minutes", "h", "hr", "hrs", "hour", "hours", "d", "day", "days", "w", "wk",
+        "wks", "week", "weeks", "M", "month", "months", "y", "yr", "yrs", "year", "years", "x", "S", "é", "-", "+",
+        ",", "_",
+    ];
+
+    fn random_text(rng: &mut Rng, pieces: &[&str]) -> String {
+        (0..rng.usize(1..9)).map(|_| pieces[rng.usize(..pieces.len())]).collect()
+    }
+
+    fn random_span(rng: &mut Rng) -> String {
+        format!("{}{} ", rng.u16(..), UNITS[rng.usize(..UNITS.len())])
+    }
+
+    /// What it takes and we do not, is a number with a space in it; what we take and it does not, is exact
+    /// where it was not.
+    #[test]
+    fn durations_are_read_as_humantime_does() {
+        let rng = &mut Rng::with_seed(11);
+        let (mut read, mut refused) = (0, 0);
+        for _ in 0..RANDOM {
+            let spans = |rng: &mut Rng| (0..rng.usize(1..4)).map(|_| random_span(rng)).collect();
+            let text: String = if rng.bool() { random_text(rng, &[NUMBERS, UNITS].concat()) } else { spans(rng) };
+            match (syntax::duration(&text), humantime::parse_duration(text.trim())) {
+                (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{text:?}"),
+                (Ok(_), Err(theirs)) => assert_eq!(theirs, humantime::DurationError::NumberOverflow, "{text:?}"),
+                (Err(ours), Ok(_)) => assert!(has_spaced_number(&text), "{text:?}: {ours}"),
+                (Err(_), Err(_)) => {}
+            }
+            if syntax::duration(&text).is_ok() { read += 1 } else { refused += 1 }
+        }
+        assert!(read > 10_000 && refused > 10_000, "{read} {refused}");
+    }
+
+    fn has_spaced_number(text: &str) -> bool {
+        let is_of_number = |letter: char| letter.is_ascii_digit() || letter == '.';
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words.windows(2).any(|pair| pair[0].ends_with(is_of_number) && pair[1].starts_with(is_of_number))
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_duration_is_said() {
+        for (text, wrong) in [
+            ("", "nothing is there"),
+            ("10", "`10` has no unit"),
+            ("5m 30", "`30` has no unit"),
+            ("ten", "`ten` does not begin with a number"),
+            ("-1s", "`-1s` does not begin with a number"),
+            ("1m, 30s", "`, 30s` does not begin with a number"),
+            ("5 parsecs", "`parsecs` is none of the units `ns`, `us`, `ms`, `s`, `m`, `h`, `d`, `w`, `M`, `y`"),
+            ("1.2.3s", "`1.2.3` is no number, or has too many digits"),
+            ("0.5ns", "`0.5ns` is not a whole number of nanoseconds"),
+            ("18446744073709551615y", "`18446744073709551615y` is too long"),
+            ("18446744073709551615s 1s", "`18446744073709551615s 1s` is too long"),
+        ] {
+            assert_eq!(syntax::duration(text), Err(wrong.to_owned()));
+        }
+    }
+
+    #[test]
+    fn names_are_as_near_as_strsim_says() {
+        const PIECES: &[&str] = &["a", "b", "c", "é", "_", "stop", "start", "time", "out"];
+        let rng = &mut Rng::with_seed(13);
+        let mut found = 0;
+        for _ in 0..RANDOM {
+            let [name, one, other] = [(); 3].map(|()| random_text(rng, PIECES));
+            let scored = [&*one, &*other].map(|known| (strsim::jaro_winkler(&name, known), known));
+            let best = scored.into_iter().max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(score, _)| *score > 0.8);
+            assert_eq!(nearest(&name, [&*one, &*other]), best.map(|(_, known)| known), "{name} {one} {other}");
+            found += usize::from(best.is_some());
+        }
+        assert!(found > 10_000, "{found}");
+    }
+
+    #[test]
+    fn the_nearest_name_is_found() {
+        let names = ["database", "cache", "api"];
+        assert_eq!(nearest("databse", names), Some("database"));
+        assert_eq!(nearest("zookeeper", names), None);
+    }
+}

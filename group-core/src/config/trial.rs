@@ -1,0 +1,85 @@
+//! Settings are tried before anything is built: each type that a service takes is read once, and every mistake is reported.
+
+use std::cell::RefCell;
+
+use crate::config::read::{Reader, Unknown, Wrong};
+use crate::config::settings::{Check, Settings};
+use crate::config::value::{Kind, is_same};
+
+impl Settings {
+    /// Tries what a service takes: nothing may be wrong, missing, or without meaning for all. If its table is
+    /// misspelt, that says enough of what is missing.
+    pub(crate) fn check(&self, checks: &[Check], is_misspelt: bool, mistakes: &mut Vec<String>) {
+        if !matches!(self.table.kind, Kind::Table(_)) {
+            mistakes.push(self.table.is_not(&self.key(&[]), "a table"));
+            return;
+        }
+        let mut wrong = Vec::new();
+        let mut unknown: Option<Unknown> = None;
+        for check in checks {
+            let mut by_this = self.try_out(*check, &mut wrong);
+            if let Some(by_others) = unknown {
+                by_this.retain(|key, _| by_others.contains_key(key));
+            }
+            unknown = Some(by_this);
+        }
+        let unknown = unknown.unwrap_or_else(|| self.all_unknown());
+        // What is there under a misspelt key is not missing, too.
+        let is_there = |path: &[String]| is_misspelt || unknown.values().any(|key| key.meant.as_deref() == Some(path));
+        wrong.retain(|wrong: &Wrong| !(wrong.is_missing() && is_there(wrong.path())));
+        mistakes.extend(wrong.iter().map(Wrong::to_string));
+        mistakes.extend(unknown.into_values().map(|key| key.message));
+    }
+
+    /// Puts [`Kind::Anything`] where something is wrong or missing, and tries again, until nothing else is. Where that
+    /// is refused, too, what is there is taken away. What nobody has asked for by then is unknown.
+    fn try_out(&self, check: Check, all_wrong: &mut Vec<Wrong>) -> Unknown {
+        let unknown = RefCell::new(Unknown::new());
+        let mut rest = self.clone();
+        let mut told: Vec<(Vec<String>, Option<Kind>)> = Vec::new();
+        while let Err(wrong) = check(Reader::new(&rest, &unknown)) {
+            match told.iter_mut().find(|(path, _)| wrong.path().starts_with(path)) {
+                None => {
+                    told.push((wrong.path().to_vec(), Some(Kind::Anything)));
+                    rest.put(wrong.path(), Some(Kind::Anything));
+                    all_wrong.push(wrong);
+                }
+                Some((path, there @ Some(_))) => {
+                    *there = None;
+                    rest.put(path, None);
+                }
+                Some((_, None)) => break,
+            }
+        }
+        unknown.into_inner()
+    }
+
+    /// Puts something where a value is or could be, or takes the value away.
+    fn put(&mut self, path: &[String], kind: Option<Kind>) {
+        let Some((last, way)) = path.split_last() else { return };
+        let mut table = &mut self.table;
+        for key in way {
+            let Kind::Table(entries) = &mut table.kind else { return };
+            let Some(inner) = entries.get_mut(key) else { return };
+            table = inner;
+        }
+        let Kind::Table(entries) = &mut table.kind else { return };
+        let key = entries.keys().find(|key| is_same(key, last)).unwrap_or(last).clone();
+        match kind {
+            Some(kind) => entries.entry(key).or_default().kind = kind,
+            None => drop(entries.remove(&key)),
+        }
+    }
+
+    /// All but the service's own, where it takes no configuration.
+    fn all_unknown(&self) -> Unknown {
+        let unknown = RefCell::new(Unknown::new());
+        let reader = Reader::new(self, &unknown);
+        if let Kind::Table(table) = &self.table.kind {
+            for (key, value) in table {
+                reader.note_unknown(key, value, &[]);
+            }
+        }
+        unknown.into_inner()
+    }
+}

@@ -1,0 +1,9 @@
+//! What runs a group: the driver, the tasks of its services, the thread outside of the runtime.
+
+mod alarm;
+pub(crate) mod driver;
+mod inbox;
+mod life;
+mod signals;
+mod start;
+pub(crate) mod watch;

@@ -1,0 +1,196 @@
+//! One run of a service's `start`, with everything that it spawns.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+use std::{future, task};
+
+use tokio::time::sleep;
+
+use crate::base::error::BoxError;
+use crate::base::panic::{caught_now, flatten, poll_caught};
+use crate::running::children::Children;
+use crate::running::holds::{Holds, Unfired};
+use crate::running::instance::BoxFuture;
+use crate::running::message::News;
+use crate::service::DynService;
+use crate::service::context::Context;
+
+/// One run of `start` and of what it spawns: the service has ended when all of it has, and it has failed
+/// when any of it has.
+pub(crate) struct Start {
+    /// `start`, and then what waits for the rest.
+    work: Option<BoxFuture<Result<(), BoxError>>>,
+    pub(super) winds_up: bool,
+    /// Until all is over.
+    pub(super) failed: Option<Box<Failed>>,
+    pub(super) readiness: Readiness,
+}
+
+/// What a run of `start` failed with: what came first, and then the rest.
+#[derive(Default)]
+pub(crate) struct Failed {
+    /// Until it is told.
+    error: Option<BoxError>,
+    besides: Vec<BoxError>,
+    /// While servers finish what they have in hand.
+    drained: Option<BoxFuture<()>>,
+}
+
+impl Failed {
+    pub(super) fn tell(&mut self, cx: &Context) {
+        self.error.take().into_iter().for_each(|error| cx.tell_silently(News::Failed(error)));
+        self.besides.drain(..).for_each(|error| cx.tell_silently(News::AlsoFailed(error)));
+    }
+}
+
+pub(crate) enum Readiness {
+    /// `start` was not polled: that is when it takes its own.
+    Unknown,
+    Held(Holds),
+    Settled,
+}
+
+impl Start {
+    pub(super) fn of(service: Arc<dyn DynService>, cx: &Context) -> Self {
+        let start = caught_now(|| service.start(cx.clone()));
+        let work = start.unwrap_or_else(|panicked| Box::pin(future::ready(Err(panicked))));
+        Self { work: Some(work), winds_up: false, failed: None, readiness: Readiness::Unknown }
+    }
+
+    pub(super) fn poll(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), Box<Failed>>> {
+        let Some(work) = &mut self.work else { return Poll::Pending };
+        let polled = poll_caught(work.as_mut(), task).map(flatten);
+        if self.winds_up {
+            self.note(ready!(polled));
+            // Another run of it spawns anew.
+            let children = cx.member().take_children();
+            for error in children.map(|children| children.take_failures()).unwrap_or_default() {
+                self.note(Err(error));
+            }
+            return Poll::Ready(self.result());
+        }
+        // Once it is asked to stop, what has not failed may still finish.
+        let has_failed = self.failed.is_some() || cx.member().has_failed_children();
+        match polled {
+            Poll::Ready(result) => self.end(result, cx, task),
+            Poll::Pending if has_failed && !cx.member().is_asked_to_stop() => {
+                ready!(self.poll_drained(cx, task));
+                self.end(Ok(()), cx, task)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// What a server has in hand is finished before it is dropped for what has failed beside it. That is told at once.
+    fn poll_drained(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<()> {
+        let Some(children) = cx.member().children().filter(|children| children.are_serving()) else {
+            return Poll::Ready(());
+        };
+        for error in children.take_failures() {
+            self.note(Err(error));
+        }
+        self.readiness = Readiness::Settled;
+        let Some(failed) = &mut self.failed else { return Poll::Ready(()) };
+        failed.tell(cx);
+        children.close_servers();
+        let drained = || Box::pin(drained(children, cx.clone())) as _;
+        failed.drained.get_or_insert_with(drained).as_mut().poll(task)
+    }
+
+    /// Drops `start` with this result, and waits for what it has spawned.
+    pub(super) fn end(
+        &mut self,
+        result: Result<(), BoxError>,
+        cx: &Context,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Result<(), Box<Failed>>> {
+        self.note(result);
+        let dropped = caught_now(|| self.work = None);
+        self.note(dropped);
+        let Some(children) = cx.member().children() else { return Poll::Ready(self.result()) };
+        if self.failed.is_some() && !cx.member().is_asked_to_stop() {
+            children.abort();
+        }
+        self.work = Some(Box::pin(wind_up(children, cx.clone())));
+        self.winds_up = true;
+        self.poll(cx, task)
+    }
+
+    fn note(&mut self, result: Result<(), BoxError>) {
+        let Err(error) = result else { return };
+        match &mut self.failed {
+            Some(failed) => failed.besides.push(error),
+            None => self.failed = Some(Box::new(Failed { error: Some(error), ..Failed::default() })),
+        }
+    }
+
+    fn result(&mut self) -> Result<(), Box<Failed>> {
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// It has failed like this, although it goes on. What it has failed with before, if it has, says more.
+    pub(super) fn give_up(
+        &mut self,
+        error: BoxError,
+        cx: &Context,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Result<(), Box<Failed>>> {
+        match cx.member().children() {
+            Some(children) if self.winds_up => {
+                if !children.are_aborted() {
+                    self.note(Err(error));
+                    children.abort();
+                }
+                self.poll(cx, task)
+            }
+            _ => self.end(Err(error), cx, task),
+        }
+    }
+
+    /// Ready once, when nothing holds it back any more.
+    pub(super) fn poll_ready(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), Unfired>> {
+        if let Readiness::Unknown = self.readiness {
+            self.readiness = Readiness::Held(cx.member().take_holds());
+        }
+        let Readiness::Held(holds) = &mut self.readiness else { return Poll::Pending };
+        let ready = ready!(holds.poll(task));
+        self.readiness = Readiness::Settled;
+        Poll::Ready(ready)
+    }
+}
+
+/// Waits until no server is left, for as long as the service may take to stop. If `start` is to run again meanwhile,
+/// its time to become ready has not begun.
+async fn drained(children: Arc<Children>, cx: Context) {
+    let to_start = cx.member().spec.start_limit();
+    let puts_off = async {
+        loop {
+            sleep((to_start / 2).max(Duration::from_millis(1))).await;
+            cx.extend(to_start);
+        }
+    };
+    tokio::select! {
+        biased;
+        () = children.servers_ended() => {}
+        () = sleep(cx.time_to_stop()) => {}
+        () = puts_off => {}
+    }
+    cx.extend(to_start);
+}
+
+/// Waits for what a service has spawned, once its `start` is over.
+async fn wind_up(children: Arc<Children>, cx: Context) -> Result<(), BoxError> {
+    let member = cx.member();
+    let mut ended = pin!(children.ended());
+    future::poll_fn(|task| {
+        // The others would go on without one that has failed.
+        if member.has_failed_children() && !member.is_asked_to_stop() {
+            children.abort();
+        }
+        ended.as_mut().poll(task)
+    })
+    .await;
+    Ok(())
+}

@@ -1,0 +1,400 @@
+//! From declarations to a plan: the checks that come before anything is built.
+
+#[cfg(feature = "http")]
+use std::collections::BTreeMap;
+
+use crate::base::error::BoxError;
+use crate::base::hash::{NameMap, TypeMap};
+use crate::base::syntax::nearest;
+use crate::group::check::check;
+use crate::group::declaration::Declared;
+#[cfg(feature = "http")]
+use crate::group::route_clash;
+#[cfg(feature = "http")]
+use crate::group::route_clash::Served;
+use crate::lifecycle::plan::{Edge, Plan, Schedule, start_order};
+use crate::record::report::Report;
+use crate::running::member::Member;
+use crate::running::shared::Provided;
+use crate::service::Factory;
+use crate::spec::Spec;
+use crate::spec::edge::{After, Target};
+use crate::spec::name::Name;
+
+/// A group that can be started.
+pub(crate) struct Assembly {
+    pub(crate) plan: Plan,
+    /// In start order, as everything below.
+    pub(crate) members: Box<[Member]>,
+    pub(crate) factories: Vec<Option<Factory>>,
+    pub(crate) by_type: TypeMap<usize>,
+    /// Which service is mounted on which.
+    #[cfg(feature = "http")]
+    pub(crate) mounts: Mounts,
+    /// What was declared; the plan may add to it.
+    pub(crate) edges: Edges,
+    /// Those that run elsewhere, in any order.
+    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only gRPC is called elsewhere"))]
+    pub(crate) elsewhere: Vec<Declared>,
+}
+
+/// `from` comes after `to`, both as declared.
+type Edges = Vec<Edge>;
+
+/// The first is mounted on the second.
+type Mounts = Vec<(usize, usize)>;
+
+/// Puts the services in order.
+///
+/// # Errors
+///
+/// Every mistake, not only the first.
+fn assemble(mut declared: Vec<Declared>, schedule: Schedule, provided: &[Provided]) -> Result<Assembly, Vec<BoxError>> {
+    let mut mistakes: Vec<BoxError> = declared.iter().filter_map(|service| check(&service.spec).err()).collect();
+    let elsewhere: Vec<Declared> = declared.extract_if(.., |service| service.runs_elsewhere()).collect();
+    let index = Index::new(&declared, &elsewhere, &mut mistakes);
+    let mut edges = edges(&index, provided, &mut mistakes);
+    let mounts = mounts(&index, &mut mistakes);
+    mistakes.extend(same_address(&index));
+    // It serves what is mounted on it, and can do without what is lost.
+    edges.extend(mounts.iter().map(|&(from, to)| Edge { from: to, to: from, required: false }));
+    #[cfg(feature = "http")]
+    mistakes.extend(clashes(&index, &mounts));
+    let pairs: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
+    match start_order(declared.len(), &pairs) {
+        Ok(order) if mistakes.is_empty() => {
+            let assembly = in_order(declared, schedule, &order, edges, mounts);
+            Ok(Assembly { elsewhere, ..assembly })
+        }
+        Ok(_) => Err(mistakes),
+        Err(cycles) => {
+            mistakes.extend(cycles.iter().map(|cycle| cycle_mistake(&declared, cycle)));
+            Err(mistakes)
+        }
+    }
+}
+
+/// The group in order, or the report of every mistake.
+pub(crate) fn assembled(
+    services: Vec<Declared>,
+    provided: &[Provided],
+    schedule: Schedule,
+    mut mistakes: Vec<BoxError>,
+) -> Result<Assembly, Report> {
+    match assemble(services, schedule, provided) {
+        Ok(assembly) if mistakes.is_empty() => return Ok(assembly),
+        Ok(_) => {}
+        Err(more) => mistakes.extend(more),
+    }
+    Err(Report::bad_group(mistakes))
+}
+
+fn in_order(
+    mut declared: Vec<Declared>,
+    schedule: Schedule,
+    order: &[usize],
+    mut edges: Edges,
+    mut mounts: Mounts,
+) -> Assembly {
+    let mut place = vec![0; order.len()];
+    for (id, &service) in order.iter().enumerate() {
+        place[service] = id;
+    }
+    for edge in &mut edges {
+        (edge.from, edge.to) = (place[edge.from], place[edge.to]);
+    }
+    for (service, host) in &mut mounts {
+        let name = declared[*host].spec.name.clone();
+        declared[*service].spec.more_mut().http_on = Some(Target::Name(name));
+        (*service, *host) = (place[*service], place[*host]);
+    }
+    let plan = Plan::new(schedule, order.len(), &edges);
+    for at in 0..place.len() {
+        while place[at] != at {
+            let to = place[at];
+            declared.swap(at, to);
+            place.swap(at, to);
+        }
+    }
+    let mut members = Vec::with_capacity(declared.len());
+    let mut by_type = TypeMap::default();
+    let factory = |service: Declared| {
+        by_type.entry(service.type_id).or_insert(members.len());
+        members.push(Member::new(service.spec));
+        service.factory
+    };
+    // They take the room of what was declared.
+    let factories = declared.into_iter().map(factory).collect();
+    Assembly {
+        plan,
+        members: members.into(),
+        factories,
+        by_type,
+        #[cfg(feature = "http")]
+        mounts,
+        edges,
+        elsewhere: Vec::new(),
+    }
+}
+
+/// The declared services, by name and by type.
+struct Index<'a> {
+    declared: &'a [Declared],
+    /// Those of which more is said than what they are called, and are.
+    said: Vec<usize>,
+    by_name: NameMap<&'a Name, usize>,
+    by_type: TypeMap<Vec<usize>>,
+    elsewhere: &'a [Declared],
+}
+
+impl<'a> Index<'a> {
+    fn new(declared: &'a [Declared], elsewhere: &'a [Declared], mistakes: &mut Vec<BoxError>) -> Self {
+        let mut by_name = NameMap::with_capacity_and_hasher(declared.len(), <_>::default());
+        let mut by_type = TypeMap::<Vec<usize>>::default();
+        let mut said = Vec::new();
+        for (service, Declared { spec, type_id, .. }) in declared.iter().enumerate() {
+            if spec.says_more() {
+                said.push(service);
+            }
+            by_type.entry(*type_id).or_default().push(service);
+            let first = *by_name.entry(&spec.name).or_insert(service);
+            if first != service {
+                mistakes.push(same_name(&declared[first], &declared[service]));
+            }
+        }
+        Self { declared, said, by_name, by_type, elsewhere }
+    }
+
+    fn said(&self) -> impl Iterator<Item = (usize, &'a Declared)> + use<'a, '_> {
+        self.said.iter().map(|&service| (service, &self.declared[service]))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(|name| name.as_str())
+    }
+
+    /// What runs elsewhere, and is there already.
+    fn elsewhere(&self, target: &Target) -> Option<&Spec> {
+        self.elsewhere.iter().find(|service| target.means(service)).map(|service| &service.spec)
+    }
+
+    fn find(&self, target: &Target) -> &[usize] {
+        match target {
+            Target::Type(id, _) => self.by_type.get(id).map_or(&[], Vec::as_slice),
+            Target::Name(name) => self.by_name.get(name).map_or(&[], std::slice::from_ref),
+        }
+    }
+}
+
+fn same_name(one: &Declared, other: &Declared) -> BoxError {
+    let (name, places) = (one.spec.get_name(), (one.place, other.place));
+    let is_same = one.type_id == other.type_id && places.0.is_on_the_line_of(places.1);
+    if is_same {
+        let place = places.0;
+        return format!("`{name}` ({place}) is in the group twice: it registers itself, so do not add it, or write `register = false`").into();
+    }
+    format!("two services are called `{name}`: {} and {}; give one another `name`", places.0, places.1).into()
+}
+
+/// Services that would listen on the same address. Whoever has several names for an address is told by the system.
+fn same_address(index: &Index<'_>) -> Vec<BoxError> {
+    let mut taken: NameMap<&str, &Declared> = NameMap::default();
+    let mut mistakes = Vec::new();
+    for (_, service) in index.said() {
+        let more = service.spec.more();
+        let is_its_own = |address: &&str| !address.ends_with(":0") && !address.starts_with("fd:");
+        let Some(address) = more.http.as_deref().or(more.grpc.as_deref()).filter(is_its_own) else { continue };
+        if let Some(other) = taken.insert(address, service) {
+            let [one, two] =
+                [other, service].map(|Declared { spec, place, .. }| format!("`{}` ({place})", spec.get_name()));
+            mistakes.push(
+                format!("{one} and {two} both serve on {address}: give one another address, or mount one on the other")
+                    .into(),
+            );
+        }
+    }
+    mistakes
+}
+
+/// Who needs whom. What is needed and not there is a mistake, unless it is optional.
+fn edges(index: &Index<'_>, provided: &[Provided], mistakes: &mut Vec<BoxError>) -> Edges {
+    let mut edges = Vec::new();
+    for (service, declared) in index.said() {
+        let Declared { spec, place, .. } = declared;
+        let name = &spec.name;
+        for After { target, optional } in &spec.more().edges {
+            let found = index.find(target);
+            edges.extend(found.iter().map(|&to| Edge { from: service, to, required: !optional }));
+            if found.is_empty() && index.elsewhere(target).is_some() {
+                tracing::debug!(target: "group", service = name.as_str(), "`{name}` starts after {target}, which runs elsewhere");
+            } else if found.is_empty() && *optional {
+                tracing::warn!(target: "group", service = name.as_str(), "`{name}` would start after {target}, which is not in this group");
+            } else if found.is_empty() {
+                let hint = hint(target, index);
+                mistakes
+                    .push(format!("`{name}` ({place}) starts after {target}, which is not in this group{hint}").into());
+            }
+        }
+        for &(id, type_name) in spec.more().start_needs.values().iter().chain(spec.more().build_needs.values()) {
+            let target = Target::Type(id, type_name);
+            let found = index.find(&target);
+            edges.extend(found.iter().map(|&to| Edge { from: service, to, required: true }));
+            if let (true, Some(other)) = (found.is_empty(), index.elsewhere(&target)) {
+                let other = &other.name;
+                mistakes.push(
+                    format!("`{name}` ({place}) needs an `Arc<{type_name}>`, but `{other}` runs elsewhere: call it through a `Channel<{type_name}>`").into(),
+                );
+            } else if found.is_empty() && !provided.iter().any(|provided| provided.type_id == id) {
+                let instead = instead(type_name, index, provided);
+                mistakes.push(
+                    format!("`{name}` ({place}) needs an `Arc<{type_name}>`, which is neither a service in this group nor provided to it: {instead}").into(),
+                );
+            }
+        }
+        #[cfg(feature = "grpc")]
+        edges_of_calls(service, declared, index, &mut edges, mistakes);
+    }
+    edges
+}
+
+/// Who is called comes first, unless it runs elsewhere.
+#[cfg(feature = "grpc")]
+fn edges_of_calls(
+    service: usize,
+    Declared { spec, place, .. }: &Declared,
+    index: &Index<'_>,
+    edges: &mut Edges,
+    mistakes: &mut Vec<BoxError>,
+) {
+    let name = spec.get_name();
+    for called in spec.more().start_needs.all_called().iter().chain(spec.more().build_needs.all_called()) {
+        let target = Target::Type(called.type_id, called.type_name);
+        let found = index.find(&target);
+        edges.extend(found.iter().map(|&to| Edge { from: service, to, required: true }));
+        if found.is_empty() && index.elsewhere(&target).is_none() {
+            let (type_name, variable) =
+                (called.type_name, crate::group::environment::variable_of((called.name)().as_str(), "remote"));
+            mistakes.push(
+                format!("`{name}` ({place}) calls `{type_name}`, which is not in this group: add it, or say where it runs, as in `{variable}=http://host:50051`").into(),
+            );
+        }
+    }
+}
+
+/// Who is mounted on whom.
+fn mounts(index: &Index<'_>, mistakes: &mut Vec<BoxError>) -> Mounts {
+    let mut mounts = Vec::new();
+    for (service, Declared { spec, place, .. }) in index.said() {
+        let Some(target) = &spec.more().http_on else { continue };
+        match host(index.declared, service, index.find(target)) {
+            Ok(host) => mounts.push((service, host)),
+            Err(why) => {
+                let hint = if index.find(target).is_empty() { hint(target, index) } else { String::new() };
+                let name = spec.get_name();
+                mistakes.push(format!("`{name}` ({place}) is mounted on {target}, {why}{hint}").into());
+            }
+        }
+    }
+    let serves_nothing = |&(service, declared): &(usize, &Declared)| {
+        declared.spec.more().serves_others && !mounts.iter().any(|&(_, host)| host == service)
+    };
+    for (_, Declared { spec, place, .. }) in index.said().filter(serves_nothing) {
+        let name = spec.get_name();
+        mistakes.push(
+            format!("`{name}` ({place}) serves nothing: add a method with `#[get(\"/path\")]` to it, or mount another service on it").into(),
+        );
+    }
+    mounts
+}
+
+/// The one service on which another can be mounted.
+///
+/// # Errors
+///
+/// Why there is none.
+fn host(declared: &[Declared], service: usize, found: &[usize]) -> Result<usize, String> {
+    let &[host] = found else {
+        let names: Vec<String> = found.iter().map(|&one| format!("`{}`", declared[one].spec.get_name())).collect();
+        return Err(match &names[..] {
+            [] => "which is not in this group".to_owned(),
+            names => format!("and there are several of it, {}: say which, with `http_on_named`", names.join(", ")),
+        });
+    };
+    let Declared { spec, place, .. } = &declared[host];
+    match &spec.more().http_on {
+        _ if host == service => Err("which is itself: give it an address".to_owned()),
+        _ if spec.more().http.is_some() => Ok(host),
+        Some(on) => {
+            Err(format!("which is mounted on {on} ({place}) and has no address of its own: mount it there, too"))
+        }
+        None => Err(format!("which has no address ({place}): give it one, as in `http = \"127.0.0.1:8080\"`")),
+    }
+}
+
+/// Routes that get in each other's way, on any of the addresses.
+#[cfg(feature = "http")]
+fn clashes(index: &Index<'_>, mounts: &Mounts) -> Vec<BoxError> {
+    let mut hosts: BTreeMap<usize, Vec<Served<'_>>> = BTreeMap::new();
+    for (service, Declared { spec, .. }) in index.said().filter(|(_, one)| !one.spec.more().routes.is_empty()) {
+        // They are in the order of the services.
+        let host = match mounts.binary_search_by_key(&service, |&(mounted, _)| mounted) {
+            Ok(at) => mounts[at].1,
+            Err(_) if spec.more().http.is_some() => service,
+            Err(_) => continue,
+        };
+        let prefix = spec.more().prefix.as_deref().unwrap_or_default();
+        let served = |route| Served { service: spec.get_name(), prefix, route };
+        hosts.entry(host).or_default().extend(spec.more().routes.iter().map(served));
+    }
+    hosts.values().flat_map(|served| route_clash::find(served)).collect()
+}
+
+fn hint(target: &Target, index: &Index<'_>) -> String {
+    let near = nearest(target.name().as_str(), index.names());
+    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
+/// What there is in place of a type that nobody provides.
+fn instead(wanted: &str, index: &Index<'_>, provided: &[Provided]) -> String {
+    let wanted = Name::of_type(wanted);
+    let types: Vec<String> = provided.iter().map(|provided| format!("`{}`", provided.type_name)).collect();
+    let types = match &types[..] {
+        [] => "no value is provided".to_owned(),
+        [one] => format!("provided is {one}"),
+        many => format!("provided are {}", many.join(", ")),
+    };
+    let near = nearest(wanted.as_str(), index.names());
+    near.map_or_else(|| types.clone(), |near| format!("{types}, and there is a service `{near}`"))
+}
+
+fn cycle_mistake(declared: &[Declared], cycle: &[usize]) -> BoxError {
+    let path: Vec<&str> = cycle.iter().map(|&service| declared[service].spec.get_name()).collect();
+    let why: Vec<String> = cycle.windows(2).map(|pair| why_after(&declared[pair[0]], &declared[pair[1]])).collect();
+    let (path, why) = (path.join(" -> "), why.join("; "));
+    format!("no order exists, because each of these starts after the next: {path}: {why}").into()
+}
+
+/// Why one service starts after another.
+fn why_after(service: &Declared, other: &Declared) -> String {
+    let Declared { spec, place, .. } = service;
+    let (name, needed) = (spec.get_name(), other.spec.get_name());
+    let needs = spec.more().start_needs.values().iter().chain(spec.more().build_needs.values());
+    let taken = needs.copied().find(|(id, _)| *id == other.type_id);
+    let is_mounted = other.spec.more().http_on.as_ref().is_some_and(|on| on.means(service));
+    let is_after = spec.more().edges.iter().any(|edge| edge.target.means(other));
+    match taken {
+        _ if is_after => format!("`{name}` ({place}) is to start after `{needed}`"),
+        Some((_, type_name)) => format!("`{name}` ({place}) takes an `Arc<{type_name}>`"),
+        None if is_mounted => format!("`{needed}` is mounted on `{name}` ({place})"),
+        None => format!("`{name}` ({place}) calls `{needed}`"),
+    }
+}
+
+impl Target {
+    fn means(&self, service: &Declared) -> bool {
+        match self {
+            Self::Type(id, _) => service.type_id == *id,
+            Self::Name(name) => service.spec.name == *name,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What is wrong with one service, whatever the rest of its group looks like.
+
+use crate::base::error::BoxError;
+use crate::base::syntax;
+use crate::lifecycle::event::Role;
+use crate::lifecycle::restart::When;
+use crate::spec::{Spec, is_address};
+
+/// What is wrong with it, whatever the rest of the group looks like.
+pub(crate) fn check(spec: &Spec) -> Result<(), BoxError> {
+    let name = &spec.name;
+    if !syntax::is_name(name.as_str()) {
+        return Err(
+            format!("`{name}` cannot be a name: a service's name is lower-case letters, digits, - and _").into()
+        );
+    }
+    if !spec.says_more() {
+        return Ok(());
+    }
+    check_restart(spec)?;
+    check_prefix(spec)?;
+    if spec.more().http.is_some() && spec.rules.role == Role::Once {
+        let ready = "a `once` service is ready when it is done, and a server never is";
+        return Err(format!("`{name}` cannot serve: {ready}").into());
+    }
+    #[cfg(feature = "cron")]
+    check_crons(spec)?;
+    if let Some(address) = spec.more().http.iter().chain(&spec.more().grpc).find(|address| !is_address(address)) {
+        let expected = if address.starts_with("fd:") && !cfg!(feature = "listenfd") {
+            "a listener that is handed over needs the feature `listenfd`"
+        } else {
+            "expected `host:port`, as in `127.0.0.1:8080`"
+        };
+        return Err(format!("`{name}` cannot listen on `{address}`: {expected}").into());
+    }
+    check_grpc(spec)
+}
+
+fn check_grpc(spec: &Spec) -> Result<(), BoxError> {
+    let name = &spec.name;
+    let more = spec.more();
+    if more.grpc.is_some() && (more.http.is_some() || more.http_on.is_some()) {
+        return Err(format!("`{name}` has both `http` and `grpc`: one address serves both, so keep `http`").into());
+    }
+    #[cfg(feature = "grpc")]
+    if let Some(url) = &more.remote {
+        if !more.serves_grpc {
+            return Err(format!("`{name}` cannot run elsewhere: it serves no gRPC, so nobody could call it").into());
+        }
+        crate::grpc::remote::endpoint(url)
+            .map_err(|expected| format!("`{name}` cannot run at `{url}`: expected {expected}"))?;
+    }
+    Ok(())
+}
+
+fn check_prefix(spec: &Spec) -> Result<(), BoxError> {
+    let (name, Some(prefix)) = (&spec.name, &spec.more().prefix) else { return Ok(()) };
+    if spec.more().http_on.is_none() {
+        return Err(format!(
+            "`{name}` has the prefix `{prefix}` and is mounted on no service: a prefix needs `http_on`"
+        )
+        .into());
+    }
+    if !syntax::is_prefix(prefix) {
+        return Err(format!("`{name}` cannot be mounted under `{prefix}`: expected a path, as in `/api`").into());
+    }
+    Ok(())
+}
+
+#[cfg(feature = "cron")]
+fn check_crons(spec: &Spec) -> Result<(), BoxError> {
+    for (cron, place) in &spec.more().crons {
+        let name = &spec.name;
+        crate::work::cron::check(cron).map_err(|reason| format!("`{name}` cannot tick ({place}): {reason}"))?;
+    }
+    Ok(())
+}
+
+/// What is started again whenever it has ended can neither be done nor end the group.
+fn check_restart(spec: &Spec) -> Result<(), BoxError> {
+    let role = match spec.rules.role {
+        _ if spec.more().restart.policy.when != When::Always => return Ok(()),
+        Role::Once => "once",
+        Role::Main => "main",
+        Role::Task | Role::Daemon => return Ok(()),
+    };
+    let name = &spec.name;
+    Err(format!("`{name}` cannot be restarted always: a `{role}` service ends when it is done").into())
+}

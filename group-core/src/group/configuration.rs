@@ -1,0 +1,220 @@
+//! The whole configuration, and who is told what of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::base::syntax::nearest;
+use crate::base::text::duration;
+use crate::config::settings::{Check, Origin, Settings, USUAL_FILE, variable_of};
+use crate::config::value;
+use crate::config::value::{Kind, Table, Value};
+use crate::group::declaration::{Declared, File};
+use crate::group::environment::Environment;
+use crate::lifecycle::restart::When;
+use crate::spec::needs::Needs;
+use crate::spec::{Spec, is_address};
+
+/// The variable that names another file.
+const FILE_VARIABLE: &str = "GROUP_CONFIG";
+
+/// The whole configuration.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    /// `group` and `services`, with the variables of services in their tables.
+    tables: Table,
+    variables: Environment,
+    origin: Origin,
+}
+
+impl Configuration {
+    /// Reads it. Without `variables`, nothing outside of the program is looked at unless `file` says
+    /// so.
+    ///
+    /// # Errors
+    ///
+    /// When a file that must be there is not, or is no TOML.
+    pub(crate) fn read(file: File, variables: Option<&Environment>) -> Result<Self, String> {
+        let file = match variables.and_then(|variables| variables.get(FILE_VARIABLE)) {
+            Some(path) => File::Path(path.into()),
+            None => file,
+        };
+        let (text, name) = match file {
+            File::Usual if variables.is_none() || !Path::new(USUAL_FILE).exists() => (String::new(), None),
+            File::Usual => (read_file(Path::new(USUAL_FILE))?, Some(USUAL_FILE.into())),
+            File::Path(path) => (read_file(&path)?, Some(path.display().to_string().into())),
+            File::Text(text) => (text, Some("config_str".into())),
+        };
+        let tables = value::parse(&text, name.as_ref().unwrap_or(&Arc::default()))?;
+        let origin = Origin { file: name, environment: variables.is_some() };
+        Ok(Self { tables, variables: variables.cloned().unwrap_or_default(), origin })
+    }
+
+    /// Tells the group and its services what is for them, and tries what services take.
+    ///
+    /// `keys` are the group's own, which `set` sets. All that is wrong comes back.
+    pub(crate) fn give_out(
+        mut self,
+        services: &mut [Declared],
+        keys: &[&str],
+        set: impl FnMut(&str, &str) -> Result<(), String>,
+    ) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        tell_group(self.table("group", &mut mistakes), keys, set, &mut mistakes);
+        let mut tables = self.table("services", &mut mistakes);
+        for (key, value) in &self.tables {
+            mistakes.push(value.source.means_nothing(key, key, &["group", "services"]));
+        }
+        let misspelt = self.find_services(&mut tables, services, &mut mistakes);
+        for Declared { spec, .. } in services {
+            let table = tables.remove(spec.get_name()).unwrap_or_default();
+            let settings = Settings::new(spec.get_name(), table, own_keys(spec), &self.origin);
+            configure(spec, &settings, &mut mistakes);
+            let needs = [&spec.more().build_needs, &spec.more().start_needs];
+            let checks: Vec<Check> = needs.into_iter().flat_map(Needs::configs).copied().collect();
+            // What runs elsewhere has its settings there; it may share a file with this group.
+            if spec.more().remote.is_none() {
+                settings.check(&checks, misspelt.iter().any(|name| name == spec.get_name()), &mut mistakes);
+            }
+            spec.more_mut().settings = settings;
+        }
+        mistakes
+    }
+
+    /// Takes one of the tables that a configuration has.
+    fn table(&mut self, key: &str, mistakes: &mut Vec<String>) -> Table {
+        match self.tables.remove(key) {
+            Some(Value { kind: Kind::Table(table), .. }) => table,
+            Some(other) => {
+                mistakes.push(other.is_not(key, "a table"));
+                Table::new()
+            }
+            None => Table::new(),
+        }
+    }
+
+    /// Each table and each variable with `__` is of a service. Returns whose table is misspelt, perhaps.
+    fn find_services(&self, tables: &mut Table, services: &[Declared], mistakes: &mut Vec<String>) -> Vec<String> {
+        let names: Vec<&str> = services.iter().map(|service| service.spec.get_name()).collect();
+        let mut misspelt = Vec::new();
+        for (name, value) in tables.iter().filter(|(name, _)| !names.contains(&&***name)) {
+            mistakes.push(of_no_service(&value.source.of(&format!("services.{name}")), name, &names));
+            misspelt.extend(nearest(name, names.iter().copied()).map(str::to_owned));
+        }
+        for (variable, text) in self.variables.iter().filter(|(name, _)| name.contains("__")) {
+            let meant = names.iter().filter_map(|name| Some((*name, key_in(variable, name)?)));
+            // The shorter the key, the longer the name that was found.
+            let Some((name, key)) = meant.min_by_key(|(_, key)| key.len()) else {
+                let name = variable.trim_start_matches("GROUP_").split("__").next().unwrap_or_default().to_lowercase();
+                mistakes.push(of_no_service(variable, &name, &names));
+                continue;
+            };
+            let keys: Vec<&str> = key.split("__").collect();
+            if let Kind::Table(table) = &mut tables.entry(name.to_owned()).or_default().kind {
+                let Some(text) = text.to_str() else {
+                    mistakes.push(format!("{variable} is `{}`: expected UTF-8", text.display()));
+                    continue;
+                };
+                mistakes.extend(value::lay_over(table, &keys, Value::of_variable(variable, text)).err());
+            }
+        }
+        misspelt
+    }
+}
+
+fn tell_group(
+    table: Table,
+    keys: &[&str],
+    mut set: impl FnMut(&str, &str) -> Result<(), String>,
+    mistakes: &mut Vec<String>,
+) {
+    for (key, value) in table {
+        let full = format!("group.{key}");
+        if !keys.contains(&&*key) {
+            mistakes.push(value.source.means_nothing(&full, &key, keys));
+        } else if let Err(expected) = set(&key, &value.word().unwrap_or_default()) {
+            mistakes.push(value.is_not(&full, &expected));
+        }
+    }
+}
+
+/// The keys of a service's table that are for the group: they are named like the methods of [`Spec`].
+fn own_keys(spec: &Spec) -> Vec<&'static str> {
+    let mut own = vec!["start_timeout", "stop_timeout", "critical", "restart"];
+    if spec.more().http.is_some() {
+        own.push("http");
+    }
+    if spec.more().grpc.is_some() {
+        own.push("grpc");
+    }
+    if cfg!(feature = "grpc") && spec.more().serves_grpc {
+        own.push("remote");
+    }
+    own
+}
+
+/// Sets what a service's table says for the group.
+fn configure(spec: &mut Spec, settings: &Settings, mistakes: &mut Vec<String>) {
+    let Kind::Table(table) = &settings.table.kind else { return };
+    for key in settings.own.iter().copied() {
+        let Some(value) = table.get(key) else { continue };
+        if let Err(expected) = set(spec, key, value.word().as_deref().unwrap_or_default()) {
+            let key = settings.key(&[key.to_owned()]);
+            mistakes.push(value.is_not(&key, &expected));
+        }
+    }
+}
+
+/// Sets one of a service's own keys.
+///
+/// # Errors
+///
+/// What was expected.
+fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
+    match key {
+        "http" => {
+            if !is_address(text) {
+                return Err("`host:port`, as in `127.0.0.1:8080`".to_owned());
+            }
+            spec.more_mut().http = Some(text.to_owned().into());
+        }
+        "grpc" => {
+            if !is_address(text) {
+                return Err("`host:port`, as in `127.0.0.1:50051`".to_owned());
+            }
+            spec.more_mut().grpc = Some(text.to_owned().into());
+        }
+        #[cfg(feature = "grpc")]
+        "remote" => {
+            crate::grpc::remote::endpoint(text)?;
+            spec.more_mut().remote = Some(text.to_owned().into());
+        }
+        "start_timeout" => spec.more_mut().start_timeout = Some(duration(text)?),
+        "stop_timeout" => spec.more_mut().stop_timeout = Some(duration(text)?),
+        "critical" => spec.rules.critical = text.parse().map_err(|_| "`true` or `false`")?,
+        "restart" => {
+            spec.more_mut().restart.policy.when = match text {
+                "never" => When::Never,
+                "on-failure" => When::OnFailure,
+                "always" => When::Always,
+                _ => return Err("`never`, `on-failure` or `always`".to_owned()),
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The key that a variable is for, if it is one of this service.
+fn key_in<'a>(variable: &'a str, service: &str) -> Option<&'a str> {
+    variable.strip_prefix(&variable_of(service))?.strip_prefix("__")
+}
+
+fn of_no_service(subject: &str, name: &str, names: &[&str]) -> String {
+    let near = nearest(name, names.iter().copied());
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    format!("{subject} is for a service that is not in this group{hint}")
+}
+
+fn read_file(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}

@@ -1,0 +1,99 @@
+//! Everything that is said of a group before it starts.
+
+use std::any::TypeId;
+#[cfg(feature = "grpc")]
+use std::borrow::Cow;
+#[cfg(feature = "config")]
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base::error::BoxError;
+use crate::lifecycle::plan::Schedule;
+use crate::running::shared::Provided;
+use crate::service::Factory;
+use crate::spec::Spec;
+#[cfg(feature = "grpc")]
+use crate::spec::needs::Called;
+use crate::spec::place::Place;
+
+/// A service that was added to a group.
+pub(crate) struct Declared {
+    pub(crate) spec: Spec,
+    pub(crate) type_id: TypeId,
+    pub(crate) place: Place,
+    /// `None` where nothing is to be built: in a copy that is only put in order, and for a service that is only called.
+    pub(crate) factory: Option<Factory>,
+    /// Whether it is here only because others call it: then it is no member, wherever it runs.
+    pub(crate) only_called: bool,
+}
+
+impl Declared {
+    /// A service that is called, and is no member.
+    #[cfg(feature = "grpc")]
+    #[track_caller]
+    pub(crate) fn only_called(called: crate::spec::needs::Called) -> Self {
+        Self {
+            spec: Spec::named((called.name)()).serves_grpc(),
+            type_id: called.type_id,
+            place: Place::here(),
+            factory: None,
+            only_called: true,
+        }
+    }
+
+    /// A copy to be put in order: nothing can make the service.
+    pub(crate) fn without_factory(&self) -> Self {
+        let Self { ref spec, type_id, place, factory: _, only_called } = *self;
+        Self { spec: spec.clone(), type_id, place, factory: None, only_called }
+    }
+
+    pub(super) fn runs_elsewhere(&self) -> bool {
+        self.spec.more().remote.is_some()
+    }
+}
+
+/// Everything that is said of a group before it starts.
+#[derive(Default)]
+pub(crate) struct Declaration {
+    pub(crate) services: Vec<Declared>,
+    pub(crate) provided: Vec<Provided>,
+    pub(crate) schedule: Schedule,
+    pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) drain_delay: Duration,
+    pub(crate) on_free_ports: bool,
+    /// Services that run elsewhere, and their URLs.
+    #[cfg(feature = "grpc")]
+    pub(crate) remotes: Vec<(Called, Cow<'static, str>)>,
+    #[cfg(feature = "config")]
+    pub(crate) config: File,
+    pub(crate) mistakes: Vec<BoxError>,
+}
+
+impl Declaration {
+    /// A copy of all that decides the order. Nothing can make its services.
+    pub(super) fn without_factories(&self) -> Self {
+        Self {
+            services: self.services.iter().map(Declared::without_factory).collect(),
+            schedule: self.schedule,
+            stop_timeout: self.stop_timeout,
+            drain_delay: self.drain_delay,
+            #[cfg(feature = "grpc")]
+            remotes: self.remotes.clone(),
+            #[cfg(feature = "config")]
+            config: self.config.clone(),
+            mistakes: self.mistakes.iter().map(|mistake| mistake.to_string().into()).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(feature = "config")]
+/// Which file says it.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum File {
+    /// [`USUAL_FILE`], if it is there.
+    #[default]
+    Usual,
+    Path(PathBuf),
+    Text(String),
+}

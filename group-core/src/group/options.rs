@@ -1,0 +1,58 @@
+//! The group's own settings.
+
+use std::time::Duration;
+
+use crate::base::text::{Took, duration};
+use crate::group::declaration::Declaration;
+use crate::group::environment;
+use crate::lifecycle::budget::Budget;
+use crate::lifecycle::plan::Schedule;
+
+/// From the request to stop until everything must be over, unless said otherwise. Kubernetes kills
+/// 30 s after it asked; what is left is for the process itself.
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// What can be set from outside, named like the method that sets it: `GROUP_STOP_TIMEOUT`.
+pub(crate) const SETTINGS: &[&str] = &["drain_delay", "schedule", "stop_timeout"];
+
+impl Declaration {
+    /// How long it may take to stop, as far as that is known before the group is run.
+    pub(crate) fn stop_limit(&self) -> Duration {
+        let environment = environment::read();
+        let value = environment.get("GROUP_STOP_TIMEOUT").and_then(|value| value.to_str());
+        value.and_then(|value| duration(value).ok()).or(self.stop_timeout).unwrap_or(STOP_TIMEOUT)
+    }
+
+    /// A delay that would take all the time to stop is nobody's intention.
+    pub(super) fn check_drain_delay(&mut self) {
+        let limit = self.stop_timeout.unwrap_or(STOP_TIMEOUT);
+        if !self.drain_delay.is_zero() && Budget::new(limit, self.drain_delay, 1).turns().is_zero() {
+            let (delay, limit) = (Took(self.drain_delay), Took(limit));
+            self.mistakes.push(
+                format!("drain_delay is {delay}, and stop_timeout, which it is a part of, only {limit}: no time is left to stop")
+                    .into(),
+            );
+        }
+    }
+
+    /// Sets one of [`SETTINGS`].
+    ///
+    /// # Errors
+    ///
+    /// What was expected.
+    pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "drain_delay" => self.drain_delay = duration(value)?,
+            "stop_timeout" => self.stop_timeout = Some(duration(value)?),
+            "schedule" => {
+                self.schedule = match value {
+                    "strict" => Schedule::Strict,
+                    "graph" => Schedule::Graph,
+                    _ => return Err("`strict` or `graph`".to_owned()),
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! What the environment and a configuration file say of a group, laid over what its code says.
+
+use crate::base::syntax::nearest;
+#[cfg(feature = "config")]
+use crate::group::configuration::Configuration;
+use crate::group::declaration::Declaration;
+#[cfg(feature = "grpc")]
+use crate::group::declaration::Declared;
+use crate::group::environment::Environment;
+#[cfg(all(feature = "grpc", not(feature = "config")))]
+use crate::group::environment::variable_of;
+use crate::group::options::SETTINGS;
+
+impl Declaration {
+    /// Lays over what the code says what a file says, and over that what the environment does.
+    pub(crate) fn apply_settings(&mut self, environment: Option<&Environment>) {
+        #[cfg(feature = "grpc")]
+        self.place_remotes();
+        #[cfg(feature = "config")]
+        self.apply_config(environment);
+        #[cfg(feature = "grpc")]
+        self.find_remotes(environment);
+        if let Some(environment) = environment {
+            self.apply_environment(environment);
+            warn_of_misspelt(environment);
+        }
+        self.check_drain_delay();
+    }
+
+    fn apply_environment(&mut self, environment: &Environment) {
+        for key in SETTINGS {
+            let name = format!("GROUP_{}", key.to_uppercase());
+            let Some(value) = environment.get(&name) else { continue };
+            if let Err(expected) = self.set(key, &value.to_string_lossy()) {
+                self.mistakes.push(format!("{name} is `{}`: expected {expected}", value.display()).into());
+            }
+        }
+    }
+
+    /// Has each service that others call, and tells those of which the code says where they run.
+    #[cfg(feature = "grpc")]
+    fn place_remotes(&mut self) {
+        let said: Vec<_> = std::mem::take(&mut self.remotes);
+        let needs = self
+            .services
+            .iter()
+            .flat_map(|service| [&service.spec.more().build_needs, &service.spec.more().start_needs]);
+        let called = needs.flat_map(|needs| needs.all_called().iter().copied());
+        for called in called.chain(said.iter().map(|(called, _)| *called)).collect::<Vec<_>>() {
+            if !self.services.iter().any(|service| service.type_id == called.type_id) {
+                self.services.push(Declared::only_called(called));
+            }
+        }
+        for (called, url) in said {
+            for service in self.services.iter_mut().filter(|service| service.type_id == called.type_id) {
+                service.spec.more_mut().remote = Some(url.clone());
+                service.spec.more_mut().serves_grpc = true;
+            }
+        }
+    }
+
+    /// Hears where services run, and forgets those of which nobody says it.
+    #[cfg(feature = "grpc")]
+    fn find_remotes(&mut self, environment: Option<&Environment>) {
+        // What else the environment says of services, it says to the feature `config`.
+        #[cfg(not(feature = "config"))]
+        for (variable, url) in environment.into_iter().flatten().filter(|(name, _)| name.ends_with("__REMOTE")) {
+            let url = url.to_string_lossy().into_owned();
+            let is_it = |service: &&mut Declared| variable_of(service.spec.get_name(), "remote") == *variable;
+            match self.services.iter_mut().find(is_it) {
+                Some(service) => service.spec.more_mut().remote = Some(url.into()),
+                None => self.mistakes.push(format!("{variable} is for a service that is not in this group").into()),
+            }
+        }
+        #[cfg(feature = "config")]
+        let _ = environment;
+        self.services.retain(|service| !service.only_called || service.spec.more().remote.is_some());
+    }
+
+    #[cfg(feature = "config")]
+    fn apply_config(&mut self, environment: Option<&Environment>) {
+        let mistakes = match Configuration::read(std::mem::take(&mut self.config), environment) {
+            Ok(configuration) => {
+                let mut services = std::mem::take(&mut self.services);
+                let mistakes = configuration.give_out(&mut services, SETTINGS, |key, value| self.set(key, value));
+                self.services = services;
+                mistakes
+            }
+            Err(mistake) => vec![mistake],
+        };
+        self.mistakes.extend(mistakes.into_iter().map(crate::base::error::BoxError::from));
+    }
+}
+
+/// A variable may be somebody else's, whatever it is called; but one that looks like one of the group's is worth a word.
+fn warn_of_misspelt(environment: &Environment) {
+    let known: Vec<&str> = SETTINGS.iter().copied().chain(["config", "order"]).collect();
+    let alone = environment.iter().filter(|(name, _)| !name.contains("__"));
+    for (variable, _) in alone {
+        let name = variable.trim_start_matches("GROUP_").to_lowercase();
+        if let Some(near) = nearest(&name, known.iter().copied()).filter(|near| *near != name) {
+            let near = near.to_uppercase();
+            tracing::warn!(target: "group", "{variable} means nothing here: did you mean GROUP_{near}?");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The limits of a server, with their defaults.
+
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(super) header_read_timeout: Duration,
+    pub(super) max_header_size: usize,
+    pub(super) max_connections: usize,
+    pub(super) write_timeout: Duration,
+    pub(super) linger: Duration,
+    pub(super) close_spread: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_read_timeout: Duration::from_secs(30),
+            max_header_size: 64 * 1024,
+            max_connections: 10_000,
+            write_timeout: Duration::from_secs(60),
+            linger: Duration::from_millis(200),
+            close_spread: Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The plainest of subscribers: one line on stderr for each event, made to be read by a person.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::base::lock;
+
+/// Prints events on stderr, unless the program has a subscriber of its own already.
+///
+/// `RUST_LOG` chooses what: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or levels
+/// by target, as in `info,hyper=warn`. Without it, everything from `info` on. Spans are not shown;
+/// for those, and for other formats, install a subscriber such as `tracing-subscriber`'s.
+///
+/// `#[group::main]` calls it after the body of `main`.
+pub fn install() {
+    install_with("info");
+}
+
+/// The same, with a word of the program's own on what is shown where `RUST_LOG` says nothing: in the form
+/// that `RUST_LOG` has.
+///
+/// In the body of `main` it comes before the one that `#[group::main]` would install:
+///
+/// ```no_run
+/// #[group::main]
+/// async fn main() {
+///     group::log_to_stderr_with("info,hyper=warn");
+/// }
+/// ```
+pub fn install_with(default: &str) {
+    if tracing::dispatcher::has_been_set() {
+        return;
+    }
+    let environment = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
+    let (filter, unreadable) = Filter::parse(environment.as_deref().unwrap_or(default));
+    // Somebody else may have been faster, and then speaks instead.
+    let _ = tracing::subscriber::set_global_default(Console { filter, begun: Instant::now(), line: Mutex::default() });
+    for directive in unreadable {
+        let from = if environment.is_some() { "RUST_LOG" } else { "log_to_stderr_with" };
+        // An error, which is shown whatever else is not.
+        tracing::error!(target: "group", "{from}: cannot read {directive:?}: expected a level, or target=level");
+    }
+}
+
+struct Console {
+    filter: Filter,
+    begun: Instant,
+    /// One at a time, so that lines do not mix; kept, so that it need not be allocated again.
+    line: Mutex<String>,
+}
+
+impl Subscriber for Console {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && self.filter.lets_through(metadata.target(), *metadata.level())
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.filter.levels.iter().map(|(_, level)| *level).max()
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = lock(&self.line);
+        line.clear();
+        let metadata = event.metadata();
+        let at = self.begun.elapsed().as_secs_f64();
+        let _ = write!(line, "{at:9.3}s {:5} {}: ", metadata.level(), metadata.target());
+        // Our own messages say all that their fields do.
+        let own = metadata.target() == "group";
+        event.record(&mut Line { text: &mut line, fields: !own });
+        line.push('\n');
+        // There is nobody left to tell when stderr is closed.
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+struct Line<'a> {
+    text: &'a mut String,
+    fields: bool,
+}
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let _ = match field.name() {
+            "message" => write!(self, "{value:?}"),
+            name if self.fields => write!(self, " {name}={value:?}"),
+            _ => Ok(()),
+        };
+    }
+}
+
+/// What a message says may come from outside: it can neither begin another line nor speak to the terminal.
+impl fmt::Write for Line<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive(char::is_control) {
+            match part.char_indices().next_back() {
+                Some((at, last)) if last.is_control() => {
+                    self.text.push_str(&part[..at]);
+                    self.text.extend(last.escape_default());
+                }
+                _ => self.text.push_str(part),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which events are shown: the longest target that fits decides.
+#[derive(Debug, PartialEq)]
+struct Filter {
+    levels: Vec<(String, LevelFilter)>,
+}
+
+impl Filter {
+    /// Reads `level` and `target=level`, separated by commas; what it cannot read comes back. Errors are shown
+    /// unless something else is said of their target, as with `tracing-subscriber`'s `EnvFilter`.
+    fn parse(text: &str) -> (Self, Vec<String>) {
+        let mut levels = vec![(String::new(), LevelFilter::ERROR)];
+        let mut unreadable = Vec::new();
+        for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
+            let (target, level) = match directive.split_once('=') {
+                Some((target, level)) => (target.trim(), level.trim().parse()),
+                None => match directive.parse() {
+                    Ok(level) => ("", Ok(level)),
+                    // A target alone asks for all of it.
+                    Err(_) => (directive, Ok(LevelFilter::TRACE)),
+                },
+            };
+            match level {
+                Ok(level) => {
+                    levels.retain(|(known, _)| known != target);
+                    levels.push((target.to_owned(), level));
+                }
+                Err(_) => unreadable.push(directive.to_owned()),
+            }
+        }
+        levels.sort_by_key(|(target, _)| std::cmp::Reverse(target.len()));
+        (Self { levels }, unreadable)
+    }
+
+    fn lets_through(&self, target: &str, level: Level) -> bool {
+        let fits = |prefix: &str| {
+            let rest = target.strip_prefix(prefix);
+            rest.is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with("::"))
+        };
+        self.levels.iter().find(|(prefix, _)| fits(prefix)).is_some_and(|(_, allowed)| level <= *allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::Filter;
+    use super::Line;
+    use tracing::Level;
+
+    #[test]
+    fn the_longest_target_decides() {
+        let (filter, unreadable) = Filter::parse("warn, app=debug,app::noisy=off");
+        assert!(unreadable.is_empty());
+        assert!(filter.lets_through("group", Level::WARN));
+        assert!(!filter.lets_through("group", Level::INFO));
+        assert!(filter.lets_through("app::http", Level::DEBUG));
+        assert!(!filter.lets_through("app::noisy", Level::ERROR));
+        assert!(!filter.lets_through("application", Level::INFO));
+    }
+
+    #[test]
+    fn a_target_alone_shows_all_of_it_and_the_errors_of_others() {
+        let (filter, _) = Filter::parse("app");
+        assert!(filter.lets_through("app", Level::TRACE));
+        assert!(filter.lets_through("group", Level::ERROR));
+        assert!(!filter.lets_through("group", Level::WARN));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        let (filter, unreadable) = Filter::parse("info,app=loud");
+        assert_eq!(unreadable, ["app=loud"]);
+        assert!(filter.lets_through("app", Level::INFO));
+    }
+
+    #[test]
+    fn an_event_is_one_line_and_does_not_speak_to_the_terminal() {
+        let mut text = String::new();
+        let mut line = Line { text: &mut text, fields: true };
+        line.write_str("a\nb\tc\u{1b}[31md\r\né \u{7}").unwrap();
+        assert_eq!(text, r"a\nb\tc\u{1b}[31md\r\né \u{7}");
+    }
+
+    #[test]
+    fn off_is_silent() {
+        assert!(!Filter::parse("off").0.lets_through("group", Level::ERROR));
+    }
+}

@@ -1,0 +1,121 @@
+//! What is counted of a service: messages of a consumer, connections of a server that drains.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::base::text::{Took, count};
+
+/// How many messages [`Context::for_each`] has taken, and what came of them.
+///
+/// ```
+/// use futures_util::stream;
+/// use group::{Context, Group};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let consume = |cx: Context| async move { cx.for_each(stream::iter(0..3), 16, |_| async {}).await.map(drop) };
+/// let report = Group::new().add_fn("orders", consume).run().await;
+/// let messages = report.service("orders").unwrap().messages().unwrap();
+/// assert_eq!((messages.finished(), messages.failed(), messages.abandoned()), (3, 0, 0));
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Messages {
+    pub(crate) finished: u64,
+    pub(crate) failed: u64,
+    pub(crate) abandoned: u64,
+}
+
+impl Messages {
+    /// How many were handled: their handler returned, and without an error.
+    #[must_use]
+    pub fn finished(&self) -> u64 {
+        self.finished
+    }
+
+    /// How many failed: their handler returned an error or panicked, also when it was tried again.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// How many were in hand when the service was aborted, or waited to be tried again when it was asked
+    /// to stop.
+    #[must_use]
+    pub fn abandoned(&self) -> u64 {
+        self.abandoned
+    }
+}
+
+impl fmt::Display for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let finished = usize::try_from(self.finished).unwrap_or(usize::MAX);
+        write!(f, "{} finished", count(finished, "message"))?;
+        if self.failed > 0 {
+            write!(f, ", {} failed", self.failed)?;
+        }
+        if self.abandoned > 0 {
+            write!(f, ", {} abandoned", self.abandoned)?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of a server's connections when it stopped. Idle ones, which are closed at once, do
+/// not count.
+///
+/// ```
+/// # use group::axum::{Router, routing::get};
+/// # use group::{Context, Group, http};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut group = Group::new();
+/// group.add_fn("web", |cx: Context| async move { http::serve(&cx, "127.0.0.1:0", Router::new()).await });
+/// let report = group.start().await.unwrap().stop().await;
+/// let drain = report.service("web").unwrap().drain().unwrap();
+/// assert_eq!((drain.drained(), drain.cut()), (0, 0));
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drain {
+    pub(crate) drained: usize,
+    pub(crate) cut: usize,
+    pub(crate) streams: usize,
+    pub(crate) took: Duration,
+}
+
+impl Drain {
+    /// How many connections had something in hand, and were closed after it was answered.
+    #[must_use]
+    pub fn drained(&self) -> usize {
+        self.drained
+    }
+
+    /// How many had something in hand still when the service's time was up.
+    #[must_use]
+    pub fn cut(&self) -> usize {
+        self.cut
+    }
+
+    /// How many of both were a stream: a `WebSocket`, server-sent events, or any other answer that had
+    /// begun before the stop was asked for.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.streams
+    }
+
+    /// How long it took until the last connection was closed or cut.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        self.took
+    }
+}
+
+/// `drained 3 connections in 12 ms`.
+impl fmt::Display for Drain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "drained {}", count(self.drained, "connection"))?;
+        if self.cut > 0 {
+            write!(f, " and cut {}", self.cut)?;
+        }
+        write!(f, " in {}", Took(self.took))
+    }
+}

@@ -1,0 +1,9 @@
+//! What is told of a group: its status while it runs, its report at the end, the log on stderr.
+
+pub(crate) mod console;
+pub(crate) mod counts;
+#[cfg(feature = "serde")]
+mod json;
+pub(crate) mod report;
+pub(crate) mod service_report;
+pub(crate) mod status;

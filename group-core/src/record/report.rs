@@ -1,0 +1,353 @@
+//! How a group ended.
+
+use std::fmt;
+use std::process::{ExitCode, Termination};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::error::{BoxError, Chain, Failure, Failures};
+use crate::base::text::{Took, count, signal_name};
+use crate::lifecycle::event::{GroupEnd, Stage};
+use crate::lifecycle::plan::{Plan, Schedule};
+use crate::record::service_report::{Ending, ServiceReport};
+use crate::record::status::StopReason;
+
+/// How a group ended: the outcome, the first cause, every other error, and each service's times.
+///
+/// Cheap to clone. Displayed, it is a few lines for a person; with the feature `serde` it can be
+/// serialized for a machine, with every time in milliseconds. Returned from `main`, it is the
+/// process's exit code.
+///
+/// ```
+/// use group::{Group, Outcome, Shutdown};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mut group = Group::new();
+/// group.add_fn("hello", || async { println!("hello") });
+/// let report = group.run().await;
+/// assert_eq!(report.outcome(), Outcome::Clean);
+/// assert_eq!(report.exit_code(), 0);
+/// println!("{report}");
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "it says how the group ended"]
+pub struct Report {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    outcome: Outcome,
+    services: Vec<ServiceReport>,
+    failures: Failures,
+    ended: Duration,
+    stopping: Option<(Duration, StopReason)>,
+    exit_code: Option<u8>,
+    /// Who waited for whom.
+    plan: Arc<Plan>,
+}
+
+/// The class of a group's end. What went wrong first decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Everything stopped as it should. Exit code 0.
+    Clean,
+    /// A service failed while the group ran, or while it stopped. Exit code 1.
+    RunFailed,
+    /// The group did not come up; what had been started was stopped again. Exit code 2.
+    StartFailed,
+    /// It stopped, but past a limit: something was aborted. Exit code 3.
+    UncleanStop,
+    /// The group itself is wrong, and nothing was built. Exit code 78, the `EX_CONFIG` of BSD's
+    /// `sysexits.h`.
+    BadGroup,
+    /// A second signal of this number forced the end. Exit code 128 + n, as in a shell.
+    Forced(i32),
+}
+
+impl Outcome {
+    /// The exit code that stands for it.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::RunFailed => 1,
+            Self::StartFailed => 2,
+            Self::UncleanStop => 3,
+            Self::BadGroup => 78,
+            Self::Forced(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        }
+    }
+}
+
+impl From<GroupEnd> for Outcome {
+    fn from(outcome: GroupEnd) -> Self {
+        match outcome {
+            GroupEnd::Clean => Self::Clean,
+            GroupEnd::RunFailed => Self::RunFailed,
+            GroupEnd::StartFailed => Self::StartFailed,
+            GroupEnd::UncleanStop => Self::UncleanStop,
+            GroupEnd::Forced(signal) => Self::Forced(signal),
+        }
+    }
+}
+
+impl Report {
+    pub(crate) fn new(
+        outcome: Outcome,
+        services: Vec<ServiceReport>,
+        failures: Failures,
+        ended: Duration,
+        stopping: Option<(Duration, StopReason)>,
+        exit_code: Option<u8>,
+        plan: Arc<Plan>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { outcome, services, failures, ended, stopping, exit_code, plan }) }
+    }
+
+    /// A group that never came to be.
+    pub(crate) fn of_nothing(outcome: Outcome, failures: Vec<Failure>) -> Self {
+        let nobody = Arc::new(Plan::new(Schedule::Strict, 0, &[]));
+        Self::new(outcome, Vec::new(), failures.into(), Duration::ZERO, None, None, nobody)
+    }
+
+    /// The same, and the log says why.
+    pub(crate) fn refused(outcome: Outcome, failures: Vec<Failure>) -> Self {
+        let report = Self::of_nothing(outcome, failures);
+        for failure in report.failures() {
+            tracing::error!(target: "group", "{}", Chain(failure));
+        }
+        tracing::error!(target: "group", exit_code = report.exit_code(), "{}", report.summary());
+        report
+    }
+
+    /// A group with these mistakes.
+    pub(crate) fn bad_group(mistakes: Vec<BoxError>) -> Self {
+        let failure = |mistake| Failure::new(None, Stage::Plan, true, mistake);
+        Self::refused(Outcome::BadGroup, mistakes.into_iter().map(failure).collect())
+    }
+
+    /// The class of the end.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.inner.outcome
+    }
+
+    /// Whether everything stopped as it should.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.inner.outcome == Outcome::Clean
+    }
+
+    /// The exit code that tells this end from others: see [`Outcome`]. A clean end has the code that
+    /// was given to [`Handle::exit`](crate::Handle::exit), if one was.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.inner.exit_code {
+            Some(code) if self.is_clean() => code,
+            _ => self.inner.outcome.exit_code(),
+        }
+    }
+
+    /// What went wrong first, of that which the group could not do without.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Failure> {
+        self.failures().iter().find(|failure| failure.is_fatal())
+    }
+
+    /// Everything that went wrong but the first cause.
+    fn besides(&self) -> impl Iterator<Item = &Failure> {
+        let cause = self.cause();
+        self.failures().iter().filter(move |failure| !cause.is_some_and(|cause| std::ptr::eq(cause, *failure)))
+    }
+
+    /// Everything that went wrong, in order; of what the group survived, the last thousand.
+    #[must_use]
+    pub fn failures(&self) -> &[Failure] {
+        self.inner.failures.kept()
+    }
+
+    /// How many failures that the group survived came before those.
+    #[must_use]
+    pub fn forgotten(&self) -> u64 {
+        self.inner.failures.forgotten()
+    }
+
+    /// Why the group stopped. `None` if it never came to be.
+    #[must_use]
+    pub fn stopped_by(&self) -> Option<&StopReason> {
+        self.inner.stopping.as_ref().map(|(_, reason)| reason)
+    }
+
+    /// When the stop was asked for, counted from when the group began to start.
+    #[must_use]
+    pub fn stop_asked_at(&self) -> Option<Duration> {
+        self.inner.stopping.as_ref().map(|(asked, _)| *asked)
+    }
+
+    /// When everything was over, counted from when the group began to start.
+    #[must_use]
+    pub fn ended_at(&self) -> Duration {
+        self.inner.ended
+    }
+
+    /// Every service, in start order.
+    #[must_use]
+    pub fn services(&self) -> &[ServiceReport] {
+        &self.inner.services
+    }
+
+    /// The service of this name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&ServiceReport> {
+        self.inner.services.iter().find(|service| service.name() == name)
+    }
+
+    /// The services that decided how long the start took, the last one first: each waited for the
+    /// next. Where the start failed, it is how far it came.
+    ///
+    /// ```
+    /// # use group::{Group, Shutdown};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let mut group = Group::new();
+    /// # for name in ["database", "api"] {
+    /// #     group.add_fn(name, |shutdown: Shutdown| async move { shutdown.requested().await });
+    /// # }
+    /// let report = group.start().await.unwrap().stop().await;
+    /// for service in report.critical_chain() {
+    ///     println!("{}: ready at {:?}, after {:?} of its own", service.name(), service.ready_at(), service.took_to_start());
+    /// }
+    /// # assert_eq!(report.critical_chain().iter().map(|service| service.name()).collect::<Vec<_>>(), ["api", "database"]);
+    /// # }
+    /// ```
+    ///
+    /// The idea is `systemd-analyze critical-chain`'s.
+    #[must_use]
+    pub fn critical_chain(&self) -> Vec<&ServiceReport> {
+        let services = self.services();
+        // Of those that were ready at one moment, the one that came last in start order.
+        let last_ready = |ids: &mut dyn Iterator<Item = usize>| {
+            let first_ready = |id: usize| services[id].times.first_ready;
+            ids.filter(|&id| first_ready(id).is_some()).max_by_key(|&id| first_ready(id))
+        };
+        let mut next = last_ready(&mut (0..services.len()));
+        let mut chain = Vec::new();
+        while let Some(id) = next {
+            chain.push(&services[id]);
+            next = last_ready(&mut self.inner.plan.needs(id).map(|need| need.id));
+        }
+        chain
+    }
+
+    /// One line that sums it up.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let stopped = self.inner.services.iter().filter(|service| service.times.built.is_some()).count();
+        let stopped = match &self.inner.stopping {
+            Some((asked, _)) if stopped > 0 => {
+                let took = Took(self.inner.ended.saturating_sub(*asked));
+                format!(": {} in {took}, after {}", count(stopped, "service"), Took(*asked))
+            }
+            _ => String::new(),
+        };
+        let lost = match self.services().iter().filter(|service| service.ending == Ending::Failed).count() {
+            0 => String::new(),
+            lost => format!("; {} had failed", count(lost, "service")),
+        };
+        let code = self.exit_code();
+        match self.inner.outcome {
+            Outcome::Clean if code == 0 => format!("stopped cleanly{stopped}{lost}"),
+            Outcome::Clean => format!("stopped cleanly{stopped}{lost} (exit code {code})"),
+            Outcome::RunFailed => format!("stopped after a failure{stopped} (exit code {code})"),
+            Outcome::StartFailed if stopped.is_empty() => {
+                format!("start failed; nothing had been started (exit code {code})")
+            }
+            Outcome::StartFailed => format!("start failed; stopped again{stopped} (exit code {code})"),
+            Outcome::UncleanStop => format!("stopped, but not cleanly{stopped} (exit code {code})"),
+            Outcome::BadGroup => format!("nothing was started: the group is wrong (exit code {code})"),
+            Outcome::Forced(signal) => {
+                format!("forced to end by a second signal, {}{stopped} (exit code {code})", signal_name(signal))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary())?;
+        if let Some(cause) = self.cause() {
+            write!(f, "\n  first cause: {}", Chain(cause))?;
+        }
+        if self.forgotten() > 0 {
+            write!(f, "\n  survived: {} more, the first ones", self.forgotten())?;
+        }
+        for failure in self.besides() {
+            let which = if failure.is_fatal() { "also" } else { "survived" };
+            write!(f, "\n  {which}: {}", Chain(failure))?;
+        }
+        let width = self.services().iter().map(|service| service.name().len()).max().unwrap_or(0);
+        for service in self.services() {
+            write!(f, "\n  {:width$}  {}", service.name, service)?;
+        }
+        Ok(())
+    }
+}
+
+impl Termination for Report {
+    fn report(self) -> ExitCode {
+        ExitCode::from(self.exit_code())
+    }
+}
+
+/// A group that did not come up. What had been started was stopped again before this was returned.
+///
+/// Displayed, it is one line. For `unwrap`, and for a `main` or a test that returns it, its `Debug` is
+/// the whole report, as a person reads it.
+#[derive(Clone)]
+pub struct StartError {
+    report: Report,
+}
+
+impl StartError {
+    pub(crate) fn new(report: Report) -> Self {
+        Self { report }
+    }
+
+    /// The whole story.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The whole story, to keep.
+    pub fn into_report(self) -> Report {
+        self.report
+    }
+}
+
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.report, f)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(cause) = self.report.cause() else {
+            return f.write_str("the group was stopped before it was ready");
+        };
+        cause.fmt(f)?;
+        match self.report.besides().count() {
+            0 => Ok(()),
+            _ if cause.stage() == Stage::Plan => self.report.besides().try_for_each(|mistake| write!(f, "; {mistake}")),
+            more => write!(f, " (and {more} more)"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.report.cause().and_then(std::error::Error::source)
+    }
+}

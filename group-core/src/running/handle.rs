@@ -1,0 +1,150 @@
+//! A group that runs, from outside.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use crate::base::lock;
+use crate::record::report::Report;
+use crate::record::status::{Events, Status};
+use crate::running::message::Message;
+use crate::running::shared::Shared;
+
+/// A group that runs.
+///
+/// To drop it is to ask for a stop that nobody awaits: the services are still stopped in order, as
+/// long as the runtime lives.
+#[derive(Debug)]
+#[must_use = "dropping it stops the group"]
+pub struct Running {
+    handle: Handle,
+    driver: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    pub(crate) fn new(handle: Handle, driver: JoinHandle<()>) -> Self {
+        Self { handle, driver: Some(driver) }
+    }
+
+    /// A handle, to keep and to pass on.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Where the service of this name listens, if it does. The way to find a server on port 0.
+    #[must_use]
+    pub fn local_addr(&self, service: &str) -> Option<SocketAddr> {
+        self.handle.local_addr(service)
+    }
+
+    /// The service of this type, or the value of this type that was provided.
+    #[must_use]
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.handle.shared.get()
+    }
+
+    /// Stops the services in reverse, and returns when everything is over.
+    pub async fn stop(self) -> Report {
+        self.handle.stop();
+        self.wait().await
+    }
+
+    /// Returns when everything is over, for whatever reason.
+    pub async fn wait(mut self) -> Report {
+        if let Some(driver) = &mut self.driver {
+            if let Err(error) = driver.await
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
+            self.driver = None;
+        }
+        self.handle.wait().await
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.stop();
+    }
+}
+
+/// Controls a group from anywhere: from its services, from other tasks, from signal handlers of
+/// your own. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Handle {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Asks the group to stop, and returns at once. Once it stops, asking again does nothing.
+    pub fn stop(&self) {
+        self.shared.tell(Message::Stop);
+    }
+
+    /// Asks the group to stop, and to end with this exit code if it ends cleanly. The first code
+    /// that was asked for counts.
+    pub fn exit(&self, code: u8) {
+        self.shared.tell(Message::Exit(code));
+    }
+
+    /// What the group and every service do, at this moment.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        lock(&self.shared.journal).status(&self.shared.members)
+    }
+
+    /// Where the service of this name listens, if it does yet: for one that comes [after](crate::Spec::after)
+    /// it, in its `new` or `start`.
+    #[must_use]
+    pub fn local_addr(&self, service: &str) -> Option<SocketAddr> {
+        self.shared.member(service)?.addr()
+    }
+
+    /// What happens from now on. A reader that falls more than 1024 events behind misses the oldest,
+    /// and is told how many.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        let mut journal = lock(&self.shared.journal);
+        Events { receiver: journal.subscribe(), over: journal.is_over() }
+    }
+
+    /// Waits until the group is to stop: before the first service is asked to, and before a
+    /// [`drain_delay`](crate::Group::drain_delay).
+    pub async fn stopping(&self) {
+        self.shared.stopping.wait().await;
+    }
+
+    /// Whether the group stops, or has stopped. It does from the request on.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stopping.is_set()
+    }
+
+    /// For each service, in start order, the names of those that come after it.
+    #[cfg(feature = "testing")]
+    pub(crate) fn holders(&self) -> Vec<Vec<String>> {
+        let shared = &self.shared;
+        let name = |id: usize| shared.members[id].spec.get_name().to_owned();
+        let holders = |id| shared.plan.needed_by(id).map(|need| name(need.id)).collect();
+        (0..shared.members.len()).map(holders).collect()
+    }
+
+    /// Waits until everything is over. All who wait get the same report.
+    pub async fn wait(&self) -> Report {
+        let mut report = self.shared.report.subscribe();
+        loop {
+            if let Some(report) = &*report.borrow_and_update() {
+                return report.clone();
+            }
+            // The sender is ours to hold, so it cannot close.
+            let _ = report.changed().await;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What everything in one group can see.
+
+use std::any::{Any, TypeId, type_name};
+#[cfg(feature = "grpc")]
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::base::clock::Moment;
+use crate::base::hash::TypeMap;
+use crate::base::lock;
+use crate::base::sync::Latch;
+use crate::lifecycle::event::Id;
+use crate::lifecycle::plan::Plan;
+use crate::record::report::Report;
+use crate::running::instance::Instance;
+use crate::running::journal::Journal;
+use crate::running::lame_duck::LameDuck;
+use crate::running::member::Member;
+use crate::running::message::{Message, Post};
+#[cfg(feature = "http")]
+use crate::running::parts::Parts;
+
+/// A value that was provided to the services.
+#[derive(Debug)]
+pub(crate) struct Provided {
+    pub(crate) type_id: TypeId,
+    pub(crate) type_name: &'static str,
+    value: Arc<dyn Any + Send + Sync>,
+}
+
+impl Provided {
+    pub(crate) fn new<T: Any + Send + Sync>(value: T) -> Self {
+        Self { type_id: TypeId::of::<T>(), type_name: type_name::<T>(), value: Arc::new(value) }
+    }
+}
+
+/// What everything in one group can see.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// In start order.
+    pub(crate) members: Box<[Member]>,
+    pub(crate) by_type: TypeMap<Id>,
+    /// Which service is mounted on which.
+    #[cfg(feature = "http")]
+    pub(crate) mounts: Box<[(Id, Id)]>,
+    /// The URLs of the services that run elsewhere.
+    #[cfg(feature = "grpc")]
+    pub(crate) elsewhere: TypeMap<Cow<'static, str>>,
+    #[cfg(feature = "http")]
+    pub(crate) parts: Parts,
+    pub(crate) provided: Mutex<Vec<Provided>>,
+    /// When the group began.
+    pub(crate) begun: Instant,
+    /// Leads to the driver.
+    pub(crate) inbox: Arc<dyn Post>,
+    /// Set when every service is ready.
+    pub(crate) ready: Latch,
+    /// Held while services reload.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// Who waits for whom.
+    pub(crate) plan: Arc<Plan>,
+    /// How long the group may take to stop.
+    pub(crate) stop_timeout: Duration,
+    /// Set when a stop is asked for.
+    pub(crate) stopping: Latch,
+    pub(crate) lame_duck: Arc<LameDuck>,
+    pub(crate) journal: Mutex<Journal>,
+    pub(crate) report: watch::Sender<Option<Report>>,
+}
+
+impl Shared {
+    /// Tells the driver. After the end nobody listens, and nothing needs to be told.
+    pub(crate) fn tell(&self, message: Message) {
+        self.inbox.put(message);
+    }
+
+    /// When somebody last came.
+    pub(crate) fn last_came(&self) -> Moment {
+        Moment::of(self.lame_duck.last_came(), self.begun)
+    }
+
+    /// A service of this type that is built and not dropped, or a value that was provided.
+    pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let id = TypeId::of::<T>();
+        let found = if let Some(&service) = self.by_type.get(&id) {
+            self.members[service].instance().map(Instance::as_any)
+        } else {
+            let provided = lock(&self.provided);
+            provided.iter().find(|provided| provided.type_id == id).map(|provided| Arc::clone(&provided.value))
+        };
+        found?.downcast().ok()
+    }
+
+    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.spec.get_name() == name)
+    }
+}

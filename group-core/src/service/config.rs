@@ -1,0 +1,101 @@
+//! A service's settings as a parameter.
+
+use std::cell::RefCell;
+use std::ops::Deref;
+
+use serde::de::DeserializeOwned;
+
+use crate::base::error::BoxError;
+use crate::config::read::{Reader, Unknown};
+use crate::service::context::Context;
+use crate::service::from_context::FromContext;
+use crate::spec::needs::Needs;
+
+/// A service's settings, as a parameter of `new` or `start`. Its field is public, so that the parameter can take it
+/// apart, as with axum's extractors: `Config(settings): Config<Settings>`.
+///
+/// They are what `[services.<name>]` says in `group.toml`, or in the file that the environment
+/// variable `GROUP_CONFIG` names, and over that what `GROUP_<NAME>__<KEY>` says in the environment:
+/// `GROUP_MAILER__SMTP__PORT` is `smtp.port` of `mailer`. Only [`Group::run`](crate::Group::run) and
+/// `#[group::main]` read them; [`config_str`](crate::Group::config_str) and
+/// [`config_file`](crate::Group::config_file) give a group settings of its own.
+///
+/// Everything is read before anything is built. What is missing, unknown, or not of its type is the
+/// group's mistake, all of it at once, with the file and the line or the variable. Only what comes behind
+/// a missing value of a type that takes not just any text or number, as an address, is told once that one is
+/// there. A key that `T` has no field for is a mistake, whether or not `T` denies unknown fields; inside of what
+/// serde buffers (`flatten`, `untagged`) it cannot be seen.
+///
+/// The same table has the keys that are for the group: `http`, `start_timeout`, `stop_timeout`,
+/// `critical` and `restart`, as in `#[service(…)]`, of every service. A `T` with a field of such a
+/// name is given it, too.
+///
+/// ```
+/// use group::{Config, Group, service};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct MailerConfig {
+///     port: u16,
+///     #[serde(default)]
+///     hosts: Vec<String>,
+/// }
+///
+/// struct Mailer(MailerConfig);
+///
+/// #[service(register = false)]
+/// impl Mailer {
+///     fn new(Config(settings): Config<MailerConfig>) -> Self {
+///         Mailer(settings)
+///     }
+///
+///     async fn start(&self) {
+///         println!("{} hosts, port {}", self.0.hosts.len(), self.0.port);
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let wrong = Group::new()
+///     .add_type::<Mailer>()
+///     .config_str("[services.mailer]\nport = 70000\nhost = 'localhost'")
+///     .start()
+///     .await
+///     .unwrap_err();
+/// let said: Vec<String> = wrong.report().failures().iter().map(ToString::to_string).collect();
+/// assert_eq!(
+///     said,
+///     [
+///         "config_str:2: `services.mailer.port` is `70000`: expected u16",
+///         "config_str:3: `services.mailer.host` means nothing here: did you mean `hosts`?",
+///     ]
+/// );
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config<T>(pub T);
+
+impl<T> Config<T> {
+    /// The settings themselves.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> Deref for Config<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: DeserializeOwned + Send + Sync + 'static> FromContext for Config<T> {
+    fn from_context(cx: &Context) -> Result<Self, BoxError> {
+        let unknown = RefCell::new(Unknown::new());
+        Ok(Config(T::deserialize(Reader::new(&cx.member().spec.more().settings, &unknown))?))
+    }
+
+    fn needs(needs: &mut Needs) {
+        needs.config(|reader| T::deserialize(reader).map(drop));
+    }
+}

@@ -1,0 +1,118 @@
+//! The parameters of `new` and `start`, taken by their types.
+
+use std::any::type_name;
+use std::sync::Arc;
+
+use crate::base::error::BoxError;
+use crate::running::handle::Handle;
+use crate::service::context::Context;
+use crate::service::ready::Ready;
+use crate::service::shutdown::Shutdown;
+use crate::spec::Spec;
+use crate::spec::needs::Needs;
+
+/// What can be a parameter of `new` and `start`, and of a function that is a service.
+///
+/// [`Shutdown`], [`Ready`], [`Context`], [`Handle`], `Arc<T>` of another service or of a value that was
+/// provided, and, with the feature `config`, `Config<T>` for settings. Types of your own can be, too:
+///
+/// ```
+/// use group::{BoxError, Context, FromContext, Group, Shutdown};
+/// use std::sync::Arc;
+///
+/// struct Pool;
+/// struct Users(Arc<Pool>);
+///
+/// impl FromContext for Users {
+///     fn from_context(cx: &Context) -> Result<Self, BoxError> {
+///         Ok(Users(Arc::from_context(cx)?))
+///     }
+///
+///     fn needs(needs: &mut group::Needs) {
+///         Arc::<Pool>::needs(needs);
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let running = Group::new()
+///     .provide(Pool)
+///     .add_fn("reaper", |users: Users, shutdown: Shutdown| async move {
+///         shutdown.requested().await;
+///         drop(users);
+///     })
+///     .start()
+///     .await
+///     .unwrap();
+/// # running.stop().await;
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a service cannot take `{Self}`",
+    label = "cannot be taken from the group",
+    note = "another service, or a value that was provided, is taken as `Arc<T>`; what may be missing, `Context::get` finds",
+    note = "settings are taken as `Config<T>`, with the feature `config`",
+    note = "implement `group::FromContext` for a type of your own",
+    note = "a constructor that only you call has another name than `new`, such as `with_port`"
+)]
+pub trait FromContext: Sized {
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// When it is not to be had; the service fails.
+    fn from_context(cx: &Context) -> Result<Self, BoxError>;
+
+    /// Says what must be there for that, so that the group can say before it builds anything what
+    /// is missing, and order the services.
+    fn needs(needs: &mut Needs) {
+        let _ = needs;
+    }
+}
+
+impl FromContext for Context {
+    fn from_context(cx: &Context) -> Result<Self, BoxError> {
+        Ok(cx.clone())
+    }
+}
+
+impl FromContext for Shutdown {
+    fn from_context(cx: &Context) -> Result<Self, BoxError> {
+        Ok(cx.shutdown())
+    }
+}
+
+impl FromContext for Ready {
+    fn from_context(cx: &Context) -> Result<Self, BoxError> {
+        Ok(cx.ready())
+    }
+}
+
+impl FromContext for Handle {
+    fn from_context(cx: &Context) -> Result<Self, BoxError> {
+        Ok(cx.handle())
+    }
+}
+
+impl<T: Send + Sync + 'static> FromContext for Arc<T> {
+    fn from_context(cx: &Context) -> Result<Self, BoxError> {
+        cx.get().ok_or_else(|| format!("there is no `{}` in the group", type_name::<T>()).into())
+    }
+
+    fn needs(needs: &mut Needs) {
+        needs.value::<T>();
+    }
+}
+
+impl Spec {
+    /// Its `new` takes a `P`: whatever provides it must be there, and ready first.
+    #[must_use]
+    pub fn builds_with<P: FromContext>(self) -> Self {
+        self.build_needs(P::needs)
+    }
+
+    /// Its `start` takes a `P`: whatever provides it must be there, and ready first.
+    #[must_use]
+    pub fn starts_with<P: FromContext>(self) -> Self {
+        self.start_needs(P::needs)
+    }
+}

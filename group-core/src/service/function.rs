@@ -1,0 +1,94 @@
+//! A function as a service.
+
+use std::future::ready;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt as _;
+use futures_util::future::Either;
+
+use crate::base::error::BoxError;
+use crate::base::lock;
+use crate::service::Service;
+use crate::service::context::Context;
+use crate::service::from_context::FromContext;
+use crate::service::result::ServiceResult;
+use crate::spec::Spec;
+
+/// An async function that can be a service: each of its parameters is taken from the [`Context`],
+/// up to four, and it returns `()` or a `Result<(), E>`. See [`Group::add_fn`](crate::Group::add_fn).
+pub trait ServiceFn<Args>: Send + 'static {
+    /// Says what its parameters need.
+    fn needs(spec: Spec) -> Spec;
+
+    /// Calls it.
+    ///
+    /// # Errors
+    ///
+    /// When a parameter cannot be had, or the function fails.
+    fn call(self, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send;
+}
+
+macro_rules! service_fn {
+    ($($arg:ident)*) => {
+        impl<F, Fut, $($arg,)*> ServiceFn<($($arg,)*)> for F
+        where
+            F: FnOnce($($arg),*) -> Fut + Send + 'static,
+            Fut: Future<Output: ServiceResult> + Send,
+            $($arg: FromContext + Send,)*
+        {
+            fn needs(spec: Spec) -> Spec {
+                spec $(.starts_with::<$arg>())*
+            }
+
+            #[allow(unused_variables, reason = "a function without parameters takes nothing")]
+            fn call(self, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send {
+                let called = || Ok(self($($arg::from_context(&cx)?),*));
+                in_one_form(called())
+            }
+        }
+    };
+}
+
+/// No `async fn`, which would have room for the future twice.
+fn in_one_form<Fut>(called: Result<Fut, BoxError>) -> impl Future<Output = Result<(), BoxError>>
+where
+    Fut: Future<Output: ServiceResult>,
+{
+    match called {
+        Ok(future) => Either::Left(future.map(ServiceResult::into_result)),
+        Err(error) => Either::Right(ready(Err(error))),
+    }
+}
+
+service_fn!();
+
+service_fn!(A);
+
+service_fn!(A B);
+
+service_fn!(A B C);
+
+service_fn!(A B C D);
+
+/// The service that a function becomes.
+pub(crate) struct Function<F, Args> {
+    function: Mutex<Option<F>>,
+    args: PhantomData<fn(Args)>,
+}
+
+impl<F: ServiceFn<Args>, Args> Function<F, Args> {
+    pub(crate) fn new(function: F) -> Self {
+        Self { function: Mutex::new(Some(function)), args: PhantomData }
+    }
+}
+
+impl<F: ServiceFn<Args>, Args: 'static> Service for Function<F, Args> {
+    fn start(self: Arc<Self>, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send {
+        let function = lock(&self.function).take();
+        match function {
+            Some(function) => Either::Left(function.call(cx)),
+            None => Either::Right(ready(Err("a function can be started only once".into()))),
+        }
+    }
+}

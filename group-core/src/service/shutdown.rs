@@ -1,0 +1,118 @@
+//! How a service learns that it is to stop.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+use std::{task, thread};
+
+use tokio::sync::futures::Notified;
+
+use crate::running::member::Member;
+use crate::service::context::Context;
+
+/// Fires when its service is asked to stop.
+///
+/// A service whose `start` takes it is waited for: finish what is in hand, then return.
+///
+/// ```
+/// use group::{Group, Shutdown};
+/// use std::time::Duration;
+///
+/// async fn tick(shutdown: Shutdown) {
+///     let mut ticker = tokio::time::interval(Duration::from_secs(1));
+///     loop {
+///         tokio::select! {
+///             _ = ticker.tick() => println!("tick"),
+///             () = shutdown.requested() => break,
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let running = Group::new().add_fn("ticker", tick).start().await.unwrap();
+/// assert!(running.stop().await.is_clean());
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    pub(crate) cx: Context,
+}
+
+impl Shutdown {
+    pub(crate) fn new(cx: Context) -> Self {
+        Self { cx }
+    }
+
+    /// Waits until the service is asked to stop. Safe to drop and call again, as in `select!`.
+    pub fn requested(&self) -> impl Future<Output = ()> {
+        Requested { member: self.cx.member(), elsewhere: None }
+    }
+
+    /// Whether the service has been asked to stop.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.cx.member().is_asked_to_stop()
+    }
+
+    /// Blocks the thread until the service is asked to stop: for a `start` that is no `async fn`,
+    /// and so has a thread of its own. In async code it would block the runtime.
+    pub fn wait(&self) {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut task = task::Context::from_waker(&waker);
+        let mut requested = std::pin::pin!(self.requested());
+        while requested.as_mut().poll(&mut task) == Poll::Pending {
+            thread::park();
+        }
+    }
+
+    /// Asks for more time, counted from now: to stop, within what the group's budget leaves and keeps
+    /// back for others; or, while the service starts, to become ready. A service that works in steps
+    /// calls it before each, and is only given up when it stops doing so.
+    ///
+    /// It never shortens a limit, and does nothing when no limit runs.
+    pub fn extend(&self, by: Duration) {
+        self.cx.extend(by);
+    }
+
+    /// A token that is cancelled at the same moment, for libraries that take one. With the feature `tokio-util`.
+    #[cfg(feature = "tokio-util")]
+    #[must_use]
+    pub fn token(&self) -> tokio_util::sync::CancellationToken {
+        self.cx.member().stop_request().token().child_token()
+    }
+}
+
+/// Waits for the request to stop. That wakes the service's own task in any case, so what waits in there need not be
+/// known anywhere; and each service waits in there for as long as it runs.
+struct Requested<'a> {
+    member: &'a Member,
+    /// When anybody else polls it.
+    elsewhere: Option<Pin<Box<Notified<'a>>>>,
+}
+
+impl Future for Requested<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
+        let member = self.member;
+        if member.is_asked_to_stop() {
+            Poll::Ready(())
+        } else if member.is_own_task(task.waker()) {
+            Poll::Pending
+        } else {
+            let latch = &member.stop_request().latch;
+            let set = self.elsewhere.get_or_insert_with(|| Box::pin(latch.notified()));
+            if latch.is_set() { Poll::Ready(()) } else { set.as_mut().poll(task) }
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

@@ -1,0 +1,559 @@
+//! What the group must know about a service before it builds it.
+
+#[cfg(feature = "cron")]
+pub(crate) mod cron;
+pub(crate) mod edge;
+pub(crate) mod name;
+pub(crate) mod needs;
+pub(crate) mod place;
+pub(crate) mod restart;
+pub(crate) mod route;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use crate::base::syntax;
+use crate::base::syntax::Address;
+use crate::base::text::Limit;
+use crate::lifecycle::event::{Role, Rules};
+#[cfg(feature = "cron")]
+use crate::spec::cron::Cron;
+use crate::spec::edge::{After, Target};
+use crate::spec::name::Name;
+use crate::spec::needs::Needs;
+#[cfg(feature = "cron")]
+use crate::spec::place::Place;
+use crate::spec::restart::Restart;
+use crate::spec::route::Route;
+
+/// How long a service may take until it is ready, unless it says otherwise.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a service may take to stop, unless it says otherwise.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Any port that nobody listens on, out of reach for other machines.
+const FREE_PORT: &str = "127.0.0.1:0";
+
+/// How the group treats a service: its name, what it comes after, its limits.
+///
+/// Each method is named like the argument of `#[service(…)]` that does the same. It takes the spec by value and returns
+/// it, because [`Service::spec`] builds one in a single expression.
+///
+/// ```
+/// use group::{BoxError, Context, Service, Spec};
+/// use std::{sync::Arc, time::Duration};
+///
+/// struct Mailer;
+///
+/// impl Service for Mailer {
+///     fn spec() -> Spec {
+///         Spec::of::<Self>().stop_timeout(Duration::from_secs(5)).after_named("database")
+///     }
+///
+///     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+///         cx.shutdown().requested().await;
+///         Ok(())
+///     }
+/// }
+///
+/// assert_eq!(Mailer::spec().get_name(), "mailer");
+/// ```
+///
+/// Displayed, it is one line with everything, also what is so by default:
+///
+/// ```
+/// use group::{Role, Spec};
+///
+/// let spec = Spec::new("migration").role(Role::Once).after_named("database");
+/// assert_eq!(
+///     spec.to_string(),
+///     "migration: once, after `database`, restart never, start_timeout 1m, stop_timeout 10 s"
+/// );
+/// ```
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub(crate) name: Name,
+    pub(crate) rules: Rules,
+    /// Apart, because of many services nothing of it is said, and each would have to have room for it.
+    more: Option<Box<More>>,
+}
+
+/// What can be said of a service besides.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct More {
+    pub(crate) start_timeout: Option<Duration>,
+    pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) edges: Vec<After>,
+    /// What `start` takes, and what `new` takes.
+    pub(crate) start_needs: Needs,
+    pub(crate) build_needs: Needs,
+    pub(crate) http: Option<Cow<'static, str>>,
+    /// The service on which it is mounted, instead of an address of its own.
+    pub(crate) http_on: Option<Target>,
+    pub(crate) prefix: Option<Cow<'static, str>>,
+    /// Whether it has no routes but those that are mounted on it.
+    pub(crate) serves_others: bool,
+    pub(crate) grpc: Option<Cow<'static, str>>,
+    pub(crate) serves_grpc: bool,
+    /// Where it runs, if not here.
+    pub(crate) remote: Option<Cow<'static, str>>,
+    pub(crate) routes: Vec<Route>,
+    /// When it ticks, and where that is said.
+    #[cfg(feature = "cron")]
+    pub(crate) crons: Vec<(Cron, Place)>,
+    pub(crate) restart: Restart,
+    #[cfg(feature = "config")]
+    pub(crate) settings: crate::config::settings::Settings,
+}
+
+/// What is so when nothing is said.
+static NO_MORE: LazyLock<More> = LazyLock::new(More::default);
+
+impl Spec {
+    /// A service of this name.
+    #[must_use]
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::named(name.into().into())
+    }
+
+    pub(crate) fn named(name: Name) -> Self {
+        Self { name, rules: Rules { role: Role::Task, critical: true }, more: None }
+    }
+
+    /// Whether more is said of it than what it is called, and is.
+    pub(crate) fn says_more(&self) -> bool {
+        self.more.is_some()
+    }
+
+    pub(crate) fn more(&self) -> &More {
+        self.more.as_deref().unwrap_or_else(|| &NO_MORE)
+    }
+
+    pub(crate) fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// A service named like its type, in kebab-case: `OrderQueue` is `order-queue`.
+    #[must_use]
+    pub fn of<S>() -> Self {
+        Self::named(Name::of_type(std::any::type_name::<S>()))
+    }
+
+    /// The name: lower-case letters, digits, `-` and `_`, unique in the group.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = name.into().into();
+        self
+    }
+
+    /// Starts after the service of this name, which the group must have.
+    #[must_use]
+    pub fn after_named(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.edge(Target::Name(name.into().into()), false)
+    }
+
+    /// Starts after the service of this name if the group has one.
+    #[must_use]
+    pub fn after_optional_named(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.edge(Target::Name(name.into().into()), true)
+    }
+
+    pub(crate) fn edge(mut self, target: Target, optional: bool) -> Self {
+        self.more_mut().edges.push(After { target, optional });
+        self
+    }
+
+    pub(crate) fn build_needs(self, say: fn(&mut Needs)) -> Self {
+        self.needs(say, |more| &mut more.build_needs)
+    }
+
+    pub(crate) fn start_needs(self, say: fn(&mut Needs)) -> Self {
+        self.needs(say, |more| &mut more.start_needs)
+    }
+
+    fn needs(mut self, say: fn(&mut Needs), of: impl FnOnce(&mut More) -> &mut Needs) -> Self {
+        let mut needs = Needs::default();
+        say(&mut needs);
+        if !needs.is_empty() {
+            of(self.more_mut()).append(needs);
+        }
+        self
+    }
+
+    /// Serves HTTP on this address, `host:port` or `unix:/path`, or, with the feature `listenfd`, on a listener
+    /// that was handed over, `fd:name` or `fd:0`. Port 0 takes a free one. An HTTP service runs until it is
+    /// stopped: if it ends earlier, it has failed.
+    #[must_use]
+    pub fn http(mut self, address: impl Into<Cow<'static, str>>) -> Self {
+        let more = self.more_mut();
+        (more.http, more.http_on) = (Some(address.into()), None);
+        self.rules.role = Role::Daemon;
+        self
+    }
+
+    /// Serves HTTP on the address of the service of this name. See [`http_on`](Self::http_on).
+    #[must_use]
+    pub fn http_on_named(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.mounted_on(Target::Name(name.into().into()))
+    }
+
+    pub(crate) fn mounted_on(mut self, target: Target) -> Self {
+        let more = self.more_mut();
+        (more.http, more.http_on) = (None, Some(target));
+        self.rules.role = Role::Daemon;
+        self
+    }
+
+    /// Serves gRPC on this address, as [`http`](Self::http) does HTTP. A service with both serves them on
+    /// the one address that `http` says: it [`serves_grpc`](Self::serves_grpc) there.
+    #[must_use]
+    pub fn grpc(mut self, address: impl Into<Cow<'static, str>>) -> Self {
+        self.more_mut().grpc = Some(address.into());
+        self.serves_grpc()
+    }
+
+    /// Serves gRPC without an address for that: beside its routes if these have [an address](Self::http), and
+    /// else only for this group, through `group::grpc::Channel`.
+    #[must_use]
+    pub fn serves_grpc(mut self) -> Self {
+        self.more_mut().serves_grpc = true;
+        self.rules.role = Role::Daemon;
+        self
+    }
+
+    /// The path, such as `/api`, under which its routes are mounted on another service: see
+    /// [`http_on`](Self::http_on). None by default. Handlers see the path without it, as under axum's
+    /// [`Router::nest`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.nest).
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<Cow<'static, str>>) -> Self {
+        self.more_mut().prefix = Some(prefix.into());
+        self
+    }
+
+    /// It runs elsewhere, and serves gRPC there: `http://host:port`, or `unix:/path`. It is left out of the
+    /// group, and whoever calls it through a `group::grpc::Channel` calls it there.
+    #[cfg(feature = "grpc")]
+    #[must_use]
+    pub fn remote(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.more_mut().remote = Some(url.into());
+        self
+    }
+
+    /// Serves on another address, if it serves.
+    pub(crate) fn take_free_port(&mut self) {
+        // One that is no address is still a mistake.
+        let Some(more) = &mut self.more else { return };
+        let addresses = more.http.iter_mut().chain(&mut more.grpc);
+        for address in addresses.filter(|address| is_address(address)) {
+            *address = FREE_PORT.into();
+        }
+    }
+
+    /// What stands before its address, as people write it.
+    pub(crate) fn scheme(&self) -> &'static str {
+        let More { http, grpc, .. } = self.more();
+        match (http, grpc) {
+            (Some(_), _) => "http://",
+            (None, Some(_)) => "grpc://",
+            (None, None) => "",
+        }
+    }
+
+    /// Notes that it serves this route. To serve it is another matter: see [`Route`].
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.more_mut().routes.push(route);
+        self
+    }
+
+    /// It will tick when this expression says so: a mistake in that is one of the group, and is told
+    /// before anything is built. To tick is up to [`Context::cron`](crate::Context::cron).
+    #[cfg(feature = "cron")]
+    #[must_use]
+    #[track_caller]
+    pub fn cron(mut self, cron: impl Into<Cron>) -> Self {
+        self.more_mut().crons.push((cron.into(), Place::here()));
+        self
+    }
+
+    /// What it means when its `start` returns. [`Role::Task`] by default.
+    #[must_use]
+    pub fn role(mut self, role: Role) -> Self {
+        self.rules.role = role;
+        self
+    }
+
+    /// Whether the group cannot do without it: `true` by default. The failure of a service that is
+    /// not critical degrades the group instead of stopping it, and so never makes its end unclean. That it does not
+    /// stop in time, and is aborted, is another matter, and does.
+    #[must_use]
+    pub fn critical(mut self, critical: bool) -> Self {
+        self.rules.critical = critical;
+        self
+    }
+
+    /// Whether its `start` is run again after it ended. [`Restart::never`] by default.
+    #[must_use]
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.more_mut().restart = restart;
+        self
+    }
+
+    /// How long it may take to be built and ready. 60 s by default. Past it, it has failed, and is not started
+    /// again; of one that the group can do without, `start` is dropped.
+    #[must_use]
+    pub fn start_timeout(mut self, limit: Duration) -> Self {
+        self.more_mut().start_timeout = Some(limit);
+        self
+    }
+
+    /// How long it may take to stop, inside the group's own budget. 10 s by default;
+    /// [`Duration::MAX`] leaves only the group's. With [`Duration::ZERO`] nothing is awaited: its
+    /// `start` is dropped at its next await and its `stop` is not run, which is then no failure.
+    #[must_use]
+    pub fn stop_timeout(mut self, limit: Duration) -> Self {
+        self.more_mut().stop_timeout = Some(limit);
+        self
+    }
+
+    /// How long it may take to be built and ready.
+    pub(crate) fn start_limit(&self) -> Duration {
+        self.more().start_timeout.unwrap_or(START_TIMEOUT)
+    }
+
+    /// How long it may take to stop.
+    pub(crate) fn stop_limit(&self) -> Duration {
+        self.more().stop_timeout.unwrap_or(STOP_TIMEOUT)
+    }
+
+    /// Whether it is dropped when its turn to stop comes, and that is all.
+    pub(crate) fn is_dropped_at_once(&self) -> bool {
+        self.more().stop_timeout == Some(Duration::ZERO)
+    }
+
+    /// A service that was given as a value is not built, so nothing that `new` takes is needed.
+    pub(crate) fn without_build_needs(mut self) -> Self {
+        if let Some(more) = &mut self.more {
+            more.build_needs = Needs::default();
+        }
+        self
+    }
+}
+
+/// What was set, read back.
+///
+/// ```
+/// use group::{Restart, Role, Spec};
+/// use std::time::Duration;
+///
+/// let spec = Spec::new("mailer")
+///     .role(Role::Daemon)
+///     .after_named("database")
+///     .after_optional_named("cache")
+///     .restart(Restart::on_failure())
+///     .stop_timeout(Duration::from_secs(3));
+///
+/// assert_eq!((spec.get_name(), spec.get_role()), ("mailer", Role::Daemon));
+/// let after: Vec<_> = spec.get_after().collect();
+/// assert_eq!(after, [("database".into(), false), ("cache".into(), true)]);
+/// assert_eq!(spec.get_restart(), Restart::on_failure());
+/// assert_eq!(spec.get_stop_timeout(), Some(Duration::from_secs(3)));
+/// assert_eq!(spec.get_start_timeout(), None); // nothing was set, so it is the default
+/// assert!(spec.is_critical());
+/// ```
+impl Spec {
+    /// The name that this service has.
+    #[must_use]
+    pub fn get_name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// What it means when its `start` returns: what [`role`](Self::role) says. A service that serves is a
+    /// [`Role::Daemon`].
+    #[must_use]
+    pub fn get_role(&self) -> Role {
+        self.rules.role
+    }
+
+    /// The address on which it serves HTTP: what [`http`](Self::http) says.
+    ///
+    /// ```
+    /// use group::Spec;
+    ///
+    /// let spec = Spec::new("gateway").http("127.0.0.1:8080");
+    /// assert_eq!(spec.get_http(), Some("127.0.0.1:8080"));
+    /// ```
+    #[must_use]
+    pub fn get_http(&self) -> Option<&str> {
+        self.more().http.as_deref()
+    }
+
+    /// The name of the service on which it is mounted: what [`http_on`](Self::http_on) or
+    /// [`http_on_named`](Self::http_on_named) says. One that was given by its type is called by the name that the
+    /// type gives, though it may have another.
+    ///
+    /// ```
+    /// use group::Spec;
+    ///
+    /// let spec = Spec::new("users").http_on_named("gateway").prefix("/api");
+    /// assert_eq!((spec.get_http_on().as_deref(), spec.get_prefix()), (Some("gateway"), Some("/api")));
+    /// ```
+    #[must_use]
+    pub fn get_http_on(&self) -> Option<Cow<'_, str>> {
+        self.more().http_on.as_ref().map(Target::as_text)
+    }
+
+    /// The path under which it is mounted: what [`prefix`](Self::prefix) says.
+    #[must_use]
+    pub fn get_prefix(&self) -> Option<&str> {
+        self.more().prefix.as_deref()
+    }
+
+    /// The address on which it serves gRPC: what [`grpc`](Self::grpc) says. `None` also for one that
+    /// [`serves_grpc`](Self::serves_grpc) without an address for that.
+    ///
+    /// ```
+    /// use group::Spec;
+    ///
+    /// let spec = Spec::new("inventory").grpc("127.0.0.1:50051");
+    /// assert_eq!(spec.get_grpc(), Some("127.0.0.1:50051"));
+    /// ```
+    #[must_use]
+    pub fn get_grpc(&self) -> Option<&str> {
+        self.more().grpc.as_deref()
+    }
+
+    /// Where it runs, if not here: what [`remote`](Self::remote) says.
+    ///
+    /// ```
+    /// use group::Spec;
+    ///
+    /// let spec = Spec::new("inventory").serves_grpc().remote("http://10.0.0.7:50051");
+    /// assert_eq!(spec.get_remote(), Some("http://10.0.0.7:50051"));
+    /// ```
+    #[cfg(feature = "grpc")]
+    #[must_use]
+    pub fn get_remote(&self) -> Option<&str> {
+        self.more().remote.as_deref()
+    }
+
+    /// The routes that it is known to serve: what [`route`](Self::route) says.
+    ///
+    /// ```
+    /// use group::{Route, Spec};
+    ///
+    /// let spec = Spec::new("users").http("127.0.0.1:8080").route(Route::new("GET", "/users"));
+    /// assert_eq!(spec.get_routes()[0].path(), "/users");
+    /// ```
+    #[must_use]
+    pub fn get_routes(&self) -> &[Route] {
+        &self.more().routes
+    }
+
+    /// What it starts after, each by its name and with whether it is optional: what [`after`](Self::after),
+    /// [`after_optional`](Self::after_optional) and the like say. One that was given by its type is called by the
+    /// name that the type gives, though it may have another. What its `new` and `start` take is not in here.
+    pub fn get_after(&self) -> impl Iterator<Item = (Cow<'_, str>, bool)> {
+        self.more().edges.iter().map(|After { target, optional }| (target.as_text(), *optional))
+    }
+
+    /// Whether its `start` is run again after it ended: what [`restart`](Self::restart) says.
+    #[must_use]
+    pub fn get_restart(&self) -> Restart {
+        self.more().restart
+    }
+
+    /// How long it may take to be built and ready, if [`start_timeout`](Self::start_timeout) was set.
+    #[must_use]
+    pub fn get_start_timeout(&self) -> Option<Duration> {
+        self.more().start_timeout
+    }
+
+    /// How long it may take to stop, if [`stop_timeout`](Self::stop_timeout) was set.
+    #[must_use]
+    pub fn get_stop_timeout(&self) -> Option<Duration> {
+        self.more().stop_timeout
+    }
+
+    /// Whether the group cannot do without it: what [`critical`](Self::critical) says.
+    #[must_use]
+    pub fn is_critical(&self) -> bool {
+        self.rules.critical
+    }
+
+    /// When it ticks: what [`cron`](Self::cron) says.
+    ///
+    /// ```
+    /// use group::{Cron, Spec};
+    ///
+    /// let spec = Spec::new("janitor").cron("0 3 * * *").cron("@hourly");
+    /// assert!(spec.get_crons().eq(&[Cron::new("0 3 * * *"), Cron::new("@hourly")]));
+    /// ```
+    #[cfg(feature = "cron")]
+    pub fn get_crons(&self) -> impl Iterator<Item = &Cron> {
+        self.more().crons.iter().map(|(cron, _)| cron)
+    }
+}
+
+/// One line with everything that was said or is so by default.
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = self.more();
+        write!(f, "{}: {}", self.name, self.rules.role)?;
+        if let Some(address) = &more.http {
+            write!(f, ", http {address}")?;
+        }
+        if let Some(on) = &more.http_on {
+            write!(f, ", http on {on}")?;
+        }
+        if let Some(prefix) = &more.prefix {
+            write!(f, ", prefix {prefix}")?;
+        }
+        match &more.grpc {
+            Some(address) => write!(f, ", grpc {address}")?,
+            None if more.serves_grpc => f.write_str(", grpc")?,
+            None => {}
+        }
+        if let Some(url) = &more.remote {
+            write!(f, ", remote {url}")?;
+        }
+        for After { target, optional } in &more.edges {
+            write!(f, ", after {target}{}", if *optional { " (optional)" } else { "" })?;
+        }
+        for (_, type_name) in more.build_needs.values().iter().chain(more.start_needs.values()) {
+            write!(f, ", needs `{type_name}`")?;
+        }
+        #[cfg(feature = "grpc")]
+        for called in more.build_needs.all_called().iter().chain(more.start_needs.all_called()) {
+            write!(f, ", calls `{}`", called.type_name)?;
+        }
+        if !self.rules.critical {
+            f.write_str(", not critical")?;
+        }
+        let (start, stop) = (Limit(self.start_limit()), Limit(self.stop_limit()));
+        write!(f, ", restart {}, start_timeout {start}, stop_timeout {stop}", more.restart)
+    }
+}
+
+/// Returns true for an address on which this build can listen: `fd:name` needs the feature `listenfd`.
+pub(crate) fn is_address(text: &str) -> bool {
+    match syntax::address(text) {
+        Ok(Address::HandedOver) => cfg!(feature = "listenfd"),
+        Ok(Address::HostPort | Address::Unix) => true,
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_address;
+
+    #[test]
+    fn a_listener_that_is_handed_over_needs_the_feature() {
+        assert_eq!(is_address("fd:web"), cfg!(feature = "listenfd"));
+        assert!(is_address("localhost:0") && is_address("unix:/run/app.sock") && !is_address("fd:"));
+    }
+}

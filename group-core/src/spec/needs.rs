@@ -1,0 +1,79 @@
+//! What the parameters of `new` and `start` need.
+
+use std::any::{TypeId, type_name};
+use std::error::Error as _;
+
+#[cfg(feature = "grpc")]
+use crate::spec::name::Name;
+
+/// What parameters need, gathered by [`FromContext::needs`].
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    values: Vec<(TypeId, &'static str)>,
+    #[cfg(feature = "config")]
+    configs: Vec<crate::config::settings::Check>,
+    #[cfg(feature = "grpc")]
+    called: Vec<crate::spec::needs::Called>,
+}
+
+impl Needs {
+    /// A `T` is needed: a service, which then comes first, or a value that was provided.
+    pub fn value<T: 'static>(&mut self) {
+        self.values.push((TypeId::of::<T>(), type_name::<T>()));
+    }
+
+    #[cfg(feature = "grpc")]
+    pub(crate) fn called(&mut self, service: crate::spec::needs::Called) {
+        self.called.push(service);
+    }
+
+    /// The services that are called, here or elsewhere.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn all_called(&self) -> &[crate::spec::needs::Called] {
+        &self.called
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn config(&mut self, check: crate::config::settings::Check) {
+        self.configs.push(check);
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn configs(&self) -> &[crate::config::settings::Check] {
+        &self.configs
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        #[cfg(feature = "config")]
+        if !self.configs.is_empty() {
+            return false;
+        }
+        #[cfg(feature = "grpc")]
+        if !self.called.is_empty() {
+            return false;
+        }
+        self.values.is_empty()
+    }
+
+    pub(crate) fn append(&mut self, mut more: Self) {
+        self.values.append(&mut more.values);
+        #[cfg(feature = "config")]
+        self.configs.append(&mut more.configs);
+        #[cfg(feature = "grpc")]
+        self.called.append(&mut more.called);
+    }
+
+    pub(crate) fn values(&self) -> &[(TypeId, &'static str)] {
+        &self.values
+    }
+}
+
+#[cfg(feature = "grpc")]
+/// A service that another one calls, here or elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Called {
+    pub(crate) type_id: TypeId,
+    pub(crate) type_name: &'static str,
+    /// What it is called, if it is not in the group.
+    pub(crate) name: fn() -> Name,
+}

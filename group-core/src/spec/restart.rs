@@ -1,0 +1,146 @@
+//! Starting a service again.
+
+use std::error::Error;
+use std::time::Duration;
+use std::{fmt, io};
+
+use crate::base::error::BoxError;
+use crate::base::text::Took;
+use crate::lifecycle::restart::{Backoff, Policy, When};
+
+/// Whether a service's `start` is run again after it ended, how often, and after how long.
+///
+/// It runs on the same instance: `new` is not run again, and what others hold of the service stays
+/// good. Each service has a budget of its own; when it is used up, the failure counts as if there
+/// were no restarts, and what should run [`always`](Self::always) fails by ending. A failed `new` is final, and so is a `start` that is not ready in time.
+///
+/// It is built by value, in one expression: it is small, and can be a constant.
+///
+/// ```
+/// use group::{Restart, Spec};
+/// use std::time::Duration;
+///
+/// let spec = Spec::new("consumer")
+///     .restart(Restart::on_failure().max(3).within(Duration::from_secs(30)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Restart {
+    pub(crate) policy: Policy,
+}
+
+impl Default for Restart {
+    fn default() -> Self {
+        Self::never()
+    }
+}
+
+impl Restart {
+    /// Never again. The default.
+    #[must_use]
+    pub const fn never() -> Self {
+        Self::when(When::Never)
+    }
+
+    /// Again after an error, a panic, or an end that its role does not allow.
+    #[must_use]
+    pub const fn on_failure() -> Self {
+        Self::when(When::OnFailure)
+    }
+
+    /// Again whenever it ended by itself.
+    #[must_use]
+    pub const fn always() -> Self {
+        Self::when(When::Always)
+    }
+
+    const fn when(when: When) -> Self {
+        Self { policy: Policy { when, max: 5, within: Duration::from_secs(60), backoff: Backoff::DEFAULT } }
+    }
+
+    /// So many restarts at most within the window. 5 by default.
+    #[must_use]
+    pub const fn max(mut self, max: usize) -> Self {
+        self.policy.max = max;
+        self
+    }
+
+    /// The window, which slides. 60 s by default. A service that was ready for as long as that
+    /// counts as stable: its next wait is short again.
+    #[must_use]
+    pub const fn within(mut self, window: Duration) -> Self {
+        self.policy.within = window;
+        self
+    }
+
+    /// The wait before the first restart, which doubles with each that follows, and the longest
+    /// wait. Each is shortened at random by up to a half. 100 ms and 30 s by default.
+    #[must_use]
+    pub const fn backoff(mut self, shortest: Duration, longest: Duration) -> Self {
+        self.policy.backoff = Backoff { shortest, longest };
+        self
+    }
+}
+
+/// As in the attribute: `never`, or `on-failure (at most 5 in 1m, after 100 ms to 30 s)`.
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Policy { when, max, within, backoff: Backoff { shortest, longest } } = self.policy;
+        let when = match when {
+            When::Never => return f.write_str("never"),
+            When::OnFailure => "on-failure",
+            When::Always => "always",
+        };
+        let (within, shortest, longest) = (Took(within), Took(shortest), Took(longest));
+        write!(f, "{when} (at most {max} in {within}, after {shortest} to {longest})")
+    }
+}
+
+/// An error after which a service is not started again, whatever its [`Restart`] says: bad
+/// credentials, say, which no retry makes good.
+///
+/// ```
+/// use group::{BoxError, Permanent};
+///
+/// fn log_in(password: &str) -> Result<(), BoxError> {
+///     if password.is_empty() {
+///         return Err(Permanent::new("there is no password").into());
+///     }
+///     Ok(())
+/// }
+/// # assert_eq!(log_in("").unwrap_err().to_string(), "there is no password");
+/// ```
+#[derive(Debug)]
+pub struct Permanent(BoxError);
+
+impl Permanent {
+    /// Makes an error permanent.
+    pub fn new(error: impl Into<BoxError>) -> Self {
+        Self(error.into())
+    }
+
+    /// Whether an error, or one of its causes, is permanent.
+    pub(crate) fn is_in(error: &BoxError) -> bool {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&**error);
+        while let Some(error) = cause {
+            if error.is::<Self>() {
+                return true;
+            }
+            // The source of an `io::Error` is not what it was made of, but the source of that.
+            let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            cause = inside.map_or_else(|| error.source(), |inside| Some(inside));
+        }
+        false
+    }
+}
+
+impl fmt::Display for Permanent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Permanent {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}

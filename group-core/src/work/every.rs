@@ -1,0 +1,106 @@
+//! What is done again and again, every so often.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::base::error::BoxError;
+use crate::base::panic::caught;
+use crate::service::context::Context;
+use crate::service::result::ServiceResult;
+use crate::service::shutdown::Shutdown;
+
+impl Context {
+    /// Ticks at a fixed interval until the service is asked to stop, for the first time after one period.
+    ///
+    /// A ticker never overlaps itself, does not tick while the service stops, and finishes its last
+    /// run. A run that takes longer than the period delays the next; what was missed is not made up
+    /// for. Once this is awaited, the service is waited for at the stop, as one that takes
+    /// [`Shutdown`] is.
+    ///
+    /// ```
+    /// use group::{Context, Group};
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut group = Group::new();
+    /// group.add_fn("reporter", |cx: Context| async move {
+    ///     cx.every(Duration::from_secs(30), || async { println!("still here") }).await
+    /// });
+    /// # let running = group.start().await.unwrap();
+    /// # assert!(running.stop().await.is_clean());
+    /// # }
+    /// ```
+    ///
+    /// In a `#[service]` block, that is `#[every("30s")]` on a method.
+    ///
+    /// # Errors
+    ///
+    /// The first that a run returns, which is the last run then. When the period is zero.
+    pub async fn every<F, Fut>(&self, period: Duration, tick: F) -> Result<(), BoxError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output: ServiceResult>,
+    {
+        every(&self.shutdown(), period, tick).await
+    }
+}
+
+pub(crate) async fn every<F, Fut>(shutdown: &Shutdown, period: Duration, mut tick: F) -> Result<(), BoxError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output: ServiceResult>,
+{
+    if period.is_zero() {
+        return Err("a ticker needs a period that is longer than zero".into());
+    }
+    let Some(first) = Instant::now().checked_add(period) else {
+        // That moment never comes.
+        shutdown.requested().await;
+        return Ok(());
+    };
+    let mut ticks = interval_at(first, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.requested() => return Ok(()),
+            _ = ticks.tick() => tick().await.into_result()?,
+        }
+    }
+}
+
+/// Runs a ticker beside whatever else the service does. Its failure is the service's, and says in
+/// which method it was.
+pub(crate) fn spawn<T, Fut>(cx: &Context, method: &'static str, ticker: T)
+where
+    T: FnOnce(Shutdown) -> Fut,
+    Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    // Not taken by `start`: whether that hears of the stop is another matter.
+    let ticker = caught(ticker(Shutdown::new(cx.clone())));
+    cx.spawn_ticker(async move {
+        let result = ticker.await.and_then(|result| result);
+        result.map_err(|error| InMethod { method, error }.into())
+    });
+}
+
+#[derive(Debug)]
+struct InMethod {
+    method: &'static str,
+    error: BoxError,
+}
+
+impl fmt::Display for InMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "in `{}`", self.method)
+    }
+}
+
+impl Error for InMethod {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.error)
+    }
+}
