@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use crate::base::error::BoxError;
 use crate::group::Group;
+use crate::group::declaration::Declared;
 use crate::record::report::{Outcome, Report};
 use crate::record::service_report::Ending;
 use crate::record::status::{Event, State};
@@ -206,7 +207,7 @@ fn run(mut group: Group, injection: Option<Injection>) -> Result<Vec<String>, Br
 
 fn inject(group: &mut Group, injection: &Injection) -> Trap {
     let trap = Trap { point: injection.point, fault: injection.fault, sprung: Arc::default() };
-    let named = |service: &&mut crate::group::declaration::Declared| service.spec.get_name() == injection.service;
+    let named = |service: &&mut Declared| service.spec.get_name() == injection.service;
     if let Some(service) = group.declared.services.iter_mut().find(named)
         && let Some(factory) = service.factory.take()
     {

@@ -13,6 +13,9 @@ use crate::base::syntax::nearest;
 use crate::config::settings::{Settings, variable_of};
 use crate::config::value::{ANYTHING, Kind, Source, Table, Value, is_same};
 
+/// Reads a type, and says whether it can be.
+pub(crate) type Check = fn(Reader<'_>) -> Result<(), Wrong>;
+
 /// Keys that nobody asked for.
 pub(crate) type Unknown = BTreeMap<String, Meaningless>;
 

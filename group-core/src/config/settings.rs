@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::config::read::{Reader, Wrong};
 use crate::config::value::Value;
 
 /// The file that is read if it is there.
 pub(crate) const USUAL_FILE: &str = "group.toml";
-
-/// Reads a type, and says whether it can be.
-pub(crate) type Check = fn(Reader<'_>) -> Result<(), Wrong>;
 
 /// One service's part of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -45,13 +41,13 @@ impl Settings {
         match (&self.origin.file, self.origin.environment) {
             (Some(file), true) => format!("neither {file} nor the variable {variable} says it"),
             (None, true) => {
-                format!("there is no {}, and the variable {variable} is not set", crate::config::settings::USUAL_FILE)
+                format!("there is no {}, and the variable {variable} is not set", USUAL_FILE)
             }
             (Some(file), false) => format!("{file} does not say it"),
             (None, false) => {
                 format!(
                     "there is no configuration: give one, as with `Group::config_file`, or `run` the group, which reads {} and the environment",
-                    crate::config::settings::USUAL_FILE
+                    USUAL_FILE
                 )
             }
         }

@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 
+use crate::config::read::Check;
 use crate::config::read::{Reader, Unknown, Wrong};
-use crate::config::settings::{Check, Settings};
+use crate::config::settings::Settings;
 use crate::config::value::{Kind, is_same};
 
 impl Settings {

@@ -8,6 +8,8 @@ use crate::base::hash::{NameMap, TypeMap};
 use crate::base::syntax::nearest;
 use crate::group::check::check;
 use crate::group::declaration::Declared;
+#[cfg(feature = "grpc")]
+use crate::group::environment::variable_of;
 #[cfg(feature = "http")]
 use crate::group::route_clash;
 #[cfg(feature = "http")]
@@ -272,8 +274,7 @@ fn edges_of_calls(
         let found = index.find(&target);
         edges.extend(found.iter().map(|&to| Edge { from: service, to, required: true }));
         if found.is_empty() && index.elsewhere(&target).is_none() {
-            let (type_name, variable) =
-                (called.type_name, crate::group::environment::variable_of((called.name)().as_str(), "remote"));
+            let (type_name, variable) = (called.type_name, variable_of((called.name)().as_str(), "remote"));
             mistakes.push(
                 format!("`{name}` ({place}) calls `{type_name}`, which is not in this group: add it, or say where it runs, as in `{variable}=http://host:50051`").into(),
             );

@@ -2,9 +2,13 @@
 
 use crate::base::error::BoxError;
 use crate::base::syntax;
+#[cfg(feature = "grpc")]
+use crate::grpc::remote::endpoint;
 use crate::lifecycle::event::Role;
 use crate::lifecycle::restart::When;
 use crate::spec::{Spec, is_address};
+#[cfg(feature = "cron")]
+use crate::work::cron;
 
 /// What is wrong with it, whatever the rest of the group looks like.
 pub(crate) fn check(spec: &Spec) -> Result<(), BoxError> {
@@ -47,8 +51,7 @@ fn check_grpc(spec: &Spec) -> Result<(), BoxError> {
         if !more.serves_grpc {
             return Err(format!("`{name}` cannot run elsewhere: it serves no gRPC, so nobody could call it").into());
         }
-        crate::grpc::remote::endpoint(url)
-            .map_err(|expected| format!("`{name}` cannot run at `{url}`: expected {expected}"))?;
+        endpoint(url).map_err(|expected| format!("`{name}` cannot run at `{url}`: expected {expected}"))?;
     }
     Ok(())
 }
@@ -71,7 +74,7 @@ fn check_prefix(spec: &Spec) -> Result<(), BoxError> {
 fn check_crons(spec: &Spec) -> Result<(), BoxError> {
     for (cron, place) in &spec.more().crons {
         let name = &spec.name;
-        crate::work::cron::check(cron).map_err(|reason| format!("`{name}` cannot tick ({place}): {reason}"))?;
+        cron::check(cron).map_err(|reason| format!("`{name}` cannot tick ({place}): {reason}"))?;
     }
     Ok(())
 }

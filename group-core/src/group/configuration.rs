@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use crate::base::syntax::nearest;
 use crate::base::text::duration;
-use crate::config::settings::{Check, Origin, Settings, USUAL_FILE, variable_of};
+use crate::config::read::Check;
+use crate::config::settings::{Origin, Settings, USUAL_FILE, variable_of};
 use crate::config::value;
 use crate::config::value::{Kind, Table, Value};
 use crate::group::declaration::{Declared, File};
 use crate::group::environment::Environment;
+#[cfg(feature = "grpc")]
+use crate::grpc::remote::endpoint;
 use crate::lifecycle::restart::When;
 use crate::spec::needs::Needs;
 use crate::spec::{Spec, is_address};
@@ -185,7 +188,7 @@ fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
         }
         #[cfg(feature = "grpc")]
         "remote" => {
-            crate::grpc::remote::endpoint(text)?;
+            endpoint(text)?;
             spec.more_mut().remote = Some(text.to_owned().into());
         }
         "start_timeout" => spec.more_mut().start_timeout = Some(duration(text)?),

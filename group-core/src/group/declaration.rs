@@ -31,7 +31,7 @@ impl Declared {
     /// A service that is called, and is no member.
     #[cfg(feature = "grpc")]
     #[track_caller]
-    pub(crate) fn only_called(called: crate::spec::needs::Called) -> Self {
+    pub(crate) fn only_called(called: Called) -> Self {
         Self {
             spec: Spec::named((called.name)()).serves_grpc(),
             type_id: called.type_id,

@@ -1,5 +1,7 @@
 //! What the environment and a configuration file say of a group, laid over what its code says.
 
+#[cfg(feature = "config")]
+use crate::base::error::BoxError;
 use crate::base::syntax::nearest;
 #[cfg(feature = "config")]
 use crate::group::configuration::Configuration;
@@ -88,7 +90,7 @@ impl Declaration {
             }
             Err(mistake) => vec![mistake],
         };
-        self.mistakes.extend(mistakes.into_iter().map(crate::base::error::BoxError::from));
+        self.mistakes.extend(mistakes.into_iter().map(BoxError::from));
     }
 }
 

@@ -8,6 +8,7 @@ use tonic::{Request, Status};
 use crate::base::error::BoxError;
 use crate::grpc::routes::Routes;
 use crate::http::server::Server;
+use crate::service::Service;
 use crate::service::context::Context;
 use crate::service::shutdown::Shutdown;
 
@@ -84,7 +85,7 @@ pub async fn serve_in_process(cx: &Context) {
     label = "cannot be called",
     note = "give its `#[service]` block a method `grpc`, or implement `group::grpc::Serve`"
 )]
-pub trait Serve: crate::service::Service {
+pub trait Serve: Service {
     /// Adds its gRPC services. It is called for its server, and again for each [`Channel`]: what calls
     /// share belongs into `self`.
     fn grpc(self: Arc<Self>, services: Routes) -> Routes;

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
-use crate::__private::Result;
+use crate::__private::result::Result;
 
 /// A service that needs no `new`.
 #[diagnostic::on_unimplemented(

@@ -13,6 +13,8 @@ use crate::base::panic::caught;
 use crate::engine::driver::Mailbox;
 use crate::engine::watch::Watch;
 use crate::group::Group;
+#[cfg(feature = "listenfd")]
+use crate::http::handed;
 use crate::lifecycle::event::Stage;
 use crate::record::console;
 use crate::record::report::{Outcome, Report};
@@ -46,7 +48,7 @@ impl Threads {
     pub fn main(self, mut group: Group, body: impl AsyncFnOnce(&mut Group) -> Result<(), BoxError>) -> ExitCode {
         // While nothing else reads the environment, and before there are children that would have them.
         #[cfg(feature = "listenfd")]
-        crate::http::handed::receive();
+        handed::receive();
         let (watch, inbox) = match Watch::install(group.declared.stop_limit()) {
             Ok(watch) => watch,
             Err(error) => return refuse(format!("cannot listen for signals: {error}")),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use axum::Router;
 
+use crate::__private::result::Result;
+use crate::grpc::serve;
 use crate::service::context::Context;
 
 /// What `grpc` takes and returns.
@@ -36,6 +38,6 @@ impl Services for Routes {
 /// # Errors
 ///
 /// When something is wrong with them.
-pub fn beside<S: Serve>(cx: &Context, service: &Arc<S>, routes: Router) -> crate::__private::Result<Router> {
-    crate::grpc::serve::beside(cx, service, routes)
+pub fn beside<S: Serve>(cx: &Context, service: &Arc<S>, routes: Router) -> Result<Router> {
+    serve::beside(cx, service, routes)
 }

@@ -20,6 +20,8 @@ use axum::routing::{MethodRouter, Route};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::__private::result::Result;
+use crate::http::run;
 use crate::service::context::Context;
 
 /// A parameter of a route or what its method answers, or else the response that says why it
@@ -170,7 +172,7 @@ pub fn around_all(layer: impl Wraps, routes: Router) -> Router {
 }
 
 /// A `start` on its way, beside the routes. A type, so that rustc points at what cannot be one.
-pub type Beside = Pin<Box<dyn Future<Output = crate::__private::Result> + Send>>;
+pub type Beside = Pin<Box<dyn Future<Output = Result> + Send>>;
 
 /// Makes the routes and serves them where the service is to serve, with its `start` beside that.
 ///
@@ -180,12 +182,12 @@ pub type Beside = Pin<Box<dyn Future<Output = crate::__private::Result> + Send>>
 #[expect(clippy::manual_async_fn, reason = "that it is `Send` is proven here, and not again for each service")]
 pub fn run(
     cx: Context,
-    make: impl FnOnce(Context) -> crate::__private::Result<(Router, Option<Beside>)> + Send,
-) -> impl Future<Output = crate::__private::Result> + Send {
+    make: impl FnOnce(Context) -> Result<(Router, Option<Beside>)> + Send,
+) -> impl Future<Output = Result> + Send {
     async move {
         match make(cx.clone())? {
-            (routes, Some(start)) => crate::http::run::run_beside(&cx, routes, start).await,
-            (routes, None) => crate::http::run::run(&cx, routes).await,
+            (routes, Some(start)) => run::run_beside(&cx, routes, start).await,
+            (routes, None) => run::run(&cx, routes).await,
         }
     }
 }

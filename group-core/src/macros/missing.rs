@@ -6,6 +6,8 @@ pub mod grpc {
 
     use std::sync::Arc;
 
+    use crate::__private::result::Result;
+
     use crate::service::context::Context;
 
     /// Returns the routes.
@@ -13,7 +15,7 @@ pub mod grpc {
     /// # Errors
     ///
     /// Never.
-    pub fn beside<S, R>(_: &Context, _: &Arc<S>, routes: R) -> crate::__private::Result<R> {
+    pub fn beside<S, R>(_: &Context, _: &Arc<S>, routes: R) -> Result<R> {
         Ok(routes)
     }
 }

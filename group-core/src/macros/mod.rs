@@ -17,12 +17,14 @@ pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;
 mod missing;
+mod result;
 mod tickers;
 
 pub use self::default::{ByDefault, ByDefaultIfCan, Maker, OrElseNot};
 pub use self::entry::{Threads, Trial};
 #[cfg(not(feature = "grpc"))]
 pub use self::missing::grpc;
+pub use self::result::Result;
 #[cfg(not(feature = "cron"))]
 pub use self::tickers::Cron;
 pub use self::tickers::{Ticking, cron, every, only_ticks};
@@ -50,9 +52,6 @@ use crate::base::panic::caught_now;
 use crate::running::handle::Running;
 use crate::service::belongings::Remains;
 use crate::spec::needs::Needs;
-
-/// What every method comes down to.
-pub type Result<T = ()> = std::result::Result<T, crate::base::error::BoxError>;
 
 /// Notes what `new` takes: [`FromContext::needs`] of each parameter.
 #[must_use]

@@ -8,8 +8,12 @@ use std::marker::Send;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::__private::Result;
+use crate::__private::result::Result;
 use crate::service::context::Context;
+#[cfg(feature = "cron")]
+use crate::spec::cron::Cron;
+#[cfg(feature = "cron")]
+use crate::work::cron;
 use crate::work::every;
 
 /// A tick on its way. A type, so that rustc points at what cannot be one.
@@ -22,13 +26,8 @@ pub fn every(cx: &Context, method: &'static str, period: Duration, tick: impl Fn
 
 /// The same, when an expression says so.
 #[cfg(feature = "cron")]
-pub fn cron(
-    cx: &Context,
-    method: &'static str,
-    cron: crate::spec::cron::Cron,
-    tick: impl FnMut() -> Ticking + Send + 'static,
-) {
-    every::spawn(cx, method, |shutdown| async move { crate::work::cron::run(&shutdown, &cron, tick).await });
+pub fn cron(cx: &Context, method: &'static str, cron: Cron, tick: impl FnMut() -> Ticking + Send + 'static) {
+    every::spawn(cx, method, |shutdown| async move { cron::run(&shutdown, &cron, tick).await });
 }
 
 #[cfg(not(feature = "cron"))]

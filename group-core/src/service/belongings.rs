@@ -43,7 +43,7 @@ impl Context {
     pub(crate) fn let_go(&self) -> bool {
         let is_last = self.member().remove_part();
         if is_last {
-            crate::service::belongings::gone(self);
+            gone(self);
         }
         is_last
     }

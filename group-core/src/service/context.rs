@@ -13,6 +13,8 @@ use crate::base::clock::Moment;
 use crate::base::lock;
 use crate::base::panic::caught;
 use crate::lifecycle::event::Id;
+#[cfg(feature = "grpc")]
+use crate::record::status::State;
 use crate::running::handle::Handle;
 #[cfg(feature = "http")]
 use crate::running::lame_duck::LameDuck;
@@ -186,7 +188,7 @@ impl Context {
 
     /// What the service does, at this moment.
     #[cfg(feature = "grpc")]
-    pub(crate) fn state(&self) -> crate::record::status::State {
+    pub(crate) fn state(&self) -> State {
         lock(&self.shared.journal).state(self.id)
     }
 

@@ -17,6 +17,8 @@ use std::time::Duration;
 use crate::base::syntax;
 use crate::base::syntax::Address;
 use crate::base::text::Limit;
+#[cfg(feature = "config")]
+use crate::config::settings::Settings;
 use crate::lifecycle::event::{Role, Rules};
 #[cfg(feature = "cron")]
 use crate::spec::cron::Cron;
@@ -106,7 +108,7 @@ pub(crate) struct More {
     pub(crate) crons: Vec<(Cron, Place)>,
     pub(crate) restart: Restart,
     #[cfg(feature = "config")]
-    pub(crate) settings: crate::config::settings::Settings,
+    pub(crate) settings: Settings,
 }
 
 /// What is so when nothing is said.

@@ -3,6 +3,8 @@
 use std::any::{TypeId, type_name};
 use std::error::Error as _;
 
+#[cfg(feature = "config")]
+use crate::config::read::Check;
 #[cfg(feature = "grpc")]
 use crate::spec::name::Name;
 
@@ -11,9 +13,9 @@ use crate::spec::name::Name;
 pub struct Needs {
     values: Vec<(TypeId, &'static str)>,
     #[cfg(feature = "config")]
-    configs: Vec<crate::config::settings::Check>,
+    configs: Vec<Check>,
     #[cfg(feature = "grpc")]
-    called: Vec<crate::spec::needs::Called>,
+    called: Vec<Called>,
 }
 
 impl Needs {
@@ -23,23 +25,23 @@ impl Needs {
     }
 
     #[cfg(feature = "grpc")]
-    pub(crate) fn called(&mut self, service: crate::spec::needs::Called) {
+    pub(crate) fn called(&mut self, service: Called) {
         self.called.push(service);
     }
 
     /// The services that are called, here or elsewhere.
     #[cfg(feature = "grpc")]
-    pub(crate) fn all_called(&self) -> &[crate::spec::needs::Called] {
+    pub(crate) fn all_called(&self) -> &[Called] {
         &self.called
     }
 
     #[cfg(feature = "config")]
-    pub(crate) fn config(&mut self, check: crate::config::settings::Check) {
+    pub(crate) fn config(&mut self, check: Check) {
         self.configs.push(check);
     }
 
     #[cfg(feature = "config")]
-    pub(crate) fn configs(&self) -> &[crate::config::settings::Check] {
+    pub(crate) fn configs(&self) -> &[Check] {
         &self.configs
     }
 
