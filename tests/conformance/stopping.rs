@@ -1,7 +1,7 @@
 //! The order of the stop.
 
 use std::pin::pin;
-use std::task::{Context, Waker};
+use std::task::{self, Waker};
 use std::time::Duration;
 
 use group::{Context, Group, Outcome, Role, Shutdown, Spec, Stage as During};
@@ -163,7 +163,7 @@ async fn who_waits_for_a_group_hears_of_it_when_what_it_logs_to_panics() {
 /// A slow log subscriber: a second passes while it handles an event.
 fn a_second_passes() {
     // The first poll advances the clock.
-    let _ = pin!(advance(secs(1))).poll(&mut Context::from_waker(Waker::noop()));
+    let _ = pin!(advance(secs(1))).poll(&mut task::Context::from_waker(Waker::noop()));
 }
 
 #[tokio::test(start_paused = true)]
