@@ -41,13 +41,12 @@ impl Settings {
         match (&self.origin.file, self.origin.environment) {
             (Some(file), true) => format!("neither {file} nor the variable {variable} says it"),
             (None, true) => {
-                format!("there is no {}, and the variable {variable} is not set", USUAL_FILE)
+                format!("there is no {USUAL_FILE}, and the variable {variable} is not set")
             }
             (Some(file), false) => format!("{file} does not say it"),
             (None, false) => {
                 format!(
-                    "there is no configuration: give one, as with `Group::config_file`, or `run` the group, which reads {} and the environment",
-                    USUAL_FILE
+                    "there is no configuration: give one, as with `Group::config_file`, or `run` the group, which reads {USUAL_FILE} and the environment"
                 )
             }
         }

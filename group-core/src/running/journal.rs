@@ -390,7 +390,7 @@ impl Journal {
         if let (Some(id), true, Stage::Build | Stage::Start | Stage::Run) = (fault.id, fault.fatal, fault.stage) {
             self.enter(id, &members[id], State::Failed);
         }
-        let failure = Failure::new(service, fault.stage.into(), fault.fatal, error);
+        let failure = Failure::new(service, fault.stage, fault.fatal, error);
         if fault.fatal {
             tracing::error!(target: "group", service, "{}", Chain(&failure));
         } else {

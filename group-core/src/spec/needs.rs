@@ -1,7 +1,6 @@
 //! What the parameters of `new` and `start` need.
 
 use std::any::{TypeId, type_name};
-use std::error::Error as _;
 
 #[cfg(feature = "config")]
 use crate::config::read::Check;
