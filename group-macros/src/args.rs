@@ -88,7 +88,7 @@ impl Arg {
                 let meant = known.iter().find(|&&key| key == "name" || known.len() == 1);
                 meant.map_or_else(String::new, |key| format!(": write `{key} = {}`", text.token()))
             };
-            let message = format!("a bare string means nothing here{hint}");
+            let message = format!("unexpected string{hint}");
             return Err(syn::Error::new(text.span(), message));
         }
         let key = Ident::parse_any(input)
@@ -197,7 +197,7 @@ impl Arg {
 
     /// `key = 4`.
     pub(crate) fn count(&self) -> syn::Result<usize> {
-        let expected = format!("expected a number from 1 on, as in `{} = 4`", self.key);
+        let expected = format!("expected a number of at least 1, as in `{} = 4`", self.key);
         let number: LitInt = self.value(&expected)?;
         match number.base10_parse() {
             Ok(count) if count > 0 => Ok(count),

@@ -117,7 +117,8 @@ impl Settings {
             }
         }
         if let Some(arg) = args.iter().find(|arg| arg.key == "crates" && settings.services.is_some()) {
-            errors.at(&arg.key, "`services` lists exactly what runs, so `crates` would add nothing: drop one of them");
+            errors
+                .at(&arg.key, "`services` lists exactly what runs, so `crates` would add nothing: remove one of them");
         }
         if let Some(arg) = args.iter().find(|arg| arg.key == "worker_threads" && settings.current_thread) {
             errors.at(&arg.key, "`worker_threads` needs the `multi_thread` flavor");
@@ -142,7 +143,7 @@ fn read_services(arg: &Arg, errors: &mut Errors) -> Vec<Type> {
     if arg.lists_nothing() {
         errors.at(
             &arg.key,
-            "an empty group has nothing to run: list a service, or drop `services` to run all that are linked",
+            "an empty group has nothing to run: list a service, or remove `services` to run all that are linked",
         );
     }
     services
@@ -158,7 +159,7 @@ fn read_crates(arg: &Arg, errors: &mut Errors) -> Vec<Ident> {
         }
     }
     if arg.lists_nothing() {
-        errors.at(&arg.key, "no crate is named here: name one, as in `crates(billing)`, or drop `crates`");
+        errors.at(&arg.key, "no crate is named here: name one, as in `crates(billing)`, or remove `crates`");
     }
     crates
 }

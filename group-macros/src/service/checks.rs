@@ -171,21 +171,21 @@ fn check_role(model: &Model, errors: &mut Errors) {
     let ends = role == "once" || role == "main";
     let is_restarted = model.spec.restart.as_ref().is_some_and(|restart| restart.when == "always");
     if let Some(restart) = model.key("restart").filter(|_| ends && is_restarted) {
-        let message = format!("a `{role}` service ends when it is done, so it cannot be restarted always");
+        let message = format!("a `{role}` service ends when it completes, so it cannot be restarted always");
         errors.at(restart, message);
     }
     let serves = model.key("http").or(model.key("grpc")).is_some();
     let message = match role {
-        "once" => "a `once` service is ready when it is done, and a server never is",
-        "main" => "a `main` service ends the group when it is done, and a server never is",
-        "task" => "a `task` may be done while the group runs, and a server never is: drop `role`",
+        "once" => "a `once` service is ready when it completes, and a server never does",
+        "main" => "a `main` service ends the group when it completes, and a server never does",
+        "task" => "a `task` may complete while the group runs, and a server never does: remove `role`",
         _ => return,
     };
     if serves {
         errors.at(key, message);
     }
     if ends && !model.tickers.is_empty() {
-        errors.at(key, format!("a `{role}` service ends when it is done, and a ticker never is"));
+        errors.at(key, format!("a `{role}` service ends when it completes, and a ticker never does"));
     }
 }
 
@@ -209,7 +209,7 @@ fn check_attributes(model: &Model, errors: &mut Errors) {
     }
     let has_routes = model.serves() || model.serves_others();
     for attr in model.block.attrs.iter().filter(|attr| is_layer(attr) && !has_routes) {
-        errors.at(attr, "a layer is put around routes, and there are none: add a method with `#[get(\"/path\")]`");
+        errors.at(attr, "`#[layer]` needs routes, and there are none: add a method with `#[get(\"/path\")]`");
     }
 }
 
@@ -261,7 +261,7 @@ fn check_hook(method: &Method, errors: &mut Errors) {
     check_result(method, "`()` or `Result<(), E>`", errors);
     check_callable(method, errors);
     for param in method.params() {
-        errors.at(param, format!("`{}` takes nothing but `&self`", method.sig.ident));
+        errors.at(param, format!("`{}` takes only `&self`", method.sig.ident));
     }
 }
 
@@ -272,7 +272,7 @@ fn check_tickers(model: &Model, errors: &mut Errors) {
             check_ticker(method, errors);
         }
         for second in attrs {
-            errors.at(second, "a method ticks by one clock: write a second method that calls this one");
+            errors.at(second, "a method has one schedule: write a second method that calls this one");
         }
     }
 }
@@ -280,7 +280,7 @@ fn check_tickers(model: &Model, errors: &mut Errors) {
 fn check_ticker(method: &Method, errors: &mut Errors) {
     let name = &method.sig.ident;
     if is_called(name) {
-        return errors.at(name, format!("`{name}` has a time of its own: a ticker needs another name"));
+        return errors.at(name, format!("`{name}` is called by the group: a ticker needs another name"));
     }
     for attr in method.attrs.iter().filter(|attr| is_route(attr)) {
         errors.at(attr, format!("`{name}` ticks, so it cannot answer requests too"));
@@ -289,7 +289,7 @@ fn check_ticker(method: &Method, errors: &mut Errors) {
     check_callable(method, errors);
     check_result(method, "`()` or `Result<(), E>`", errors);
     for param in method.params() {
-        errors.at(param, format!("`{name}` takes nothing but `&self`: what it needs, `new` can take"));
+        errors.at(param, format!("`{name}` takes only `&self`: let `new` take what it needs"));
     }
 }
 
@@ -322,7 +322,7 @@ fn check_route(method: &Method, errors: &mut Errors) {
 fn check_layers(method: &Method, errors: &mut Errors) {
     for attr in method.attrs.iter().filter(|attr| is_layer(attr)) {
         let name = &method.sig.ident;
-        errors.at(attr, format!("a layer is put around a route, and `{name}` is none: add `#[get(\"/path\")]`"));
+        errors.at(attr, format!("`#[layer]` goes on a route, and `{name}` is none: add `#[get(\"/path\")]`"));
     }
 }
 
@@ -372,7 +372,7 @@ fn check_purpose(model: &Model, errors: &mut Errors) {
 
 fn address_is_missing(grpc: Option<&Ident>) -> &'static str {
     if grpc.is_some() {
-        "routes need `http`: write it in place of `grpc`, for one address serves both"
+        "routes need `http`: write it in place of `grpc`, because one address serves both"
     } else {
         "routes need an address: `#[service(http = \"127.0.0.1:8080\")]`"
     }
@@ -387,7 +387,7 @@ fn check_purpose_of_grpc(model: &Model, errors: &mut Errors) {
     let is_mounted = model.spec.http_on.is_some();
     match (model.grpc.first(), grpc) {
         (_, Some(grpc)) if http.is_some() && !(is_mounted && model.spec.grpc.is_none()) => {
-            errors.at(grpc, "one address serves both: remove `grpc`, and its services are where `http` is");
+            errors.at(grpc, "one address serves both: remove `grpc`, and its services are served at that of `http`");
         }
         (None, Some(grpc)) => {
             let message = "no gRPC is served here: add `fn grpc(self: Arc<Self>, services: Routes) -> Routes`";
@@ -395,12 +395,12 @@ fn check_purpose_of_grpc(model: &Model, errors: &mut Errors) {
         }
         (Some(method), None) if is_mounted => {
             let message = "gRPC is not mounted on another service: \
-                           add `grpc` to the arguments to serve this group alone";
+                           add `grpc` to the arguments to serve only this group";
             errors.at(&method.sig.ident, message);
         }
         (Some(method), None) if http.is_none() => {
             let message = "`grpc` needs an address: `#[service(grpc = \"127.0.0.1:50051\")]`, \
-                           or `#[service(grpc)]` to serve this group alone";
+                           or `#[service(grpc)]` to serve only this group";
             errors.at(&method.sig.ident, message);
         }
         _ => {}
@@ -420,7 +420,7 @@ fn say_that_start_is_missing(block: &Block, errors: &mut Errors) {
         "this service does nothing: give it `async fn start(&self)`, or routes and `http = \"…\"`".to_owned();
     if block.items.iter().any(|item| matches!(item, Item::Macro(_))) {
         message.push_str(
-            "; one that a macro in this block makes is not visible here: write it out, \
+            "; a method that a macro in this block generates is not visible here: write it out, \
              or implement `group::Service` by hand",
         );
     }

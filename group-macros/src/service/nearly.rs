@@ -41,7 +41,7 @@ fn conditional(attr: &Attribute) -> Option<String> {
     let all = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
     let mut words = all.iter().skip(1).filter_map(|meta| meta.path().get_ident()).map(ToString::to_string);
     let own = words.find(|word| is_own_word(word))?;
-    Some(format!("`#[{own}]` is read before `cfg_attr` is decided: put `#[cfg(…)]` beside it, on a method of its own"))
+    Some(format!("`#[{own}]` cannot be in `cfg_attr`: put `#[cfg(…)]` beside it, on a method of its own"))
 }
 
 /// `#[group::get("/")]`.
@@ -49,7 +49,7 @@ fn qualified(attr: &Attribute) -> Option<String> {
     let segments = &attr.path().segments;
     let word = segments.last()?.ident.to_string();
     let is_it = segments.len() == 2 && segments[0].ident == "group" && is_own_word(&word);
-    is_it.then(|| format!("write `#[{word}(…)]`: `#[service]` reads it, and `group` has none"))
+    is_it.then(|| format!("write `#[{word}(…)]`: it belongs to `#[service]`, and is not in `group`"))
 }
 
 /// `#[gett("/")]`. Its text must fit too, because another macro may have an attribute of this name.

@@ -61,7 +61,7 @@ fn check_syntax(text: &str) -> Result<(), String> {
         return Err("a path starts with `/`".into());
     }
     if text.contains('?') {
-        return Err("a path ends where its query begins: take that as a parameter, `Query<…>`".into());
+        return Err("a path has no query: take it as a parameter, `Query<…>`".into());
     }
     for segment in text.split('/') {
         let old = if let Some(name) = segment.strip_prefix(':') {
@@ -73,7 +73,7 @@ fn check_syntax(text: &str) -> Result<(), String> {
             return Err(format!("write `{new}`: `{segment}` is the syntax of older axum versions"));
         }
         if let Some(name) = segment.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) {
-            return Err(format!("write `{{{name}}}`: to axum, `{segment}` is no parameter"));
+            return Err(format!("write `{{{name}}}`: axum takes `{segment}` literally"));
         }
     }
     Ok(())

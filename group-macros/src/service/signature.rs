@@ -54,7 +54,7 @@ pub(super) fn check_receiver_of_route(method: &Method, errors: &mut Errors) {
 /// The group can call a method that is neither generic nor unsafe, and whose parameters have no conditions.
 pub(super) fn check_callable(method: &Method, errors: &mut Errors) {
     let name = &method.sig.ident;
-    let message = format!("`{name}` cannot be generic: the group has no type to put there");
+    let message = format!("`{name}` cannot be generic: the group cannot choose its types");
     let generics = &method.sig.generics;
     if generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_))) {
         errors.at(InBrackets(generics), &message);
@@ -63,11 +63,13 @@ pub(super) fn check_callable(method: &Method, errors: &mut Errors) {
         errors.at(param, &message);
     }
     if let Some(attr) = method.sig.inputs.iter().flat_map(param_attrs).find(|attr| is_condition(attr)) {
-        let message = format!("`{name}` is read before `#[cfg]` is decided: put it on the method, once for each case");
+        let message = format!(
+            "`#[cfg]` cannot be on a parameter of `{name}`: put it on the method, and write a method for each case"
+        );
         errors.at(attr, message);
     }
     if let Safety::Unsafe(word) = &method.sig.safety {
-        errors.at(word, format!("`{name}` cannot be `unsafe`: the group has no promise to make when it calls it"));
+        errors.at(word, format!("`{name}` cannot be `unsafe`: the group calls it and cannot promise anything"));
     }
 }
 
