@@ -234,7 +234,7 @@ async fn a_group_whose_order_was_told_can_still_be_run() {
 
     let (report, _) = started_and_stopped(&mut group).await;
     assert!(report.is_clean(), "{report}");
-    assert_eq!(report.services().iter().map(|service| service.name()).collect::<Vec<_>>(), ["s0", "s1", "s2"]);
+    assert_eq!(report.services().iter().map(group::ServiceReport::name).collect::<Vec<_>>(), ["s0", "s1", "s2"]);
 }
 
 #[test]
