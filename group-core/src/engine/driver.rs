@@ -111,7 +111,7 @@ impl Driver {
         factories: Vec<Option<Factory>>,
         started: oneshot::Sender<()>,
     ) -> Self {
-        let policies = shared.members.iter().map(|member| member.spec.more().restart.policy).enumerate();
+        let policies = shared.members.iter().map(|member| member.spec.details().restart.policy).enumerate();
         let again = |policy| Restarting { restarts: Restarts::new(policy), wait: Duration::ZERO };
         Self {
             messages: Vec::new(),

@@ -107,7 +107,7 @@ fn in_order(
     }
     for (service, host) in &mut mounts {
         let name = declared[*host].spec.name.clone();
-        declared[*service].spec.more_mut().http_on = Some(Target::Name(name));
+        declared[*service].spec.details_mut().http_on = Some(Target::Name(name));
         (*service, *host) = (place[*service], place[*host]);
     }
     let plan = Plan::new(schedule, order.len(), &edges);
@@ -155,7 +155,7 @@ impl<'a> Index<'a> {
         let mut by_type = TypeMap::<Vec<usize>>::default();
         let mut said = Vec::new();
         for (service, Declared { spec, type_id, .. }) in declared.iter().enumerate() {
-            if spec.says_more() {
+            if spec.has_details() {
                 said.push(service);
             }
             by_type.entry(*type_id).or_default().push(service);
@@ -203,9 +203,9 @@ fn same_address(index: &Index<'_>) -> Vec<BoxError> {
     let mut taken: NameMap<&str, &Declared> = NameMap::default();
     let mut mistakes = Vec::new();
     for (_, service) in index.said() {
-        let more = service.spec.more();
+        let details = service.spec.details();
         let is_its_own = |address: &&str| !address.ends_with(":0") && !address.starts_with("fd:");
-        let Some(address) = more.http.as_deref().or(more.grpc.as_deref()).filter(is_its_own) else { continue };
+        let Some(address) = details.http.as_deref().or(details.grpc.as_deref()).filter(is_its_own) else { continue };
         if let Some(other) = taken.insert(address, service) {
             let [one, two] =
                 [other, service].map(|Declared { spec, place, .. }| format!("`{}` ({place})", spec.get_name()));
@@ -224,7 +224,7 @@ fn edges(index: &Index<'_>, provided: &[Provided], mistakes: &mut Vec<BoxError>)
     for (service, declared) in index.said() {
         let Declared { spec, place, .. } = declared;
         let name = &spec.name;
-        for After { target, optional } in &spec.more().edges {
+        for After { target, optional } in &spec.details().edges {
             let found = index.find(target);
             edges.extend(found.iter().map(|&to| Edge { from: service, to, required: !optional }));
             if found.is_empty() && index.elsewhere(target).is_some() {
@@ -237,7 +237,7 @@ fn edges(index: &Index<'_>, provided: &[Provided], mistakes: &mut Vec<BoxError>)
                     .push(format!("`{name}` ({place}) starts after {target}, which is not in this group{hint}").into());
             }
         }
-        for &(id, type_name) in spec.more().start_needs.values().iter().chain(spec.more().build_needs.values()) {
+        for &(id, type_name) in spec.details().start_needs.values().iter().chain(spec.details().build_needs.values()) {
             let target = Target::Type(id, type_name);
             let found = index.find(&target);
             edges.extend(found.iter().map(|&to| Edge { from: service, to, required: true }));
@@ -269,7 +269,7 @@ fn edges_of_calls(
     mistakes: &mut Vec<BoxError>,
 ) {
     let name = spec.get_name();
-    for called in spec.more().start_needs.all_called().iter().chain(spec.more().build_needs.all_called()) {
+    for called in spec.details().start_needs.all_called().iter().chain(spec.details().build_needs.all_called()) {
         let target = Target::Type(called.type_id, called.type_name);
         let found = index.find(&target);
         edges.extend(found.iter().map(|&to| Edge { from: service, to, required: true }));
@@ -286,7 +286,7 @@ fn edges_of_calls(
 fn mounts(index: &Index<'_>, mistakes: &mut Vec<BoxError>) -> Mounts {
     let mut mounts = Vec::new();
     for (service, Declared { spec, place, .. }) in index.said() {
-        let Some(target) = &spec.more().http_on else { continue };
+        let Some(target) = &spec.details().http_on else { continue };
         match host(index.declared, service, index.find(target)) {
             Ok(host) => mounts.push((service, host)),
             Err(why) => {
@@ -297,7 +297,7 @@ fn mounts(index: &Index<'_>, mistakes: &mut Vec<BoxError>) -> Mounts {
         }
     }
     let serves_nothing = |&(service, declared): &(usize, &Declared)| {
-        declared.spec.more().serves_others && !mounts.iter().any(|&(_, host)| host == service)
+        declared.spec.details().serves_others && !mounts.iter().any(|&(_, host)| host == service)
     };
     for (_, Declared { spec, place, .. }) in index.said().filter(serves_nothing) {
         let name = spec.get_name();
@@ -322,9 +322,9 @@ fn host(declared: &[Declared], service: usize, found: &[usize]) -> Result<usize,
         });
     };
     let Declared { spec, place, .. } = &declared[host];
-    match &spec.more().http_on {
+    match &spec.details().http_on {
         _ if host == service => Err("which is itself: give it an address".to_owned()),
-        _ if spec.more().http.is_some() => Ok(host),
+        _ if spec.details().http.is_some() => Ok(host),
         Some(on) => {
             Err(format!("which is mounted on {on} ({place}) and has no address of its own: mount it there, too"))
         }
@@ -336,16 +336,16 @@ fn host(declared: &[Declared], service: usize, found: &[usize]) -> Result<usize,
 #[cfg(feature = "http")]
 fn clashes(index: &Index<'_>, mounts: &Mounts) -> Vec<BoxError> {
     let mut hosts: BTreeMap<usize, Vec<Served<'_>>> = BTreeMap::new();
-    for (service, Declared { spec, .. }) in index.said().filter(|(_, one)| !one.spec.more().routes.is_empty()) {
+    for (service, Declared { spec, .. }) in index.said().filter(|(_, one)| !one.spec.details().routes.is_empty()) {
         // They are in the order of the services.
         let host = match mounts.binary_search_by_key(&service, |&(mounted, _)| mounted) {
             Ok(at) => mounts[at].1,
-            Err(_) if spec.more().http.is_some() => service,
+            Err(_) if spec.details().http.is_some() => service,
             Err(_) => continue,
         };
-        let prefix = spec.more().prefix.as_deref().unwrap_or_default();
+        let prefix = spec.details().prefix.as_deref().unwrap_or_default();
         let served = |route| Served { service: spec.get_name(), prefix, route };
-        hosts.entry(host).or_default().extend(spec.more().routes.iter().map(served));
+        hosts.entry(host).or_default().extend(spec.details().routes.iter().map(served));
     }
     hosts.values().flat_map(|served| route_clash::find(served)).collect()
 }
@@ -379,10 +379,10 @@ fn cycle_mistake(declared: &[Declared], cycle: &[usize]) -> BoxError {
 fn why_after(service: &Declared, other: &Declared) -> String {
     let Declared { spec, place, .. } = service;
     let (name, needed) = (spec.get_name(), other.spec.get_name());
-    let needs = spec.more().start_needs.values().iter().chain(spec.more().build_needs.values());
+    let needs = spec.details().start_needs.values().iter().chain(spec.details().build_needs.values());
     let taken = needs.copied().find(|(id, _)| *id == other.type_id);
-    let is_mounted = other.spec.more().http_on.as_ref().is_some_and(|on| on.means(service));
-    let is_after = spec.more().edges.iter().any(|edge| edge.target.means(other));
+    let is_mounted = other.spec.details().http_on.as_ref().is_some_and(|on| on.means(service));
+    let is_after = spec.details().edges.iter().any(|edge| edge.target.means(other));
     match taken {
         _ if is_after => format!("`{name}` ({place}) is to start after `{needed}`"),
         Some((_, type_name)) => format!("`{name}` ({place}) takes an `Arc<{type_name}>`"),

@@ -18,18 +18,18 @@ pub(crate) fn check(spec: &Spec) -> Result<(), BoxError> {
             format!("`{name}` cannot be a name: a service's name is lower-case letters, digits, - and _").into()
         );
     }
-    if !spec.says_more() {
+    if !spec.has_details() {
         return Ok(());
     }
     check_restart(spec)?;
     check_prefix(spec)?;
-    if spec.more().http.is_some() && spec.rules.role == Role::Once {
+    if spec.details().http.is_some() && spec.rules.role == Role::Once {
         let ready = "a `once` service is ready when it is done, and a server never is";
         return Err(format!("`{name}` cannot serve: {ready}").into());
     }
     #[cfg(feature = "cron")]
     check_crons(spec)?;
-    if let Some(address) = spec.more().http.iter().chain(&spec.more().grpc).find(|address| !is_address(address)) {
+    if let Some(address) = spec.details().http.iter().chain(&spec.details().grpc).find(|address| !is_address(address)) {
         let expected = if address.starts_with("fd:") && !cfg!(feature = "listenfd") {
             "a listener that is handed over needs the feature `listenfd`"
         } else {
@@ -42,13 +42,13 @@ pub(crate) fn check(spec: &Spec) -> Result<(), BoxError> {
 
 fn check_grpc(spec: &Spec) -> Result<(), BoxError> {
     let name = &spec.name;
-    let more = spec.more();
-    if more.grpc.is_some() && (more.http.is_some() || more.http_on.is_some()) {
+    let details = spec.details();
+    if details.grpc.is_some() && (details.http.is_some() || details.http_on.is_some()) {
         return Err(format!("`{name}` has both `http` and `grpc`: one address serves both, so keep `http`").into());
     }
     #[cfg(feature = "grpc")]
-    if let Some(url) = &more.remote {
-        if !more.serves_grpc {
+    if let Some(url) = &details.remote {
+        if !details.serves_grpc {
             return Err(format!("`{name}` cannot run elsewhere: it serves no gRPC, so nobody could call it").into());
         }
         endpoint(url).map_err(|expected| format!("`{name}` cannot run at `{url}`: expected {expected}"))?;
@@ -57,8 +57,8 @@ fn check_grpc(spec: &Spec) -> Result<(), BoxError> {
 }
 
 fn check_prefix(spec: &Spec) -> Result<(), BoxError> {
-    let (name, Some(prefix)) = (&spec.name, &spec.more().prefix) else { return Ok(()) };
-    if spec.more().http_on.is_none() {
+    let (name, Some(prefix)) = (&spec.name, &spec.details().prefix) else { return Ok(()) };
+    if spec.details().http_on.is_none() {
         return Err(format!(
             "`{name}` has the prefix `{prefix}` and is mounted on no service: a prefix needs `http_on`"
         )
@@ -72,7 +72,7 @@ fn check_prefix(spec: &Spec) -> Result<(), BoxError> {
 
 #[cfg(feature = "cron")]
 fn check_crons(spec: &Spec) -> Result<(), BoxError> {
-    for (cron, place) in &spec.more().crons {
+    for (cron, place) in &spec.details().crons {
         let name = &spec.name;
         cron::check(cron).map_err(|reason| format!("`{name}` cannot tick ({place}): {reason}"))?;
     }
@@ -82,7 +82,7 @@ fn check_crons(spec: &Spec) -> Result<(), BoxError> {
 /// What is started again whenever it has ended can neither be done nor end the group.
 fn check_restart(spec: &Spec) -> Result<(), BoxError> {
     let role = match spec.rules.role {
-        _ if spec.more().restart.policy.when != When::Always => return Ok(()),
+        _ if spec.details().restart.policy.when != When::Always => return Ok(()),
         Role::Once => "once",
         Role::Main => "main",
         Role::Task | Role::Daemon => return Ok(()),

@@ -72,13 +72,13 @@ impl Configuration {
             let table = tables.remove(spec.get_name()).unwrap_or_default();
             let settings = Settings::new(spec.get_name(), table, own_keys(spec), &self.origin);
             configure(spec, &settings, &mut mistakes);
-            let needs = [&spec.more().build_needs, &spec.more().start_needs];
+            let needs = [&spec.details().build_needs, &spec.details().start_needs];
             let checks: Vec<Check> = needs.into_iter().flat_map(Needs::configs).copied().collect();
             // What runs elsewhere has its settings there; it may share a file with this group.
-            if spec.more().remote.is_none() {
+            if spec.details().remote.is_none() {
                 settings.check(&checks, misspelt.iter().any(|name| name == spec.get_name()), &mut mistakes);
             }
-            spec.more_mut().settings = settings;
+            spec.details_mut().settings = settings;
         }
         mistakes
     }
@@ -143,13 +143,13 @@ fn tell_group(
 /// The keys of a service's table that are for the group: they are named like the methods of [`Spec`].
 fn own_keys(spec: &Spec) -> Vec<&'static str> {
     let mut own = vec!["start_timeout", "stop_timeout", "critical", "restart"];
-    if spec.more().http.is_some() {
+    if spec.details().http.is_some() {
         own.push("http");
     }
-    if spec.more().grpc.is_some() {
+    if spec.details().grpc.is_some() {
         own.push("grpc");
     }
-    if cfg!(feature = "grpc") && spec.more().serves_grpc {
+    if cfg!(feature = "grpc") && spec.details().serves_grpc {
         own.push("remote");
     }
     own
@@ -178,24 +178,24 @@ fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
             if !is_address(text) {
                 return Err("`host:port`, as in `127.0.0.1:8080`".to_owned());
             }
-            spec.more_mut().http = Some(text.to_owned().into());
+            spec.details_mut().http = Some(text.to_owned().into());
         }
         "grpc" => {
             if !is_address(text) {
                 return Err("`host:port`, as in `127.0.0.1:50051`".to_owned());
             }
-            spec.more_mut().grpc = Some(text.to_owned().into());
+            spec.details_mut().grpc = Some(text.to_owned().into());
         }
         #[cfg(feature = "grpc")]
         "remote" => {
             endpoint(text)?;
-            spec.more_mut().remote = Some(text.to_owned().into());
+            spec.details_mut().remote = Some(text.to_owned().into());
         }
-        "start_timeout" => spec.more_mut().start_timeout = Some(duration(text)?),
-        "stop_timeout" => spec.more_mut().stop_timeout = Some(duration(text)?),
+        "start_timeout" => spec.details_mut().start_timeout = Some(duration(text)?),
+        "stop_timeout" => spec.details_mut().stop_timeout = Some(duration(text)?),
         "critical" => spec.rules.critical = text.parse().map_err(|_| "`true` or `false`")?,
         "restart" => {
-            spec.more_mut().restart.policy.when = match text {
+            spec.details_mut().restart.policy.when = match text {
                 "never" => When::Never,
                 "on-failure" => When::OnFailure,
                 "always" => When::Always,

@@ -48,7 +48,7 @@ impl Declared {
     }
 
     pub(super) fn runs_elsewhere(&self) -> bool {
-        self.spec.more().remote.is_some()
+        self.spec.details().remote.is_some()
     }
 }
 

@@ -92,7 +92,7 @@ impl Declaration {
 #[cfg(feature = "grpc")]
 fn elsewhere(elsewhere: &[Declared]) -> TypeMap<Cow<'static, str>> {
     let place = |Declared { spec, type_id, .. }: &Declared| {
-        let (name, url) = (spec.get_name(), spec.more().remote.clone()?);
+        let (name, url) = (spec.get_name(), spec.details().remote.clone()?);
         tracing::info!(target: "group", service = name, remote = &*url, "{name} runs elsewhere: {url}");
         Some((*type_id, url))
     };
@@ -102,7 +102,7 @@ fn elsewhere(elsewhere: &[Declared]) -> TypeMap<Cow<'static, str>> {
 /// Limits that were set and together exceed the group's cannot all be kept. Those that nobody set
 /// are only upper bounds.
 fn warn_of_limits(plan: &Plan, members: &[Member], budget: &Budget) {
-    let limit = |member: &Member| member.spec.more().stop_timeout;
+    let limit = |member: &Member| member.spec.details().stop_timeout;
     if members.iter().all(|member| limit(member).is_none()) {
         return;
     }

@@ -46,7 +46,7 @@ impl Declaration {
         let needs = self
             .services
             .iter()
-            .flat_map(|service| [&service.spec.more().build_needs, &service.spec.more().start_needs]);
+            .flat_map(|service| [&service.spec.details().build_needs, &service.spec.details().start_needs]);
         let called = needs.flat_map(|needs| needs.all_called().iter().copied());
         for called in called.chain(said.iter().map(|(called, _)| *called)).collect::<Vec<_>>() {
             if !self.services.iter().any(|service| service.type_id == called.type_id) {
@@ -55,8 +55,8 @@ impl Declaration {
         }
         for (called, url) in said {
             for service in self.services.iter_mut().filter(|service| service.type_id == called.type_id) {
-                service.spec.more_mut().remote = Some(url.clone());
-                service.spec.more_mut().serves_grpc = true;
+                service.spec.details_mut().remote = Some(url.clone());
+                service.spec.details_mut().serves_grpc = true;
             }
         }
     }
@@ -70,13 +70,13 @@ impl Declaration {
             let url = url.to_string_lossy().into_owned();
             let is_it = |service: &&mut Declared| variable_of(service.spec.get_name(), "remote") == *variable;
             match self.services.iter_mut().find(is_it) {
-                Some(service) => service.spec.more_mut().remote = Some(url.into()),
+                Some(service) => service.spec.details_mut().remote = Some(url.into()),
                 None => self.mistakes.push(format!("{variable} is for a service that is not in this group").into()),
             }
         }
         #[cfg(feature = "config")]
         let _ = environment;
-        self.services.retain(|service| !service.only_called || service.spec.more().remote.is_some());
+        self.services.retain(|service| !service.only_called || service.spec.details().remote.is_some());
     }
 
     #[cfg(feature = "config")]

@@ -126,7 +126,7 @@ fn unavailable(spec: &Spec) -> Router {
             .and_then(|method| MethodFilter::try_from(method).ok())
             .map_or_else(|| any(refuse), |method| on(method, refuse))
     };
-    spec.more().routes.iter().fold(Router::new(), |routes, one| routes.route(one.path(), route(one.method())))
+    spec.details().routes.iter().fold(Router::new(), |routes, one| routes.route(one.path(), route(one.method())))
 }
 
 /// Hands the routes of a service over to the one that it is [mounted on](Spec::http_on), and returns when
@@ -163,7 +163,7 @@ pub fn mounted(cx: &Context, routes: Router) -> Result<Router, BoxError> {
     let mut parts: Vec<(&str, Router)> = Vec::new();
     for (mount, spec) in mounts.on_host(cx) {
         let under = |prefix: &str| quietly(|| Router::new().nest(prefix, mount.take(spec)));
-        let routes = spec.more().prefix.as_deref().map_or_else(|| Ok(mount.take(spec)), under);
+        let routes = spec.details().prefix.as_deref().map_or_else(|| Ok(mount.take(spec)), under);
         let cannot = |why| format!("the routes of `{}` cannot be served: {why}", spec.get_name());
         parts.push((spec.get_name(), routes.map_err(cannot)?));
     }

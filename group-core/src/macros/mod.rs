@@ -113,14 +113,14 @@ impl<S: Service> Mentioned for S {
 /// Notes what routes there are.
 #[must_use]
 pub fn routes(mut spec: Spec, routes: &[Route]) -> Spec {
-    spec.more_mut().routes.extend_from_slice(routes);
+    spec.details_mut().routes.extend_from_slice(routes);
     spec
 }
 
 /// Notes that it has no routes but those that others mount on it.
 #[must_use]
 pub fn serves_others(mut spec: Spec) -> Spec {
-    spec.more_mut().serves_others = true;
+    spec.details_mut().serves_others = true;
     spec
 }
 

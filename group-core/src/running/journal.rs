@@ -1,4 +1,4 @@
-//! What happened, when: kept for the report and the status, told to subscribers and to people.
+//! Keeps what happened in a group and when, for the report and the status, and publishes it to subscribers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,69 +8,91 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use crate::base::clock::{Moment, Times};
-use crate::base::error::{BoxError, Chain, Failure, Failures};
-use crate::base::text::{Limit, Took, count};
+use crate::base::error::{BoxError, Failure, Failures};
+use crate::base::text::Took;
 use crate::lifecycle::budget::Budget;
 use crate::lifecycle::event::{Fault, FaultKind, GroupEnd, Id, Reason, Stage};
 use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
 use crate::record::service_report::{Ending, Rest, ServiceReport};
 use crate::record::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status, StopReason};
+use crate::running::log;
 use crate::running::member::Member;
 
-/// How many restarts of a service are remembered; of those before, only their number.
+/// How many restarts of a service are kept with their times; earlier ones are only counted.
 const RESTARTS: usize = 32;
 
-/// How long a person waits for a service to stop, and does not wonder. To start, it may take twice as long.
+/// A stop that takes longer than this is mentioned in the log, and a start that takes twice as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The journal of one group. Every method writes one thing down, tells subscribers, and says it
-/// aloud if a person would want to know.
+/// The journal of one group. Each method that writes keeps one thing, publishes it to the subscribers, and has it
+/// logged where an operator needs to know it.
+///
+/// | kind | methods, in the order in which they are called |
+/// |---|---|
+/// | clock | `at`, before each write: the moment of all that is written next; `now` |
+/// | reads | `state`, `ready_for`, `status`, `is_over`, `subscribe`: at any time |
+/// | a service | `launched`, `built`, `ready`; then `completed`, or after a failure `backing_off` and `restarted` (and `ready` again), or `too_often`, or `lost`; at last `stop_asked`, maybe `aborted`, `gone` |
+/// | the group | `group_ready`; `reloading` and `reloaded` in pairs; `exit_with`; maybe `lame_duck`; `stopping`; `report` |
+/// | failures | `blame`, before the step that follows from it, then `also_failed`; `handler_panicked`, `reload_failed`: at any time; `blame_at_the_end`: after the last `gone` |
+/// | the watchdog, when the driver is stuck | maybe `must_stop`; `blame_survivors`; `report` |
 #[derive(Debug)]
 pub(crate) struct Journal {
     begun: Instant,
-    /// When that happened which is being written down: one moment for all that an event leads to.
+    /// When the thing happened that is being written down: one moment for all that an event leads to.
     moment: Moment,
-    /// When it was last told who is waited for.
-    told: Moment,
+    /// When [`still_waiting`](Self::still_waiting) looked last.
+    looked: Moment,
     budget: Budget,
     phase: Phase,
-    /// Whether every service was ready once.
+    /// True once every service was ready.
     came_up: bool,
     services: Vec<Entry>,
     stopping: Option<(Moment, StopReason)>,
     exit_code: Option<u8>,
     failures: Failures,
-    /// Once somebody wants to know.
+    /// Made by the first subscription.
     events: Option<broadcast::Sender<Event>>,
 }
 
-/// One service. One line of the cache, as it is aligned.
+/// One service. Its alignment keeps it in one cache line.
 #[derive(Clone, Debug, Default)]
 #[repr(align(64))]
 struct Entry {
     state: State,
     ending: Ending,
     times: Times,
-    restarts: Option<Box<Restarts>>,
+    restarts: Option<Box<RestartLog>>,
 }
 
-/// Those of a service that failed.
+/// The restarts of a service that failed.
 #[derive(Clone, Debug, Default)]
-struct Restarts {
+struct RestartLog {
     count: u64,
     last: VecDeque<Moment>,
-    /// While it waits for that.
+    /// When the next restart is due, while the service waits for it.
     next: Option<Moment>,
 }
 
+/// A step of a service that may take too long.
+struct Step {
+    /// The step as the log words it: `stop`.
+    name: &'static str,
+    since: Option<Moment>,
+    /// The log mentions the step after this time.
+    patience: Duration,
+    /// The setting that limits the step.
+    setting: &'static str,
+    limit: Duration,
+}
+
 impl Entry {
-    /// Whether it was launched, and is not gone.
+    /// Returns true if the service was launched, and is not gone.
     fn is_left(&self) -> bool {
         self.times.launched.is_some() && self.times.gone.is_none()
     }
 
-    /// When its `start` ran last.
+    /// The time of the last run of `start`.
     fn started(&self) -> Option<Moment> {
         let restarted = self.restarts.as_ref().and_then(|restarts| restarts.last.back().copied());
         restarted.or(self.times.launched)
@@ -79,6 +101,17 @@ impl Entry {
     fn restart_count(&self) -> u64 {
         self.restarts.as_ref().map_or(0, |restarts| restarts.count)
     }
+
+    /// The step that the group waits for, if it does.
+    fn step(&self, member: &Member) -> Option<Step> {
+        let (name, since, patience, setting, limit) = match self.state {
+            State::Building => ("be built", self.started(), PATIENCE * 2, "start_timeout", member.spec.start_limit()),
+            State::Starting => ("be ready", self.started(), PATIENCE * 2, "start_timeout", member.spec.start_limit()),
+            State::Stopping => ("stop", self.times.stop_asked, PATIENCE, "stop_timeout", member.spec.stop_limit()),
+            _ => return None,
+        };
+        Some(Step { name, since, patience, setting, limit })
+    }
 }
 
 impl Journal {
@@ -86,7 +119,7 @@ impl Journal {
         Self {
             begun,
             moment: Moment::FIRST,
-            told: Moment::FIRST,
+            looked: Moment::FIRST,
             budget,
             phase: Phase::Starting,
             came_up: false,
@@ -102,27 +135,45 @@ impl Journal {
         Moment::now(self.begun)
     }
 
-    /// What is written down from now on has happened at this moment.
+    /// Sets the moment of all that is written next.
     pub(crate) fn at(&mut self, moment: Moment) {
         self.moment = moment;
     }
 
-    /// The time since the request to stop.
-    fn stopping_for(&self) -> Duration {
-        self.stopping.as_ref().map_or(Duration::ZERO, |(asked, _)| self.moment.since(*asked))
+    fn publish(&self, event: impl FnOnce() -> Event) {
+        if let Some(events) = &self.events
+            && events.receiver_count() > 0
+        {
+            // Fails when the last receiver was dropped meanwhile.
+            let _ = events.send(event());
+        }
     }
 
-    /// How long a service has been ready.
+    fn enter(&mut self, id: Id, member: &Member, state: State) {
+        let entry = &mut self.services[id];
+        if std::mem::replace(&mut entry.state, state) == state {
+            return;
+        }
+        if let (Some(restarts), true) = (&mut entry.restarts, state != State::Restarting) {
+            restarts.next = None;
+        }
+        self.publish(|| Event::Service { name: name(member).to_owned(), state });
+    }
+}
+
+/// Reads.
+impl Journal {
+    pub(crate) fn state(&self, id: Id) -> State {
+        self.services[id].state
+    }
+
+    /// For how long a service has been ready. Zero if it is not.
     pub(crate) fn ready_for(&self, id: Id) -> Duration {
         let entry = &self.services[id];
         if entry.state == State::Ready { since(entry.times.ready, self.now()) } else { Duration::ZERO }
     }
 
-    pub(crate) fn state(&self, id: Id) -> State {
-        self.services[id].state
-    }
-
-    /// What every service does, at this moment.
+    /// The state of the group and of every service, at this moment.
     pub(crate) fn status(&self, members: &[Member]) -> Status {
         let now = self.now();
         let services = self.services.iter().zip(members).map(|(entry, member)| ServiceStatus {
@@ -142,31 +193,14 @@ impl Journal {
     pub(crate) fn subscribe(&mut self) -> broadcast::Receiver<Event> {
         self.events.get_or_insert_with(|| broadcast::Sender::new(BACKLOG)).subscribe()
     }
+}
 
-    fn tell(&self, event: impl FnOnce() -> Event) {
-        if let Some(events) = &self.events
-            && events.receiver_count() > 0
-        {
-            // Whoever has gone meanwhile need not know.
-            let _ = events.send(event());
-        }
-    }
-
-    fn enter(&mut self, id: Id, member: &Member, state: State) {
-        let entry = &mut self.services[id];
-        if std::mem::replace(&mut entry.state, state) == state {
-            return;
-        }
-        if let (Some(restarts), true) = (&mut entry.restarts, state != State::Restarting) {
-            restarts.next = None;
-        }
-        self.tell(|| Event::Service { name: name(member).to_owned(), state });
-    }
-
+/// A service.
+impl Journal {
     pub(crate) fn launched(&mut self, id: Id, member: &Member) {
         self.services[id].times.launched = Some(self.moment);
         self.enter(id, member, State::Building);
-        tracing::debug!(target: "group", service = name(member), "{} is being built", name(member));
+        log::building(name(member));
     }
 
     pub(crate) fn built(&mut self, id: Id, member: &Member) {
@@ -184,61 +218,50 @@ impl Journal {
     pub(crate) fn ready(&mut self, id: Id, member: &Member) {
         let now = self.moment;
         let entry = &mut self.services[id];
-        let started = entry.started();
+        let took = since(entry.started(), now);
         entry.times.ready = Some(now);
         entry.times.first_ready.get_or_insert(now);
         self.enter(id, member, State::Ready);
-        let (spec, took) = (&member.spec, Took(since(started, now)));
-        if let Some(on) = &spec.more().http_on {
-            let (on, prefix) = (on.name(), spec.more().prefix.as_deref().unwrap_or("/"));
-            tracing::info!(target: "group", service = name(member), http_on = on.as_str(), prefix, took = %took, "{} is ready on {on}, under {prefix} ({took})", name(member));
+        let (name, details) = (name(member), member.spec.details());
+        if let Some(host) = &details.http_on {
+            log::ready_on_host(name, host.name().as_str(), details.prefix.as_deref().unwrap_or("/"), took);
         } else if let Some(addr) = member.addr() {
-            let scheme = spec.scheme();
-            tracing::info!(target: "group", service = name(member), %addr, took = %took, "{} is ready on {scheme}{addr} ({took})", name(member));
-        } else if let Some(path) = spec.more().http.as_deref().filter(|address| address.starts_with("unix:")) {
-            tracing::info!(target: "group", service = name(member), took = %took, "{} is ready on {path} ({took})", name(member));
+            log::ready_on_port(name, member.spec.scheme(), addr, took);
+        } else if let Some(path) = details.http.as_deref().filter(|address| address.starts_with("unix:")) {
+            log::ready_on_socket(name, path, took);
         } else {
-            tracing::info!(target: "group", service = name(member), took = %took, "{} is ready ({took})", name(member));
+            log::ready(name, took);
         }
     }
 
-    /// Says of each service once that it is waited for, when that takes long and may go on; returns when to look again.
+    /// Logs each step that takes long and may go on, once. Returns the time until the next look is due.
     pub(crate) fn still_waiting(&mut self, members: &[Member]) -> Duration {
-        let (now, told) = (self.moment, std::mem::replace(&mut self.told, self.moment));
+        let (now, looked) = (self.moment, std::mem::replace(&mut self.looked, self.moment));
         let mut next = PATIENCE;
         for (entry, member) in self.services.iter().zip(members) {
-            let (start, stop) = (member.spec.start_limit(), member.spec.stop_limit());
-            let (what, from, patience, setting, limit) = match entry.state {
-                State::Building => ("be built", entry.started(), PATIENCE * 2, "start_timeout", start),
-                State::Starting => ("be ready", entry.started(), PATIENCE * 2, "start_timeout", start),
-                State::Stopping => ("stop", entry.times.stop_asked, PATIENCE, "stop_timeout", stop),
-                _ => continue,
-            };
-            let waited = since(from, now);
-            let left = patience.saturating_sub(waited);
+            let Some(step) = entry.step(member) else { continue };
+            let waited = since(step.since, now);
+            let left = step.patience.saturating_sub(waited);
             if !left.is_zero() {
                 next = next.min(left);
-            } else if since(from, told) < patience && patience < limit {
-                let (name, waited, limit, in_hand) = (name(member), Took(waited), Limit(limit), member.in_hand());
-                let connections =
-                    if in_hand == 0 { String::new() } else { format!(": {} in hand", count(in_hand, "connection")) };
-                tracing::info!(target: "group", service = name, took = %waited, in_hand, "still waiting for {name} to {what} ({waited}; {setting} {limit}){connections}");
+            } else if since(step.since, looked) < step.patience && step.patience < step.limit {
+                log::still_waiting(name(member), step.name, waited, step.setting, step.limit, member.in_hand());
             }
         }
         next
     }
 
+    pub(crate) fn completed(&mut self, id: Id, member: &Member) {
+        self.services[id].ending = Ending::Completed;
+        self.enter(id, member, State::Completed);
+        log::completed(name(member));
+    }
+
     pub(crate) fn backing_off(&mut self, id: Id, member: &Member, wait: Duration, nth: u32) {
         self.services[id].restarts.get_or_insert_default().next = Some(self.moment.after(wait));
         self.enter(id, member, State::Restarting);
-        let (name, wait, max) = (name(member), Took(wait), member.spec.more().restart.policy.max);
-        tracing::warn!(target: "group", service = name, wait = %wait, "{name} is started again in {wait} (restart {nth}, at most {max} in {})", Took(member.spec.more().restart.policy.within));
-    }
-
-    pub(crate) fn too_often(member: &Member) {
-        let (name, policy) = (name(member), member.spec.more().restart.policy);
-        let (max, within) = (policy.max, Took(policy.within));
-        tracing::warn!(target: "group", service = name, "{name} is not started again: it was already, {max} times within {within}");
+        let policy = member.spec.details().restart.policy;
+        log::restarting(name(member), wait, nth, policy.max, policy.within);
     }
 
     pub(crate) fn restarted(&mut self, id: Id, member: &Member) {
@@ -254,95 +277,22 @@ impl Journal {
         self.enter(id, member, State::Starting);
     }
 
-    pub(crate) fn reloading(&mut self) {
-        if self.phase == Phase::Running {
-            self.phase = Phase::Reloading;
-            self.tell(|| Event::GroupReloading);
-        }
+    /// The service was restarted as often as it may be.
+    pub(crate) fn too_often(member: &Member) {
+        let policy = member.spec.details().restart.policy;
+        log::giving_up(name(member), policy.max, policy.within);
     }
 
-    pub(crate) fn reloaded(&mut self) {
-        if self.phase == Phase::Reloading {
-            self.phase = Phase::Running;
-            self.tell(|| Event::GroupReloaded);
-        }
-    }
-
+    /// The group goes on without the service.
     pub(crate) fn lost(&mut self, id: Id, member: &Member) {
         self.enter(id, member, State::Failed);
-        let name = name(member);
-        tracing::warn!(target: "group", service = name, "the group goes on without {name}: it is degraded");
-    }
-
-    pub(crate) fn group_ready(&mut self) {
-        self.phase = Phase::Running;
-        self.came_up = true;
-        self.tell(|| Event::GroupReady);
-        let took = Took(self.moment.into());
-        match self.services.len() {
-            0 => tracing::warn!(target: "group", "there are no services in this group"),
-            1 => {}
-            all => tracing::info!(target: "group", took = %took, "{all} services are ready ({took})"),
-        }
-    }
-
-    pub(crate) fn completed(&mut self, id: Id, member: &Member) {
-        self.services[id].ending = Ending::Completed;
-        self.enter(id, member, State::Completed);
-        let name = name(member);
-        tracing::info!(target: "group", service = name, "{name} has completed");
-    }
-
-    /// The exit code of a clean end. The first that was asked for counts.
-    pub(crate) fn exit_with(&mut self, code: u8) {
-        self.exit_code.get_or_insert(code);
-    }
-
-    /// A stop was asked for, and those who still come are served for a while.
-    pub(crate) fn lame_duck(&mut self, reason: Reason, members: &[Member]) {
-        self.ask_to_stop(Phase::LameDuck, reason, members);
-        let (delay, quiet) = (Took(self.budget.delay()), Took(self.budget.quiet()));
-        tracing::info!(target: "group", drain_delay = %delay, "{}: not ready any more; stopping in {delay}, or when nobody has come for {quiet}", self.why(reason, members));
-    }
-
-    pub(crate) fn stopping(&mut self, reason: Reason, members: &[Member]) {
-        // Without what a delay has taken of it.
-        let budget = Took(self.budget.total().saturating_sub(self.stopping_for()));
-        self.ask_to_stop(Phase::Stopping, reason, members);
-        let what = || match self.services.iter().filter(|entry| entry.is_left()).count() {
-            0 => "nothing to stop".to_owned(),
-            n => format!("stopping {}, within {budget}", count(n, "service")),
-        };
-        let why = || self.why(reason, members);
-        tracing::info!(target: "group", cause = why(), "{}: {}", why(), what());
-        for (id, member) in members.iter().enumerate().rev() {
-            if self.services[id].times.launched.is_none() {
-                self.enter(id, member, State::Gone);
-            }
-        }
-    }
-
-    /// The first reason is the cause; later ones only end a delay.
-    fn ask_to_stop(&mut self, phase: Phase, reason: Reason, members: &[Member]) {
-        self.phase = phase;
-        if let (None, Some(cause)) = (&self.stopping, cause(reason, members)) {
-            self.stopping = Some((self.moment, cause.clone()));
-            self.tell(|| Event::GroupStopping(cause));
-        }
-    }
-
-    fn why(&self, reason: Reason, members: &[Member]) -> String {
-        match (cause(reason, members), reason) {
-            (Some(cause), _) => cause.to_string(),
-            (None, Reason::Quiet) => format!("nobody has come for {}", Took(self.budget.quiet())),
-            (None, _) => format!("{} are over (drain_delay)", Took(self.budget.delay())),
-        }
+        log::degraded(name(member));
     }
 
     pub(crate) fn stop_asked(&mut self, id: Id, member: &Member) {
         self.services[id].times.stop_asked = Some(self.moment);
         self.enter(id, member, State::Stopping);
-        tracing::debug!(target: "group", service = name(member), "{} is asked to stop", name(member));
+        log::asked_to_stop(name(member));
     }
 
     pub(crate) fn aborted(&mut self, id: Id) {
@@ -353,35 +303,129 @@ impl Journal {
         let now = self.moment;
         let entry = &mut self.services[id];
         entry.times.gone = Some(now);
-        let (ending, asked) = (entry.ending, entry.times.stop_asked);
+        let (ending, took) = (entry.ending, since(entry.times.stop_asked, now));
         self.enter(id, member, State::Gone);
-        let took = Took(since(asked, now));
         match ending {
-            Ending::NeverBuilt => {
-                tracing::debug!(target: "group", service = name(member), "{} was not built", name(member));
-            }
-            Ending::Aborted => {
-                tracing::warn!(target: "group", service = name(member), took = %took, "{} was aborted ({took})", name(member));
-            }
-            Ending::Abandoned => {
-                tracing::warn!(target: "group", service = name(member), took = %took, "{} was abandoned ({took})", name(member));
-            }
-            Ending::Stopped | Ending::Completed | Ending::Failed => {
-                tracing::info!(target: "group", service = name(member), took = %took, "{} stopped ({took})", name(member));
+            Ending::NeverBuilt => log::not_built(name(member)),
+            Ending::Aborted => log::aborted(name(member), took),
+            Ending::Abandoned => log::abandoned(name(member), took),
+            Ending::Stopped | Ending::Completed | Ending::Failed => log::stopped(name(member), took),
+        }
+    }
+}
+
+/// The group.
+impl Journal {
+    pub(crate) fn group_ready(&mut self) {
+        self.phase = Phase::Running;
+        self.came_up = true;
+        self.publish(|| Event::GroupReady);
+        match self.services.len() {
+            0 => log::no_services(),
+            // The service's own line says it.
+            1 => {}
+            all => log::all_ready(all, self.moment.into()),
+        }
+    }
+
+    pub(crate) fn reloading(&mut self) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Reloading;
+            self.publish(|| Event::GroupReloading);
+        }
+    }
+
+    pub(crate) fn reloaded(&mut self) {
+        if self.phase == Phase::Reloading {
+            self.phase = Phase::Running;
+            self.publish(|| Event::GroupReloaded);
+        }
+    }
+
+    /// Sets the exit code of a clean end. The first code counts.
+    pub(crate) fn exit_with(&mut self, code: u8) {
+        self.exit_code.get_or_insert(code);
+    }
+
+    /// A stop was asked for, and new requests are still served for a while.
+    pub(crate) fn lame_duck(&mut self, reason: Reason, members: &[Member]) {
+        self.ask_to_stop(Phase::LameDuck, reason, members);
+        log::lame_duck(&self.why(reason, members), self.budget.delay(), self.budget.quiet());
+    }
+
+    pub(crate) fn stopping(&mut self, reason: Reason, members: &[Member]) {
+        // A delay before the stop has used up some of the time.
+        let within = self.budget.total().saturating_sub(self.stopping_for());
+        self.ask_to_stop(Phase::Stopping, reason, members);
+        let left = self.services.iter().filter(|entry| entry.is_left()).count();
+        log::stopping(&self.why(reason, members), left, within);
+        for (id, member) in members.iter().enumerate().rev() {
+            if self.services[id].times.launched.is_none() {
+                self.enter(id, member, State::Gone);
             }
         }
     }
 
-    /// Writes down what went wrong. `error` is the service's own, where it has one.
+    /// Keeps the first reason, which is why the group stops; later ones only end a delay.
+    fn ask_to_stop(&mut self, phase: Phase, reason: Reason, members: &[Member]) {
+        self.phase = phase;
+        if let (None, Some(reason)) = (&self.stopping, stop_reason(reason, members)) {
+            self.stopping = Some((self.moment, reason.clone()));
+            self.publish(|| Event::GroupStopping(reason));
+        }
+    }
+
+    /// The time since the request to stop.
+    fn stopping_for(&self) -> Duration {
+        self.stopping.as_ref().map_or(Duration::ZERO, |(asked, _)| self.moment.since(*asked))
+    }
+
+    fn why(&self, reason: Reason, members: &[Member]) -> String {
+        match (stop_reason(reason, members), reason) {
+            (Some(reason), _) => reason.to_string(),
+            (None, Reason::Quiet) => format!("no requests for {}", Took(self.budget.quiet())),
+            (None, _) => format!("drain_delay of {} is over", Took(self.budget.delay())),
+        }
+    }
+
+    /// Makes the report. Nothing is written after that.
+    pub(crate) fn report(&mut self, outcome: GroupEnd, members: &[Member], plan: &Arc<Plan>) -> Report {
+        let outcome = match outcome {
+            GroupEnd::Clean if self.failures.kept().iter().any(Failure::is_fatal) => GroupEnd::RunFailed,
+            outcome => outcome,
+        };
+        let services = self.services.iter().zip(members).map(|(entry, member)| service_report(entry, member));
+        let report = Report::new(
+            outcome.into(),
+            services.collect(),
+            self.failures.clone(),
+            self.now().into(),
+            self.stopping.as_ref().map(|(asked, reason)| ((*asked).into(), reason.clone())),
+            self.exit_code,
+            Arc::clone(plan),
+        );
+        self.phase = Phase::Stopped;
+        self.publish(|| Event::GroupStopped);
+        if report.is_clean() {
+            log::ended_cleanly(report.exit_code(), &report.summary());
+        } else {
+            log::ended_badly(report.exit_code(), &report.summary());
+        }
+        report
+    }
+}
+
+/// Failures.
+impl Journal {
+    /// Writes down a failure. `error` is the service's own, if there is one.
     pub(crate) fn blame(&mut self, fault: Fault, error: Option<BoxError>, members: &[Member]) {
         let error = error.unwrap_or_else(|| self.explain(fault, members).into());
-        let service = fault.id.map(|id| name(&members[id]));
         if let Some(id) = fault.id {
             let entry = &mut self.services[id];
             entry.ending = match (fault.kind, fault.stage) {
                 (FaultKind::Abandoned, _) => Ending::Abandoned,
                 (FaultKind::StopTimeout, _) => Ending::Aborted,
-                // A destructor that panics does not change how it came to that.
+                // A panic in the destructor of an aborted service does not change its ending.
                 _ if entry.ending == Ending::Aborted => Ending::Aborted,
                 _ if entry.times.built.is_none() => Ending::NeverBuilt,
                 _ => Ending::Failed,
@@ -390,45 +434,46 @@ impl Journal {
         if let (Some(id), true, Stage::Build | Stage::Start | Stage::Run) = (fault.id, fault.fatal, fault.stage) {
             self.enter(id, &members[id], State::Failed);
         }
+        let service = fault.id.map(|id| name(&members[id]));
         let failure = Failure::new(service, fault.stage, fault.fatal, error);
         if fault.fatal {
-            tracing::error!(target: "group", service, "{}", Chain(&failure));
+            log::failed(&failure);
         } else {
-            tracing::warn!(target: "group", service, "{}", Chain(&failure));
+            log::survived(&failure);
         }
         self.failures.push(failure);
     }
 
-    /// Writes down what went wrong in a service besides what it has just failed for.
+    /// Writes down a failure of a service besides the one for which it has just been blamed.
     pub(crate) fn also_failed(&mut self, member: &Member, error: BoxError) {
         let name = name(member);
         let failed = self.failures.kept().iter().rfind(|failure| failure.service() == Some(name));
         let stage = failed.map_or(Stage::Run, Failure::stage);
         let failure = Failure::new(Some(name), stage, false, error);
-        tracing::error!(target: "group", service = failure.service(), "{}", Chain(&failure));
+        log::failed(&failure);
         self.failures.push(failure);
     }
 
-    /// Writes down that a handler of a service panicked. The service goes on.
+    /// Writes down that a handler of a service panicked. The server has logged it, and the service goes on.
     pub(crate) fn handler_panicked(&mut self, member: &Member, error: BoxError) {
         self.failures.push(Failure::new(Some(name(member)), Stage::Run, false, error));
     }
 
     /// Writes down that a service failed to reload; it keeps its old state.
     pub(crate) fn reload_failed(&mut self, failure: Failure) {
-        tracing::error!(target: "group", service = failure.service(), "{}; it keeps its old state", Chain(&failure));
+        log::reload_failed(&failure);
         self.failures.push(failure);
     }
 
-    /// Writes down what went wrong after the last service was gone.
+    /// Writes down a failure after the last service was gone.
     pub(crate) fn blame_at_the_end(&mut self, member: Option<&Member>, error: BoxError) {
         let fatal = member.is_none_or(|member| member.spec.rules.critical);
         let failure = Failure::new(member.map(name), Stage::Stop, fatal, error);
-        tracing::error!(target: "group", service = failure.service(), "{}", Chain(&failure));
+        log::failed(&failure);
         self.failures.push(failure);
     }
 
-    /// The group's own words for what a service has no error for.
+    /// The group's own words for a failure that comes without an error.
     fn explain(&self, fault: Fault, members: &[Member]) -> String {
         let entry = fault.id.map(|id| &self.services[id]);
         let since = |moment: Option<Moment>| Took(since(moment, self.now()));
@@ -439,14 +484,14 @@ impl Journal {
             FaultKind::Error => "it failed without an error".to_owned(),
             FaultKind::EndedBeforeReady => "it ended before it was ready".to_owned(),
             FaultKind::EndedUnexpectedly => "ended unexpectedly: it should run until it is stopped".to_owned(),
-            FaultKind::NeedFailed => "what it needs has failed".to_owned(),
+            FaultKind::NeedFailed => "a service that it needs has failed".to_owned(),
             FaultKind::StartTimeout if fault.stage == Stage::Build => {
                 format!("`new` has not returned after {launched} (start_timeout)")
             }
             FaultKind::StartTimeout => format!("it is not ready after {launched} (start_timeout)"),
             FaultKind::StopTimeout => format!("it has not stopped after {asked} (stop_timeout), so it was aborted"),
             FaultKind::Abandoned => {
-                format!("it blocks its thread, so that even abort does not reach it, after {asked}")
+                format!("it blocks its thread, so it could not be aborted, {asked} after the request to stop")
             }
             FaultKind::Deadline => format!(
                 "the time to stop is almost up (stop_timeout of the group is {}): {}",
@@ -456,7 +501,22 @@ impl Journal {
         }
     }
 
-    /// Writes down a signal that the driver has not heard, because it was given no thread.
+    /// The services that are left, and for how long each has been stopping.
+    fn survivors(&self, members: &[Member]) -> String {
+        let left = self.services.iter().zip(members).rev().filter(|(entry, _)| entry.is_left());
+        let named: Vec<String> = left
+            .map(|(entry, member)| match entry.times.stop_asked {
+                Some(asked) => format!("`{}` stopping for {}", name(member), Took(self.now().since(asked))),
+                None => format!("`{}` not asked yet", name(member)),
+            })
+            .collect();
+        named.join(", ")
+    }
+}
+
+/// The watchdog writes this when the driver is stuck.
+impl Journal {
+    /// Writes down a signal that the driver has not received, because it got no thread to run on.
     pub(crate) fn must_stop(&mut self, signal: i32, at: Moment, members: &[Member]) {
         if self.stopping.is_none() {
             self.at(at);
@@ -464,12 +524,12 @@ impl Journal {
         }
     }
 
-    /// Blames every service that is left, when nothing else can be done about them.
+    /// Blames every service that is left. They can neither be stopped nor aborted any more.
     pub(crate) fn blame_survivors(&mut self, members: &[Member]) {
         if !self.services.iter().any(Entry::is_left) {
             let was_launched = |entry: &Entry| entry.times.launched.is_some();
             let error = if self.services.iter().any(was_launched) {
-                "what was provided to the services is still being dropped"
+                "the values that were provided to the services are still being dropped"
             } else {
                 "nothing was started yet: something else blocks every thread of the runtime"
             };
@@ -484,46 +544,6 @@ impl Journal {
             }
         }
     }
-
-    /// Who is left, and what it is doing.
-    fn survivors(&self, members: &[Member]) -> String {
-        let left = self.services.iter().zip(members).rev().filter(|(entry, _)| entry.is_left());
-        let named: Vec<String> = left
-            .map(|(entry, member)| match entry.times.stop_asked {
-                Some(_) => {
-                    format!("`{}` stopping for {}", name(member), Took(since(entry.times.stop_asked, self.now())))
-                }
-                None => format!("`{}` not asked yet", name(member)),
-            })
-            .collect();
-        named.join(", ")
-    }
-
-    /// The last words.
-    pub(crate) fn report(&mut self, outcome: GroupEnd, members: &[Member], plan: &Arc<Plan>) -> Report {
-        let outcome = match outcome {
-            GroupEnd::Clean if self.failures.kept().iter().any(Failure::is_fatal) => GroupEnd::RunFailed,
-            outcome => outcome,
-        };
-        let services = self.services.iter().zip(members).map(|(entry, member)| service_report(entry, member));
-        let report = Report::new(
-            outcome.into(),
-            services.collect(),
-            self.failures.clone(),
-            self.now().into(),
-            self.stopping.as_ref().map(|(asked, cause)| ((*asked).into(), cause.clone())),
-            self.exit_code,
-            Arc::clone(plan),
-        );
-        self.phase = Phase::Stopped;
-        self.tell(|| Event::GroupStopped);
-        if report.is_clean() {
-            tracing::info!(target: "group", exit_code = report.exit_code(), "{}", report.summary());
-        } else {
-            tracing::error!(target: "group", exit_code = report.exit_code(), "{}", report.summary());
-        }
-        report
-    }
 }
 
 fn service_report(entry: &Entry, member: &Member) -> ServiceReport {
@@ -536,7 +556,7 @@ fn service_report(entry: &Entry, member: &Member) -> ServiceReport {
     }
 }
 
-/// What there is to tell of a service besides its times.
+/// The parts of a service's report that most services do not have.
 fn rest(entry: &Entry, member: &Member) -> Option<Box<Rest>> {
     let (addr, messages, drain) = (member.addr(), member.messages(), member.drain());
     if entry.restarts.is_none() && addr.is_none() && messages.is_none() && drain.is_none() {
@@ -552,8 +572,8 @@ fn rest(entry: &Entry, member: &Member) -> Option<Box<Rest>> {
     }))
 }
 
-/// Of the end of a delay, the cause is what it began with.
-fn cause(reason: Reason, members: &[Member]) -> Option<StopReason> {
+/// Why the group stops. `None` for the end of a delay: the request that began the delay is the reason.
+fn stop_reason(reason: Reason, members: &[Member]) -> Option<StopReason> {
     Some(match reason {
         Reason::Signal(signal) => StopReason::Signal(signal),
         Reason::Asked => StopReason::Asked,

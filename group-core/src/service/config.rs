@@ -92,7 +92,7 @@ impl<T> Deref for Config<T> {
 impl<T: DeserializeOwned + Send + Sync + 'static> FromContext for Config<T> {
     fn from_context(cx: &Context) -> Result<Self, BoxError> {
         let unknown = RefCell::new(Unknown::new());
-        Ok(Config(T::deserialize(Reader::new(&cx.member().spec.more().settings, &unknown))?))
+        Ok(Config(T::deserialize(Reader::new(&cx.member().spec.details().settings, &unknown))?))
     }
 
     fn needs(needs: &mut Needs) {

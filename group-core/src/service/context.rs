@@ -96,13 +96,13 @@ impl Context {
     /// [`Spec::http`](crate::Spec::http).
     #[must_use]
     pub fn http_address(&self) -> Option<&str> {
-        self.member().spec.more().http.as_deref()
+        self.member().spec.details().http.as_deref()
     }
 
     /// The address on which this service is to serve gRPC, if it has one for that: [`Spec::grpc`](crate::Spec::grpc).
     #[must_use]
     pub fn grpc_address(&self) -> Option<&str> {
-        self.member().spec.more().grpc.as_deref()
+        self.member().spec.details().grpc.as_deref()
     }
 
     /// Makes known where this service listens: the log, the report and
@@ -124,14 +124,14 @@ impl Context {
     /// Whether this service is mounted on another one.
     #[cfg(feature = "grpc")]
     pub(crate) fn is_mounted(&self) -> bool {
-        self.member().spec.more().http_on.is_some()
+        self.member().spec.details().http_on.is_some()
     }
 
     /// Whether this service serves gRPC and has no address: only its own group reaches it.
     #[cfg(feature = "http")]
     pub(crate) fn serves_in_process(&self) -> bool {
-        let more = self.member().spec.more();
-        more.serves_grpc && more.http.is_none() && more.grpc.is_none() && more.http_on.is_none()
+        let details = self.member().spec.details();
+        details.serves_grpc && details.http.is_none() && details.grpc.is_none() && details.http_on.is_none()
     }
 
     /// Which service of the group is mounted on which.

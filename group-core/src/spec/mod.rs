@@ -80,12 +80,12 @@ pub struct Spec {
     pub(crate) name: Name,
     pub(crate) rules: Rules,
     /// Apart, because of many services nothing of it is said, and each would have to have room for it.
-    more: Option<Box<More>>,
+    details: Option<Box<Details>>,
 }
 
 /// What can be said of a service besides.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct More {
+pub(crate) struct Details {
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) stop_timeout: Option<Duration>,
     pub(crate) edges: Vec<After>,
@@ -112,7 +112,7 @@ pub(crate) struct More {
 }
 
 /// What is so when nothing is said.
-static NO_MORE: LazyLock<More> = LazyLock::new(More::default);
+static NO_DETAILS: LazyLock<Details> = LazyLock::new(Details::default);
 
 impl Spec {
     /// A service of this name.
@@ -122,20 +122,20 @@ impl Spec {
     }
 
     pub(crate) fn named(name: Name) -> Self {
-        Self { name, rules: Rules { role: Role::Task, critical: true }, more: None }
+        Self { name, rules: Rules { role: Role::Task, critical: true }, details: None }
     }
 
     /// Whether more is said of it than what it is called, and is.
-    pub(crate) fn says_more(&self) -> bool {
-        self.more.is_some()
+    pub(crate) fn has_details(&self) -> bool {
+        self.details.is_some()
     }
 
-    pub(crate) fn more(&self) -> &More {
-        self.more.as_deref().unwrap_or_else(|| &NO_MORE)
+    pub(crate) fn details(&self) -> &Details {
+        self.details.as_deref().unwrap_or_else(|| &NO_DETAILS)
     }
 
-    pub(crate) fn more_mut(&mut self) -> &mut More {
-        self.more.get_or_insert_default()
+    pub(crate) fn details_mut(&mut self) -> &mut Details {
+        self.details.get_or_insert_default()
     }
 
     /// A service named like its type, in kebab-case: `OrderQueue` is `order-queue`.
@@ -164,23 +164,23 @@ impl Spec {
     }
 
     pub(crate) fn edge(mut self, target: Target, optional: bool) -> Self {
-        self.more_mut().edges.push(After { target, optional });
+        self.details_mut().edges.push(After { target, optional });
         self
     }
 
     pub(crate) fn build_needs(self, say: fn(&mut Needs)) -> Self {
-        self.needs(say, |more| &mut more.build_needs)
+        self.needs(say, |details| &mut details.build_needs)
     }
 
     pub(crate) fn start_needs(self, say: fn(&mut Needs)) -> Self {
-        self.needs(say, |more| &mut more.start_needs)
+        self.needs(say, |details| &mut details.start_needs)
     }
 
-    fn needs(mut self, say: fn(&mut Needs), of: impl FnOnce(&mut More) -> &mut Needs) -> Self {
+    fn needs(mut self, say: fn(&mut Needs), of: impl FnOnce(&mut Details) -> &mut Needs) -> Self {
         let mut needs = Needs::default();
         say(&mut needs);
         if !needs.is_empty() {
-            of(self.more_mut()).append(needs);
+            of(self.details_mut()).append(needs);
         }
         self
     }
@@ -190,8 +190,8 @@ impl Spec {
     /// stopped: if it ends earlier, it has failed.
     #[must_use]
     pub fn http(mut self, address: impl Into<Cow<'static, str>>) -> Self {
-        let more = self.more_mut();
-        (more.http, more.http_on) = (Some(address.into()), None);
+        let details = self.details_mut();
+        (details.http, details.http_on) = (Some(address.into()), None);
         self.rules.role = Role::Daemon;
         self
     }
@@ -203,8 +203,8 @@ impl Spec {
     }
 
     pub(crate) fn mounted_on(mut self, target: Target) -> Self {
-        let more = self.more_mut();
-        (more.http, more.http_on) = (None, Some(target));
+        let details = self.details_mut();
+        (details.http, details.http_on) = (None, Some(target));
         self.rules.role = Role::Daemon;
         self
     }
@@ -213,7 +213,7 @@ impl Spec {
     /// the one address that `http` says: it [`serves_grpc`](Self::serves_grpc) there.
     #[must_use]
     pub fn grpc(mut self, address: impl Into<Cow<'static, str>>) -> Self {
-        self.more_mut().grpc = Some(address.into());
+        self.details_mut().grpc = Some(address.into());
         self.serves_grpc()
     }
 
@@ -221,7 +221,7 @@ impl Spec {
     /// else only for this group, through `group::grpc::Channel`.
     #[must_use]
     pub fn serves_grpc(mut self) -> Self {
-        self.more_mut().serves_grpc = true;
+        self.details_mut().serves_grpc = true;
         self.rules.role = Role::Daemon;
         self
     }
@@ -231,7 +231,7 @@ impl Spec {
     /// [`Router::nest`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.nest).
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<Cow<'static, str>>) -> Self {
-        self.more_mut().prefix = Some(prefix.into());
+        self.details_mut().prefix = Some(prefix.into());
         self
     }
 
@@ -240,15 +240,15 @@ impl Spec {
     #[cfg(feature = "grpc")]
     #[must_use]
     pub fn remote(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.more_mut().remote = Some(url.into());
+        self.details_mut().remote = Some(url.into());
         self
     }
 
     /// Serves on another address, if it serves.
     pub(crate) fn take_free_port(&mut self) {
         // One that is no address is still a mistake.
-        let Some(more) = &mut self.more else { return };
-        let addresses = more.http.iter_mut().chain(&mut more.grpc);
+        let Some(details) = &mut self.details else { return };
+        let addresses = details.http.iter_mut().chain(&mut details.grpc);
         for address in addresses.filter(|address| is_address(address)) {
             *address = FREE_PORT.into();
         }
@@ -256,7 +256,7 @@ impl Spec {
 
     /// What stands before its address, as people write it.
     pub(crate) fn scheme(&self) -> &'static str {
-        let More { http, grpc, .. } = self.more();
+        let Details { http, grpc, .. } = self.details();
         match (http, grpc) {
             (Some(_), _) => "http://",
             (None, Some(_)) => "grpc://",
@@ -267,7 +267,7 @@ impl Spec {
     /// Notes that it serves this route. To serve it is another matter: see [`Route`].
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
-        self.more_mut().routes.push(route);
+        self.details_mut().routes.push(route);
         self
     }
 
@@ -277,7 +277,7 @@ impl Spec {
     #[must_use]
     #[track_caller]
     pub fn cron(mut self, cron: impl Into<Cron>) -> Self {
-        self.more_mut().crons.push((cron.into(), Place::here()));
+        self.details_mut().crons.push((cron.into(), Place::here()));
         self
     }
 
@@ -300,7 +300,7 @@ impl Spec {
     /// Whether its `start` is run again after it ended. [`Restart::never`] by default.
     #[must_use]
     pub fn restart(mut self, restart: Restart) -> Self {
-        self.more_mut().restart = restart;
+        self.details_mut().restart = restart;
         self
     }
 
@@ -308,7 +308,7 @@ impl Spec {
     /// again; of one that the group can do without, `start` is dropped.
     #[must_use]
     pub fn start_timeout(mut self, limit: Duration) -> Self {
-        self.more_mut().start_timeout = Some(limit);
+        self.details_mut().start_timeout = Some(limit);
         self
     }
 
@@ -317,29 +317,29 @@ impl Spec {
     /// `start` is dropped at its next await and its `stop` is not run, which is then no failure.
     #[must_use]
     pub fn stop_timeout(mut self, limit: Duration) -> Self {
-        self.more_mut().stop_timeout = Some(limit);
+        self.details_mut().stop_timeout = Some(limit);
         self
     }
 
     /// How long it may take to be built and ready.
     pub(crate) fn start_limit(&self) -> Duration {
-        self.more().start_timeout.unwrap_or(START_TIMEOUT)
+        self.details().start_timeout.unwrap_or(START_TIMEOUT)
     }
 
     /// How long it may take to stop.
     pub(crate) fn stop_limit(&self) -> Duration {
-        self.more().stop_timeout.unwrap_or(STOP_TIMEOUT)
+        self.details().stop_timeout.unwrap_or(STOP_TIMEOUT)
     }
 
     /// Whether it is dropped when its turn to stop comes, and that is all.
     pub(crate) fn is_dropped_at_once(&self) -> bool {
-        self.more().stop_timeout == Some(Duration::ZERO)
+        self.details().stop_timeout == Some(Duration::ZERO)
     }
 
     /// A service that was given as a value is not built, so nothing that `new` takes is needed.
     pub(crate) fn without_build_needs(mut self) -> Self {
-        if let Some(more) = &mut self.more {
-            more.build_needs = Needs::default();
+        if let Some(details) = &mut self.details {
+            details.build_needs = Needs::default();
         }
         self
     }
@@ -390,7 +390,7 @@ impl Spec {
     /// ```
     #[must_use]
     pub fn get_http(&self) -> Option<&str> {
-        self.more().http.as_deref()
+        self.details().http.as_deref()
     }
 
     /// The name of the service on which it is mounted: what [`http_on`](Self::http_on) or
@@ -405,13 +405,13 @@ impl Spec {
     /// ```
     #[must_use]
     pub fn get_http_on(&self) -> Option<Cow<'_, str>> {
-        self.more().http_on.as_ref().map(Target::as_text)
+        self.details().http_on.as_ref().map(Target::as_text)
     }
 
     /// The path under which it is mounted: what [`prefix`](Self::prefix) says.
     #[must_use]
     pub fn get_prefix(&self) -> Option<&str> {
-        self.more().prefix.as_deref()
+        self.details().prefix.as_deref()
     }
 
     /// The address on which it serves gRPC: what [`grpc`](Self::grpc) says. `None` also for one that
@@ -425,7 +425,7 @@ impl Spec {
     /// ```
     #[must_use]
     pub fn get_grpc(&self) -> Option<&str> {
-        self.more().grpc.as_deref()
+        self.details().grpc.as_deref()
     }
 
     /// Where it runs, if not here: what [`remote`](Self::remote) says.
@@ -439,7 +439,7 @@ impl Spec {
     #[cfg(feature = "grpc")]
     #[must_use]
     pub fn get_remote(&self) -> Option<&str> {
-        self.more().remote.as_deref()
+        self.details().remote.as_deref()
     }
 
     /// The routes that it is known to serve: what [`route`](Self::route) says.
@@ -452,32 +452,32 @@ impl Spec {
     /// ```
     #[must_use]
     pub fn get_routes(&self) -> &[Route] {
-        &self.more().routes
+        &self.details().routes
     }
 
     /// What it starts after, each by its name and with whether it is optional: what [`after`](Self::after),
     /// [`after_optional`](Self::after_optional) and the like say. One that was given by its type is called by the
     /// name that the type gives, though it may have another. What its `new` and `start` take is not in here.
     pub fn get_after(&self) -> impl Iterator<Item = (Cow<'_, str>, bool)> {
-        self.more().edges.iter().map(|After { target, optional }| (target.as_text(), *optional))
+        self.details().edges.iter().map(|After { target, optional }| (target.as_text(), *optional))
     }
 
     /// Whether its `start` is run again after it ended: what [`restart`](Self::restart) says.
     #[must_use]
     pub fn get_restart(&self) -> Restart {
-        self.more().restart
+        self.details().restart
     }
 
     /// How long it may take to be built and ready, if [`start_timeout`](Self::start_timeout) was set.
     #[must_use]
     pub fn get_start_timeout(&self) -> Option<Duration> {
-        self.more().start_timeout
+        self.details().start_timeout
     }
 
     /// How long it may take to stop, if [`stop_timeout`](Self::stop_timeout) was set.
     #[must_use]
     pub fn get_stop_timeout(&self) -> Option<Duration> {
-        self.more().stop_timeout
+        self.details().stop_timeout
     }
 
     /// Whether the group cannot do without it: what [`critical`](Self::critical) says.
@@ -496,47 +496,47 @@ impl Spec {
     /// ```
     #[cfg(feature = "cron")]
     pub fn get_crons(&self) -> impl Iterator<Item = &Cron> {
-        self.more().crons.iter().map(|(cron, _)| cron)
+        self.details().crons.iter().map(|(cron, _)| cron)
     }
 }
 
 /// One line with everything that was said or is so by default.
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let more = self.more();
+        let details = self.details();
         write!(f, "{}: {}", self.name, self.rules.role)?;
-        if let Some(address) = &more.http {
+        if let Some(address) = &details.http {
             write!(f, ", http {address}")?;
         }
-        if let Some(on) = &more.http_on {
+        if let Some(on) = &details.http_on {
             write!(f, ", http on {on}")?;
         }
-        if let Some(prefix) = &more.prefix {
+        if let Some(prefix) = &details.prefix {
             write!(f, ", prefix {prefix}")?;
         }
-        match &more.grpc {
+        match &details.grpc {
             Some(address) => write!(f, ", grpc {address}")?,
-            None if more.serves_grpc => f.write_str(", grpc")?,
+            None if details.serves_grpc => f.write_str(", grpc")?,
             None => {}
         }
-        if let Some(url) = &more.remote {
+        if let Some(url) = &details.remote {
             write!(f, ", remote {url}")?;
         }
-        for After { target, optional } in &more.edges {
+        for After { target, optional } in &details.edges {
             write!(f, ", after {target}{}", if *optional { " (optional)" } else { "" })?;
         }
-        for (_, type_name) in more.build_needs.values().iter().chain(more.start_needs.values()) {
+        for (_, type_name) in details.build_needs.values().iter().chain(details.start_needs.values()) {
             write!(f, ", needs `{type_name}`")?;
         }
         #[cfg(feature = "grpc")]
-        for called in more.build_needs.all_called().iter().chain(more.start_needs.all_called()) {
+        for called in details.build_needs.all_called().iter().chain(details.start_needs.all_called()) {
             write!(f, ", calls `{}`", called.type_name)?;
         }
         if !self.rules.critical {
             f.write_str(", not critical")?;
         }
         let (start, stop) = (Limit(self.start_limit()), Limit(self.stop_limit()));
-        write!(f, ", restart {}, start_timeout {start}, stop_timeout {stop}", more.restart)
+        write!(f, ", restart {}, start_timeout {start}, stop_timeout {stop}", details.restart)
     }
 }
 
