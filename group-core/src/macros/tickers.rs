@@ -51,7 +51,7 @@ mod no_cron {
         }
     }
 
-    pub fn cron(_: &Context, _: &'static str, _: Cron, _: impl FnMut() -> super::Ticking + Send + 'static) {}
+    pub fn cron(_: &Context, _: &'static str, _: Cron, _: impl FnMut() -> crate::__private::tickers::Ticking + Send + 'static) {}
 }
 
 /// The `start` of a service that only ticks.
