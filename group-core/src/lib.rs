@@ -45,7 +45,7 @@ pub use tonic;
 pub use self::base::error::{Absent, BoxError, Failure};
 pub use self::group::Group;
 pub use self::group::order::Order;
-pub use self::lifecycle::event::{Role, Stage};
+pub use self::lifecycle::interface::{Role, Stage};
 pub use self::lifecycle::plan::Schedule;
 pub use self::record::console::{install as log_to_stderr, install_with as log_to_stderr_with};
 pub use self::record::counts::{Drain, Messages};

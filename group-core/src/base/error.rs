@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::lifecycle::event::Stage;
+use crate::lifecycle::interface::Stage;
 
 /// Any error, as every method of a service may return it. `anyhow::Error`, a `String` and every
 /// type that implements [`Error`] convert into it with `?` or `.into()`.

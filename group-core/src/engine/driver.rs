@@ -1,8 +1,20 @@
 //! The thin shell around the lifecycle: carries out its actions, feeds it events, decides nothing.
 //!
-//! Who has news takes it up: a service's task, after each poll. So one service leads to the next with no task between
-//! them, which would cost as much as the service's own, and often another thread. What comes from elsewhere wakes the
-//! driver's own task, which minds the clock, too.
+//! A service's task that has reported something runs the driver itself, at the end of its poll. So one service leads to
+//! the next with no task between them, which would cost as much as the service's own, and often a change of thread.
+//! Messages from elsewhere wake the driver's own task, which serves the timers, too.
+//!
+//! # Protocol
+//!
+//! The driver needs no atomics: exactly one thread has the box that it lies in, and the lock of the
+//! [inbox](crate::engine::inbox) hands it from one to the next. Its four states (laid down, taken up by its task, taken
+//! up by a service's task, missed) are drawn there. Some things are left to its own task, because only that has the
+//! alarm and outlives every service:
+//!
+//! - A timer elapses there only. A service's task may arm one that is due before the alarm rings; it notes `is_to_aim`,
+//!   and `lay_down` wakes the driver's task, which aims the alarm anew before it lays the driver down again.
+//! - The group ends there only: once the lifecycle is over, `needs_its_task` says so, and `finish` runs in that task.
+//! - The driver is dropped outside of the inbox's lock: its destructor closes the inbox.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -24,7 +36,7 @@ use crate::engine::life::Life;
 use crate::engine::signals::is_waited_for;
 use crate::lifecycle::Lifecycle;
 use crate::lifecycle::budget::Budget;
-use crate::lifecycle::event::{Action, Again, Event, GroupEnd, Id, Timer};
+use crate::lifecycle::interface::{Action, Again, GroupEnd, Id, Input, Timer};
 use crate::lifecycle::restart::{Restarts, When};
 use crate::running::handle::Handle;
 use crate::running::journal::{Journal, PATIENCE};
@@ -35,7 +47,7 @@ use crate::service::Factory;
 use crate::service::context::Context;
 use crate::spec::restart::Permanent;
 
-/// How many messages are received with one look at the clock.
+/// The number of messages that share one look at the clock.
 const AT_ONCE: usize = 16;
 
 /// The inbox of a driver.
@@ -44,27 +56,27 @@ pub(crate) type Mailbox = Inbox<Driver>;
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     inbox: Arc<Mailbox>,
-    /// Those that were taken from the inbox.
+    /// The messages that were taken from the inbox.
     messages: Vec<Message>,
     lifecycle: Lifecycle,
     budget: Budget,
-    /// What is to be launched.
+    /// The services that are not launched yet.
     factories: Vec<Option<Factory>>,
-    /// Of those that may be started again at all.
+    /// Only services whose policy allows a restart.
     again: HashMap<Id, Restarting>,
     timers: BinaryHeap<Reverse<(Moment, Timer)>>,
-    /// Timers that were put off after they were armed.
+    /// Timers that were postponed after they were armed.
     put_off: HashMap<Timer, Moment>,
-    /// When its task looks at the timers at the latest, if it does.
+    /// The time at which the alarm is to ring, if it is.
     alarm: Option<Moment>,
-    /// Whether that is later than it should.
+    /// Whether a timer is due before that.
     is_to_aim: bool,
     started: Option<oneshot::Sender<()>>,
-    /// When the stop was asked for, once it was.
-    asked: Option<Moment>,
-    /// When to say who is waited for.
-    tells: Moment,
-    /// When the event came that is being dealt with.
+    /// The time of the stop request.
+    stop_asked_at: Option<Moment>,
+    /// The next time at which the log says which services are waited for.
+    reminds_at: Moment,
+    /// The time of the event that is being handled.
     now: Moment,
 }
 
@@ -86,7 +98,7 @@ impl fmt::Debug for Driver {
     }
 }
 
-/// However its task ends, so does the driver.
+/// Closes the inbox when the driver's task ends, also if it is aborted or panics.
 struct Ends<'a>(&'a Mailbox);
 
 impl Drop for Ends<'_> {
@@ -97,7 +109,7 @@ impl Drop for Ends<'_> {
 
 struct Restarting {
     restarts: Restarts,
-    /// How long to wait before the next.
+    /// The wait before the next restart.
     wait: Duration,
 }
 
@@ -125,8 +137,8 @@ impl Driver {
             alarm: None,
             is_to_aim: false,
             started: Some(started),
-            asked: None,
-            tells: Moment::FIRST.after(PATIENCE),
+            stop_asked_at: None,
+            reminds_at: Moment::FIRST.after(PATIENCE),
             now: Moment::FIRST,
             shared,
             inbox,
@@ -139,17 +151,17 @@ impl Driver {
     pub(crate) async fn run(mut self: Box<Self>) {
         let (inbox, begun) = (Arc::clone(&self.inbox), self.shared.begun);
         let _ends = Ends(&inbox);
-        // What has come before there was a driver comes before the start.
+        // Messages that came before there was a driver come before the start.
         self.messages = inbox.take();
         self.receive_all();
         self.look_at_the_clock();
-        self.feed(Event::Begin, None);
+        self.feed(Input::Begin, None);
         let mut alarm = Alarm::new(begun);
         let mut driver = self;
         while !driver.lifecycle.is_over() {
             driver.aim(&mut alarm);
             inbox.lay_down(driver);
-            // However many messages come, others have their turn, too.
+            // Other tasks get their turn, however many messages come.
             coop::consume_budget().await;
             let mut rings = false;
             let taken_up = poll_fn(|task| {
@@ -167,20 +179,20 @@ impl Driver {
         driver.finish();
     }
 
-    /// All that comes at once has happened at one moment.
+    /// Takes the time, for all that is received at once.
     fn look_at_the_clock(&mut self) {
         self.now = Moment::now(self.shared.begun);
     }
 
     fn receive(&mut self, message: Message) {
         match message {
-            Message::Stop => self.feed(Event::Stop, None),
+            Message::Stop => self.feed(Input::Stop, None),
             Message::Exit(code) => {
                 self.journal(|journal| journal.exit_with(code));
-                self.feed(Event::Stop, None);
+                self.feed(Input::Stop, None);
             }
-            Message::Signal(signal) => self.feed(Event::Signal(signal, is_waited_for(signal)), None),
-            Message::Serves => self.feed(Event::Serves, None),
+            Message::Signal(signal) => self.feed(Input::Signal(signal, is_waited_for(signal)), None),
+            Message::Serves => self.feed(Input::Serves, None),
             Message::Reload(signal) => reload::spawn(Handle::new(Arc::clone(&self.shared)), signal),
             Message::Extend(id, by) => self.extend(id, by),
             Message::Service(id, news) => self.hear(id, news),
@@ -191,16 +203,16 @@ impl Driver {
         match news {
             News::Built => {
                 self.journal(|journal| journal.built(id, &self.shared.members[id]));
-                self.feed(Event::Built(id), None);
+                self.feed(Input::Built(id), None);
             }
-            News::Ready => self.feed(Event::Ready(id), None),
+            News::Ready => self.feed(Input::Ready(id), None),
             News::Ended => {
                 let again = self.again(id, self.lifecycle.fails_by_ending(id));
-                self.feed(Event::Ended(id, again), None);
+                self.feed(Input::Ended(id, again), None);
             }
             News::Failed(error) => {
                 let again = if Permanent::is_in(&error) { Again::No } else { self.again(id, true) };
-                self.feed(Event::Failed(id, again), Some(error));
+                self.feed(Input::Failed(id, again), Some(error));
             }
             News::AlsoFailed(error) => {
                 self.journal(|journal| journal.also_failed(&self.shared.members[id], error));
@@ -208,11 +220,11 @@ impl Driver {
             News::HandlerPanicked(error) => {
                 self.journal(|journal| journal.handler_panicked(&self.shared.members[id], error));
             }
-            News::Gone => self.feed(Event::Gone(id), None),
+            News::Gone => self.feed(Input::Gone(id), None),
         }
     }
 
-    /// Whether the service may be started again. Notes how long to wait before.
+    /// Decides whether the service may be started again, and notes how long to wait before.
     fn again(&mut self, id: Id, failed: bool) -> Again {
         let Some(service) = self.again.get_mut(&id) else { return Again::No };
         let (now, stable) = {
@@ -224,15 +236,15 @@ impl Driver {
         again
     }
 
-    /// `error` is what the event is about, for the journal.
-    fn feed(&mut self, event: Event, error: Option<BoxError>) {
-        let mut actions = self.lifecycle.handle(event);
+    /// Feeds the lifecycle and carries out its actions. `error` is the cause of the event, for the journal.
+    fn feed(&mut self, input: Input, error: Option<BoxError>) {
+        let mut actions = self.lifecycle.handle(input);
         if !actions.is_empty() {
             self.journal(|journal| self.write_down(&actions, error, journal));
         }
-        // Whoever reads what is written may be slow, which is to take nothing of a service's time.
-        let is_told = tracing::event_enabled!(target: "group", tracing::Level::ERROR);
-        let written = if is_told { Moment::now(self.shared.begun) } else { self.now };
+        // A slow log subscriber must not use up a service's limit, so limits run from here.
+        let is_logged = tracing::event_enabled!(target: "group", tracing::Level::ERROR);
+        let written = if is_logged { Moment::now(self.shared.begun) } else { self.now };
         for action in actions.drain(..) {
             self.carry_out(action, written);
         }
@@ -247,7 +259,7 @@ impl Driver {
                 Action::Restart(id) => journal.restarted(id, &members[id]),
                 Action::Stop(id) => journal.stop_asked(id, &members[id]),
                 Action::Abort(id) => journal.aborted(id),
-                Action::Blame(fault) => journal.blame(fault, error.take(), members),
+                Action::Blame(problem) => journal.blame(problem, error.take(), members),
                 Action::TellReady(id) => journal.ready(id, &members[id]),
                 Action::TellBackoff(id) => {
                     if let Some(again) = self.again.get(&id) {
@@ -266,7 +278,7 @@ impl Driver {
         }
     }
 
-    /// A service's limit runs from when all was written.
+    /// A service's limit runs from `written`, when the log was written.
     fn carry_out(&mut self, action: Action, written: Moment) {
         let shared = &self.shared;
         match action {
@@ -285,14 +297,14 @@ impl Driver {
                 }
             }
             Action::TellLameDuck(_) => {
-                self.asked.get_or_insert(self.now);
+                self.stop_asked_at.get_or_insert(self.now);
                 shared.lame_duck.begin();
                 shared.stopping.set();
             }
             Action::TellStopping(_) => {
-                self.asked.get_or_insert(self.now);
+                self.stop_asked_at.get_or_insert(self.now);
                 shared.stopping.set();
-                self.tells = self.now.after(PATIENCE);
+                self.reminds_at = self.now.after(PATIENCE);
             }
             Action::Blame(_)
             | Action::TellReady(_)
@@ -325,9 +337,10 @@ impl Driver {
             Timer::LastGrace => (self.now, self.budget.last_grace()),
         };
         let at = from.after(lasts);
-        self.is_to_aim |= self.alarm.is_none_or(|alarm| at.min(self.tells) < alarm);
+        self.is_to_aim |= self.alarm.is_none_or(|alarm| at.min(self.reminds_at) < alarm);
         let next = Reverse((at, timer));
-        // One that means nothing any more makes room: hardly ever does any elapse.
+        // Hardly ever does a timer elapse: its service is faster. So the first one that is not awaited any more is
+        // replaced, and the heap does not grow.
         let is_over = |&Reverse((_, first)): &_| !self.lifecycle.awaits(first);
         if self.timers.peek().is_some_and(is_over)
             && let Some(mut first) = self.timers.peek_mut()
@@ -338,13 +351,13 @@ impl Driver {
         }
     }
 
-    /// How long a service may take to stop from this moment on, if it would like this long.
+    /// The time that a service is given to stop, from this moment on: its limit, or what the budget leaves of it.
     fn turn(&self, id: Id, limit: Duration, from: Moment) -> Duration {
-        let spent = self.asked.map_or(Duration::ZERO, |asked| from.since(asked));
+        let spent = self.stop_asked_at.map_or(Duration::ZERO, |asked_at| from.since(asked_at));
         self.budget.turn(limit, spent, self.lifecycle.behind(id))
     }
 
-    /// A service asks for more time: to start, or to stop within what the group's budget allows.
+    /// Postpones the timer of a service that asks for more time: to start, or to stop within the group's budget.
     fn extend(&mut self, id: Id, by: Duration) {
         let (timer, by) = match self.lifecycle.timer_of(id) {
             Some(timer @ Timer::Stop(_)) => (timer, self.turn(id, by, self.now)),
@@ -355,17 +368,17 @@ impl Driver {
         self.put_off.entry(timer).and_modify(|at| *at = until.max(*at)).or_insert(until);
     }
 
-    /// Until when a timer that was armed is put off, if it is.
+    /// The time to which an armed timer was postponed, if it was.
     fn put_off_until(&mut self, timer: Timer) -> Option<Moment> {
         match timer {
             Timer::Quiet => Some(self.shared.last_came().after(self.budget.quiet())),
-            // Hardly ever is any.
+            // Usual, and saves the look-up.
             _ if self.put_off.is_empty() => None,
             _ => self.put_off.remove(&timer),
         }
     }
 
-    /// Aims the alarm at the next timer that still means something, if there is any.
+    /// Aims the alarm at the next timer that is still awaited, if there is any.
     fn aim(&mut self, alarm: &mut Alarm) {
         self.is_to_aim = false;
         while let Some(&Reverse((at, timer))) = self.timers.peek() {
@@ -375,7 +388,7 @@ impl Driver {
                 self.timers.pop();
                 self.timers.push(Reverse((later, timer)));
             } else {
-                alarm.aim(at.min(self.tells));
+                alarm.aim(at.min(self.reminds_at));
                 break;
             }
         }
@@ -383,18 +396,18 @@ impl Driver {
     }
 
     fn elapse(&mut self) {
-        if self.tells <= self.now {
-            self.tells = self.now.after(self.journal(|journal| journal.still_waiting(&self.shared.members)));
+        if self.reminds_at <= self.now {
+            self.reminds_at = self.now.after(self.journal(|journal| journal.still_waiting(&self.shared.members)));
         }
         let Some(&Reverse((at, timer))) = self.timers.peek() else { return };
         if at > self.now {
             return;
         }
         self.timers.pop();
-        // Who comes to a lame duck does not wake the driver for that.
+        // Requests to a lame duck postpone this timer, but do not wake the driver.
         match self.put_off_until(timer) {
             Some(later) if later > at => self.timers.push(Reverse((later, timer))),
-            _ => self.feed(Event::Elapsed(timer), None),
+            _ => self.feed(Input::Elapsed(timer), None),
         }
     }
 
@@ -404,27 +417,27 @@ impl Driver {
         self.report(self.lifecycle.outcome());
     }
 
-    /// Whoever waits for the end has waited for this.
+    /// Publishes the report, which ends the wait of every handle.
     fn report(&self, outcome: GroupEnd) {
         let report = lock(&self.shared.journal).report(outcome, &self.shared.members, &self.shared.plan);
         self.shared.report.send_replace(Some(report));
     }
 
-    /// When all have been launched, nothing is left but room.
+    /// Frees the list once all services are launched.
     fn make_room(&mut self) {
         if self.factories.iter().all(Option::is_none) {
             self.factories = Vec::new();
         }
     }
 
-    /// What was never built may hold on to what was provided.
+    /// Drops the services that were never built, before the provided values, which they may use.
     fn drop_unbuilt(&mut self) {
         while let Some(factory) = self.factories.pop() {
             self.drop_caught(factory, Some(self.factories.len()));
         }
     }
 
-    /// In the reverse of the order in which they were provided.
+    /// Drops the provided values, in reverse order.
     fn drop_provided(&self) {
         let mut provided = std::mem::take(&mut *lock(&self.shared.provided));
         while let Some(value) = provided.pop() {
@@ -447,24 +460,21 @@ impl Driver {
 }
 
 impl Drive for Driver {
-    /// Where the inbox puts messages when the driver is taken up.
     fn messages(&mut self) -> &mut Vec<Message> {
         &mut self.messages
     }
 
-    /// Whether there is something to do that only its own task does.
     fn needs_its_task(&self) -> bool {
         self.is_to_aim || self.lifecycle.is_over()
     }
 
-    /// Deals with what has come.
     fn receive_all(&mut self) {
         let mut messages = std::mem::take(&mut self.messages);
         for (nth, message) in messages.drain(..).enumerate() {
             if nth % AT_ONCE == 0 {
                 self.look_at_the_clock();
             }
-            // What comes after the end changes nothing.
+            // Messages after the end are dropped.
             if !self.lifecycle.is_over() {
                 self.receive(message);
             }

@@ -1,5 +1,25 @@
-//! The thread outside the runtime, so that a blocked runtime makes the process neither deaf nor
-//! immortal: it listens for signals, and holds the deadline, also while `main` still has the word.
+//! The thread outside of the runtime, which works also when the runtime is blocked: it listens for signals, and holds
+//! the deadline, also before `main` has started its group.
+//!
+//! # Protocol
+//!
+//! Signal handlers belong to the process and cannot be taken back: once tokio has installed one, the signal does not
+//! kill the process any more. So there must always be a thread that acts on signals, also after the last group. Two
+//! statics, shared by all groups of the process, see to that:
+//!
+//! - `WATCHES` counts the groups that are being watched. [`Watch::install`] adds one before its thread has handlers, and
+//!   the destructor of [`Watch`] takes it away.
+//! - `LINGERS` is the latch of the one thread that stays when no group is left. A signal then ends the process, as it
+//!   would without handlers. Its lock is held while a thread decides to stay, and while a new one relieves it.
+//!
+//! A thread that ends stays if `WATCHES` is 0 under the lock, and relieves the one that stayed before. A new thread
+//! relieves it once its own handlers are in place. **No signal is lost:** if the old thread sees 0, the new group's count
+//! comes later, and so does its `relieve`, which finds the latch under the lock. If it sees more, another thread has
+//! handlers or is about to. `SeqCst` is plain caution for something that happens once per group: the lock orders the
+//! rest. **At worst** two threads handle one signal for a moment.
+//!
+//! In one watch, `asked` (a latch) and `first` are written by the thread itself only; `over` is set by the destructor of
+//! [`Watch`]; `group` is a `watch` channel, which [`Watch::attach`] writes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc as thread_mpsc};
@@ -15,17 +35,17 @@ use crate::base::lock;
 use crate::base::sync::Latch;
 use crate::engine::driver::Mailbox;
 use crate::engine::signals::Signals;
-use crate::lifecycle::event::{GroupEnd, Stage};
+use crate::lifecycle::interface::{GroupEnd, Stage};
 use crate::record::console;
 use crate::record::report::{Outcome, Report};
 use crate::running::handle::Handle;
 use crate::running::message::{Message, Post as _};
 
-/// How long the driver has to end the group after a second signal, before this ends the process. It needs 50 ms of it
-/// to let destructors run. With the last words and the exit itself, it is the 100 ms that are promised.
+/// The time that the driver has to end the group after a second signal, before this thread ends the process. The driver
+/// needs 50 ms of it for destructors. With the last words and the exit itself, it adds up to the 100 ms that are promised.
 const FORCED: Duration = Duration::from_millis(65);
 
-/// How long the last words may take. They are written to where perhaps nobody reads any more.
+/// The time that the last words may take: they go to a pipe that is perhaps not read any more.
 const LAST_WORDS: Duration = Duration::from_millis(30);
 
 /// Listens for signals, and holds the deadline, until it is dropped.
@@ -35,14 +55,14 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Returns when the handlers stand. Every signal goes to the inbox. `stop_timeout` is the limit
+    /// Returns when the handlers are installed. Every signal goes to the inbox. `stop_timeout` is the limit
     /// until there is a group, which then has its own.
     pub(crate) fn install(stop_timeout: Duration) -> io::Result<(Self, Arc<Mailbox>)> {
         let inbox = Arc::<Mailbox>::default();
         let (group, attached) = watch::channel(None);
         WATCHES.fetch_add(1, Ordering::SeqCst);
         let watch = Self { group, over: Arc::default() };
-        let watcher = Watcher {
+        let watch_thread = WatchThread {
             group: attached,
             stop_timeout,
             asked: Latch::default(),
@@ -50,36 +70,36 @@ impl Watch {
             over: Arc::clone(&watch.over),
             inbox: Arc::clone(&inbox),
         };
-        let (standing, stands) = thread_mpsc::channel();
+        let (installed, is_installed) = thread_mpsc::channel();
         thread::Builder::new().name("group-watch".to_owned()).spawn(move || {
-            // Whoever waits for this is there as long as it has not come.
-            let stand = |result| drop(standing.send(result));
+            // The receiver outlives this send: it blocks until it has come.
+            let report = |result| drop(installed.send(result));
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
-                Err(error) => return stand(Err(error)),
+                Err(error) => return report(Err(error)),
             };
             runtime.block_on(async {
                 match Signals::new() {
                     Ok(signals) => {
                         relieve();
-                        stand(Ok(()));
-                        watcher.watch(signals).await;
+                        report(Ok(()));
+                        watch_thread.watch(signals).await;
                     }
-                    Err(error) => stand(Err(error)),
+                    Err(error) => report(Err(error)),
                 }
             });
         })?;
-        stands.recv().map_err(io::Error::other)??;
+        is_installed.recv().map_err(io::Error::other)??;
         Ok((watch, inbox))
     }
 
-    /// Whose deadline to hold, and whose last words to say if the process must be exited.
+    /// Sets the group whose deadline is held, and which has the last words if the thread must exit the process.
     pub(crate) fn attach(&self, group: Handle) {
         self.group.send_replace(Some(group));
     }
 
-    /// Goes on watching after the group's end, until the process ends: something of it may be left that
-    /// blocks a thread, and could keep the process from that.
+    /// Goes on watching after the group's end, until the process ends: a thread of it that is still blocked could
+    /// keep the process from ending.
     pub(crate) fn stay(self) {
         std::mem::forget(self);
     }
@@ -92,21 +112,21 @@ impl Drop for Watch {
     }
 }
 
-/// How many groups of this process are being watched. Only when there is none may a signal end the
-/// process, as it would if nobody had ever listened for it.
+/// The number of groups of this process that are being watched. A signal may end the process only when there is none.
 static WATCHES: AtomicUsize = AtomicUsize::new(0);
 
-/// The watcher that lingers after the last group, to be told when there is another.
+/// The latch of the thread that lingers after the last group. It is set when another thread takes over.
 static LINGERS: Mutex<Option<Arc<Latch>>> = Mutex::new(None);
 
-/// Who lingers need not any more.
+/// Ends the lingering thread, if there is one.
 fn relieve() {
     if let Some(relieved) = lock(&LINGERS).take() {
         relieved.set();
     }
 }
 
-/// To linger until this, unless other watchers are left: then one of them will.
+/// Returns the latch until which this thread must linger, or `None` if other groups are watched: one of their threads
+/// will linger.
 fn linger() -> Option<Arc<Latch>> {
     let mut lingers = lock(&LINGERS);
     if WATCHES.load(Ordering::SeqCst) > 0 {
@@ -120,26 +140,26 @@ fn linger() -> Option<Arc<Latch>> {
     Some(relieved)
 }
 
-/// A signal that asks for a stop.
+/// The first signal that asks for a stop.
 #[derive(Clone, Copy)]
-struct Asked {
+struct FirstSignal {
     signal: i32,
     at: Instant,
 }
 
-/// What the thread does.
-struct Watcher {
+/// The state of the thread.
+struct WatchThread {
     group: watch::Receiver<Option<Handle>>,
-    /// How long it may take to stop while there is no group.
+    /// The limit of a stop while there is no group.
     stop_timeout: Duration,
-    /// Set at the first signal that asks for a stop. A blocked runtime may never hear of it.
+    /// Set at the first signal that asks for a stop. A blocked runtime may never read the message.
     asked: Latch,
-    first: OnceLock<Asked>,
+    first: OnceLock<FirstSignal>,
     over: Arc<Latch>,
     inbox: Arc<Mailbox>,
 }
 
-impl Watcher {
+impl WatchThread {
     async fn watch(self, mut signals: Signals) {
         let late = tokio::select! {
             biased;
@@ -147,8 +167,8 @@ impl Watcher {
             signal = self.listen(&mut signals) => Some(signal),
             () = self.hold_deadline() => None,
         };
-        // Handlers, once installed, stay for as long as the process lives, and would swallow what
-        // the rest of `main` should die of.
+        // The handlers stay for as long as the process lives, and would swallow a signal that should end the rest of
+        // `main`.
         if let Some(relieved) = linger() {
             tokio::select! {
                 () = relieved.wait() => {}
@@ -169,7 +189,7 @@ impl Watcher {
                 continue;
             };
             let second = self.asked.is_set();
-            self.first.get_or_init(|| Asked { signal, at: Instant::now() });
+            self.first.get_or_init(|| FirstSignal { signal, at: Instant::now() });
             // The driver's end closes the inbox; then `over` follows.
             self.inbox.put(message);
             self.asked.set();
@@ -179,8 +199,8 @@ impl Watcher {
         }
     }
 
-    /// The driver ends the group in time. If it cannot, because every thread of its runtime is blocked,
-    /// or if `main` does not even get that far, this ends the process.
+    /// Ends the process at the deadline. Usually the driver has ended the group by then; it cannot if every thread of its
+    /// runtime is blocked, or if `main` has not started the group yet.
     async fn hold_deadline(&self) {
         let mut group = self.group.clone();
         tokio::select! {
@@ -199,11 +219,11 @@ impl Watcher {
         self.exit(GroupEnd::UncleanStop);
     }
 
-    /// Nothing else can end the process any more.
+    /// Ends the process, with the group's last words.
     fn exit(&self, outcome: GroupEnd) {
         let (group, first) = (self.group.borrow().clone(), self.first.get().copied());
         let (said, is_said) = thread_mpsc::channel();
-        // Whoever waits for this is there as long as it has not come, or has lost patience.
+        // A failed send means that the receiver has timed out.
         let speak = move || said.send(last_words(group, outcome, first));
         let speaks = thread::Builder::new().spawn(speak);
         let code = speaks.ok().and_then(|_| is_said.recv_timeout(LAST_WORDS).ok());
@@ -211,7 +231,7 @@ impl Watcher {
     }
 }
 
-/// What a signal does to a process that has no group: one that has come already, or the next.
+/// Ends the process, which has no group: by a signal that has come already, or by the next.
 async fn die_of(late: Option<i32>, signals: &mut Signals) {
     let signal = match late {
         Some(signal) => signal,
@@ -233,8 +253,9 @@ async fn stops(mut group: watch::Receiver<Option<Handle>>) {
     }
 }
 
-/// The exit code of a group that cannot say it itself any more, if there is one yet.
-fn last_words(group: Option<Handle>, outcome: GroupEnd, first: Option<Asked>) -> u8 {
+/// Logs the end of a group that cannot do so itself any more, and returns the exit code. `group` is none if it has not
+/// been started yet.
+fn last_words(group: Option<Handle>, outcome: GroupEnd, first: Option<FirstSignal>) -> u8 {
     let Some(Handle { shared }) = group else {
         console::install();
         let error = "its body blocks its thread, and nothing was started yet".into();
@@ -244,11 +265,11 @@ fn last_words(group: Option<Handle>, outcome: GroupEnd, first: Option<Asked>) ->
     if let Some(report) = &*shared.report.borrow() {
         return report.exit_code();
     }
-    // A thread that is blocked while it writes here must not block this one, too.
+    // Not `lock`: a thread that is blocked while it holds this must not block this one, too.
     let Ok(mut journal) = shared.journal.try_lock() else {
         return Outcome::from(outcome).exit_code();
     };
-    if let Some(Asked { signal, at }) = first {
+    if let Some(FirstSignal { signal, at }) = first {
         journal.must_stop(signal, Moment::of(at, shared.begun), &shared.members);
     }
     journal.blame_survivors(&shared.members);

@@ -4,7 +4,7 @@ use crate::base::error::BoxError;
 use crate::base::syntax;
 #[cfg(feature = "grpc")]
 use crate::grpc::remote::endpoint;
-use crate::lifecycle::event::Role;
+use crate::lifecycle::interface::Role;
 use crate::lifecycle::restart::When;
 use crate::spec::{Spec, is_address};
 #[cfg(feature = "cron")]

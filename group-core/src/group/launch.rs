@@ -21,7 +21,7 @@ use crate::group::environment::Environment;
 use crate::group::options::STOP_TIMEOUT;
 use crate::lifecycle::Lifecycle;
 use crate::lifecycle::budget::Budget;
-use crate::lifecycle::event::Rules;
+use crate::lifecycle::interface::Rules;
 use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
 use crate::running::handle::{Handle, Running};

@@ -36,7 +36,7 @@ use crate::group::environment::{Environment, ORDER_VARIABLE};
 use crate::group::order::Order;
 #[cfg(feature = "grpc")]
 use crate::grpc::serve::Serve;
-use crate::lifecycle::event::Stage;
+use crate::lifecycle::interface::Stage;
 use crate::lifecycle::plan::Schedule;
 use crate::record::report::{Outcome, Report, StartError};
 use crate::record::service_report::Ending;

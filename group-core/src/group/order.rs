@@ -4,7 +4,7 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use crate::group::assemble::Assembly;
-use crate::lifecycle::event::Id;
+use crate::lifecycle::interface::Id;
 
 /// In which order services start and stop, from [`Group::order`](crate::Group::order).
 ///

@@ -1,4 +1,4 @@
-//! Services that are served by another one, on its address.
+//! Services whose routes another service serves, on its address.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -21,7 +21,7 @@ use tower_service::Service;
 use crate::base::error::BoxError;
 use crate::base::lock;
 use crate::base::panic::quietly;
-use crate::lifecycle::event::Id;
+use crate::lifecycle::interface::Id;
 use crate::service::context::Context;
 use crate::spec::Spec;
 
@@ -34,12 +34,12 @@ impl Mounts {
         cx.parts().get_or_make(|| Self(cx.mounts().iter().copied().map(Mount::new).collect()))
     }
 
-    /// How this service is mounted on another one, if it is.
+    /// The mount of this service on another one, if there is one.
     fn of_guest(&self, cx: &Context) -> Option<&Mount> {
         self.0.iter().find(|mount| mount.service == cx.id())
     }
 
-    /// What is mounted on this service.
+    /// The services that are mounted on this one.
     fn on_host<'a>(&'a self, cx: &'a Context) -> impl Iterator<Item = (&'a Mount, &'a Spec)> {
         let here = self.0.iter().filter(|mount| mount.host == cx.id());
         here.map(|mount| (mount, cx.spec_of(mount.service)))
@@ -51,11 +51,11 @@ impl Mounts {
 struct Mount {
     service: Id,
     host: Id,
-    /// What it handed over last.
+    /// The routes that it handed over last.
     routes: Mutex<Option<Router>>,
-    /// Whether it answers now: it is not, say, waiting to be started again.
+    /// False while the service does not answer, for example because it waits for a restart.
     answers: Arc<AtomicBool>,
-    /// Whether the other one has asked for it.
+    /// Whether the host has added the routes to its own.
     taken: AtomicBool,
 }
 
@@ -64,33 +64,34 @@ impl Mount {
         Self { service, host, routes: Mutex::default(), answers: Arc::default(), taken: AtomicBool::new(false) }
     }
 
-    /// Answers with these routes until what is returned is dropped.
+    /// Answers with these routes until the result is dropped.
     fn hand_over(&self, routes: Router) -> impl Drop + use<> {
         *lock(&self.routes) = Some(routes);
         self.answers.store(true, Relaxed);
-        Answering(Arc::clone(&self.answers))
+        HandedOver(Arc::clone(&self.answers))
     }
 
-    /// The routes, as the other one serves them. Those that were never handed over, because the service
-    /// has failed before, are known as far as its [`Spec`] lists them.
+    /// The routes as the host serves them: with 503 while the service does not answer. If the service failed before it
+    /// handed routes over, they are those that its [`Spec`] lists.
     fn take(&self, spec: &Spec) -> Router {
         self.taken.store(true, Relaxed);
         let answers = Arc::clone(&self.answers);
         let routes = lock(&self.routes).clone().unwrap_or_else(|| unavailable(spec));
-        // Around the fallback, too: where routes are merged, it is the other one's that counts.
+        // The layer is around the fallback, too. It does no harm there: a merge keeps the host's.
         routes.layer(layer_fn(move |route| Guarded { route, answers: Arc::clone(&answers) }))
     }
 }
 
-struct Answering(Arc<AtomicBool>);
+/// Routes that are handed over. When it is dropped, they are answered with 503.
+struct HandedOver(Arc<AtomicBool>);
 
-impl Drop for Answering {
+impl Drop for HandedOver {
     fn drop(&mut self) {
         self.0.store(false, Relaxed);
     }
 }
 
-/// A route of a service that may not answer now.
+/// A route that is answered with 503 while its service does not answer.
 #[derive(Clone)]
 struct Guarded {
     route: Route,
@@ -117,7 +118,7 @@ impl Service<Request> for Guarded {
     }
 }
 
-/// The routes of a service that has none to hand over.
+/// The routes that the spec of a service lists, each answered with 503.
 fn unavailable(spec: &Spec) -> Router {
     let refuse = || async { StatusCode::SERVICE_UNAVAILABLE };
     let route = |method: &str| -> MethodRouter {
@@ -129,35 +130,39 @@ fn unavailable(spec: &Spec) -> Router {
     spec.details().routes.iter().fold(Router::new(), |routes, one| routes.route(one.path(), route(one.method())))
 }
 
-/// Hands the routes of a service over to the one that it is [mounted on](Spec::http_on), and returns when
-/// the service is asked to stop: by then the other one has stopped. The service is ready when that is done.
+/// Hands the routes of a service over to its host, the service that it is [mounted on](Spec::http_on), and returns when
+/// the service is asked to stop: by then the host has stopped. The service is ready once the routes are handed over.
 ///
-/// While this does not run, because the service has failed or is waiting to be started again, its routes are
-/// answered with 503. When it runs again, they are those that the other one took when it started.
+/// While this does not run, because the service has failed or waits for a restart, its routes are answered with 503.
+/// After a restart, the host serves the routes that it took when it started.
+///
+/// Needs the feature `http`.
 ///
 /// # Errors
 ///
-/// When the service is mounted on none.
+/// If the service is not mounted on another one.
 pub async fn mount(cx: &Context, routes: Router) -> Result<(), BoxError> {
     let mounts = Mounts::of(cx);
     let Some(mount) = mounts.of_guest(cx) else {
         return Err(format!("`{}` is mounted on no service: its spec needs `http_on`", cx.name()).into());
     };
     let (ready, shutdown) = (cx.ready(), cx.shutdown());
-    let _answering = mount.hand_over(routes);
+    let _handed_over = mount.hand_over(routes);
     ready.fire();
     shutdown.requested().await;
     Ok(())
 }
 
-/// Adds to a service's own routes those of every service that is [mounted on](Spec::http_on) it. What is
-/// put around the result, such as a layer, is around all of them.
+/// Adds to a service's own routes those of every service that is [mounted on](Spec::http_on) it. A layer that is put
+/// around the result is around all of them.
 ///
-/// Without any, it returns the routes as they are.
+/// If no service is mounted on it, it returns the routes as they are.
+///
+/// Needs the feature `http`.
 ///
 /// # Errors
 ///
-/// When routes get in each other's way that no [`Spec`] lists.
+/// If routes conflict. Conflicts between routes that a [`Spec`] lists are reported before the group starts.
 pub fn mounted(cx: &Context, routes: Router) -> Result<Router, BoxError> {
     let mounts = Mounts::of(cx);
     let mut parts: Vec<(&str, Router)> = Vec::new();
@@ -170,7 +175,8 @@ pub fn mounted(cx: &Context, routes: Router) -> Result<Router, BoxError> {
     if parts.is_empty() {
         return Ok(routes);
     }
-    // The last, because its own fallback is to stay where that of another is axum's, too.
+    // The host comes last: if both fallbacks are axum's own, a merge keeps that of the later router, which must not be
+    // one that answers with 503.
     parts.push((cx.name(), routes));
     Ok(merged(&parts)?)
 }
@@ -188,7 +194,7 @@ fn merged(parts: &[(&str, Router)]) -> Result<Router, String> {
     Ok(all)
 }
 
-/// Makes sure that what is mounted on a service is not forgotten.
+/// Fails if a service is mounted on this one and its routes were not added.
 pub(super) fn check_taken(cx: &Context) -> Result<(), BoxError> {
     match Mounts::of(cx).on_host(cx).find(|(mount, _)| !mount.taken.load(Relaxed)) {
         None => Ok(()),

@@ -1,21 +1,20 @@
-//! How the time to stop is shared out. Plain arithmetic.
+//! Divides the time to stop into shares. Plain arithmetic.
 
 use std::time::Duration;
 
-/// The last grace, when the budget is ten times as long or more: Kubernetes gives its sidecars the
+/// The last grace, for a budget that is at least ten times as long: Kubernetes gives its sidecars the
 /// same two seconds when a pod's own time is up.
 const LAST_GRACE: Duration = Duration::from_secs(2);
 
-/// How long an aborted service may take to vanish. Only one that blocks its thread takes longer
-/// than its destructors do.
+/// The time for an aborted service to be gone. It has to run only destructors; it takes longer only if it blocks
+/// its thread.
 const ABORT: Duration = Duration::from_millis(50);
 
-/// How long before the end the group itself is done, so that the process can be, too, and the
-/// watchdog need not end it.
+/// The time that is left for the process to exit after the group has ended, before the watchdog ends it.
 const EXIT: Duration = Duration::from_millis(50);
 
-/// How long nobody must have come to a lame duck for it to stop, when the delay is twice as long or more:
-/// two seconds of quiet, as in kubernetes#106476.
+/// The time without requests after which a lame duck stops early, for a delay that is at least twice as long:
+/// two seconds, as in kubernetes#106476.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// The time from the request to stop until everything must be over, cut into shares.
@@ -25,9 +24,9 @@ const QUIET: Duration = Duration::from_secs(2);
 /// stop asked                               deadline                              total
 /// ```
 ///
-/// There is a delay only for a lame duck, and what is not used of it is time for turns. Half of the turns'
-/// time is kept back in equal shares for the services whose turn has not come,
-/// so that one which uses up its own limit cannot use up theirs.
+/// Only a lame duck has a delay, and the part of it that is not used is time for turns. Half of the turns' time is
+/// kept back, in equal shares, for the services whose turn has not come, so that a service that uses up its own
+/// limit cannot use up theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     total: Duration,
@@ -37,7 +36,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// `chain` is the number of services in the longest chain: as many turns follow one another.
+    /// `chain` is the number of services in the longest chain: so many turns follow one another.
     pub(crate) fn new(total: Duration, delay: Duration, chain: usize) -> Self {
         let mut budget = Self { total, delay, deadline: Duration::ZERO, share: Duration::ZERO };
         budget.deadline =
@@ -51,22 +50,22 @@ impl Budget {
         self.total
     }
 
-    /// How long it goes on as a lame duck at the most.
+    /// The longest time that the group is a lame duck.
     pub(crate) fn delay(&self) -> Duration {
         self.delay
     }
 
-    /// How long nobody must have come for it to stop earlier.
+    /// The time without requests after which a lame duck stops early.
     pub(crate) fn quiet(&self) -> Duration {
         QUIET.min(self.delay / 2)
     }
 
-    /// What the longest delay leaves for turns.
+    /// The time for turns that is left after the longest delay.
     pub(crate) fn turns(&self) -> Duration {
         self.deadline().saturating_sub(self.delay)
     }
 
-    /// From the request to stop until no time is left to take turns.
+    /// The time from the request to stop until no time is left for turns.
     pub(crate) fn deadline(&self) -> Duration {
         self.deadline
     }
@@ -75,20 +74,20 @@ impl Budget {
         EXIT.min(self.total / 20)
     }
 
-    /// What then remains for all that are left.
+    /// The time after the deadline for the services that are left.
     pub(crate) fn last_grace(&self) -> Duration {
         LAST_GRACE.min(self.total / 10)
     }
 
-    /// How long an aborted service may take to vanish.
+    /// The time for an aborted service to be gone.
     pub(crate) fn abort(&self) -> Duration {
         ABORT.min(self.total / 20)
     }
 
-    /// How long a service may take to stop: its own limit, or less if that would use up what is
-    /// kept back for the `behind` services after it. `spent` is the time since the request.
+    /// The time for a service to stop: its own limit, or less if that would use up the shares of the `behind`
+    /// services after it. `spent` is the time since the request.
     ///
-    /// Behind the last there is nobody: the deadline ends its turn, and the last grace follows.
+    /// The last service needs no other limit than its own: the deadline ends its turn, and the last grace follows.
     pub(crate) fn turn(&self, limit: Duration, spent: Duration, behind: usize) -> Duration {
         if behind == 0 {
             return limit;

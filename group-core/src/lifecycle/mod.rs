@@ -1,11 +1,11 @@
-//! The pure heart: what happens next in a group, and nothing else.
+//! A pure state machine that decides what happens next in a group.
 //!
-//! Events go in, actions come out. There is no tokio here, no clock, no I/O and no error text, so
-//! that every order of events can be tried. [`Lifecycle::handle`] is the whole interface; the
-//! rules it follows are the promises of `docs/design.md`, section 4.
+//! Inputs go in, actions come out, both through [`Lifecycle::handle`]. There is no tokio here, no clock, no I/O and
+//! no error text, so every order of inputs can be tried. The rules are the promises of `docs/design.md`, section 4;
+//! `docs/lifecycle.md` draws the states.
 
 pub(crate) mod budget;
-pub(crate) mod event;
+pub(crate) mod interface;
 pub(crate) mod plan;
 pub(crate) mod restart;
 
@@ -14,69 +14,70 @@ mod check;
 
 use std::sync::Arc;
 
-use self::event::{Action, Again, Event, Fault, FaultKind, GroupEnd, Id, Reason, Role, Rules, Stage, Timer};
+use self::interface::{Action, Again, GroupEnd, Id, Input, Problem, ProblemKind, Reason, Role, Rules, Stage, Timer};
 use self::plan::{Need, Plan};
 
-/// How far the group has come.
+/// The states of the group, in order. It never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Phase {
+enum GroupState {
     /// `Begin` has not come yet.
     Idle,
     /// Services are being built and started.
     Starting,
     /// Every service has been ready.
     Running,
-    /// A stop was asked for, and everything goes on for a while: others send clients here who do not
-    /// know of it yet.
+    /// A stop was asked for, but everything goes on for a while: load balancers still send clients here, because
+    /// they do not know of it yet.
     LameDuck,
-    /// Services are being stopped, each when all that need it are gone.
+    /// Services are being stopped, each when all services that need it are gone.
     Stopping,
-    /// The deadline has passed: all that remain have been told, order or not.
+    /// The deadline has passed: all services that are left have been told to stop, in no order.
     LastGrace,
     /// No service is left. Nothing happens any more.
     Over,
 }
 
-/// How far one service has come.
+/// The states of one service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum State {
-    /// Something that it needs is not ready yet.
+enum ServiceState {
+    /// A service that it comes after is not ready yet.
     Waiting,
     /// `new` runs.
     Building,
-    /// `start` runs, and it is not ready yet.
+    /// `start` runs, and the service is not ready yet.
     Starting,
-    /// It does its work.
+    /// `start` runs, and the service is ready.
     Ready,
-    /// It failed, and its `start` will run again.
+    /// It ended or failed, and its `start` will run again.
     Backoff,
-    /// `start` has returned as it should have; it still waits for its turn to stop.
+    /// `start` has returned as its role allows; the service waits for its turn to stop.
     Completed,
-    /// It failed; it still waits for its turn to stop.
+    /// It failed for good; it waits for its turn to stop.
     Failed,
     /// It has been told to stop.
     Stopping,
-    /// It has been told to vanish.
+    /// It has been aborted.
     Aborting,
-    /// Stopped and dropped, or never built at all.
+    /// Stopped and dropped, or never built.
     Gone,
 }
 
+/// One service, as the machine sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Service {
-    state: State,
+struct Slot {
+    state: ServiceState,
     rules: Rules,
-    /// How often its `start` was run again.
+    /// The number of restarts so far.
     restarts: u32,
-    /// Whether those that come after it have stopped waiting: it was ready, or never will be.
+    /// True if no service waits for it any more: it is ready, or never will be.
     settled: bool,
-    /// Whether something that it needs is not to be had. It is lost when its turn comes.
+    /// True if a service that it needs was given up. It is given up, too, when its turn to be built comes.
     doomed: bool,
-    /// How many of the services that it comes after are not settled yet.
+    /// The number of services that it comes after and that are not settled yet.
     waits_for: u32,
-    /// How many of the services that come after it still hold it.
+    /// The number of services that come after it and have not released it yet: they stop first.
     held_by: u32,
-    /// Whether it has let go of what it comes after: it is gone, and nothing holds it.
+    /// True if it has released the services that it comes after: it is gone, and nothing holds it.
     released: bool,
 }
 
@@ -85,34 +86,34 @@ struct Service {
 #[derive(Clone, Debug)]
 pub(crate) struct Lifecycle {
     plan: Arc<Plan>,
-    phase: Phase,
-    services: Vec<Service>,
-    /// Services that are not settled yet.
+    group: GroupState,
+    services: Vec<Slot>,
+    /// The number of services that are not settled yet.
     unsettled: usize,
-    /// Services whose `start` must still return for the group to end by itself: each `main`, or,
-    /// where there is none, every service.
+    /// The number of services whose `start` must still return before the group ends by itself: each `main`, or,
+    /// if there is none, every service.
     deciding: usize,
     has_main: bool,
-    /// Whether it is to be a lame duck before it stops, if it serves.
+    /// True if the group becomes a lame duck before it stops, provided that it serves.
     has_delay: bool,
-    /// Whether clients come to one of its services from outside.
+    /// True if one of its services accepts clients from outside.
     serves: bool,
-    /// Services that were launched and are not gone.
+    /// The number of services that were launched and are not gone.
     alive: usize,
-    /// Whether a signal has come: a second one forces the end.
+    /// True after the first signal: a second one forces the end.
     signalled: bool,
     outcome: GroupEnd,
     actions: Vec<Action>,
-    /// Kept, so that no event costs an allocation.
+    /// A work list, empty between inputs. Kept, so that an input costs no allocation.
     open: Vec<Id>,
 }
 
 impl Lifecycle {
-    /// A group that has not begun. There is one entry of `rules` per service, in start order.
-    /// `has_delay`: whether it is to be a lame duck before it stops, if it serves.
+    /// A group that has not begun. `rules` has one entry per service, in start order. With `has_delay`, the group
+    /// becomes a lame duck before it stops, provided that it serves.
     pub(crate) fn new(plan: Arc<Plan>, rules: &[Rules], has_delay: bool) -> Self {
-        let service = |(id, &rules)| Service {
-            state: State::Waiting,
+        let service = |(id, &rules)| Slot {
+            state: ServiceState::Waiting,
             rules,
             restarts: 0,
             settled: false,
@@ -121,10 +122,10 @@ impl Lifecycle {
             held_by: plan.needed_by(id).fold(0, |all, _| all + 1),
             released: false,
         };
-        let services: Vec<Service> = rules.iter().enumerate().map(service).collect();
+        let services: Vec<Slot> = rules.iter().enumerate().map(service).collect();
         let mains = rules.iter().filter(|rules| rules.role == Role::Main).count();
         Self {
-            phase: Phase::Idle,
+            group: GroupState::Idle,
             unsettled: services.len(),
             deciding: if mains == 0 { services.len() } else { mains },
             has_main: mains > 0,
@@ -140,81 +141,82 @@ impl Lifecycle {
         }
     }
 
-    /// Takes in what has happened, and says what to do about it.
-    pub(crate) fn handle(&mut self, event: Event) -> Vec<Action> {
-        match event {
+    /// Changes the state as this input demands, and returns what to do.
+    pub(crate) fn handle(&mut self, input: Input) -> Vec<Action> {
+        match input {
             _ if self.is_over() => {}
-            Event::Begin => self.begin(),
-            Event::Built(id) => self.built(id),
-            Event::Ready(id) => self.ready(id),
-            Event::Ended(id, again) => self.ended(id, again),
-            Event::Failed(id, again) => self.failed(id, FaultKind::Error, again),
-            Event::Gone(id) => self.gone(id),
-            Event::Serves => self.serves = true,
-            Event::Stop => self.asked_to_stop(Reason::Asked),
-            Event::Signal(signal, at_once) => self.signal(signal, at_once),
-            Event::Elapsed(timer) if self.awaits(timer) => self.elapsed(timer),
-            Event::Elapsed(_) => {}
+            Input::Begin => self.begin(),
+            Input::Built(id) => self.built(id),
+            Input::Ready(id) => self.ready(id),
+            Input::Ended(id, again) => self.ended(id, again),
+            Input::Failed(id, again) => self.failed(id, ProblemKind::Error, again),
+            Input::Gone(id) => self.gone(id),
+            Input::Serves => self.serves = true,
+            Input::Stop => self.asked_to_stop(Reason::Asked),
+            Input::Signal(signal, at_once) => self.signal(signal, at_once),
+            Input::Elapsed(timer) if self.awaits(timer) => self.elapsed(timer),
+            Input::Elapsed(_) => {}
         }
         std::mem::take(&mut self.actions)
     }
 
-    /// Takes back what [`handle`](Self::handle) has returned, for the next event.
+    /// Takes the list back that [`handle`](Self::handle) returned, so that the next input can use its memory.
     pub(crate) fn reuse(&mut self, mut actions: Vec<Action>) {
         actions.clear();
         self.actions = actions;
     }
 
-    /// Whether a timer that was armed still means anything.
+    /// Returns true if a timer that was armed is still relevant.
     pub(crate) fn awaits(&self, timer: Timer) -> bool {
         match timer {
             Timer::Start(id, restarts) => {
-                matches!(self.state(id), State::Building | State::Starting) && self.services[id].restarts == restarts
+                matches!(self.state(id), ServiceState::Building | ServiceState::Starting)
+                    && self.services[id].restarts == restarts
             }
-            Timer::Backoff(id) => self.state(id) == State::Backoff,
-            Timer::Stop(id) => self.state(id) == State::Stopping,
-            Timer::Abort(id) => self.state(id) == State::Aborting,
-            Timer::LameDuck | Timer::Quiet => self.phase == Phase::LameDuck,
-            Timer::Deadline => matches!(self.phase, Phase::LameDuck | Phase::Stopping),
-            Timer::LastGrace => self.phase == Phase::LastGrace,
+            Timer::Backoff(id) => self.state(id) == ServiceState::Backoff,
+            Timer::Stop(id) => self.state(id) == ServiceState::Stopping,
+            Timer::Abort(id) => self.state(id) == ServiceState::Aborting,
+            Timer::LameDuck | Timer::Quiet => self.group == GroupState::LameDuck,
+            Timer::Deadline => matches!(self.group, GroupState::LameDuck | GroupState::Stopping),
+            Timer::LastGrace => self.group == GroupState::LastGrace,
         }
     }
 
-    /// The timer that a service can put off, if one runs.
+    /// The timer that this service can extend now, if any.
     pub(crate) fn timer_of(&self, id: Id) -> Option<Timer> {
         let timers = [Timer::Start(id, self.services[id].restarts), Timer::Stop(id)];
         timers.into_iter().find(|&timer| self.awaits(timer))
     }
 
-    /// Whether it is a failure if this service's `start` returns now.
+    /// Returns true if it is a failure when this service's `start` returns now.
     pub(crate) fn fails_by_ending(&self, id: Id) -> bool {
         match self.rules(id).role {
             Role::Once => false,
             Role::Daemon => true,
-            Role::Task | Role::Main => self.state(id) == State::Starting,
+            Role::Task | Role::Main => self.state(id) == ServiceState::Starting,
         }
     }
 
-    /// Whether the last service is gone.
+    /// Returns true if no service is left.
     pub(crate) fn is_over(&self) -> bool {
-        self.phase == Phase::Over
+        self.group == GroupState::Over
     }
 
-    /// How it ended; before the end, how it would.
+    /// The way in which the group ended or, before its end, in which it would.
     pub(crate) fn outcome(&self) -> GroupEnd {
         self.outcome
     }
 
-    /// How many services stand in the longest line behind this one for their turn to stop.
+    /// The length of the longest chain of services whose turn to stop comes after this one's.
     pub(crate) fn behind(&self, id: Id) -> usize {
         self.plan.behind(id)
     }
 
     fn begin(&mut self) {
-        if self.phase != Phase::Idle {
+        if self.group != GroupState::Idle {
             return;
         }
-        self.phase = Phase::Starting;
+        self.group = GroupState::Starting;
         for id in 0..self.services.len() {
             if self.services[id].waits_for == 0 {
                 self.build(id);
@@ -223,43 +225,45 @@ impl Lifecycle {
         self.check_started();
     }
 
-    /// A service is built only when all that it comes after is settled.
+    /// Builds a service. All services that it comes after are settled.
     fn build(&mut self, id: Id) {
-        self.set(id, State::Building);
+        self.set(id, ServiceState::Building);
         self.alive += 1;
         self.act(Action::Launch(id));
         self.act(Action::Arm(Timer::Start(id, 0)));
     }
 
     fn built(&mut self, id: Id) {
-        if self.state(id) == State::Building {
-            self.set(id, State::Starting);
+        if self.state(id) == ServiceState::Building {
+            self.set(id, ServiceState::Starting);
         }
     }
 
     fn ready(&mut self, id: Id) {
-        // What comes after a `once` service waits until it is done.
-        if self.state(id) == State::Starting && self.rules(id).role != Role::Once {
-            self.set(id, State::Ready);
+        // A `once` service is ready only when its `start` has returned.
+        if self.state(id) == ServiceState::Starting && self.rules(id).role != Role::Once {
+            self.set(id, ServiceState::Ready);
             self.act(Action::TellReady(id));
             self.settle(id);
         }
     }
 
-    /// `start` has returned and did not fail; what that means is the role's to say.
+    /// `start` has returned without an error. The role decides whether that is an end or a failure.
     fn ended(&mut self, id: Id, again: Again) {
         match (self.state(id), self.rules(id).role) {
-            (State::Starting, Role::Once) => {
+            (ServiceState::Starting, Role::Once) => {
                 self.act(Action::TellReady(id));
                 self.completed(id);
                 self.settle(id);
             }
-            (State::Starting, _) => self.failed(id, FaultKind::EndedBeforeReady, again),
-            (State::Ready, Role::Daemon) => self.failed(id, FaultKind::EndedUnexpectedly, again),
-            (State::Ready, _) if again == Again::Yes => self.back_off(id),
-            // It is to run always, and cannot.
-            (State::Ready, _) if again == Again::TooOften => self.failed(id, FaultKind::EndedUnexpectedly, again),
-            (State::Ready, _) => {
+            (ServiceState::Starting, _) => self.failed(id, ProblemKind::EndedBeforeReady, again),
+            (ServiceState::Ready, Role::Daemon) => self.failed(id, ProblemKind::EndedUnexpectedly, again),
+            (ServiceState::Ready, _) if again == Again::Yes => self.back_off(id),
+            // Its policy is to run always, but its restarts are used up.
+            (ServiceState::Ready, _) if again == Again::TooOften => {
+                self.failed(id, ProblemKind::EndedUnexpectedly, again)
+            }
+            (ServiceState::Ready, _) => {
                 self.completed(id);
                 self.check_completed();
             }
@@ -268,28 +272,30 @@ impl Lifecycle {
     }
 
     fn completed(&mut self, id: Id) {
-        self.set(id, State::Completed);
+        self.set(id, ServiceState::Completed);
         self.act(Action::TellCompleted(id));
         self.decided(id);
     }
 
-    /// It failed. It is started again if it may be; else the group stops, unless it can do without.
-    fn failed(&mut self, id: Id, kind: FaultKind, again: Again) {
+    /// A service failed. It is restarted if its policy allows that. Otherwise it is given up.
+    fn failed(&mut self, id: Id, kind: ProblemKind, again: Again) {
         let stage = match self.state(id) {
-            State::Waiting | State::Building => Stage::Build,
-            State::Starting | State::Backoff => Stage::Start,
-            State::Ready | State::Completed | State::Failed => Stage::Run,
-            State::Stopping | State::Aborting | State::Gone => Stage::Stop,
+            ServiceState::Waiting | ServiceState::Building => Stage::Build,
+            ServiceState::Starting | ServiceState::Backoff => Stage::Start,
+            ServiceState::Ready | ServiceState::Completed | ServiceState::Failed => Stage::Run,
+            ServiceState::Stopping | ServiceState::Aborting | ServiceState::Gone => Stage::Stop,
         };
         let critical = self.rules(id).critical;
         match (stage, self.state(id)) {
-            (Stage::Stop, _) | (_, State::Failed) => self.blame(Some(id), stage, kind, critical),
-            // While the group stops, too, as long as its own turn has not come: it is still needed.
-            (_, State::Starting | State::Ready) if again == Again::Yes && self.phase <= Phase::Stopping => {
+            (Stage::Stop, _) | (_, ServiceState::Failed) => self.blame(Some(id), stage, kind, critical),
+            // Also while the group stops: until the service's own turn comes, others still need it.
+            (_, ServiceState::Starting | ServiceState::Ready)
+                if again == Again::Yes && self.group <= GroupState::Stopping =>
+            {
                 self.blame(Some(id), stage, kind, false);
                 self.back_off(id);
             }
-            (_, State::Backoff) => self.blame(Some(id), stage, kind, false),
+            (_, ServiceState::Backoff) => self.blame(Some(id), stage, kind, false),
             _ => {
                 self.blame(Some(id), stage, kind, critical);
                 if again == Again::TooOften {
@@ -301,7 +307,7 @@ impl Lifecycle {
     }
 
     fn back_off(&mut self, id: Id) {
-        self.set(id, State::Backoff);
+        self.set(id, ServiceState::Backoff);
         self.unsettle(id);
         self.act(Action::TellBackoff(id));
         self.act(Action::Arm(Timer::Backoff(id)));
@@ -309,20 +315,20 @@ impl Lifecycle {
 
     fn restart(&mut self, id: Id) {
         let service = &mut self.services[id];
-        service.state = State::Starting;
+        service.state = ServiceState::Starting;
         service.restarts += 1;
         let restarts = service.restarts;
         self.act(Action::Restart(id));
         self.act(Action::Arm(Timer::Start(id, restarts)));
     }
 
-    /// It will not run again: the group stops, unless it can do without.
+    /// A service will not run again: the group stops, unless the service is not critical.
     fn give_up(&mut self, id: Id) {
-        let decided = self.state(id) != State::Completed;
-        self.set(id, State::Failed);
+        let decided = self.state(id) != ServiceState::Completed;
+        self.set(id, ServiceState::Failed);
         if self.rules(id).critical {
             self.stop_all(Reason::Failed(id));
-        } else if self.phase < Phase::Stopping {
+        } else if self.group < GroupState::Stopping {
             self.act(Action::Lose(id));
             self.unsettle(id);
             if decided {
@@ -333,8 +339,8 @@ impl Lifecycle {
         }
     }
 
-    /// Nobody need wait for it any longer: it is ready, or never will be. In that case, what needs
-    /// it never will be either.
+    /// Ends the waiting for a service, which is ready or never will be. Builds the services that waited for nothing
+    /// else. If it never will be ready, the services that need it are lost, too.
     fn settle(&mut self, id: Id) {
         let plan = Arc::clone(&self.plan);
         let mut open = std::mem::take(&mut self.open);
@@ -344,14 +350,14 @@ impl Lifecycle {
                 continue;
             }
             self.unsettled -= 1;
-            let lost = matches!(self.state(id), State::Failed | State::Gone);
+            let lost = matches!(self.state(id), ServiceState::Failed | ServiceState::Gone);
             for Need { id: next, required } in plan.needed_by(id) {
                 self.services[next].waits_for -= 1;
-                if self.phase != Phase::Starting || self.state(next) != State::Waiting {
+                if self.group != GroupState::Starting || self.state(next) != ServiceState::Waiting {
                     continue;
                 }
                 self.services[next].doomed |= lost && required;
-                let Service { doomed, rules, waits_for, .. } = self.services[next];
+                let Slot { doomed, rules, waits_for, .. } = self.services[next];
                 if doomed && (rules.critical || waits_for == 0) {
                     self.lose(next);
                     open.push(next);
@@ -364,9 +370,9 @@ impl Lifecycle {
         self.check_started();
     }
 
-    /// It was ready and is not any more: what is not built yet waits for it again.
+    /// A service is no longer ready: services that are not built yet wait for it again.
     fn unsettle(&mut self, id: Id) {
-        if self.phase != Phase::Starting || !std::mem::replace(&mut self.services[id].settled, false) {
+        if self.group != GroupState::Starting || !std::mem::replace(&mut self.services[id].settled, false) {
             return;
         }
         self.unsettled += 1;
@@ -375,11 +381,11 @@ impl Lifecycle {
         }
     }
 
-    /// What it needs is not to be had, so it is never built.
+    /// A service that this one needs is lost, so this one is never built.
     fn lose(&mut self, id: Id) {
         let critical = self.rules(id).critical;
-        self.blame(Some(id), Stage::Build, FaultKind::NeedFailed, critical);
-        self.set(id, State::Gone);
+        self.blame(Some(id), Stage::Build, ProblemKind::NeedFailed, critical);
+        self.set(id, ServiceState::Gone);
         if critical {
             self.stop_all(Reason::Failed(id));
         } else {
@@ -389,14 +395,14 @@ impl Lifecycle {
     }
 
     fn check_started(&mut self) {
-        if self.phase == Phase::Starting && self.unsettled == 0 {
-            self.phase = Phase::Running;
+        if self.group == GroupState::Starting && self.unsettled == 0 {
+            self.group = GroupState::Running;
             self.act(Action::TellGroupReady);
             self.check_completed();
         }
     }
 
-    /// One less decides how long the group runs.
+    /// One service less for whose end the group waits.
     fn decided(&mut self, id: Id) {
         if self.rules(id).role == Role::Main || !self.has_main {
             self.deciding -= 1;
@@ -404,25 +410,24 @@ impl Lifecycle {
     }
 
     fn check_completed(&mut self) {
-        if self.phase == Phase::Running && self.deciding == 0 {
+        if self.group == GroupState::Running && self.deciding == 0 {
             self.asked_to_stop(Reason::Completed);
         }
     }
 
-    /// Records what went wrong. What the group cannot do without decides how it ends; the first
-    /// such cause is never replaced.
-    fn blame(&mut self, id: Option<Id>, stage: Stage, kind: FaultKind, fatal: bool) {
+    /// Reports a problem. The first fatal one decides how the group ends; no later one replaces it.
+    fn blame(&mut self, id: Option<Id>, stage: Stage, kind: ProblemKind, fatal: bool) {
         if fatal && self.outcome == GroupEnd::Clean {
-            self.outcome = match self.phase {
-                Phase::Idle | Phase::Starting => GroupEnd::StartFailed,
-                Phase::Stopping | Phase::LastGrace if kind.is_limit() => GroupEnd::UncleanStop,
+            self.outcome = match self.group {
+                GroupState::Idle | GroupState::Starting => GroupEnd::StartFailed,
+                GroupState::Stopping | GroupState::LastGrace if kind.is_limit() => GroupEnd::UncleanStop,
                 _ => GroupEnd::RunFailed,
             };
         }
-        self.act(Action::Blame(Fault { id, stage, kind, fatal }));
+        self.act(Action::Blame(Problem { id, stage, kind, fatal }));
     }
 
-    /// The first signal asks for a stop, any second one forces the end.
+    /// The first signal asks for a stop; any later one forces the end.
     fn signal(&mut self, signal: i32, at_once: bool) {
         if self.signalled {
             self.outcome = GroupEnd::Forced(signal);
@@ -438,34 +443,34 @@ impl Lifecycle {
         }
     }
 
-    /// Whoever asks for a stop has the time to wait for those who still come: only a group that was
-    /// never ready, so that nobody was sent to it, or that serves nobody, stops at once.
+    /// Begins the stop. With a delay, a running group that serves becomes a lame duck first. A group that was never
+    /// ready stops at once, because no client was sent to it, and so does one that serves nothing.
     fn asked_to_stop(&mut self, reason: Reason) {
-        if self.phase == Phase::Running && self.has_delay && self.serves {
-            self.phase = Phase::LameDuck;
+        if self.group == GroupState::Running && self.has_delay && self.serves {
+            self.group = GroupState::LameDuck;
             self.act(Action::TellLameDuck(reason));
             for timer in [Timer::Deadline, Timer::LameDuck, Timer::Quiet] {
                 self.act(Action::Arm(timer));
             }
-        } else if self.phase != Phase::LameDuck {
+        } else if self.group != GroupState::LameDuck {
             self.stop_all(reason);
         }
     }
 
-    /// Turns the group round: nothing is built any more, and what was is stopped in reverse.
+    /// Begins to stop the services: nothing is built any more, and what was built is stopped in reverse order.
     fn stop_all(&mut self, reason: Reason) {
-        if self.phase >= Phase::Stopping {
+        if self.group >= GroupState::Stopping {
             return;
         }
-        // A lame duck's time has been running since the request.
-        let is_asked = self.phase == Phase::LameDuck;
-        self.phase = Phase::Stopping;
+        // A lame duck's deadline has been running since the request.
+        let is_asked = self.group == GroupState::LameDuck;
+        self.group = GroupState::Stopping;
         self.act(Action::TellStopping(reason));
         if !is_asked {
             self.act(Action::Arm(Timer::Deadline));
         }
-        for service in self.services.iter_mut().filter(|service| service.state == State::Waiting) {
-            service.state = State::Gone;
+        for service in self.services.iter_mut().filter(|service| service.state == ServiceState::Waiting) {
+            service.state = ServiceState::Gone;
         }
         for id in (0..self.services.len()).rev() {
             self.release(id);
@@ -474,21 +479,21 @@ impl Lifecycle {
         self.check_over();
     }
 
-    /// A service that is gone lets go of what it comes after, once nothing holds it either: so what
-    /// it came after is still stopped after all that came after it, whenever and however it went.
+    /// A service that is gone releases the services that it comes after, but only when nothing holds it any more.
+    /// So these still stop after everything that comes after it, no matter when it went.
     fn release(&mut self, id: Id) {
         let plan = Arc::clone(&self.plan);
         let mut open = std::mem::take(&mut self.open);
         open.push(id);
         while let Some(id) = open.pop() {
             let service = &mut self.services[id];
-            if service.released || service.state != State::Gone || service.held_by > 0 {
+            if service.released || service.state != ServiceState::Gone || service.held_by > 0 {
                 continue;
             }
             service.released = true;
             for Need { id: need, .. } in plan.needs(id) {
                 self.services[need].held_by -= 1;
-                if self.phase >= Phase::Stopping {
+                if self.group >= GroupState::Stopping {
                     self.stop_if_free(need);
                 }
                 open.push(need);
@@ -497,45 +502,45 @@ impl Lifecycle {
         self.open = open;
     }
 
-    /// A service is stopped only when all that need it have finished stopping.
+    /// Stops a service if all services that come after it are gone.
     fn stop_if_free(&mut self, id: Id) {
-        if self.services[id].held_by == 0 && self.state(id) < State::Stopping {
+        if self.services[id].held_by == 0 && self.state(id) < ServiceState::Stopping {
             self.stop(id);
         }
     }
 
     fn stop(&mut self, id: Id) {
-        self.set(id, State::Stopping);
+        self.set(id, ServiceState::Stopping);
         self.act(Action::Stop(id));
-        // In the last grace there is one limit for all.
-        if self.phase == Phase::Stopping {
+        // In the last grace, one limit holds for all.
+        if self.group == GroupState::Stopping {
             self.act(Action::Arm(Timer::Stop(id)));
         }
     }
 
     fn abort(&mut self, id: Id) {
-        self.set(id, State::Aborting);
+        self.set(id, ServiceState::Aborting);
         self.act(Action::Abort(id));
         self.act(Action::Arm(Timer::Abort(id)));
     }
 
     fn abort_all(&mut self) {
         for id in (0..self.services.len()).rev() {
-            if self.state(id) < State::Aborting {
+            if self.state(id) < ServiceState::Aborting {
                 self.abort(id);
             }
         }
     }
 
-    /// A service is over: its turn passes on to those that it held.
+    /// A service is gone: the turn passes on to the services that it held.
     fn gone(&mut self, id: Id) {
-        if self.state(id) == State::Gone {
+        if self.state(id) == ServiceState::Gone {
             return;
         }
-        if self.state(id) < State::Failed {
-            self.failed(id, FaultKind::EndedUnexpectedly, Again::No);
+        if self.state(id) < ServiceState::Failed {
+            self.failed(id, ProblemKind::EndedUnexpectedly, Again::No);
         }
-        self.set(id, State::Gone);
+        self.set(id, ServiceState::Gone);
         self.act(Action::TellGone(id));
         self.alive -= 1;
         self.release(id);
@@ -543,22 +548,22 @@ impl Lifecycle {
     }
 
     fn check_over(&mut self) {
-        if self.phase >= Phase::Stopping && self.alive == 0 {
-            self.phase = Phase::Over;
+        if self.group >= GroupState::Stopping && self.alive == 0 {
+            self.group = GroupState::Over;
             self.act(Action::TellGroupGone);
         }
     }
 
     fn elapsed(&mut self, timer: Timer) {
         match timer {
-            Timer::Start(id, _) => self.failed(id, FaultKind::StartTimeout, Again::No),
+            Timer::Start(id, _) => self.failed(id, ProblemKind::StartTimeout, Again::No),
             Timer::Backoff(id) => self.restart(id),
             Timer::Stop(id) => {
-                self.blame(Some(id), Stage::Stop, FaultKind::StopTimeout, true);
+                self.blame(Some(id), Stage::Stop, ProblemKind::StopTimeout, true);
                 self.abort(id);
             }
             Timer::Abort(id) => {
-                self.blame(Some(id), Stage::Stop, FaultKind::Abandoned, true);
+                self.blame(Some(id), Stage::Stop, ProblemKind::Abandoned, true);
                 self.gone(id);
             }
             Timer::LameDuck => self.stop_all(Reason::DelayOver),
@@ -568,23 +573,23 @@ impl Lifecycle {
         }
     }
 
-    /// No time is left to take turns: all that remain are told at once.
+    /// No time is left for turns: all services that are left are told to stop at once.
     fn last_grace(&mut self) {
         self.stop_all(Reason::DelayOver);
         if self.is_over() {
             return;
         }
-        self.phase = Phase::LastGrace;
-        self.blame(None, Stage::Stop, FaultKind::Deadline, true);
+        self.group = GroupState::LastGrace;
+        self.blame(None, Stage::Stop, ProblemKind::Deadline, true);
         self.act(Action::Arm(Timer::LastGrace));
         for id in (0..self.services.len()).rev() {
-            if self.state(id) < State::Stopping {
+            if self.state(id) < ServiceState::Stopping {
                 self.stop(id);
             }
         }
     }
 
-    fn state(&self, id: Id) -> State {
+    fn state(&self, id: Id) -> ServiceState {
         self.services[id].state
     }
 
@@ -592,7 +597,7 @@ impl Lifecycle {
         self.services[id].rules
     }
 
-    fn set(&mut self, id: Id, state: State) {
+    fn set(&mut self, id: Id, state: ServiceState) {
         self.services[id].state = state;
     }
 

@@ -1,19 +1,18 @@
-//! Who waits for whom.
+//! The order of a group: which service waits for which.
 
 use std::time::Duration;
 
-use super::event::Id;
+use super::interface::Id;
 
-/// How the order of a group is walked, at start and, in reverse, at stop.
+/// The way in which a group walks its order, at start and, in reverse, at stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Schedule {
-    /// One at a time, each ready before the next is built, and each gone before the next is asked to
-    /// stop.
+    /// One service at a time: each is ready before the next is built, and gone before the next is asked to stop.
     #[default]
     Strict,
-    /// Everything at once that no edge holds back: start takes as long as the longest chain of
-    /// services that come after one another, and so does stop.
+    /// All services at once that need not wait for another one. The start takes as long as the longest chain of
+    /// services that come after one another, and so does the stop.
     Graph,
 }
 
@@ -22,11 +21,11 @@ pub enum Schedule {
 pub(crate) struct Edge {
     pub(crate) from: Id,
     pub(crate) to: Id,
-    /// Whether it cannot do without the other.
+    /// True if `from` cannot run without `to`.
     pub(crate) required: bool,
 }
 
-/// One end of an edge.
+/// One end of an edge, as seen from the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Need {
     pub(crate) id: Id,
@@ -37,22 +36,23 @@ pub(crate) struct Need {
 /// every edge leads from a higher number to a lower one.
 ///
 /// The strict schedule is no second algorithm: it is the graph in which every service also comes
-/// after the one before it. Those edges go without saying, and are not kept.
+/// after the one before it. Those edges are implied, and are not stored.
 #[derive(Debug)]
 pub(crate) struct Plan {
     schedule: Schedule,
     services: usize,
-    /// What was declared.
+    /// The declared edges, by `from`, and by `to`.
     needs: Lists<Need>,
     needed_by: Lists<Need>,
-    /// In a strict schedule, it is everything that stands before.
+    /// For each service, the length of the longest chain before it. Empty in a strict schedule: there it is every
+    /// service before it.
     behind: Vec<usize>,
 }
 
 impl Plan {
     pub(crate) fn new(schedule: Schedule, services: usize, edges: &[Edge]) -> Self {
         let mut edges = edges.to_vec();
-        // Of two edges between the same services, the stricter one stays.
+        // Two edges between the same services become one: the stricter one.
         edges.sort_unstable_by_key(|edge| (edge.from, edge.to, !edge.required));
         edges.dedup_by_key(|edge| (edge.from, edge.to));
 
@@ -69,26 +69,26 @@ impl Plan {
         Self { schedule, services, needs, needed_by, behind }
     }
 
-    /// What this service comes after.
+    /// The services that this service comes after.
     pub(crate) fn needs(&self, id: Id) -> impl Iterator<Item = Need> + use<'_> {
         let declared = self.needs.of(id);
         let before = id.checked_sub(1).filter(|&before| self.follows_unsaid(before, declared.last()));
         declared.iter().copied().chain(before.map(|id| Need { id, required: false }))
     }
 
-    /// What comes after this service.
+    /// The services that come after this service.
     pub(crate) fn needed_by(&self, id: Id) -> impl Iterator<Item = Need> + use<'_> {
         let declared = self.needed_by.of(id);
         let next = (id + 1 < self.services && self.follows_unsaid(id + 1, declared.first())).then_some(id + 1);
         next.map(|id| Need { id, required: false }).into_iter().chain(declared.iter().copied())
     }
 
-    /// Whether there is an edge to a neighbour only because of the schedule.
+    /// Returns true if the edge to this neighbour exists only because of the strict schedule.
     fn follows_unsaid(&self, neighbour: Id, nearest: Option<&Need>) -> bool {
         self.schedule == Schedule::Strict && nearest.is_none_or(|need| need.id != neighbour)
     }
 
-    /// How many services stand in the longest line of those that this one holds at stop.
+    /// The length of the longest chain of services that stop after this one.
     pub(crate) fn behind(&self, id: Id) -> usize {
         match self.schedule {
             Schedule::Strict => id,
@@ -104,7 +104,7 @@ impl Plan {
         }
     }
 
-    /// The longest time that a chain takes if each service takes this long.
+    /// The time that the slowest chain takes, if each service takes this long.
     pub(crate) fn longest(&self, takes: impl Fn(Id) -> Duration) -> Duration {
         let mut until: Vec<Duration> = Vec::with_capacity(self.services);
         for id in 0..self.services {
@@ -115,7 +115,7 @@ impl Plan {
     }
 }
 
-/// A list for each service, in two allocations; in none, if there is nothing on any.
+/// A list for each service, in two allocations; in none, if all lists are empty.
 #[derive(Debug)]
 struct Lists<T> {
     starts: Vec<usize>,
@@ -148,12 +148,12 @@ impl<T: Copy> Lists<T> {
     }
 }
 
-/// Puts services in start order: what a service needs comes before it, and what no edge orders
-/// stays as declared. An edge `(a, b)` says that `a` needs `b`.
+/// Puts services in start order: a service stands after all that it needs, and services that no edge orders stay as
+/// declared. An edge `(a, b)` says that `a` needs `b`.
 ///
 /// # Errors
 ///
-/// Every cycle that stands in the way, each as the path from one of its services back to itself.
+/// Returns every cycle that it meets, each as the path from one of its services back to itself.
 pub(crate) fn start_order(services: usize, edges: &[(usize, usize)]) -> Result<Vec<usize>, Vec<Vec<usize>>> {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
@@ -171,8 +171,8 @@ pub(crate) fn start_order(services: usize, edges: &[(usize, usize)]) -> Result<V
     let mut marks = vec![Mark::Unseen; services];
     let mut order = Vec::with_capacity(services);
     let mut cycles = Vec::new();
-    // The path from a root to where we are, each with the number of its needs already walked. Kept
-    // by hand, because a chain of a hundred thousand services would overflow the stack.
+    // The path from a root to this service; each with the number of its needs that were walked. A `Vec` in place of
+    // recursion, because a chain of a hundred thousand services would overflow the stack.
     let mut path: Vec<(usize, usize)> = Vec::new();
 
     for root in 0..services {

@@ -1,11 +1,11 @@
-//! Whether a service is started again, and when. Plain arithmetic: time goes in as a number.
+//! Decides whether and when a service is restarted. Plain arithmetic: time goes in as a number.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::event::Again;
+use super::interface::Again;
 
-/// After which end a service is started again.
+/// The ends after which a service is restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum When {
     Never,
@@ -13,20 +13,20 @@ pub(crate) enum When {
     Always,
 }
 
-/// How often, and after how long.
+/// When, how often and after which wait a service is restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Policy {
     pub(crate) when: When,
-    /// So many restarts, at most, within this window; the window slides.
+    /// At most this many restarts within the window, which slides.
     pub(crate) max: usize,
     pub(crate) within: Duration,
     pub(crate) backoff: Backoff,
 }
 
-/// How long to wait before another try.
+/// The wait before a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Backoff {
-    /// The wait before the first; it doubles with each that follows.
+    /// The wait before the first restart; it doubles with each one that follows.
     pub(crate) shortest: Duration,
     pub(crate) longest: Duration,
 }
@@ -34,20 +34,20 @@ pub(crate) struct Backoff {
 impl Backoff {
     pub(crate) const DEFAULT: Self = Self { shortest: Duration::from_millis(100), longest: Duration::from_secs(30) };
 
-    /// The wait after so many tries in a row. `chance`, from 0 to 1, spreads the waits of those that
-    /// failed together over the upper half, as AWS's "equal jitter" does.
+    /// The wait after so many restarts in a row. `chance`, from 0 to 1, spreads the waits of services that failed
+    /// together over the upper half, as AWS's "equal jitter" does.
     pub(crate) fn wait(self, in_a_row: u32, chance: f64) -> Duration {
         let doubled = self.shortest.saturating_mul(2_u32.saturating_pow(in_a_row));
         doubled.min(self.longest).mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
     }
 }
 
-/// One service's restarts so far.
+/// The restarts of one service so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Restarts {
     policy: Policy,
     recent: VecDeque<Duration>,
-    /// How many in a row, without a stable period between them.
+    /// The number of restarts in a row, without a stable period between them.
     in_a_row: u32,
 }
 
@@ -56,9 +56,9 @@ impl Restarts {
         Self { policy, recent: VecDeque::new(), in_a_row: 0 }
     }
 
-    /// Whether there is to be another start, and after which wait.
+    /// Decides about a restart, and returns the wait before it.
     ///
-    /// `stable` is how long it had been ready: as long as the window or longer, and the wait is
+    /// `stable` is the time for which the service was ready. If that is at least as long as the window, the wait is
     /// short again.
     pub(crate) fn next(&mut self, failed: bool, now: Duration, stable: Duration, chance: f64) -> (Again, Duration) {
         match self.policy.when {
@@ -81,7 +81,7 @@ impl Restarts {
         (Again::Yes, wait)
     }
 
-    /// How many in a row, without a stable period between them.
+    /// The number of restarts in a row, without a stable period between them.
     pub(crate) fn in_a_row(&self) -> u32 {
         self.in_a_row
     }

@@ -15,7 +15,7 @@ use crate::engine::watch::Watch;
 use crate::group::Group;
 #[cfg(feature = "listenfd")]
 use crate::http::handed;
-use crate::lifecycle::event::Stage;
+use crate::lifecycle::interface::Stage;
 use crate::record::console;
 use crate::record::report::{Outcome, Report};
 use crate::running::handle::{Handle, Running};

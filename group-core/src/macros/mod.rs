@@ -30,7 +30,7 @@ pub use self::tickers::Cron;
 pub use self::tickers::{Ticking, cron, every, only_ticks};
 pub use crate::group::Group;
 pub use crate::group::registry::Registration;
-pub use crate::lifecycle::event::Role;
+pub use crate::lifecycle::interface::Role;
 pub use crate::lifecycle::plan::Schedule;
 pub use crate::service::context::Context;
 pub use crate::service::from_context::FromContext;

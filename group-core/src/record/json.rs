@@ -1,11 +1,12 @@
-//! The report, for machines. All times are milliseconds since the group began to start.
+//! The report as data, with the feature `serde`. All times are milliseconds, as their keys say: `…_at_ms` counts from
+//! when the group began to start.
 
 use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::base::error::{Chain, Failure};
-use crate::lifecycle::event::Stage;
+use crate::lifecycle::interface::Stage;
 use crate::record::counts::{Drain, Messages};
 use crate::record::report::{Outcome, Report};
 use crate::record::service_report::{Ending, ServiceReport};
@@ -28,8 +29,8 @@ impl Serialize for Report {
         report.serialize_field("outcome", outcome)?;
         report.serialize_field("exit_code", &self.exit_code())?;
         report.serialize_field("stopped_by", &self.stopped_by().map(ToString::to_string))?;
-        report.serialize_field("stop_asked_at", &ms(self.stop_asked_at()))?;
-        report.serialize_field("ended_at", &ms(Some(self.ended_at())))?;
+        report.serialize_field("stop_asked_at_ms", &ms(self.stop_asked_at()))?;
+        report.serialize_field("ended_at_ms", &ms(Some(self.ended_at())))?;
         report.serialize_field("failures", self.failures())?;
         report.serialize_field("forgotten", &self.forgotten())?;
         report.serialize_field("services", self.services())?;
@@ -71,14 +72,14 @@ impl Serialize for ServiceReport {
         service.serialize_field("name", self.name())?;
         service.serialize_field("local_addr", &self.local_addr().map(|addr| addr.to_string()))?;
         service.serialize_field("ending", ending)?;
-        service.serialize_field("built_at", &ms(self.built_at()))?;
+        service.serialize_field("built_at_ms", &ms(self.built_at()))?;
         service.serialize_field("took_to_start_ms", &ms(self.took_to_start()))?;
-        service.serialize_field("ready_at", &ms(self.ready_at()))?;
+        service.serialize_field("ready_at_ms", &ms(self.ready_at()))?;
         service.serialize_field("restarts", &self.restarts())?;
         service.serialize_field("last_restarts_ms", &last_restarts)?;
-        service.serialize_field("stop_asked_at", &ms(self.stop_asked_at()))?;
-        service.serialize_field("stopped_at", &ms(self.stopped_at()))?;
-        service.serialize_field("gone_at", &ms(self.gone_at()))?;
+        service.serialize_field("stop_asked_at_ms", &ms(self.stop_asked_at()))?;
+        service.serialize_field("stopped_at_ms", &ms(self.stopped_at()))?;
+        service.serialize_field("gone_at_ms", &ms(self.gone_at()))?;
         service.serialize_field("messages", &self.messages())?;
         service.serialize_field("drain", &self.drain())?;
         service.end()

@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use crate::base::error::{BoxError, Chain, Failure, Failures};
 use crate::base::text::{Took, count, signal_name};
-use crate::lifecycle::event::{GroupEnd, Stage};
+use crate::lifecycle::interface::{GroupEnd, Stage};
 use crate::lifecycle::plan::{Plan, Schedule};
 use crate::record::service_report::{Ending, ServiceReport};
 use crate::record::status::StopReason;
 
 /// How a group ended: the outcome, the first cause, every other error, and each service's times.
 ///
-/// Cheap to clone. Displayed, it is a few lines for a person; with the feature `serde` it can be
-/// serialized for a machine, with every time in milliseconds. Returned from `main`, it is the
-/// process's exit code.
+/// Cheap to clone. `Display` prints a few lines for a person. With the feature `serde` it can be
+/// serialized, with every time in milliseconds. Returned from `main`, it sets the process's exit code.
 ///
 /// ```
 /// use group::{Group, Outcome, Shutdown};
@@ -44,11 +43,11 @@ struct Inner {
     ended: Duration,
     stopping: Option<(Duration, StopReason)>,
     exit_code: Option<u8>,
-    /// Who waited for whom.
+    /// The order in which services waited for one another.
     plan: Arc<Plan>,
 }
 
-/// The class of a group's end. What went wrong first decides.
+/// How a group ended, as a class. The first failure decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -58,9 +57,9 @@ pub enum Outcome {
     RunFailed,
     /// The group did not come up; what had been started was stopped again. Exit code 2.
     StartFailed,
-    /// It stopped, but past a limit: something was aborted. Exit code 3.
+    /// The group stopped, but past a limit: a service was aborted. Exit code 3.
     UncleanStop,
-    /// The group itself is wrong, and nothing was built. Exit code 78, the `EX_CONFIG` of BSD's
+    /// The setup is invalid, and nothing was built. Exit code 78, the `EX_CONFIG` of BSD's
     /// `sysexits.h`.
     BadGroup,
     /// A second signal of this number forced the end. Exit code 128 + n, as in a shell.
@@ -68,7 +67,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The exit code that stands for it.
+    /// The exit code of this outcome.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
@@ -107,13 +106,13 @@ impl Report {
         Self { inner: Arc::new(Inner { outcome, services, failures, ended, stopping, exit_code, plan }) }
     }
 
-    /// A group that never came to be.
+    /// The report of a group that was never made.
     pub(crate) fn of_nothing(outcome: Outcome, failures: Vec<Failure>) -> Self {
-        let nobody = Arc::new(Plan::new(Schedule::Strict, 0, &[]));
-        Self::new(outcome, Vec::new(), failures.into(), Duration::ZERO, None, None, nobody)
+        let no_plan = Arc::new(Plan::new(Schedule::Strict, 0, &[]));
+        Self::new(outcome, Vec::new(), failures.into(), Duration::ZERO, None, None, no_plan)
     }
 
-    /// The same, and the log says why.
+    /// As [`of_nothing`](Self::of_nothing), and logs why.
     pub(crate) fn refused(outcome: Outcome, failures: Vec<Failure>) -> Self {
         let report = Self::of_nothing(outcome, failures);
         for failure in report.failures() {
@@ -123,26 +122,26 @@ impl Report {
         report
     }
 
-    /// A group with these mistakes.
+    /// The report of a group whose setup has these mistakes.
     pub(crate) fn bad_group(mistakes: Vec<BoxError>) -> Self {
         let failure = |mistake| Failure::new(None, Stage::Plan, true, mistake);
         Self::refused(Outcome::BadGroup, mistakes.into_iter().map(failure).collect())
     }
 
-    /// The class of the end.
+    /// How the group ended, as a class.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.inner.outcome
     }
 
-    /// Whether everything stopped as it should.
+    /// Returns true if everything stopped as it should.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.inner.outcome == Outcome::Clean
     }
 
-    /// The exit code that tells this end from others: see [`Outcome`]. A clean end has the code that
-    /// was given to [`Handle::exit`](crate::Handle::exit), if one was.
+    /// The exit code of the [`outcome`](Self::outcome). A clean end has the code that was given to
+    /// [`Handle::exit`](crate::Handle::exit), if one was.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.inner.exit_code {
@@ -151,43 +150,43 @@ impl Report {
         }
     }
 
-    /// What went wrong first, of that which the group could not do without.
+    /// The first fatal failure. `None` if there was none.
     #[must_use]
     pub fn cause(&self) -> Option<&Failure> {
         self.failures().iter().find(|failure| failure.is_fatal())
     }
 
-    /// Everything that went wrong but the first cause.
+    /// Every failure but the first cause.
     fn besides(&self) -> impl Iterator<Item = &Failure> {
         let cause = self.cause();
         self.failures().iter().filter(move |failure| !cause.is_some_and(|cause| std::ptr::eq(cause, *failure)))
     }
 
-    /// Everything that went wrong, in order; of what the group survived, the last thousand.
+    /// Every failure, in order. Of those that the group survived, only the last 1000 are kept.
     #[must_use]
     pub fn failures(&self) -> &[Failure] {
         self.inner.failures.kept()
     }
 
-    /// How many failures that the group survived came before those.
+    /// The number of earlier failures that the group survived, and that were not kept.
     #[must_use]
     pub fn forgotten(&self) -> u64 {
         self.inner.failures.forgotten()
     }
 
-    /// Why the group stopped. `None` if it never came to be.
+    /// Why the group stopped. `None` if nothing was started.
     #[must_use]
     pub fn stopped_by(&self) -> Option<&StopReason> {
         self.inner.stopping.as_ref().map(|(_, reason)| reason)
     }
 
-    /// When the stop was asked for, counted from when the group began to start.
+    /// The time of the request to stop, counted from when the group began to start.
     #[must_use]
     pub fn stop_asked_at(&self) -> Option<Duration> {
         self.inner.stopping.as_ref().map(|(asked, _)| *asked)
     }
 
-    /// When everything was over, counted from when the group began to start.
+    /// The time at which everything was over, counted from when the group began to start.
     #[must_use]
     pub fn ended_at(&self) -> Duration {
         self.inner.ended
@@ -206,7 +205,7 @@ impl Report {
     }
 
     /// The services that decided how long the start took, the last one first: each waited for the
-    /// next. Where the start failed, it is how far it came.
+    /// next. If the start failed, it begins with the last service that became ready.
     ///
     /// ```
     /// # use group::{Group, Shutdown};
@@ -223,11 +222,11 @@ impl Report {
     /// # }
     /// ```
     ///
-    /// The idea is `systemd-analyze critical-chain`'s.
+    /// The idea comes from `systemd-analyze critical-chain`.
     #[must_use]
     pub fn critical_chain(&self) -> Vec<&ServiceReport> {
         let services = self.services();
-        // Of those that were ready at one moment, the one that came last in start order.
+        // Ties go to the service that is later in start order.
         let last_ready = |ids: &mut dyn Iterator<Item = usize>| {
             let first_ready = |id: usize| services[id].times.first_ready;
             ids.filter(|&id| first_ready(id).is_some()).max_by_key(|&id| first_ready(id))
@@ -241,7 +240,7 @@ impl Report {
         chain
     }
 
-    /// One line that sums it up.
+    /// Sums the end up in one line.
     #[must_use]
     pub fn summary(&self) -> String {
         let stopped = self.inner.services.iter().filter(|service| service.times.built.is_some()).count();
@@ -266,7 +265,7 @@ impl Report {
             }
             Outcome::StartFailed => format!("start failed; stopped again{stopped} (exit code {code})"),
             Outcome::UncleanStop => format!("stopped, but not cleanly{stopped} (exit code {code})"),
-            Outcome::BadGroup => format!("nothing was started: the group is wrong (exit code {code})"),
+            Outcome::BadGroup => format!("nothing was started: invalid setup (exit code {code})"),
             Outcome::Forced(signal) => {
                 format!("forced to end by a second signal, {}{stopped} (exit code {code})", signal_name(signal))
             }
@@ -281,7 +280,7 @@ impl fmt::Display for Report {
             write!(f, "\n  first cause: {}", Chain(cause))?;
         }
         if self.forgotten() > 0 {
-            write!(f, "\n  survived: {} more, the first ones", self.forgotten())?;
+            write!(f, "\n  survived: {} more before these (not kept)", self.forgotten())?;
         }
         for failure in self.besides() {
             let which = if failure.is_fatal() { "also" } else { "survived" };
@@ -301,10 +300,10 @@ impl Termination for Report {
     }
 }
 
-/// A group that did not come up. What had been started was stopped again before this was returned.
+/// The group did not start. The services that had been started were stopped again before this was returned.
 ///
-/// Displayed, it is one line. For `unwrap`, and for a `main` or a test that returns it, its `Debug` is
-/// the whole report, as a person reads it.
+/// `Display` prints one line. `Debug` prints the whole report, as [`Report`]'s `Display` does: that is what
+/// `unwrap` shows, and a `main` or a test that returns it.
 #[derive(Clone)]
 pub struct StartError {
     report: Report,
@@ -315,12 +314,12 @@ impl StartError {
         Self { report }
     }
 
-    /// The whole story.
+    /// The report of the failed start.
     pub fn report(&self) -> &Report {
         &self.report
     }
 
-    /// The whole story, to keep.
+    /// The report of the failed start, by value.
     pub fn into_report(self) -> Report {
         self.report
     }

@@ -11,7 +11,7 @@ use crate::base::clock::{Moment, Times};
 use crate::base::error::{BoxError, Failure, Failures};
 use crate::base::text::Took;
 use crate::lifecycle::budget::Budget;
-use crate::lifecycle::event::{Fault, FaultKind, GroupEnd, Id, Reason, Stage};
+use crate::lifecycle::interface::{GroupEnd, Id, Problem, ProblemKind, Reason, Stage};
 use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
 use crate::record::service_report::{Ending, Rest, ServiceReport};
@@ -418,25 +418,25 @@ impl Journal {
 /// Failures.
 impl Journal {
     /// Writes down a failure. `error` is the service's own, if there is one.
-    pub(crate) fn blame(&mut self, fault: Fault, error: Option<BoxError>, members: &[Member]) {
-        let error = error.unwrap_or_else(|| self.explain(fault, members).into());
-        if let Some(id) = fault.id {
+    pub(crate) fn blame(&mut self, problem: Problem, error: Option<BoxError>, members: &[Member]) {
+        let error = error.unwrap_or_else(|| self.explain(problem, members).into());
+        if let Some(id) = problem.id {
             let entry = &mut self.services[id];
-            entry.ending = match (fault.kind, fault.stage) {
-                (FaultKind::Abandoned, _) => Ending::Abandoned,
-                (FaultKind::StopTimeout, _) => Ending::Aborted,
+            entry.ending = match (problem.kind, problem.stage) {
+                (ProblemKind::Abandoned, _) => Ending::Abandoned,
+                (ProblemKind::StopTimeout, _) => Ending::Aborted,
                 // A panic in the destructor of an aborted service does not change its ending.
                 _ if entry.ending == Ending::Aborted => Ending::Aborted,
                 _ if entry.times.built.is_none() => Ending::NeverBuilt,
                 _ => Ending::Failed,
             };
         }
-        if let (Some(id), true, Stage::Build | Stage::Start | Stage::Run) = (fault.id, fault.fatal, fault.stage) {
+        if let (Some(id), true, Stage::Build | Stage::Start | Stage::Run) = (problem.id, problem.fatal, problem.stage) {
             self.enter(id, &members[id], State::Failed);
         }
-        let service = fault.id.map(|id| name(&members[id]));
-        let failure = Failure::new(service, fault.stage, fault.fatal, error);
-        if fault.fatal {
+        let service = problem.id.map(|id| name(&members[id]));
+        let failure = Failure::new(service, problem.stage, problem.fatal, error);
+        if problem.fatal {
             log::failed(&failure);
         } else {
             log::survived(&failure);
@@ -474,26 +474,26 @@ impl Journal {
     }
 
     /// The group's own words for a failure that comes without an error.
-    fn explain(&self, fault: Fault, members: &[Member]) -> String {
-        let entry = fault.id.map(|id| &self.services[id]);
+    fn explain(&self, problem: Problem, members: &[Member]) -> String {
+        let entry = problem.id.map(|id| &self.services[id]);
         let since = |moment: Option<Moment>| Took(since(moment, self.now()));
         let launched = since(entry.and_then(Entry::started));
         let all_asked = self.stopping.as_ref().map(|(asked, _)| *asked);
         let asked = since(entry.and_then(|entry| entry.times.stop_asked).or(all_asked));
-        match fault.kind {
-            FaultKind::Error => "it failed without an error".to_owned(),
-            FaultKind::EndedBeforeReady => "it ended before it was ready".to_owned(),
-            FaultKind::EndedUnexpectedly => "ended unexpectedly: it should run until it is stopped".to_owned(),
-            FaultKind::NeedFailed => "a service that it needs has failed".to_owned(),
-            FaultKind::StartTimeout if fault.stage == Stage::Build => {
+        match problem.kind {
+            ProblemKind::Error => "it failed without an error".to_owned(),
+            ProblemKind::EndedBeforeReady => "it ended before it was ready".to_owned(),
+            ProblemKind::EndedUnexpectedly => "ended unexpectedly: it should run until it is stopped".to_owned(),
+            ProblemKind::NeedFailed => "a service that it needs has failed".to_owned(),
+            ProblemKind::StartTimeout if problem.stage == Stage::Build => {
                 format!("`new` has not returned after {launched} (start_timeout)")
             }
-            FaultKind::StartTimeout => format!("it is not ready after {launched} (start_timeout)"),
-            FaultKind::StopTimeout => format!("it has not stopped after {asked} (stop_timeout), so it was aborted"),
-            FaultKind::Abandoned => {
+            ProblemKind::StartTimeout => format!("it is not ready after {launched} (start_timeout)"),
+            ProblemKind::StopTimeout => format!("it has not stopped after {asked} (stop_timeout), so it was aborted"),
+            ProblemKind::Abandoned => {
                 format!("it blocks its thread, so it could not be aborted, {asked} after the request to stop")
             }
-            FaultKind::Deadline => format!(
+            ProblemKind::Deadline => format!(
                 "the time to stop is almost up (stop_timeout of the group is {}): {}",
                 Took(self.budget.total()),
                 self.survivors(members)
@@ -537,9 +537,9 @@ impl Journal {
         }
         for (id, member) in members.iter().enumerate().rev() {
             if self.services[id].is_left() {
-                let fault = Fault { id: Some(id), stage: Stage::Stop, kind: FaultKind::Abandoned, fatal: true };
+                let problem = Problem { id: Some(id), stage: Stage::Stop, kind: ProblemKind::Abandoned, fatal: true };
                 let innocent = || "it could not be stopped: something else blocks every thread of the runtime".into();
-                self.blame(fault, (!member.is_polled()).then(innocent), members);
+                self.blame(problem, (!member.is_polled()).then(innocent), members);
                 self.enter(id, member, State::Gone);
             }
         }

@@ -1,4 +1,4 @@
-//! Reload: each service takes in new settings while it runs.
+//! Reload: each service applies new settings while it runs.
 
 use std::error::Error;
 use std::fmt;
@@ -9,30 +9,31 @@ use tokio::time::timeout;
 use crate::base::error::{BoxError, Chain, Failure};
 use crate::base::lock;
 use crate::base::panic::caught;
-use crate::base::text::{Took, count};
-use crate::lifecycle::event::Stage;
+use crate::base::text::Took;
+use crate::lifecycle::interface::Stage;
 use crate::record::status::State;
 use crate::running::handle::Handle;
 use crate::running::journal::PATIENCE;
+use crate::running::log;
 use crate::running::message::Message;
 
-/// A reload that did not succeed everywhere. A service that failed to reload keeps its old state,
-/// and the group runs on.
+/// Why a reload failed, as a whole or in some services. A service that failed to reload keeps its old
+/// state, and the group runs on.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReloadError {
-    /// The group stops, or has stopped.
+    /// The group is stopping, or has stopped.
     Stopping,
     /// No service has a `reload`.
     Nothing,
-    /// These services failed to reload. The group's report tells of them, too.
+    /// These services failed to reload. The group's report lists them, too.
     Failed(Vec<Failure>),
 }
 
 impl fmt::Display for ReloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stopping => f.write_str("the group stops, so it cannot reload"),
+            Self::Stopping => f.write_str("the group is stopping, so it cannot reload"),
             Self::Nothing => f.write_str("no service has a `reload`"),
             Self::Failed(failed) => {
                 let each = failed.iter().map(|failure| Chain(failure).to_string());
@@ -45,15 +46,15 @@ impl fmt::Display for ReloadError {
 impl Error for ReloadError {}
 
 impl Handle {
-    /// Reloads every ready service that has a `reload`, in start order, one at a time. While the
-    /// group starts, it waits until that is done; reloads do not overlap.
+    /// Reloads every ready service that has a `reload`, in start order, one at a time. If the group is
+    /// still starting, waits until it is ready. Reloads do not overlap: a second one waits for the first.
     ///
     /// A service that fails to reload keeps its old state, and stays ready; the others are reloaded
-    /// all the same. Each may take as long as its `start_timeout`.
+    /// all the same. Each may take as long as its `start_timeout`. To drop the future cuts the reload off.
     ///
     /// # Errors
     ///
-    /// When the group stops, when no service has a `reload`, and when any failed to.
+    /// If the group stops, if no service has a `reload`, or if the reload of any service failed.
     pub async fn reload(&self) -> Result<(), ReloadError> {
         tokio::select! {
             biased;
@@ -74,7 +75,7 @@ impl Handle {
             reloading.service = None;
             match reloads {
                 None => continue,
-                Some(Ok(())) => tracing::info!(target: "group", service = name, "{name} has reloaded"),
+                Some(Ok(())) => log::reloaded(name),
                 Some(Err(error)) => {
                     let failure = Failure::new(Some(name), Stage::Reload, false, error);
                     lock(&self.shared.journal).reload_failed(failure.clone());
@@ -86,14 +87,14 @@ impl Handle {
         match (reloaded, failed.is_empty()) {
             (0, _) => Err(ReloadError::Nothing),
             (_, true) => {
-                tracing::info!(target: "group", "{} reloaded", count(reloaded, "service"));
+                log::all_reloaded(reloaded);
                 Ok(())
             }
             (_, false) => Err(ReloadError::Failed(failed)),
         }
     }
 
-    /// `None` when there is nothing to reload.
+    /// Returns `None` if the service is not ready, or has no `reload`.
     async fn reload_one(&self, id: usize) -> Option<Result<(), BoxError>> {
         let member = &self.shared.members[id];
         let state = lock(&self.shared.journal).state(id);
@@ -103,8 +104,7 @@ impl Handle {
         let reloaded = if let Ok(reloaded) = timeout(PATIENCE, &mut reloads).await {
             reloaded
         } else {
-            let (name, waited, limit) = (member.spec.get_name(), Took(PATIENCE), Took(limit));
-            tracing::info!(target: "group", service = name, "still waiting for {name} to reload ({waited}; start_timeout {limit})");
+            log::still_reloading(member.spec.get_name(), PATIENCE, limit);
             reloads.await
         };
         match reloaded {
@@ -115,10 +115,10 @@ impl Handle {
     }
 }
 
-/// The group shows that it reloads as long as this is there.
+/// The group's phase is `Reloading` until this is dropped.
 struct Reloading<'a> {
     handle: &'a Handle,
-    /// Which service does.
+    /// The service that is reloading now.
     service: Option<&'a str>,
 }
 
@@ -133,14 +133,14 @@ impl Drop for Reloading<'_> {
     fn drop(&mut self) {
         lock(&self.handle.shared.journal).reloaded();
         if let Some(service) = self.service {
-            let why = if self.handle.is_stopping() { "the group stops" } else { "nobody waits for it any more" };
-            tracing::warn!(target: "group", service, "{service} was cut off while it reloaded: {why}");
+            let why = if self.handle.is_stopping() { "the group is stopping" } else { "its caller stopped waiting" };
+            log::reload_cut_off(service, why);
         }
     }
 }
 
-/// Reloads in the background, because of a signal. Where there is nothing to reload, the signal
-/// asks for a stop.
+/// Reloads in the background, because of a signal. If no service has a `reload`, the signal asks for a
+/// stop instead.
 pub(crate) fn spawn(handle: Handle, signal: i32) {
     tokio::spawn(async move {
         if let Err(ReloadError::Nothing) = handle.reload().await {

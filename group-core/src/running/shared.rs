@@ -1,4 +1,4 @@
-//! What everything in one group can see.
+//! The state of one group that its driver, its services and its handles share.
 
 use std::any::{Any, TypeId, type_name};
 #[cfg(feature = "grpc")]
@@ -13,7 +13,7 @@ use crate::base::clock::Moment;
 use crate::base::hash::TypeMap;
 use crate::base::lock;
 use crate::base::sync::Latch;
-use crate::lifecycle::event::Id;
+use crate::lifecycle::interface::Id;
 use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
 use crate::running::instance::Instance;
@@ -38,13 +38,13 @@ impl Provided {
     }
 }
 
-/// What everything in one group can see.
+/// The state of one group that its driver, its services and its handles share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// In start order.
     pub(crate) members: Box<[Member]>,
     pub(crate) by_type: TypeMap<Id>,
-    /// Which service is mounted on which.
+    /// Pairs of a mounted service and its host.
     #[cfg(feature = "http")]
     pub(crate) mounts: Box<[(Id, Id)]>,
     /// The URLs of the services that run elsewhere.
@@ -53,17 +53,17 @@ pub(crate) struct Shared {
     #[cfg(feature = "http")]
     pub(crate) parts: Parts,
     pub(crate) provided: Mutex<Vec<Provided>>,
-    /// When the group began.
+    /// The time at which the group began to start.
     pub(crate) begun: Instant,
-    /// Leads to the driver.
+    /// The inbox of the driver.
     pub(crate) inbox: Arc<dyn Post>,
     /// Set when every service is ready.
     pub(crate) ready: Latch,
-    /// Held while services reload.
+    /// Locked while services reload.
     pub(crate) reloading: tokio::sync::Mutex<()>,
-    /// Who waits for whom.
+    /// The order in which services wait for one another.
     pub(crate) plan: Arc<Plan>,
-    /// How long the group may take to stop.
+    /// The limit of the whole stop.
     pub(crate) stop_timeout: Duration,
     /// Set when a stop is asked for.
     pub(crate) stopping: Latch,
@@ -73,17 +73,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Tells the driver. After the end nobody listens, and nothing needs to be told.
+    /// Sends a message to the driver. After the end of the group it is dropped.
     pub(crate) fn tell(&self, message: Message) {
         self.inbox.put(message);
     }
 
-    /// When somebody last came.
+    /// The time of the last connection or request from outside.
     pub(crate) fn last_came(&self) -> Moment {
         Moment::of(self.lame_duck.last_came(), self.begun)
     }
 
-    /// A service of this type that is built and not dropped, or a value that was provided.
+    /// The service of this type, if it is built and not dropped, or the value of this type that was provided.
     pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let id = TypeId::of::<T>();
         let found = if let Some(&service) = self.by_type.get(&id) {

@@ -12,7 +12,7 @@ use crate::base::clock::Moment;
 #[cfg(feature = "grpc")]
 use crate::base::lock;
 use crate::base::panic::caught;
-use crate::lifecycle::event::Id;
+use crate::lifecycle::interface::Id;
 #[cfg(feature = "grpc")]
 use crate::record::status::State;
 use crate::running::handle::Handle;

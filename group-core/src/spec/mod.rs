@@ -19,7 +19,7 @@ use crate::base::syntax::Address;
 use crate::base::text::Limit;
 #[cfg(feature = "config")]
 use crate::config::settings::Settings;
-use crate::lifecycle::event::{Role, Rules};
+use crate::lifecycle::interface::{Role, Rules};
 #[cfg(feature = "cron")]
 use crate::spec::cron::Cron;
 use crate::spec::edge::{After, Target};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::group::Group;
 use super::search::Covered;
 use super::world::{Breaks, Task, World};
-use crate::lifecycle::Phase;
-use crate::lifecycle::event::{Action, Event, GroupEnd, Reason, Role, Rules, Timer};
+use crate::lifecycle::GroupState;
+use crate::lifecycle::interface::{Action, GroupEnd, Input, Reason, Role, Rules, Timer};
 use crate::lifecycle::plan::Schedule;
 
 /// Of three that come one after another.
@@ -77,7 +77,7 @@ fn a_machine_that_swallows_a_failure_is_caught() {
 #[test]
 fn a_machine_that_puts_a_later_cause_in_place_of_the_first_is_caught() {
     let breaks: Breaks = |machine, actions, _| {
-        let limit = actions.iter().any(|action| matches!(action, Action::Blame(fault) if fault.kind.is_limit()));
+        let limit = actions.iter().any(|action| matches!(action, Action::Blame(problem) if problem.kind.is_limit()));
         if limit && !matches!(machine.outcome, GroupEnd::Clean | GroupEnd::Forced(_)) {
             machine.outcome = GroupEnd::UncleanStop;
         }
@@ -147,7 +147,7 @@ fn a_machine_whose_time_to_stop_counts_from_the_end_of_the_delay_is_caught() {
 fn a_machine_that_does_not_wait_for_those_who_still_come_is_caught() {
     let breaks: Breaks = |machine, actions, _| {
         if matches!(actions[..], [Action::TellLameDuck(_), ..]) {
-            actions.extend(machine.handle(Event::Elapsed(Timer::Quiet)));
+            actions.extend(machine.handle(Input::Elapsed(Timer::Quiet)));
         }
     };
     catches(breaks, "it does not wait for those who still come");
@@ -156,10 +156,10 @@ fn a_machine_that_does_not_wait_for_those_who_still_come_is_caught() {
 #[test]
 fn a_machine_that_remains_a_lame_duck_after_a_failure_is_caught() {
     let breaks: Breaks = |machine, actions, _| {
-        if machine.phase == Phase::Stopping
+        if machine.group == GroupState::Stopping
             && actions.iter().any(|action| matches!(action, Action::TellStopping(Reason::Failed(_))))
         {
-            machine.phase = Phase::LameDuck;
+            machine.group = GroupState::LameDuck;
             actions.retain(|action| matches!(action, Action::Blame(_)));
         }
     };

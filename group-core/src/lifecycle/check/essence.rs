@@ -1,8 +1,8 @@
 //! Which worlds are alike.
 
 use super::world::{Seen, Task, World};
-use crate::lifecycle::event::GroupEnd;
-use crate::lifecycle::{Phase, Service};
+use crate::lifecycle::interface::GroupEnd;
+use crate::lifecycle::{GroupState, Slot};
 
 /// As many services as a world can have.
 pub(super) const MOST: usize = 5;
@@ -24,7 +24,7 @@ impl World {
         essence
     }
 
-    fn essence_of(&self, service: &Service, seen: &Seen) -> u32 {
+    fn essence_of(&self, service: &Slot, seen: &Seen) -> u32 {
         let mut bits = Bits::default();
         bits.number(service.state as usize, 4);
         bits.number(service.held_by as usize, 3);
@@ -45,7 +45,7 @@ impl World {
             bits.flag(seen.lost);
         }
         // Nothing waits for another to be settled, once all have been.
-        if self.machine.phase <= Phase::Starting {
+        if self.machine.group <= GroupState::Starting {
             bits.flag(service.settled);
             bits.flag(service.doomed);
             bits.number(service.waits_for as usize, 3);
@@ -55,7 +55,7 @@ impl World {
 
     fn essence_of_the_group(&self) -> u32 {
         let mut bits = Bits::default();
-        bits.number(self.machine.phase as usize, 3);
+        bits.number(self.machine.group as usize, 3);
         bits.number(self.machine.alive, 3);
         bits.flag(self.machine.signalled);
         bits.flags([self.deadline_armed, self.grace_armed, self.stopping, self.out_of_turns, self.over]);

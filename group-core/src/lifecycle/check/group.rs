@@ -1,6 +1,6 @@
 //! Groups to try.
 
-use crate::lifecycle::event::{Id, Role, Rules};
+use crate::lifecycle::interface::{Id, Role, Rules};
 use crate::lifecycle::plan::{Edge, Plan, Schedule};
 
 /// A group as it is declared, apart from the [`Plan`] that the machine follows.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use self::group::{Group, ROLES, groups, rules};
 use self::search::{Covered, worlds_of_one_essence_have_one_future};
 use self::world::World;
-use crate::lifecycle::event::{Role, Rules};
+use crate::lifecycle::interface::{Role, Rules};
 use crate::lifecycle::plan::Schedule;
 
 /// Every group of `n` services in these roles, critical or not.

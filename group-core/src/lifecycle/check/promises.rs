@@ -4,8 +4,8 @@
 use std::cmp::Reverse;
 
 use super::world::{Seen, Task, World};
-use crate::lifecycle::event::{Action, Again, Event, GroupEnd, Id, Reason, Role, Timer};
-use crate::lifecycle::{Phase, State};
+use crate::lifecycle::interface::{Action, Again, GroupEnd, Id, Input, Reason, Role, Timer};
+use crate::lifecycle::{GroupState, ServiceState};
 
 /// Held against an action before it is carried out.
 impl World {
@@ -86,36 +86,36 @@ impl World {
 
 /// Held against what came of an event.
 impl World {
-    pub(super) fn keeps_every_promise(&self, before: &Self, event: Event, actions: &[Action]) {
-        Self::every_failure_is_told(before, event, actions);
+    pub(super) fn keeps_every_promise(&self, before: &Self, input: Input, actions: &[Action]) {
+        Self::every_failure_is_told(before, input, actions);
         self.what_it_cannot_do_without_turns_it();
-        self.a_request_turns_it(before, event);
-        self.a_lame_duck_waits_and_no_longer(before, event);
+        self.a_request_turns_it(before, input);
+        self.a_lame_duck_waits_and_no_longer(before, input);
         self.the_first_cause_is_kept();
         self.past_the_deadline_all_are_told();
         self.a_forced_end_aborts_all();
         self.every_wait_has_a_limit();
-        self.time_alone_leads_to_the_end(before, event);
+        self.time_alone_leads_to_the_end(before, input);
         self.over_exactly_when_nothing_is_left();
         self.what_was_built_was_stopped();
     }
 
     /// Promise 6: whatever goes wrong is told, and whose it is.
-    fn every_failure_is_told(before: &Self, event: Event, actions: &[Action]) {
-        let whose = match event {
-            Event::Ended(id, again) if before.must_not_end(id, again) => Some(id),
-            Event::Failed(id, _) | Event::Elapsed(Timer::Start(id, _) | Timer::Stop(id) | Timer::Abort(id)) => Some(id),
-            Event::Elapsed(Timer::Deadline) if !before.services.iter().all(Seen::is_gone) => None,
+    fn every_failure_is_told(before: &Self, input: Input, actions: &[Action]) {
+        let whose = match input {
+            Input::Ended(id, again) if before.must_not_end(id, again) => Some(id),
+            Input::Failed(id, _) | Input::Elapsed(Timer::Start(id, _) | Timer::Stop(id) | Timer::Abort(id)) => Some(id),
+            Input::Elapsed(Timer::Deadline) if !before.services.iter().all(Seen::is_gone) => None,
             _ => return,
         };
-        let told = actions.iter().any(|action| matches!(action, Action::Blame(fault) if fault.id == whose));
+        let told = actions.iter().any(|action| matches!(action, Action::Blame(problem) if problem.id == whose));
         assert!(told, "a failure is lost in silence");
     }
 
     /// Whether its role says that it fails if it ends now, and it has not failed before.
     fn must_not_end(&self, id: Id, again: Again) -> bool {
         match self.group.rules[id].role {
-            _ if self.machine.state(id) == State::Failed => false,
+            _ if self.machine.state(id) == ServiceState::Failed => false,
             Role::Once => false,
             Role::Daemon => true,
             Role::Task | Role::Main => self.services[id].task == Task::Starting || again == Again::TooOften,
@@ -129,11 +129,11 @@ impl World {
 
     /// Promises 3 and 7: in whatever phase a request or a signal comes. If it is a lame duck first, it is
     /// not ready from that moment on, and its time counts from there.
-    fn a_request_turns_it(&self, before: &Self, event: Event) {
+    fn a_request_turns_it(&self, before: &Self, input: Input) {
         let is_asked = self.lame_duck || self.stopping;
-        assert!(is_asked || !matches!(event, Event::Stop | Event::Signal(..)), "a request to stop is lost");
+        assert!(is_asked || !matches!(input, Input::Stop | Input::Signal(..)), "a request to stop is lost");
         assert_eq!(self.is_timed, is_asked, "a stop without a limit that counts from the request");
-        let at_once = matches!(event, Event::Signal(_, true)) || self.verdict != GroupEnd::Clean;
+        let at_once = matches!(input, Input::Signal(_, true)) || self.verdict != GroupEnd::Clean;
         if is_asked && before.may_wait() && !before.lame_duck && !at_once {
             assert!(self.lame_duck && !self.stopping, "it does not wait for those who still come");
         }
@@ -141,12 +141,12 @@ impl World {
 
     /// Promise 5: nothing is stopped before the delay is over, unless it is quiet or something has failed.
     /// Promise 7: a second signal does not wait, nor does somebody who waits for the end.
-    fn a_lame_duck_waits_and_no_longer(&self, before: &Self, event: Event) {
+    fn a_lame_duck_waits_and_no_longer(&self, before: &Self, input: Input) {
         if !before.lame_duck || before.stopping {
             return;
         }
-        let is_over = matches!(event, Event::Elapsed(Timer::LameDuck | Timer::Quiet | Timer::Deadline))
-            || matches!(event, Event::Signal(_, true))
+        let is_over = matches!(input, Input::Elapsed(Timer::LameDuck | Timer::Quiet | Timer::Deadline))
+            || matches!(input, Input::Signal(_, true))
             || self.verdict != GroupEnd::Clean;
         assert_eq!(self.stopping, is_over, "a lame duck goes on for too short or too long");
     }
@@ -175,10 +175,10 @@ impl World {
         for (id, seen) in self.services.iter().enumerate() {
             let [start, backoff, stop, abort] = seen.armed;
             match self.machine.state(id) {
-                State::Building | State::Starting => assert!(start, "a start without a limit"),
-                State::Backoff => assert!(backoff, "a backoff without an end"),
-                State::Stopping => assert!(stop || self.grace_armed, "a stop without a limit"),
-                State::Aborting => assert!(abort, "an abort without a limit"),
+                ServiceState::Building | ServiceState::Starting => assert!(start, "a start without a limit"),
+                ServiceState::Backoff => assert!(backoff, "a backoff without an end"),
+                ServiceState::Stopping => assert!(stop || self.grace_armed, "a stop without a limit"),
+                ServiceState::Aborting => assert!(abort, "an abort without a limit"),
                 _ => {}
             }
             let limit = self.deadline_armed || self.grace_armed || abort;
@@ -188,8 +188,8 @@ impl World {
 
     /// Promise 4: each timer that elapses while the group stops brings it nearer to its end, so that
     /// it comes there if nothing else ever happens.
-    fn time_alone_leads_to_the_end(&self, before: &Self, event: Event) {
-        let Event::Elapsed(timer) = event else { return };
+    fn time_alone_leads_to_the_end(&self, before: &Self, input: Input) {
+        let Input::Elapsed(timer) = input else { return };
         if before.lame_duck || before.stopping {
             let nearer =
                 (before.steps_done(), Reverse(before.timers_left())) < (self.steps_done(), Reverse(self.timers_left()));
@@ -205,18 +205,18 @@ impl World {
     /// How far the group has come on its way from the request to stop to its end.
     fn steps_done(&self) -> usize {
         let steps = |id| match self.machine.state(id) {
-            State::Waiting => 0,
-            State::Ready | State::Backoff => 1,
-            State::Building | State::Starting => 2,
-            State::Completed | State::Failed => 3,
-            State::Stopping => 4,
-            State::Aborting => 5,
-            State::Gone => 6,
+            ServiceState::Waiting => 0,
+            ServiceState::Ready | ServiceState::Backoff => 1,
+            ServiceState::Building | ServiceState::Starting => 2,
+            ServiceState::Completed | ServiceState::Failed => 3,
+            ServiceState::Stopping => 4,
+            ServiceState::Aborting => 5,
+            ServiceState::Gone => 6,
         };
-        let group = match self.machine.phase {
-            Phase::Stopping => 1,
-            Phase::LastGrace => 2,
-            Phase::Over => 3,
+        let group = match self.machine.group {
+            GroupState::Stopping => 1,
+            GroupState::LastGrace => 2,
+            GroupState::Over => 3,
             _ => 0,
         };
         group + (0..self.services.len()).map(steps).sum::<usize>()
@@ -242,17 +242,17 @@ impl World {
     /// everything does.
     pub(super) fn late_news_changes_nothing(&self) {
         let mut late = self.machine.clone();
-        let mut comes_too_late = |event| assert_eq!(late.handle(event), [], "late news");
+        let mut comes_too_late = |input| assert_eq!(late.handle(input), [], "late news");
         for (id, _) in self.services.iter().enumerate().filter(|(_, seen)| self.over || seen.is_told()) {
-            let ended = [Again::Yes, Again::No, Again::TooOften].map(|again| Event::Ended(id, again));
-            [Event::Built(id), Event::Ready(id)].into_iter().chain(ended).for_each(&mut comes_too_late);
+            let ended = [Again::Yes, Again::No, Again::TooOften].map(|again| Input::Ended(id, again));
+            [Input::Built(id), Input::Ready(id)].into_iter().chain(ended).for_each(&mut comes_too_late);
             if self.over {
-                [Event::Failed(id, Again::No), Event::Gone(id)].into_iter().for_each(&mut comes_too_late);
+                [Input::Failed(id, Again::No), Input::Gone(id)].into_iter().for_each(&mut comes_too_late);
             }
         }
         if self.over {
-            let timers = [Timer::LameDuck, Timer::Quiet, Timer::Deadline, Timer::LastGrace].map(Event::Elapsed);
-            [Event::Begin, Event::Stop, Event::Signal(15, false)]
+            let timers = [Timer::LameDuck, Timer::Quiet, Timer::Deadline, Timer::LastGrace].map(Input::Elapsed);
+            [Input::Begin, Input::Stop, Input::Signal(15, false)]
                 .into_iter()
                 .chain(timers)
                 .for_each(&mut comes_too_late);

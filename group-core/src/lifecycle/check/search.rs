@@ -28,9 +28,9 @@ impl Covered {
         let mut transitions = 0;
         let mut open = vec![first];
         while let Some(world) = open.pop() {
-            for event in world.possible() {
+            for input in world.possible() {
                 transitions += 1;
-                let next = world.step(event);
+                let next = world.step(input);
                 if seen.insert(next.essence()) {
                     next.late_news_changes_nothing();
                     // After the end, nothing is possible any more.
@@ -88,7 +88,7 @@ pub(super) fn worlds_of_one_essence_have_one_future(first: World) -> (usize, usi
     let mut futures: HashMap<Essence, Vec<Essence>> = HashMap::new();
     let mut open = vec![first];
     while let Some(world) = open.pop() {
-        let nexts: Vec<World> = world.possible().into_iter().map(|event| world.step(event)).collect();
+        let nexts: Vec<World> = world.possible().into_iter().map(|input| world.step(input)).collect();
         let future: Vec<Essence> = nexts.iter().map(World::essence).collect();
         let known = futures.entry(world.essence()).or_insert_with(|| future.clone());
         assert_eq!(*known, future, "another world of this essence had another future: {world:#?}");
@@ -102,10 +102,10 @@ impl World {
     /// only tells one start's timer from that of the next.
     fn whole(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let Lifecycle { phase, services, unsettled, deciding, serves, alive, signalled, outcome, .. } = &self.machine;
-        (phase, unsettled, deciding, serves, alive, signalled, outcome).hash(&mut hasher);
+        let Lifecycle { group, services, unsettled, deciding, serves, alive, signalled, outcome, .. } = &self.machine;
+        (group, unsettled, deciding, serves, alive, signalled, outcome).hash(&mut hasher);
         for service in services {
-            super::super::Service { restarts: 0, ..service.clone() }.hash(&mut hasher);
+            super::super::Slot { restarts: 0, ..service.clone() }.hash(&mut hasher);
         }
         for seen in &self.services {
             (seen.task, seen.built, seen.ready, seen.lost, seen.stopped, seen.aborted, seen.abandoned)

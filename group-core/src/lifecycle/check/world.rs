@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::group::Group;
-use crate::lifecycle::event::{Action, Again, Event, Fault, GroupEnd, Id, Timer};
-use crate::lifecycle::{Lifecycle, Phase};
+use crate::lifecycle::interface::{Action, Again, GroupEnd, Id, Input, Problem, Timer};
+use crate::lifecycle::{GroupState, Lifecycle};
 
 /// What the task of one service is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,46 +113,46 @@ impl World {
     }
 
     /// All that could happen next.
-    pub(super) fn possible(&self) -> Vec<Event> {
-        let mut events = Vec::new();
-        if self.machine.phase == Phase::Idle {
-            events.push(Event::Begin);
+    pub(super) fn possible(&self) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        if self.machine.group == GroupState::Idle {
+            inputs.push(Input::Begin);
         }
         if !self.stopping {
-            events.push(Event::Stop);
+            inputs.push(Input::Stop);
         }
         if self.group.may_serve && !self.serves && !self.lame_duck && !self.stopping {
-            events.push(Event::Serves);
+            inputs.push(Input::Serves);
         }
         if !self.is_forced() {
-            events.push(Event::Signal(15, false));
+            inputs.push(Input::Signal(15, false));
         }
         // Elsewhere nobody looks whether somebody waits.
         if self.may_wait() && !self.machine.signalled {
-            events.push(Event::Signal(15, true));
+            inputs.push(Input::Signal(15, true));
         }
         for (id, seen) in self.services.iter().enumerate() {
             match seen.task {
-                Task::Building => events.extend([Event::Built(id), Event::Failed(id, Again::No)]),
+                Task::Building => inputs.extend([Input::Built(id), Input::Failed(id, Again::No)]),
                 Task::Starting | Task::Working => {
                     if seen.task == Task::Starting {
-                        events.push(Event::Ready(id));
+                        inputs.push(Input::Ready(id));
                     }
                     for again in [Again::Yes, Again::No] {
-                        events.extend([Event::Ended(id, again), Event::Failed(id, again)]);
+                        inputs.extend([Input::Ended(id, again), Input::Failed(id, again)]);
                     }
                     // Of a failure, it only says more.
-                    events.push(Event::Ended(id, Again::TooOften));
+                    inputs.push(Input::Ended(id, Again::TooOften));
                 }
-                Task::Ending => events.extend([Event::Failed(id, Again::No), Event::Gone(id)]),
+                Task::Ending => inputs.extend([Input::Failed(id, Again::No), Input::Gone(id)]),
                 Task::None | Task::Ended | Task::Gone => {}
             }
             let timers = Self::timers_of(id, seen).into_iter().zip(seen.armed);
-            events.extend(timers.filter(|&(_, armed)| armed).map(|(timer, _)| Event::Elapsed(timer)));
+            inputs.extend(timers.filter(|&(_, armed)| armed).map(|(timer, _)| Input::Elapsed(timer)));
         }
         let group = Self::TIMERS.into_iter().zip(self.timers());
-        events.extend(group.filter(|&(_, armed)| armed).map(|(timer, _)| Event::Elapsed(timer)));
-        events
+        inputs.extend(group.filter(|&(_, armed)| armed).map(|(timer, _)| Input::Elapsed(timer)));
+        inputs
     }
 
     /// The timers of the group itself.
@@ -169,10 +169,10 @@ impl World {
     }
 
     /// What comes of it. Each promise is held against it.
-    pub(super) fn step(&self, event: Event) -> Self {
+    pub(super) fn step(&self, input: Input) -> Self {
         let mut next = self.clone();
-        next.happen(event);
-        let mut actions = next.machine.handle(event);
+        next.happen(input);
+        let mut actions = next.machine.handle(input);
         if let Some(breaks) = self.breaks {
             breaks(&mut next.machine, &mut actions, &self.services);
         }
@@ -180,38 +180,38 @@ impl World {
             next.carry_out(action);
         }
         next.disarm();
-        next.keeps_every_promise(self, event, &actions);
+        next.keeps_every_promise(self, input, &actions);
         next
     }
 
-    fn happen(&mut self, event: Event) {
-        let forced = self.machine.signalled && matches!(event, Event::Signal(..));
-        self.out_of_turns |= forced || event == Event::Elapsed(Timer::Deadline);
+    fn happen(&mut self, input: Input) {
+        let forced = self.machine.signalled && matches!(input, Input::Signal(..));
+        self.out_of_turns |= forced || input == Input::Elapsed(Timer::Deadline);
         if forced {
             self.verdict = GroupEnd::Forced(15);
         }
-        match event {
-            Event::Built(id) => {
+        match input {
+            Input::Built(id) => {
                 self.services[id].built = true;
                 self.services[id].task = Task::Starting;
             }
-            Event::Ready(id) => self.services[id].task = Task::Working,
-            Event::Failed(id, _) if matches!(self.services[id].task, Task::Building | Task::Ending) => {
+            Input::Ready(id) => self.services[id].task = Task::Working,
+            Input::Failed(id, _) if matches!(self.services[id].task, Task::Building | Task::Ending) => {
                 self.services[id].task = Task::Ending;
             }
-            Event::Ended(id, _) | Event::Failed(id, _) => self.services[id].task = Task::Ended,
-            Event::Gone(id) => {
+            Input::Ended(id, _) | Input::Failed(id, _) => self.services[id].task = Task::Ended,
+            Input::Gone(id) => {
                 self.services[id].task = Task::Gone;
                 self.services[id].abandoned = false;
             }
-            Event::Elapsed(timer) => {
+            Input::Elapsed(timer) => {
                 *self.armed(timer) = false;
                 if let Timer::Abort(id) = timer {
                     self.services[id].abandoned = true;
                 }
             }
-            Event::Serves => self.serves = true,
-            Event::Begin | Event::Stop | Event::Signal(..) => {}
+            Input::Serves => self.serves = true,
+            Input::Begin | Input::Stop | Input::Signal(..) => {}
         }
     }
 
@@ -243,7 +243,7 @@ impl World {
                 }
                 *self.armed(timer) = true;
             }
-            Action::Blame(fault) => self.judge(fault),
+            Action::Blame(problem) => self.judge(problem),
             Action::Lose(id) => {
                 self.only_what_it_can_do_without_is_lost(id);
                 self.services[id].ready = false;
@@ -311,11 +311,11 @@ impl World {
     }
 
     /// The first cause decides how the group is to end, and when it came decides what it means.
-    fn judge(&mut self, fault: Fault) {
-        if fault.fatal && self.verdict == GroupEnd::Clean {
+    fn judge(&mut self, problem: Problem) {
+        if problem.fatal && self.verdict == GroupEnd::Clean {
             self.verdict = match (self.stopping, self.group_ready) {
                 (false, false) => GroupEnd::StartFailed,
-                (true, _) if fault.kind.is_limit() => GroupEnd::UncleanStop,
+                (true, _) if problem.kind.is_limit() => GroupEnd::UncleanStop,
                 _ => GroupEnd::RunFailed,
             };
         }
