@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::http::connection::Serving;
 use crate::http::io::Io;
-use crate::http::listen::{Listener, Queue};
+use crate::http::listen::{Backlog, Listener};
 use crate::http::socket::Stream;
 use crate::http::traffic::{Activity, Traffic};
 use crate::record::counts::Drain;
@@ -21,13 +21,14 @@ use crate::service::belongings::Remains;
 use crate::service::context::Context;
 use crate::service::shutdown::Shutdown;
 
-/// How long to wait after `accept` failed for want of something, such as file descriptors, before
-/// trying again: connections that end meanwhile give some back.
+/// The time to wait before `accept` is tried again after it failed for want of something, such as file descriptors:
+/// connections that end meanwhile give some back.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// How long after it was said that `accept` fails it is said again.
-const SAY_AGAIN: Duration = Duration::from_secs(10);
+/// The time between two log lines that say that `accept` fails.
+const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
 
+/// Serves until the service, or only its servers, are asked to stop; then drains.
 pub(crate) async fn serve_on(listener: Listener, cx: &Context, serving: Serving, shutdown: &Shutdown) {
     let mut connections = Connections::new(cx, serving);
     let traffic = Arc::clone(&connections.traffic);
@@ -38,25 +39,25 @@ pub(crate) async fn serve_on(listener: Listener, cx: &Context, serving: Serving,
         biased;
         () = shutdown.requested() => {}
         () = children.servers_closed() => {}
-        () = traffic.leave_when_told() => {}
+        () = traffic.watch_lame_duck() => {}
         () = connections.accept(&listener) => {}
     }
     connections.drain(listener, cx).await;
 }
 
-/// All connections of a server. To drop it is to cut them.
+/// All connections of a server. Dropping it cuts them.
 struct Connections {
     tasks: JoinSet<()>,
     serving: Arc<Serving>,
     traffic: Arc<Traffic>,
     room: Arc<Semaphore>,
-    /// When the last one was accepted.
+    /// When the last connection was accepted.
     last: Option<Instant>,
-    /// When it was last said that accepting fails.
+    /// When the log last said that `accept` fails.
     complained: Option<Instant>,
-    /// Runs while connections come, and is over before any of theirs.
-    first: Option<Pin<Box<Sleep>>>,
-    /// The service is not gone before its connections are.
+    /// A timer that ends before those of the connections: see [`set_first_timer`](Self::set_first_timer).
+    first_timer: Option<Pin<Box<Sleep>>>,
+    /// The service is not gone before the connections that hold a clone are.
     remains: Option<Remains>,
 }
 
@@ -70,7 +71,7 @@ impl Connections {
             room: Arc::new(Semaphore::new(limits.max_connections)),
             last: None,
             complained: None,
-            first: None,
+            first_timer: None,
             remains: Remains::of(cx),
         }
     }
@@ -81,7 +82,7 @@ impl Connections {
             let room = self.room().await;
             match listener.accept().await {
                 Ok(stream) => self.take(stream, room),
-                Err(error) if was_gone(&error) => {}
+                Err(error) if is_client_gone(&error) => {}
                 Err(error) => {
                     self.complain(&error);
                     sleep(ACCEPT_AGAIN).await;
@@ -90,13 +91,14 @@ impl Connections {
         }
     }
 
-    /// Accepts what is left. While that fails, connections that end may give back what it wants.
-    async fn accept_last(&mut self, queue: &Queue) -> std::io::Result<()> {
+    /// Accepts the connections in the backlog. If that fails while others are open, it is tried again: connections that
+    /// end may give back what was missing.
+    async fn accept_last(&mut self, backlog: &Backlog) -> std::io::Result<()> {
         loop {
-            match queue.accept() {
+            match backlog.accept() {
                 Ok(stream) => self.take(stream, None),
                 Err(error) if error.kind() == WouldBlock => return Ok(()),
-                Err(error) if was_gone(&error) => {}
+                Err(error) if is_client_gone(&error) => {}
                 Err(error) if self.traffic.is_any_open() => {
                     self.complain(&error);
                     sleep(ACCEPT_AGAIN).await;
@@ -106,9 +108,9 @@ impl Connections {
         }
     }
 
-    /// Says that `accept` fails, if it was not said a moment ago.
+    /// Logs that `accept` fails, unless that was logged a moment ago.
     fn complain(&mut self, error: &std::io::Error) {
-        if self.complained.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+        if self.complained.is_none_or(|at| at.elapsed() >= COMPLAIN_AGAIN) {
             self.complained = Some(Instant::now());
             let service = self.traffic.service();
             tracing::warn!(target: "group", service, %error, "`{service}` cannot accept connections: {error}");
@@ -119,27 +121,28 @@ impl Connections {
     async fn room(&self) -> Option<OwnedSemaphorePermit> {
         if self.room.available_permits() == 0 {
             let (service, max) = (self.traffic.service(), self.serving.limits.max_connections);
-            tracing::warn!(target: "group", service, "`{service}` has {max} connections, as many as it may (max_connections): new ones wait");
+            tracing::warn!(target: "group", service, "`{service}` has reached its limit of {max} connections (max_connections): new ones wait");
         }
-        // It fails when it is closed, which nobody does.
+        // The semaphore is never closed, so this does not fail.
         Arc::clone(&self.room).acquire_owned().await.ok()
     }
 
-    /// Before a connection sets its timer, there is one that is over earlier: the earliest of all wakes the
-    /// thread that waits for them, which is a system call. So not every new connection makes it.
-    fn set_first(&mut self) {
-        if self.first.as_ref().is_some_and(|first| !first.is_elapsed()) {
+    /// Sets a timer that ends before those of the connections that come next. When a timer becomes the earliest of all,
+    /// tokio wakes the thread that waits for timers, which is a system call; with this one, new connections do not.
+    fn set_first_timer(&mut self) {
+        if self.first_timer.as_ref().is_some_and(|timer| !timer.is_elapsed()) {
             return;
         }
-        let mut first = Box::pin(sleep(self.serving.limits.header_read_timeout));
-        // It is set when it is polled.
-        let _ = first.as_mut().poll(&mut task::Context::from_waker(Waker::noop()));
-        self.first = Some(first);
+        let mut timer = Box::pin(sleep(self.serving.limits.header_read_timeout));
+        // A tokio timer is registered by its first poll.
+        let _ = timer.as_mut().poll(&mut task::Context::from_waker(Waker::noop()));
+        self.first_timer = Some(timer);
     }
 
+    /// Spawns the task of an accepted connection.
     fn take(&mut self, stream: Stream, room: Option<OwnedSemaphorePermit>) {
         self.last = Some(Instant::now());
-        self.set_first();
+        self.set_first_timer();
         self.traffic.note_arrival();
         let activity = Activity::new(&self.traffic);
         let io = Io::new(stream, Arc::clone(&activity), self.serving.limits, room);
@@ -151,35 +154,34 @@ impl Connections {
         while self.tasks.try_join_next().is_some() {}
     }
 
-    /// Stops listening, and returns when all that was accepted is answered and every connection closed.
+    /// Stops listening, and waits until every accepted request is answered and every connection closed.
     async fn drain(mut self, listener: Listener, cx: &Context) {
         self.traffic.stop();
         cx.member().drains(self.traffic.waited_for());
         let drain = Draining { traffic: Arc::clone(&self.traffic), cx, begun: Instant::now() };
-        // Where nobody has come for a while, nobody is likely to be on the way.
+        // If no connection has come for a while, none is likely to be on the way.
         let in_use = self.last.is_some_and(|last| last.elapsed() < self.serving.limits.linger);
         let accepted = match listener.close(in_use).await {
-            Ok(Some(queue)) => self.accept_last(&queue).await,
+            Ok(Some(backlog)) => self.accept_last(&backlog).await,
             closed => closed.map(drop),
         };
         if let Err(error) = accepted {
             let service = cx.name();
-            tracing::warn!(target: "group", service, %error, "`{service}` loses its last connections: {error}");
+            tracing::warn!(target: "group", service, %error, "`{service}` cannot accept its last connections: {error}");
         }
         while self.tasks.join_next().await.is_some() {}
-        // Those that were upgraded have no task here.
+        // Upgraded connections have no task here.
         self.traffic.ended().await;
         drop(drain);
     }
 }
 
-/// Whether the client was gone before it was accepted: nothing is wrong here.
-fn was_gone(error: &std::io::Error) -> bool {
+/// Returns true if the client closed the connection before it was accepted. The server can go on.
+fn is_client_gone(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// A drain that goes on. When it is dropped, because it is done or because it is cut short, it says
-/// what it came to.
+/// A drain. When it is dropped, at its end or when it is cut short, it is counted and logged.
 struct Draining<'a> {
     traffic: Arc<Traffic>,
     cx: &'a Context,

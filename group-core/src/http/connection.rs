@@ -1,4 +1,4 @@
-//! One connection: its protocol, its requests, and how it is let go.
+//! One connection: its protocol, its requests, and how it is closed.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -32,17 +32,16 @@ use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
 use crate::http::io::Io;
 use crate::http::limits::Limits;
-use crate::http::traffic::{Activity, InHand};
-use crate::running::message::News;
-use crate::service::context::Context;
+use crate::http::panicked::poll_frame_caught;
+use crate::http::traffic::{Activity, InFlight};
 use crate::service::shutdown::Shutdown;
 
-/// What all connections of a server share.
+/// The routes and limits that all connections of a server share.
 #[derive(Debug)]
 pub(crate) struct Serving {
     pub(super) routes: Router,
     pub(super) limits: Limits,
-    /// What every request has with it, whatever its connection: the shutdown.
+    /// The extensions of every request, whatever its connection: the shutdown.
     extensions: Extensions,
 }
 
@@ -51,10 +50,10 @@ impl Serving {
         Self { routes: routes.with_state(()), limits, extensions: roomy(shutdown) }
     }
 
-    /// Serves one connection until it is closed or has become something else.
+    /// Serves one connection until it is closed or upgraded.
     pub(super) async fn connection(self: Arc<Self>, io: Io, activity: Arc<Activity>) {
         let served = self.serve(io, &activity).await;
-        activity.served();
+        activity.note_served();
         if let Err(error) = served {
             tracing::debug!(target: "group", service = activity.service(), %error, "a connection ended: {error}");
         }
@@ -72,11 +71,11 @@ impl Serving {
             speaks = io.speaks_http2() => speaks?,
             () = activity.may_close() => return Ok(()),
         };
-        // Of its own place: most connections do not need it, and each would have room for it.
+        // Boxed, so that an HTTP/1 connection does not reserve space for the HTTP/2 future.
         if speaks_http2 { Box::pin(self.http2(io, activity)).await } else { self.http1(io, activity).await }
     }
 
-    /// What every request of this connection has with it.
+    /// The extensions of every request of this connection.
     fn extensions(&self, io: &Io) -> Extensions {
         let mut extensions = self.extensions.clone();
         if let Some(peer) = io.peer() {
@@ -89,14 +88,14 @@ impl Serving {
         let extensions = self.extensions(&io);
         let service = service_fn(|request| self.answer(request, activity, &extensions));
         let mut http1 = http1::Builder::new();
-        // `Io` keeps it: hyper sets a timer for every request.
+        // `Io` keeps this limit with one timer for the connection; hyper sets one for every request.
         http1.header_read_timeout(None);
         http1.max_header_size(self.limits.max_header_size);
         let connection = pin!(http1.serve_connection(TokioIo::new(io), service).with_upgrades());
         until_closed(connection, activity, activity.may_close(), UpgradeableConnection::graceful_shutdown).await
     }
 
-    /// It need not be silent before it is told to go: HTTP/2 says which requests are still answered.
+    /// The connection need not be silent before it is asked to end: HTTP/2 reports which requests are still answered.
     #[cfg(feature = "http2")]
     async fn http2(self: &Arc<Self>, mut io: Io, activity: &Arc<Activity>) -> Result<(), BoxError> {
         io.is_http2();
@@ -106,7 +105,7 @@ impl Serving {
         http2.timer(TokioTimer::new());
         http2.keep_alive_interval(self.limits.header_read_timeout);
         http2.max_header_list_size(u32::try_from(self.limits.max_header_size).unwrap_or(u32::MAX));
-        // For a `WebSocket` over HTTP/2.
+        // A `WebSocket` over HTTP/2 needs it.
         http2.enable_connect_protocol();
         let connection = pin!(http2.serve_connection(TokioIo::new(io), service));
         until_closed(connection, activity, activity.is_to_close(), http2::Connection::graceful_shutdown).await
@@ -114,29 +113,30 @@ impl Serving {
 
     /// Answers one request.
     fn answer(&self, request: Request<Incoming>, activity: &Arc<Activity>, extensions: &Extensions) -> Answering {
-        let in_hand = activity.begin();
+        let in_flight = activity.begin();
         let version = request.version();
-        let asked = (request.method().clone(), request.uri().path_and_query().cloned());
+        let line = (request.method().clone(), request.uri().path_and_query().cloned());
         let is_whole = request.body().is_end_stream();
         if is_whole && says_close(&request) {
-            activity.all_read();
+            activity.note_all_read();
         }
-        // A request without a body needs no room for one.
+        // `Body::new` allocates, which a request without a body does not need.
         let mut request = request.map(|body| if is_whole { Body::empty() } else { Body::new(body) });
-        // Before what axum adds: there is room for all of it, so that nothing grows.
+        // A clone of the server's extensions has room for those that axum will add, so that the map does not grow.
         let upgrade = std::mem::replace(request.extensions_mut(), extensions.clone());
         request.extensions_mut().extend(upgrade);
-        let way = Way::Asked(self.routes.clone(), Some(request));
-        Answering { way, in_hand: Some(in_hand), version, asked }
+        let routing = Routing::Waiting(self.routes.clone(), Some(request));
+        Answering { routing, in_flight: Some(in_flight), version, line }
     }
 }
 
-/// Whether it says that it is the last. One that says so in another way is waited for, which does no harm.
+/// Returns true if the request says that it is the client's last. Only the usual spelling is recognized: a connection
+/// that is not recognized lingers before it is closed, which does no harm.
 fn says_close(request: &Request<Incoming>) -> bool {
     request.headers().get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
 }
 
-/// With room for what axum and a middleware or two add, because to make room for each request costs more.
+/// Extensions with room for those that axum and a middleware or two add: growing the map for each request costs more.
 fn roomy(shutdown: Shutdown) -> Extensions {
     let mut extensions = Extensions::new();
     extensions.insert(shutdown);
@@ -149,99 +149,98 @@ fn roomy(shutdown: Shutdown) -> Extensions {
     extensions
 }
 
-/// What was asked, for the log.
-type Asked = (Method, Option<PathAndQuery>);
+/// The method and the target of a request, for the log.
+type RequestLine = (Method, Option<PathAndQuery>);
 
-/// How far a request has come. It is handed over when it is polled, so that all of that is caught.
-enum Way {
-    Asked(Router, Option<Request<Body>>),
-    Routed(RouteFuture<Infallible>),
+/// A request on its way through the routes. It is given to them in the first poll, so that a panic there is caught,
+/// too.
+enum Routing {
+    Waiting(Router, Option<Request<Body>>),
+    Called(RouteFuture<Infallible>),
 }
 
-impl Way {
+impl Routing {
     fn poll(&mut self, task: &mut task::Context<'_>) -> Poll<Response> {
-        if let Self::Asked(routes, request) = self
+        if let Self::Waiting(routes, request) = self
             && let Some(request) = request.take()
         {
-            *self = Self::Routed(routes.call(request));
+            *self = Self::Called(routes.call(request));
         }
-        // Nobody polls it again after a panic.
-        let Self::Routed(response) = self else { return Poll::Pending };
+        // After a panic of `call` it is not polled again.
+        let Self::Called(response) = self else { return Poll::Pending };
         Pin::new(response).poll(task).map(|response| response.unwrap_or_else(|never| match never {}))
     }
 }
 
-/// An answer on its way. A panic has an answer, too.
+/// The response to a request. A panic is answered with 500.
 struct Answering {
-    way: Way,
-    /// Until it is answered.
-    in_hand: Option<InHand>,
+    routing: Routing,
+    /// `None` once the response is given.
+    in_flight: Option<InFlight>,
     version: Version,
-    asked: Asked,
+    line: RequestLine,
 }
 
 impl Future for Answering {
-    type Output = Result<Response<Answer>, Infallible>;
+    type Output = Result<Response<AnswerBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let Self { way, in_hand, version, asked } = &mut *self;
+        let Self { routing, in_flight, version, line } = &mut *self;
         let polled = {
-            // A handler that blocks its thread is the service's doing.
-            let _polls = in_hand.as_ref().map(InHand::polls);
-            caught_now(|| way.poll(task))
+            // A handler that blocks its thread is found in the service's polls.
+            let _polls = in_flight.as_ref().map(InFlight::polls);
+            caught_now(|| routing.poll(task))
         };
         let mut response = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(response)) => response,
             Err(panicked) => {
-                in_hand.as_ref().inspect(|in_hand| panicked_on(asked, in_hand.cx(), &panicked));
+                if let Some(in_flight) = in_flight {
+                    let (method, target) = line;
+                    let path = target.as_ref().map_or("", PathAndQuery::path);
+                    in_flight.cx().handler_panicked(&panicked, Some(method), Some(path));
+                }
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         };
-        // Nobody polls it when it is answered.
-        let Some(mut in_hand) = in_hand.take() else { return Poll::Pending };
+        // It is not polled again after the response.
+        let Some(mut in_flight) = in_flight.take() else { return Poll::Pending };
         let is_http1 = *version <= Version::HTTP_11;
         if is_http1 {
-            if upgrades(asked, response.status()) {
-                in_hand.upgrade();
-            } else if in_hand.is_last() {
+            if upgrades(line, response.status()) {
+                in_flight.upgrade();
+            } else if in_flight.is_last() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        in_hand.answer(is_http1);
-        Poll::Ready(Ok(response.map(|body| Answer { body, in_hand })))
+        in_flight.answer(is_http1);
+        Poll::Ready(Ok(response.map(|body| AnswerBody { body, in_flight })))
     }
 }
 
-/// Whether after this answer the connection is the handler's, over HTTP/1.
-fn upgrades((method, _): &Asked, status: StatusCode) -> bool {
+/// Returns true if this response gives the connection to the handler, over HTTP/1.
+fn upgrades((method, _): &RequestLine, status: StatusCode) -> bool {
     status == StatusCode::SWITCHING_PROTOCOLS || *method == Method::CONNECT && status.is_success()
 }
 
-fn panicked_on((method, path): &Asked, cx: &Context, panicked: &BoxError) {
-    let (service, path) = (cx.name(), path.as_ref().map_or("", PathAndQuery::path));
-    tracing::error!(target: "group", service, %method, path, "`{service}` {panicked} (on {method} {path})");
-    cx.tell(News::HandlerPanicked(format!("{panicked} (on {method} {path})").into()));
-}
-
-/// Serves a connection until it is closed. Once `goodbye` is ready, it is told to end.
+/// Serves a connection until it is closed. Once `goodbye` is ready, calls `shut_down`, which asks it to end.
 async fn until_closed<C>(
     mut connection: Pin<&mut C>,
     activity: &Activity,
     goodbye: impl Future<Output = ()>,
-    tell: impl FnOnce(Pin<&mut C>),
+    shut_down: impl FnOnce(Pin<&mut C>),
 ) -> Result<(), BoxError>
 where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut goodbye = pin!(goodbye);
-    // Whom `goodbye` wakes.
+    // The waker that `goodbye` has registered.
     let mut wakes = Waker::noop().clone();
     let served = poll_fn(|task| {
         if let Poll::Ready(served) = connection.as_mut().poll(task) {
             return Poll::Ready(Some(served));
         }
-        // Before the stop, to poll it again would change nothing.
+        // Before the stop, another poll of `goodbye` would only register the same waker again.
         if !activity.is_stopping() && wakes.will_wake(task.waker()) {
             return Poll::Pending;
         }
@@ -252,18 +251,18 @@ where
     if let Some(served) = served {
         return Ok(served?);
     }
-    tell(connection.as_mut());
+    shut_down(connection.as_mut());
     Ok(connection.await?)
 }
 
-/// The body of an answer. Until it is dropped, and over HTTP/1 written, the request is in hand.
+/// The body of a response. The request is in flight until this is dropped and, over HTTP/1, written.
 #[derive(Debug)]
-struct Answer {
+struct AnswerBody {
     body: Body,
-    in_hand: InHand,
+    in_flight: InFlight,
 }
 
-impl HttpBody for Answer {
+impl HttpBody for AnswerBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -271,16 +270,10 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         task: &mut task::Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match caught_now(|| Pin::new(&mut self.body).poll_frame(task)) {
-            Ok(polled) => polled.map_err(BoxError::from),
-            Err(panicked) => {
-                let (cx, place) = (self.in_hand.cx(), "(in the body of an answer)");
-                let service = cx.name();
-                tracing::error!(target: "group", service, "`{service}` {panicked} {place}");
-                cx.tell(News::HandlerPanicked(format!("{panicked} {place}").into()));
-                Poll::Ready(Some(Err(panicked)))
-            }
-        }
+        poll_frame_caught(&mut self.body, task).unwrap_or_else(|panicked| {
+            self.in_flight.cx().handler_panicked(&panicked, None, None);
+            Poll::Ready(Some(Err(panicked)))
+        })
     }
 
     fn is_end_stream(&self) -> bool {
@@ -292,13 +285,13 @@ impl HttpBody for Answer {
     }
 }
 
-/// In a handler: fires when the service that serves the request is asked to stop. A long answer, such as
-/// a stream of events, should end then.
+/// In a handler: completes when the service that serves the request is asked to stop. A long response, such as
+/// a stream of events, should end then. Needs the feature `http`.
 impl<S: Sync> FromRequestParts<S> for Shutdown {
     type Rejection = (StatusCode, &'static str);
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let shutdown = parts.extensions.get().cloned();
-        shutdown.ok_or((StatusCode::INTERNAL_SERVER_ERROR, "`Shutdown` is there only where `group` serves"))
+        shutdown.ok_or((StatusCode::INTERNAL_SERVER_ERROR, "`Shutdown` is available only in a server of `group`"))
     }
 }

@@ -18,36 +18,36 @@ use crate::http::limits::Limits;
 use crate::http::socket::Stream;
 use crate::http::traffic::Activity;
 
-/// What a client that speaks HTTP/2 sends first.
+/// The first bytes of a client that speaks HTTP/2.
 #[cfg(feature = "http2")]
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The pieces of what is no longer than this are copied and written as one: it costs the system less.
+/// Pieces that are together no longer than this are copied and written as one, which costs the system less than a
+/// vectored write.
 const SMALL: usize = 1024;
 
-/// A connection's stream, wherever it goes: also to a handler that upgrades it. To drop it is to close
-/// the connection.
+/// The stream of a connection. If a handler upgrades the connection, it gets this. Dropping it closes the connection.
 #[derive(Debug)]
 pub(crate) struct Io {
     stream: Stream,
-    /// What was read to learn the protocol, and is to be read again.
+    /// Bytes that were read to find out the protocol, and are to be read again.
     #[cfg(feature = "http2")]
     ahead: Vec<u8>,
     activity: Arc<Activity>,
-    /// How long the client may take to ask.
+    /// The time that the client may take to send a request.
     header_read_timeout: Option<Duration>,
-    /// Runs while nothing is asked. One for the connection, not one for each request: it may have been set
-    /// for an earlier one.
-    awaits: Option<Alarm>,
+    /// Runs while no request comes. There is one for the connection, not one for each request, so it may have been set
+    /// for an earlier request.
+    idle: Option<IdleTimer>,
     write_timeout: Duration,
-    /// Runs while the client takes nothing.
+    /// Runs while the client does not read.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Runs while what comes after the last answer is thrown away.
+    /// Runs while bytes that come after the last response are thrown away.
     lingers: Option<Pin<Box<Sleep>>>,
-    /// Whether what is to be written waits for the answers that are about to be ready.
+    /// Whether a write waits for the responses that are about to be ready.
     #[cfg(feature = "http2")]
     gathers: Gathers,
-    /// Makes room for another when it is closed.
+    /// Makes room for another connection when this one is closed.
     _room: Option<OwnedSemaphorePermit>,
 }
 
@@ -64,7 +64,7 @@ impl Io {
             ahead: Vec::new(),
             activity,
             header_read_timeout: Some(limits.header_read_timeout),
-            awaits: None,
+            idle: None,
             write_timeout: limits.write_timeout,
             stalled: None,
             lingers: None,
@@ -74,7 +74,7 @@ impl Io {
         }
     }
 
-    /// Reads as much as it takes to know.
+    /// Reads as many bytes as it takes to find out.
     #[cfg(feature = "http2")]
     pub(super) async fn speaks_http2(&mut self) -> io::Result<bool> {
         while self.ahead.len() < PREFACE.len() && PREFACE.starts_with(&self.ahead) {
@@ -87,7 +87,7 @@ impl Io {
 
     #[cfg(feature = "http2")]
     fn poll_ahead(&mut self, task: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        // Enough for the head of most requests, so that it is not read in two pieces.
+        // Most heads fit, so that they are not read in two pieces.
         let mut buffer = [MaybeUninit::uninit(); 1024];
         let mut buffer = ReadBuf::uninit(&mut buffer);
         ready!(self.poll_stream(task, &mut buffer))?;
@@ -95,12 +95,12 @@ impl Io {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    /// Who has connected, if that has an address.
+    /// The address of the client, if it has one.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         self.stream.peer()
     }
 
-    /// It may be silent for as long as it likes, and has many answers at a time.
+    /// Notes that the connection speaks HTTP/2: it may be silent for any time, and has many responses at a time.
     #[cfg(feature = "http2")]
     pub(super) fn is_http2(&mut self) {
         self.header_read_timeout = None;
@@ -110,36 +110,36 @@ impl Io {
     fn poll_stream(&mut self, task: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(task, buffer) else {
-            return self.await_request(task);
+            return self.poll_idle(task);
         };
-        self.activity.hear(&buffer.filled()[before..]);
+        self.activity.note_read(&buffer.filled()[before..]);
         Poll::Ready(read)
     }
 
-    /// A client that asks nothing for a while has gone, or wants to keep us busy. What it sends of a request
-    /// gives it no more time.
+    /// Fails if the client has sent no request in time: it has gone, or only keeps the connection busy. A part of a
+    /// request gives it no more time.
     ///
-    /// The alarm is set also where something is in hand: hyper does not read again when that is answered.
-    fn await_request(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// The timer is set also while a request is in flight, because hyper does not read again when that is answered.
+    fn poll_idle(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(limit) = self.header_read_timeout else { return Poll::Pending };
         if self.activity.gives_up() {
-            return Poll::Ready(Err(timed_out("the server stops, and the client asks nothing whole")));
+            return Poll::Ready(Err(timed_out("the server stops, and the client has not sent a complete request")));
         }
-        let awaits = self.awaits.get_or_insert_with(|| Alarm::after(limit));
+        let idle = self.idle.get_or_insert_with(|| IdleTimer::after(limit));
         loop {
-            ready!(awaits.poll(task));
-            let left = limit.saturating_sub(self.activity.asks_nothing_for());
+            ready!(idle.poll(task));
+            let left = limit.saturating_sub(self.activity.idle_for());
             if left.is_zero() {
-                return Poll::Ready(Err(timed_out("the client asks nothing (header_read_timeout)")));
+                return Poll::Ready(Err(timed_out("the client sent no request in time (header_read_timeout)")));
             }
-            awaits.ring_after(left);
+            idle.reset(left);
         }
     }
 
-    /// Lets others go first, if there are any: those that have been woken run before this is polled again.
+    /// Lets other tasks go first, once for each flush: those that have been woken run before this is polled again.
     #[cfg(feature = "http2")]
     fn gather(&mut self, task: &Context<'_>) -> Poll<()> {
-        if self.gathers != Gathers::First || !self.activity.is_in_hand() {
+        if self.gathers != Gathers::First || !self.activity.is_in_flight() {
             return Poll::Ready(());
         }
         self.gathers = Gathers::Done;
@@ -147,7 +147,7 @@ impl Io {
         Poll::Pending
     }
 
-    /// A client that takes nothing for a while will not take the rest, either.
+    /// Fails if a write is pending for too long: a client that does not read for a while will not read the rest.
     fn in_time<T>(&mut self, written: Poll<io::Result<T>>, task: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;
@@ -156,43 +156,42 @@ impl Io {
         let limit = self.write_timeout;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(stalled.as_mut().poll(task));
-        Poll::Ready(Err(timed_out("the client takes nothing (write_timeout)")))
+        Poll::Ready(Err(timed_out("the client does not read the response (write_timeout)")))
     }
 }
 
-/// Over HTTP/2 every answer wakes the connection, which would write each for itself. But the tasks of others
-/// may be about to run: so before the connection writes, it lets them go first, once for each flush.
+/// Over HTTP/2 every response wakes the connection, which would write each with a system call of its own. So before the
+/// connection writes, it lets the tasks of other responses run, once for each flush.
 #[cfg(feature = "http2")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gathers {
-    /// It has one answer at a time.
+    /// The connection has one response at a time.
     Never,
-    /// Before it writes.
+    /// The next write lets other tasks go first.
     First,
-    /// It has, and writes.
+    /// They have had their turn, and the connection writes.
     Done,
 }
 
-/// A sleep that is polled often, and hardly ever over.
+/// A sleep that is polled often and hardly ever ends. It skips the polls that would only register the same waker again.
 #[derive(Debug)]
-struct Alarm {
+struct IdleTimer {
     sleep: Pin<Box<Sleep>>,
-    /// Whom it wakes.
+    /// The waker that is registered.
     wakes: Waker,
 }
 
-impl Alarm {
+impl IdleTimer {
     fn after(time: Duration) -> Self {
         Self { sleep: Box::pin(sleep(time)), wakes: Waker::noop().clone() }
     }
 
-    fn ring_after(&mut self, time: Duration) {
+    fn reset(&mut self, time: Duration) {
         self.sleep.set(sleep(time));
         self.wakes.clone_from(Waker::noop());
     }
 
     fn poll(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        // To register again would change nothing.
         if self.wakes.will_wake(task.waker()) && !self.sleep.is_elapsed() {
             return Poll::Pending;
         }
@@ -219,7 +218,7 @@ impl AsyncRead for Io {
             buffer.put_slice(&self.ahead[..read]);
             self.ahead.drain(..read);
             if self.ahead.is_empty() {
-                // Nothing of it is needed again, for as long as the connection is open.
+                // Frees the memory: the buffer is not needed again on this connection.
                 self.ahead = Vec::new();
             }
             return Poll::Ready(Ok(()));
@@ -228,7 +227,7 @@ impl AsyncRead for Io {
     }
 }
 
-/// It is flushed when all that was to be written has been: hyper keeps what the stream does not take.
+/// A flush completes when everything has been written: hyper keeps the bytes that the stream does not take.
 impl AsyncWrite for Io {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         #[cfg(feature = "http2")]
@@ -267,13 +266,13 @@ impl AsyncWrite for Io {
             self.gathers = Gathers::First;
         }
         ready!(Pin::new(&mut self.stream).poll_flush(task))?;
-        self.activity.written();
+        self.activity.note_flushed();
         Poll::Ready(Ok(()))
     }
 
-    /// To close a socket in which there is something to read is to reset the connection, and then the
-    /// client may never see its answer. So it is read until the client closes, too, or is silent. One that has
-    /// said that it sends no more is not waited for; and of one that was upgraded the handler reads the rest.
+    /// Closing a socket that has unread bytes resets the connection, and then the client may never see its response. So
+    /// this reads until the client closes, too, or has been silent for a while. It does not wait for a client that has
+    /// said that it sends no more, nor on an upgraded connection, whose rest the handler reads.
     fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingers.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(task))?;

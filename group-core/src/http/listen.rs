@@ -1,4 +1,4 @@
-//! Where a server listens.
+//! Binds the address of a server, and stops listening without resetting a connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,17 +15,17 @@ use tokio::time::sleep;
 use crate::http::handed;
 #[cfg(unix)]
 use crate::http::socket::SocketFile;
-use crate::http::socket::{HANDS_ON, Socket, Stream};
+use crate::http::socket::{OPTIONS_ARE_INHERITED, Socket, Stream};
 
-/// How long a client may take to complete a connection that it has asked for already: the way to it and
-/// back, nearby.
+/// The time that a client may take to complete a connection that it has asked for already: the way to a nearby client
+/// and back.
 const HANDSHAKE: Duration = Duration::from_millis(5);
 
 /// A bound address.
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(super) socket: Socket,
-    /// It was handed over to this process, and others will listen on it.
+    /// Set if the listener was handed over to this process: the next process will listen on it.
     #[cfg(feature = "listenfd")]
     pub(super) lent: Option<handed::Lent>,
 }
@@ -48,7 +48,7 @@ impl Listener {
         })
     }
 
-    /// Where it listens, if that has an address.
+    /// The address on which it listens. A unix socket has none.
     pub(super) fn local_addr(&self) -> io::Result<Option<SocketAddr>> {
         match &self.socket {
             Socket::Tcp(listener) => listener.local_addr().map(Some),
@@ -57,10 +57,10 @@ impl Listener {
         }
     }
 
-    /// What it accepts sends at once what is written: answers are written whole, and waiting for more would
-    /// only delay them. On Linux the connections have it from the listener.
+    /// Sets `TCP_NODELAY` for accepted connections: responses are written whole, and waiting for more bytes would only
+    /// delay them. On Linux connections inherit it from the listener.
     pub(super) fn send_at_once(&self) {
-        if let (Socket::Tcp(listener), true) = (&self.socket, HANDS_ON) {
+        if let (Socket::Tcp(listener), true) = (&self.socket, OPTIONS_ARE_INHERITED) {
             let _ = socket2::SockRef::from(listener).set_tcp_nodelay(true);
         }
     }
@@ -73,10 +73,10 @@ impl Listener {
         }
     }
 
-    /// Stops listening. Connections that the system has made already are to be accepted, because to their
-    /// clients they are open, and something may have been asked on them. Where it is in use, those that
-    /// are being made are waited for. On what was handed over, they are the next process's.
-    pub(super) async fn close(self, in_use: bool) -> io::Result<Option<Queue>> {
+    /// Stops listening, and returns the connections that the system has made already: to their clients they are open,
+    /// and a request may have been sent on them. If the listener is in use, waits for those that are being made.
+    /// Returns `None` for a listener that was handed over: the next process accepts them.
+    pub(super) async fn close(self, in_use: bool) -> io::Result<Option<Backlog>> {
         #[cfg(feature = "listenfd")]
         if self.lent.is_some() {
             return Ok(None);
@@ -87,29 +87,29 @@ impl Listener {
                 if in_use && take_no_more(&listener) {
                     sleep(HANDSHAKE).await;
                 }
-                Ok(Some(Queue::Tcp(listener)))
+                Ok(Some(Backlog::Tcp(listener)))
             }
             #[cfg(unix)]
             Socket::Unix(listener, file) => {
                 let listener = listener.into_std()?;
-                // Whoever connects from now on is refused, as if it were closed already.
+                // Clients that connect from now on are refused, as if the listener were closed already.
                 socket2::SockRef::from(&listener).shutdown(std::net::Shutdown::Read)?;
-                Ok(Some(Queue::Unix(listener, file)))
+                Ok(Some(Backlog::Unix(listener, file)))
             }
         }
     }
 }
 
-/// The connections that the system has made for a listener which has stopped. To drop it is to reset them.
+/// The connections that the system has made for a listener that has stopped. Dropping it resets them.
 #[derive(Debug)]
-pub(crate) enum Queue {
+pub(crate) enum Backlog {
     Tcp(std::net::TcpListener),
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixListener, #[expect(dead_code, reason = "is dropped with it")] Option<SocketFile>),
 }
 
-impl Queue {
-    /// The next of them, without waiting for any.
+impl Backlog {
+    /// Accepts the next connection, or fails with `WouldBlock` if there is none.
     pub(super) fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(listener) => listener.accept().and_then(|(stream, peer)| Stream::from_tcp(stream, peer)),
@@ -134,15 +134,15 @@ async fn bind_unix(path: &str) -> io::Result<Socket> {
 
 #[cfg(not(unix))]
 fn bind_unix(_: &str) -> impl Future<Output = io::Result<Socket>> {
-    std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, "there are no unix sockets here")))
+    std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, "unix sockets are not supported on this system")))
 }
 
-/// No client gets a connection any more that has not asked for one. So those that are being made can be
-/// waited for and accepted, and the listener closed without a connection that comes in between and is
-/// reset. Returns whether that can be done here.
+/// Makes the system ignore clients that ask for a new connection. Those that are being made can then be awaited and
+/// accepted, and the listener closed, without resetting a connection that comes in between. Returns true if the system
+/// can do that.
 ///
-/// The filter drops what asks for a connection: a TCP segment with SYN among its flags, which are its
-/// byte 13. Such a client asks again after a second, and is refused then.
+/// The filter drops each TCP segment that has SYN among its flags, which are its byte 13. Such a client asks again
+/// after a second, and is refused then.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn take_no_more(listener: &std::net::TcpListener) -> bool {
     use socket2::{SockFilter, SockRef};
@@ -164,7 +164,7 @@ fn take_no_more(_: &std::net::TcpListener) -> bool {
     false
 }
 
-/// Whether this is the socket of a process that has ended: nobody answers there.
+/// Returns true if this is the socket of a process that has ended, so that a connection is refused.
 #[cfg(unix)]
 async fn is_left_over(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt as _;
@@ -181,7 +181,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     #[tokio::test]
-    async fn what_is_accepted_sends_at_once() {
+    async fn an_accepted_connection_sends_at_once() {
         let listener = Listener::bind("127.0.0.1:0").await.unwrap();
         listener.send_at_once();
         let _client = TcpStream::connect(listener.local_addr().unwrap().unwrap()).await.unwrap();

@@ -1,4 +1,7 @@
-//! The HTTP server: axum on hyper, with a stop that cuts nothing off.
+//! The HTTP server: axum on hyper, with a stop that cuts no request off. Needs the feature `http`.
+
+// A connection passes through listen.rs, accept.rs, connection.rs and io.rs. The centre is traffic.rs: it counts the
+// connections and their requests, and decides when a connection may be closed.
 
 mod accept;
 mod connection;
@@ -8,6 +11,7 @@ mod io;
 mod limits;
 mod listen;
 mod mount;
+pub(crate) mod panicked;
 pub(crate) mod run;
 pub(crate) mod server;
 mod socket;

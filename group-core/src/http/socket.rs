@@ -1,4 +1,4 @@
-//! TCP and unix sockets as one: listening ones, and accepted ones.
+//! Listeners and connections, each over TCP or over a unix socket.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 
-/// Whether the system hands the options of a listener on to what it accepts: a call less for each.
-pub(crate) const HANDS_ON: bool = cfg!(any(target_os = "linux", target_os = "android"));
+/// True if accepted connections inherit the options of their listener, which saves a system call for each.
+pub(crate) const OPTIONS_ARE_INHERITED: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 #[derive(Debug)]
 pub(crate) enum Socket {
@@ -22,7 +22,7 @@ pub(crate) enum Socket {
     Unix(UnixListener, Option<SocketFile>),
 }
 
-/// The file of a unix socket. It is removed with the listener, unless another has taken its place.
+/// The file of a unix socket. It is removed with the listener, unless another file has taken its place.
 #[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct SocketFile {
@@ -64,7 +64,7 @@ pub(crate) enum Stream {
 
 impl Stream {
     pub(super) fn tcp(stream: TcpStream, peer: SocketAddr) -> Self {
-        if !HANDS_ON {
+        if !OPTIONS_ARE_INHERITED {
             let _ = stream.set_nodelay(true);
         }
         Self::Tcp(stream, peer)
@@ -75,7 +75,7 @@ impl Stream {
         TcpStream::from_std(stream).map(|stream| Self::tcp(stream, peer))
     }
 
-    /// Who has connected, if that has an address.
+    /// The address of the client. A unix socket has none.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(_, peer) => Some(*peer),
@@ -126,7 +126,6 @@ impl AsyncWrite for Stream {
         Pin::new(self.writer()).poll_write_vectored(task, slices)
     }
 
-    /// Sockets can.
     fn is_write_vectored(&self) -> bool {
         true
     }

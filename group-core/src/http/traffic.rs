@@ -1,21 +1,61 @@
-//! What a server and its connections have in hand: what a drain waits for, and what it comes to.
+//! The open connections of a server, and their requests: what a drain waits for, and what it counts.
+//!
+//! This is the centre of `http/`. The other files either report to it or ask it:
+//!
+//! - `accept.rs` makes one [`Traffic`] for each server and one [`Activity`] for each connection. At the stop it waits
+//!   until every connection is closed, and reads the counts.
+//! - `io.rs` reports the bytes that are read and written, and asks whether a silent connection may be closed.
+//! - `connection.rs` reports the requests: each has an [`InFlight`], which moves with it from the call of the handler
+//!   into the response's body. It asks when to close the connection, and whether a response is the last.
+//!
+//! A connection may be closed once no request is in flight and the client has been silent for `linger`: its next
+//! request might be on the way. The report counts connections, not requests. A connection is counted if it had a
+//! request in flight when the stop came, got one after that, or was upgraded.
+//!
+//! # Protocol
+//!
+//! Three kinds of task share these counters.
+//!
+//! - The server's task accepts connections, writes `Traffic::stage`, sets `Traffic::stop`, and reads the counts.
+//! - Each connection has a task. It reads and writes the socket, begins every request, and decides when to close.
+//!   Over **HTTP/1** handlers and bodies run in this task, too. So one task makes every change to an [`Activity`], in
+//!   program order. An upgrade moves the [`Io`](crate::http::io::Io) to the handler's task through a channel, which
+//!   orders all that was done before; from then on, that task makes the changes.
+//! - Over **HTTP/2** each handler and its response's body run in a task of their own. There [`InFlight::answer`] runs,
+//!   and an [`InFlight`] is dropped, at the same time as anything in the connection's task.
+//!
+//! Most counters are `Relaxed`: each is a number or a flag of its own, and a reader draws no conclusion from one about
+//! another. The exceptions are `in_flight` and `standing`.
+//!
+//! | counter | who writes | who reads | why the ordering suffices |
+//! |---|---|---|---|
+//! | `stage` | server | all | It only goes up. A late reader treats a request as one from before the stop. `stop` is set afterwards, with `Release`, so that a task which it wakes sees `STOPPING`. |
+//! | `waited_for`, `streams`, `drained` | any task, as `standing` changes | server, log | An addition is made under the lock of `standing`, and the subtraction after a later use of that lock, so that no count goes below zero. When the drain has ended, `open` (`AcqRel`) has ordered all of them before the reader. A drain that is cut short reads them while connections close: it may miss one that closes at that instant. |
+//! | `standing` | connection, upgraded `Io` | the same | A lock. When a connection is upgraded, its task counts it as a stream at the same time as the handler's task may close it. |
+//! | `in_flight` | connection; HTTP/2: also requests | connection | `Release` where a request ends, `Acquire` where it is read: if no request is in flight, `silent_since` is that of the last response or later. |
+//! | `answering` | connection; HTTP/2: requests | connection, once, at the stop | Only whether it is zero matters, and only while a request is in flight. A response that ends at that instant is called a stream or is not; both are true. |
+//! | `unwritten` | connection, HTTP/1 only | the same | One task, so that a load and a store are enough. |
+//! | `partial` | connection; HTTP/2: requests clear it | connection | Over HTTP/2 it decides only how long the closing lingers. A value that is cleared too early changes nothing: the connection was not silent. |
+//! | `silent_since` | connection; HTTP/2: requests | connection | Published by `in_flight`. Of two responses that end together either time will do. |
+//! | `gives_up`, `is_last`, `all_read` | connection | connection, upgraded `Io` | One task, or ordered by the upgrade's channel. |
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::mem;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::base::chance;
 use crate::base::sync::{Latch, Tallied, Tally};
+use crate::base::{chance, lock};
 use crate::http::limits::Limits;
 use crate::service::context::Context;
 
-/// After this long, what was in the socket when the stop was asked for has been read.
+/// After this long, the bytes that were in the socket when the stop was asked for have been read.
 const READ_FIRST: Duration = Duration::from_millis(5);
 
-/// Once the server stops, no client has longer for the rest of a head that it has begun.
+/// Once the server stops, the longest time that a client has for the rest of a head that it has begun.
 const REST_OF_HEAD: Duration = Duration::from_secs(2);
 
 /// The group runs.
@@ -30,7 +70,7 @@ const STOPPING: u8 = 2;
 /// All connections of one server.
 #[derive(Debug)]
 pub(crate) struct Traffic {
-    /// That of the service which serves.
+    /// The context of the service that serves.
     cx: Context,
     begun: Instant,
     linger: Duration,
@@ -38,15 +78,16 @@ pub(crate) struct Traffic {
     rest_of_head: Duration,
     /// Set when the server is asked to stop.
     stop: Latch,
-    /// How far it has come, for those who look at every request.
+    /// `SERVING`, `LEAVING` or `STOPPING`, for tasks that look at it with every request.
     stage: AtomicU8,
-    /// Every connection until it is closed, also one that was upgraded.
+    /// Counts every connection until it is closed, also one that was upgraded.
     open: Tally,
-    /// Connections that the drain waits for.
+    /// Open connections that the drain waits for.
     waited_for: Arc<AtomicUsize>,
-    /// Once it stops: those of them that are closed.
+    /// Connections that the drain waited for and that have been closed since the stop.
     drained: AtomicUsize,
-    /// Of both, those that are a stream: upgraded, or in the midst of an answer when the stop came.
+    /// Connections, of `waited_for` and `drained` together, that are streams: upgraded, or in the midst of a response
+    /// when the stop came.
     streams: AtomicUsize,
 }
 
@@ -72,27 +113,28 @@ impl Traffic {
         self.cx.name()
     }
 
-    /// From when the group is a lame duck, every answer says that the connection closes: who asks again
-    /// has to come anew, and then somebody else may be told to serve them. Never ends.
-    pub(super) async fn leave_when_told(&self) {
+    /// Once the group is a lame duck, every response carries `connection: close`, so that the client reconnects,
+    /// perhaps to another server. Never completes.
+    pub(super) async fn watch_lame_duck(&self) {
         self.cx.lame_duck().begun().await;
         self.stage.store(LEAVING, Relaxed);
         std::future::pending::<()>().await;
     }
 
-    /// Somebody has come. A lame duck stops when nobody does any more.
+    /// Reports a new connection to the lame duck, which stops when no more come.
     pub(super) fn note_arrival(&self) {
         if self.stage.load(Relaxed) == LEAVING {
             self.cx.lame_duck().came();
         }
     }
 
+    /// Asks every connection to end.
     pub(super) fn stop(&self) {
         self.stage.store(STOPPING, Relaxed);
         self.stop.set();
     }
 
-    /// Whether any connection is open.
+    /// Returns true if any connection is open.
     pub(super) fn is_any_open(&self) -> bool {
         self.open.is_any_left()
     }
@@ -102,90 +144,97 @@ impl Traffic {
         self.open.none_left().await;
     }
 
-    /// Connections that were closed after what was in hand.
+    /// The number of connections that were closed after their requests were answered.
     pub(super) fn drained(&self) -> usize {
         self.drained.load(Relaxed)
     }
 
-    /// Connections on which something is still in hand.
+    /// The number of open connections that the drain still waits for.
     pub(super) fn left(&self) -> usize {
         self.waited_for.load(Relaxed)
     }
 
-    /// The same, for the service, which says while it stops how many there are.
+    /// The counter behind [`left`](Self::left), for the log line of a slow stop.
     pub(super) fn waited_for(&self) -> &Arc<AtomicUsize> {
         &self.waited_for
     }
 
-    /// Of both, those that were a stream.
+    /// The number of streams among the drained connections and those that are left.
     pub(super) fn streams(&self) -> usize {
         self.streams.load(Relaxed)
     }
 
-    /// The time since it began. A word that threads can share, to the nanosecond, for 500 years.
+    /// The nanoseconds since the server began, as a word that threads can share. It lasts for 500 years.
     fn now(&self) -> u64 {
         let elapsed = self.begun.elapsed();
         elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos())
     }
 }
 
-/// One connection: what is in hand on it, and since when nothing is.
+/// One connection: its requests, and since when it has been silent.
 #[derive(Debug)]
 pub(crate) struct Activity {
     traffic: Arc<Traffic>,
-    /// Requests that are not answered to the end.
-    in_hand: AtomicUsize,
-    /// Of these, those whose answer has begun.
+    /// Requests whose response is not complete.
+    in_flight: AtomicUsize,
+    /// Requests in flight whose response has begun.
     answering: AtomicUsize,
-    /// Of these, those whose answer is given and not yet written. Over HTTP/1, and so of one task alone.
+    /// Requests in flight whose response is given to the connection and not yet written. HTTP/1 only.
     unwritten: AtomicUsize,
-    /// Whether something of a request came that is not whole yet.
-    heard: AtomicBool,
-    /// Whether what is not whole by now is not waited for.
+    /// A part of a request has come.
+    partial: AtomicBool,
+    /// A request that is still partial is not waited for.
     gives_up: AtomicBool,
-    /// Whether nobody here reads what the client may still send: it has said that it sends no more, and has sent no
-    /// body that may be unread; or a handler reads it, who has upgraded the connection.
+    /// Nothing that the client may still send is to be read here. Either it has said that it sends no more, and has
+    /// sent no body that may be unread; or the connection was upgraded, and the handler reads it.
     all_read: AtomicBool,
-    /// Whether the next answer is the last.
+    /// The next response is the last.
     is_last: AtomicBool,
-    /// When it was opened, or last answered.
+    /// When the connection was opened, or last answered.
     silent_since: AtomicU64,
-    /// Whether the drain waits for it.
-    waited_for: AtomicBool,
-    is_stream: AtomicBool,
-    closed: AtomicBool,
+    standing: Mutex<Standing>,
     _open: Tallied,
+}
+
+/// How a connection counts in the drain. It only goes forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// The drain need not wait for it.
+    Idle,
+    /// The drain waits for its requests.
+    WaitedFor,
+    /// The drain waits for it, and it is a stream.
+    Stream,
+    Closed,
 }
 
 impl Activity {
     pub(super) fn new(traffic: &Arc<Traffic>) -> Arc<Self> {
         Arc::new(Self {
-            in_hand: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
             unwritten: AtomicUsize::new(0),
-            heard: AtomicBool::new(false),
+            partial: AtomicBool::new(false),
             gives_up: AtomicBool::new(false),
             all_read: AtomicBool::new(false),
             is_last: AtomicBool::new(false),
             silent_since: AtomicU64::new(traffic.now()),
-            waited_for: AtomicBool::new(false),
-            is_stream: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
+            standing: Mutex::new(Standing::Idle),
             _open: traffic.open.count(),
             traffic: Arc::clone(traffic),
         })
     }
 
-    /// A request has come.
-    pub(super) fn begin(self: &Arc<Self>) -> InHand {
-        self.in_hand.fetch_add(1, Relaxed);
-        self.heard.store(false, Relaxed);
+    /// Counts a request that has come, until the result is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Relaxed);
+        self.partial.store(false, Relaxed);
         match self.traffic.stage.load(Relaxed) {
             SERVING => {}
             LEAVING => self.traffic.cx.lame_duck().came(),
-            _ => self.wait_for(),
+            _ => self.count_as(Standing::WaitedFor),
         }
-        InHand { activity: Arc::clone(self), answer: Answer::NotBegun }
+        InFlight { activity: Arc::clone(self), progress: Progress::NotBegun }
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -196,15 +245,15 @@ impl Activity {
         self.traffic.service()
     }
 
-    /// This was read. Empty lines before a request are nothing of it (RFC 9112, section 2.2).
-    pub(super) fn hear(&self, bytes: &[u8]) {
+    /// Notes bytes that were read. Empty lines before a request are not a part of it (RFC 9112, section 2.2).
+    pub(super) fn note_read(&self, bytes: &[u8]) {
         if bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n')) {
-            self.heard.store(true, Relaxed);
+            self.partial.store(true, Relaxed);
         }
     }
 
-    /// All that was to be written has been.
-    pub(super) fn written(&self) {
+    /// Notes that everything the connection was given has been written.
+    pub(super) fn note_flushed(&self) {
         let answers = self.unwritten.load(Relaxed);
         if answers > 0 {
             self.unwritten.store(0, Relaxed);
@@ -213,46 +262,58 @@ impl Activity {
         }
     }
 
-    /// So many requests are not in hand any more.
+    /// Notes that so many requests are no longer in flight.
     fn answered(&self, requests: usize) {
         self.silent_since.store(self.traffic.now(), Relaxed);
-        self.heard.store(false, Relaxed);
-        self.in_hand.fetch_sub(requests, Relaxed);
+        self.partial.store(false, Relaxed);
+        self.in_flight.fetch_sub(requests, Release);
     }
 
-    /// Nobody answers requests on it any more. If it is not closed, it has become something else.
-    pub(super) fn served(&self) {
-        if !self.closed.load(Relaxed) {
-            self.wait_for();
-            self.is_stream();
-        }
+    /// Notes that the server serves the connection no more. If it is not closed, it was upgraded.
+    pub(super) fn note_served(&self) {
+        self.count_as(Standing::Stream);
     }
 
+    /// Notes that the connection is closed.
     pub(super) fn close(&self) {
-        self.closed.store(true, Relaxed);
-        if !self.waited_for.load(Relaxed) {
+        let Traffic { waited_for, drained, streams, .. } = &*self.traffic;
+        let before = mem::replace(&mut *lock(&self.standing), Standing::Closed);
+        if !matches!(before, Standing::WaitedFor | Standing::Stream) {
             return;
         }
-        self.traffic.waited_for.fetch_sub(1, Relaxed);
+        waited_for.fetch_sub(1, Relaxed);
         if self.is_stopping() {
-            self.traffic.drained.fetch_add(1, Relaxed);
-        } else if self.is_stream.load(Relaxed) {
-            self.traffic.streams.fetch_sub(1, Relaxed);
+            drained.fetch_add(1, Relaxed);
+        } else if before == Standing::Stream {
+            streams.fetch_sub(1, Relaxed);
         }
+    }
+
+    /// Counts the connection in the drain, unless it is closed or counts for more already.
+    fn count_as(&self, standing: Standing) {
+        let mut now = lock(&self.standing);
+        if *now >= standing {
+            return;
+        }
+        if *now == Standing::Idle {
+            self.traffic.waited_for.fetch_add(1, Relaxed);
+        }
+        if standing == Standing::Stream {
+            self.traffic.streams.fetch_add(1, Relaxed);
+        }
+        *now = standing;
     }
 
     /// Waits until the server is asked to stop.
     async fn stop_asked(&self) {
         self.traffic.stop.wait().await;
-        if self.is_in_hand() {
-            self.wait_for();
-        }
-        if self.answering.load(Relaxed) > 0 {
-            self.is_stream();
+        if self.is_in_flight() {
+            let is_answering = self.answering.load(Relaxed) > 0;
+            self.count_as(if is_answering { Standing::Stream } else { Standing::WaitedFor });
         }
     }
 
-    /// Waits until the server is asked to stop, and then for the connection's own moment to be closed.
+    /// Waits until the server is asked to stop, and then for a random part of `close_spread`.
     pub(super) async fn is_to_close(&self) {
         self.stop_asked().await;
         if !self.traffic.close_spread.is_zero() {
@@ -261,103 +322,94 @@ impl Activity {
         self.is_last.store(true, Relaxed);
     }
 
-    /// The same, and until the connection may be closed: nothing is in hand, and the client has been silent for so
-    /// long that nothing is on its way, either; or it has begun to ask, and does not go on in time.
+    /// Waits as [`is_to_close`](Self::is_to_close) does, and then until the connection may be closed: no request is in
+    /// flight and the client has been silent for `linger`; or it has sent a part of a request, and does not complete it
+    /// in time.
     pub(super) async fn may_close(&self) {
         self.is_to_close().await;
-        let told = Instant::now();
+        let since = Instant::now();
         sleep(READ_FIRST).await;
-        while let Some(wait) = self.stays_open_for(told.elapsed()) {
+        while let Some(wait) = self.stays_open_for(since.elapsed()) {
             sleep(wait).await;
         }
         self.gives_up.store(true, Relaxed);
     }
 
-    /// How long it certainly stays open, so long after it was to close.
-    fn stays_open_for(&self, told: Duration) -> Option<Duration> {
+    /// The time for which the connection certainly stays open, `waited` after it was to close.
+    fn stays_open_for(&self, waited: Duration) -> Option<Duration> {
         let wait = self.linger()?;
-        if self.is_in_hand() || !self.has_begun_to_ask() {
+        if self.is_in_flight() || !self.has_partial_request() {
             return Some(wait);
         }
-        let left = self.traffic.rest_of_head.saturating_sub(told.min(self.silent_for()));
+        let left = self.traffic.rest_of_head.saturating_sub(waited.min(self.silent_for()));
         (!left.is_zero()).then(|| wait.min(left))
     }
 
-    /// Nothing that the client will send is to be read here.
-    pub(super) fn all_read(&self) {
+    /// Notes that nothing the client will send is to be read here.
+    pub(super) fn note_all_read(&self) {
         self.all_read.store(true, Relaxed);
     }
 
-    /// How long to wait for the client to close the connection, too.
+    /// The time to wait for the client to close the connection, too.
     pub(super) fn last_linger(&self) -> Option<Duration> {
         if self.all_read.load(Relaxed) { None } else { self.linger() }
     }
 
-    /// How long something may still be on its way from the client.
+    /// The time for which something may still be on its way from the client.
     fn linger(&self) -> Option<Duration> {
         let linger = self.traffic.linger;
-        if self.is_in_hand() || self.has_begun_to_ask() {
+        if self.is_in_flight() || self.has_partial_request() {
             return Some(linger.max(READ_FIRST));
         }
         linger.checked_sub(self.silent_for()).filter(|wait| !wait.is_zero())
     }
 
-    /// Whether nothing is waited for any more: nothing is in hand, and what has begun to come has had its time.
+    /// Returns true if nothing is waited for any more: no request is in flight, and a partial one has had its time.
     pub(super) fn gives_up(&self) -> bool {
-        self.gives_up.load(Relaxed) && !self.is_in_hand()
+        self.gives_up.load(Relaxed) && !self.is_in_flight()
     }
 
-    fn has_begun_to_ask(&self) -> bool {
-        self.heard.load(Relaxed)
+    fn has_partial_request(&self) -> bool {
+        self.partial.load(Relaxed)
     }
 
-    /// How long ago it was opened, or last answered.
+    /// The time since the connection was opened, or last answered.
     fn silent_for(&self) -> Duration {
         Duration::from_nanos(self.traffic.now().saturating_sub(self.silent_since.load(Relaxed)))
     }
 
-    /// Whether something is to be answered.
-    pub(super) fn is_in_hand(&self) -> bool {
-        self.in_hand.load(Relaxed) > 0
+    /// Returns true if a request is not answered yet. If it is false, [`silent_for`](Self::silent_for) counts from the
+    /// last response.
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.in_flight.load(Acquire) > 0
     }
 
-    /// For how long the client might have asked something, and has not.
-    pub(super) fn asks_nothing_for(&self) -> Duration {
-        let is_busy = self.is_in_hand() || self.is_stream.load(Relaxed);
+    /// The time for which the client could have sent a request, and has not.
+    pub(super) fn idle_for(&self) -> Duration {
+        let is_busy = self.is_in_flight() || *lock(&self.standing) == Standing::Stream;
         if is_busy { Duration::ZERO } else { self.silent_for() }
     }
-
-    fn wait_for(&self) {
-        if !self.waited_for.swap(true, Relaxed) {
-            self.traffic.waited_for.fetch_add(1, Relaxed);
-        }
-    }
-
-    fn is_stream(&self) {
-        if !self.is_stream.swap(true, Relaxed) {
-            self.traffic.streams.fetch_add(1, Relaxed);
-        }
-    }
 }
 
-/// A request, until it is answered to the end.
+/// A request, until its response is complete.
 #[derive(Debug)]
-pub(crate) struct InHand {
+pub(crate) struct InFlight {
     activity: Arc<Activity>,
-    answer: Answer,
+    progress: Progress,
 }
 
+/// How far a response has come, and so what completes it.
 #[derive(Debug)]
-enum Answer {
+enum Progress {
     NotBegun,
-    /// It is over when the connection has been given all of it.
+    /// It is complete when the connection has been given all of it.
     Begun,
-    /// It is over when all of it is written, too.
+    /// It is complete when all of it is written, too.
     ToBeWritten,
 }
 
-impl InHand {
-    /// Whether the client is to send no more: the server stops, or will soon.
+impl InFlight {
+    /// Returns true if the client is to send no more requests: the server stops, or will soon.
     pub(super) fn is_last(&self) -> bool {
         let Activity { traffic, is_last, .. } = &*self.activity;
         match traffic.stage.load(Relaxed) {
@@ -367,39 +419,39 @@ impl InHand {
         }
     }
 
-    /// That of the service which serves.
+    /// The context of the service that serves.
     pub(super) fn cx(&self) -> &Context {
         &self.activity.traffic.cx
     }
 
-    /// Notes that its handler is being polled, until what is returned is dropped.
+    /// Notes that the handler is being polled, until the result is dropped.
     pub(super) fn polls(&self) -> impl Drop {
         self.cx().member().polls_other()
     }
 
-    /// Its answer makes the connection something else. Told before the handler has it.
+    /// Notes that the response upgrades the connection. Called before the handler gets the connection.
     pub(super) fn upgrade(&self) {
-        self.activity.all_read();
+        self.activity.note_all_read();
     }
 
-    /// Its answer begins. Over HTTP/1 all that the connection is given is written in order, so that it is known when
-    /// an answer has been.
+    /// Notes that the response begins. Over HTTP/1 responses are written in order, so that a flush tells which of them
+    /// have been written.
     pub(super) fn answer(&mut self, is_http1: bool) {
-        self.answer = if is_http1 { Answer::ToBeWritten } else { Answer::Begun };
+        self.progress = if is_http1 { Progress::ToBeWritten } else { Progress::Begun };
         self.activity.answering.fetch_add(1, Relaxed);
     }
 }
 
-impl Drop for InHand {
+impl Drop for InFlight {
     fn drop(&mut self) {
         let activity = &self.activity;
-        match self.answer {
-            Answer::NotBegun => activity.answered(1),
-            Answer::Begun => {
+        match self.progress {
+            Progress::NotBegun => activity.answered(1),
+            Progress::Begun => {
                 activity.answering.fetch_sub(1, Relaxed);
                 activity.answered(1);
             }
-            Answer::ToBeWritten => activity.unwritten.store(activity.unwritten.load(Relaxed) + 1, Relaxed),
+            Progress::ToBeWritten => activity.unwritten.store(activity.unwritten.load(Relaxed) + 1, Relaxed),
         }
     }
 }
