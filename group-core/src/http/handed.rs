@@ -1,8 +1,9 @@
-//! Listeners that were handed over to this process: by systemd, by `systemfd`, by whoever ran it.
+//! Listeners that were handed over to this process by its parent, such as systemd or `systemfd`. Needs the feature
+//! `listenfd`.
 //!
-//! They are the process's own and nobody's else: what gave them away goes on listening when the process has
-//! ended, and a connection that was not accepted here is accepted by the next process. So they are never
-//! closed, shut down or unlinked here, and a server that stops leaves in them what it has not accepted.
+//! The parent keeps them open when this process has ended, and a connection that was not accepted here is accepted by
+//! the next process. So they are never closed, shut down or unlinked here, and a server that stops leaves unaccepted
+//! connections in them.
 
 use std::net::TcpListener;
 #[cfg(unix)]
@@ -17,13 +18,13 @@ use tokio::net::lookup_host;
 
 use crate::http::socket::Socket;
 
-/// A process is given them once, so they are kept here: a service that is started again takes its own again.
+/// A process gets its listeners once, so they are kept here: a service that is restarted takes the same one again.
 static HANDED: OnceLock<Vec<Handed>> = OnceLock::new();
 
 #[derive(Debug)]
 struct Handed {
     name: Option<String>,
-    /// `None` if it is nothing on which a server could listen.
+    /// `None` if a server cannot listen on it.
     given: Option<Given>,
     lent: AtomicBool,
 }
@@ -35,7 +36,7 @@ enum Given {
     Unix(UnixListener),
 }
 
-/// A server has it, until this is dropped.
+/// Marks a listener as used by a server, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Lent(&'static Handed);
 
@@ -45,14 +46,14 @@ impl Drop for Lent {
     }
 }
 
-/// Takes them over: what the environment says of them is gone then, and no child of this process has them.
+/// Takes the listeners over, and removes them from the environment, so that no child of this process uses them.
 pub(crate) fn receive() {
     handed();
 }
 
 fn handed() -> &'static [Handed] {
     HANDED.get_or_init(|| {
-        // Only those that are for this process: LISTEN_PID.
+        // `from_env` ignores listeners that are for another process (LISTEN_PID).
         let mut fds = ListenFd::from_env();
         let all = 0..fds.len();
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
@@ -79,7 +80,7 @@ impl Given {
     }
 }
 
-/// Whether it is no connection, where the system tells.
+/// Returns false if the socket is a connection and not a listener. Where the system does not say, returns true.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn listens(socket: &impl std::os::fd::AsFd) -> bool {
     socket2::SockRef::from(socket).is_listener().unwrap_or(true)
@@ -90,11 +91,12 @@ fn listens<T>(_: &T) -> bool {
     true
 }
 
-/// The socket that was handed over as `fd:name` or `fd:0`, or for an address, if one was.
+/// Takes the socket that was handed over as `fd:name` or `fd:0`, or for an address. Returns `None` if none was handed
+/// over for the address.
 ///
 /// # Errors
 ///
-/// When there is no such `fd:`.
+/// If there is no such `fd:`, it does not listen, or another server uses it.
 pub(super) async fn take(address: &str) -> io::Result<Option<(Socket, Lent)>> {
     let all = handed();
     if let Some(which) = address.strip_prefix("fd:") {
@@ -108,14 +110,15 @@ pub(super) async fn take(address: &str) -> io::Result<Option<(Socket, Lent)>> {
     Ok(None)
 }
 
-/// By its number, counted from 0, or by its name: of several, the first that no other server has.
+/// Finds a listener by its number, counted from 0, or by its name. If several have the name, it is the first that no
+/// other server uses.
 fn find(all: &'static [Handed], which: &str) -> io::Result<&'static Handed> {
     if let Some(one) = which.parse().ok().and_then(|at: usize| all.get(at)) {
         return Ok(one);
     }
     let named = || all.iter().filter(|one| one.name.as_deref() == Some(which));
     let found = named().find(|one| !one.lent.load(Relaxed)).or_else(|| named().next());
-    found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, instead(all)))
+    found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, not_found(all)))
 }
 
 impl Handed {
@@ -139,13 +142,13 @@ impl Handed {
         let Some(given) = &self.given else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("what was handed over, {self}, does not listen"),
+                format!("the handed-over socket {self} does not listen"),
             ));
         };
         if self.lent.swap(true, Relaxed) {
             return Err(io::Error::new(
                 io::ErrorKind::AddrInUse,
-                format!("another service listens on what was handed over, {self}"),
+                format!("another service uses the handed-over socket {self}"),
             ));
         }
         let lent = Lent(self);
@@ -164,7 +167,7 @@ impl Given {
             Self::Unix(listener) => {
                 listener.set_nonblocking(true)?;
                 let listener = tokio::net::UnixListener::from_std(listener.try_clone()?)?;
-                // Its file belongs to who has bound it.
+                // The file belongs to the process that has bound it.
                 Ok(Socket::Unix(listener, None))
             }
         }
@@ -191,11 +194,11 @@ impl fmt::Display for Handed {
     }
 }
 
-/// What there is instead.
-fn instead(all: &[Handed]) -> String {
+/// Says which listeners were handed over instead of the one that was not found.
+fn not_found(all: &[Handed]) -> String {
     let all: Vec<String> = all.iter().enumerate().map(|(at, one)| format!("{at}: {one}")).collect();
     match &all[..] {
-        [] => "nothing was handed over to this process (LISTEN_FDS)".to_owned(),
-        all => format!("it was not handed over; there is {}", all.join(", ")),
+        [] => "no socket was handed over to this process (LISTEN_FDS)".to_owned(),
+        all => format!("no such socket was handed over, only {}", all.join(", ")),
     }
 }

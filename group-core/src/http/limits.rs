@@ -1,4 +1,4 @@
-//! The limits of a server, with their defaults.
+//! The limits of a server, with their defaults. Each is documented at its setter in `server.rs`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Serves a service's routes where its spec says.
+//! Serves a service's routes at the address that its spec gives.
 
 use std::task::Poll;
 
@@ -10,8 +10,8 @@ use crate::http::mount::mount;
 use crate::http::server::serve;
 use crate::service::context::Context;
 
-/// Serves routes where the service's spec says: on its own address, on another service's, or, with
-/// nothing but gRPC, for its group alone.
+/// Serves routes on the service's own address or on its host's. A service that has only gRPC and no address is called
+/// within its group, so this waits for its stop.
 pub(crate) async fn run(cx: &Context, routes: Router) -> Result<(), BoxError> {
     match cx.http_address().or(cx.grpc_address()) {
         Some(address) => serve(cx, address, routes).await,
@@ -23,21 +23,21 @@ pub(crate) async fn run(cx: &Context, routes: Router) -> Result<(), BoxError> {
     }
 }
 
-/// The same, with a `start` beside it. If `start` ends well, the serving goes on; if it fails, until what is in hand
-/// is answered.
+/// Serves as [`run`] does, with a `start` beside it. If `start` returns `Ok`, the serving goes on. If it fails, the
+/// server is closed, and requests in flight are answered.
 pub(crate) async fn run_beside(
     cx: &Context,
     routes: Router,
     start: impl Future<Output = Result<(), BoxError>>,
 ) -> Result<(), BoxError> {
     let mut start = std::pin::pin!(caught(start));
-    // Polled first, and alone: a `Shutdown` that is taken now is its own, not the server's.
+    // `start` has its first poll before the server takes a `Shutdown`, so that `listens` is about `start` alone.
     let first = std::future::poll_fn(|task| Poll::Ready(start.as_mut().poll(task))).await;
     let mut ended = first.is_ready();
     if let Poll::Ready(result) = first {
         flatten(result)?;
     }
-    let hears = cx.member().hears();
+    let listens = cx.member().hears();
     let mut serving = std::pin::pin!(run(cx, routes));
     let served = loop {
         tokio::select! {
@@ -49,5 +49,5 @@ pub(crate) async fn run_beside(
             served = &mut serving => break served,
         }
     };
-    if served.is_ok() && !ended && hears { flatten(start.await) } else { served }
+    if served.is_ok() && !ended && listens { flatten(start.await) } else { served }
 }

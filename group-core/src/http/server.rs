@@ -1,8 +1,8 @@
 //! The HTTP server and its settings.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use axum::Router;
 use tokio::sync::Semaphore;
@@ -15,8 +15,8 @@ use crate::http::listen::Listener;
 use crate::http::mount::check_taken;
 use crate::service::context::Context;
 
-/// Serves routes until the service is asked to stop, and then until every request that was
-/// accepted is answered: [`Server`] with its usual limits.
+/// Serves routes until the service is asked to stop, and then until every accepted request is answered. It is a
+/// [`Server`] with its default limits. Needs the feature `http`.
 ///
 /// ```
 /// use group::axum::{Router, routing::get};
@@ -41,22 +41,24 @@ use crate::service::context::Context;
 ///
 /// # Errors
 ///
-/// When the address cannot be bound.
+/// If the address cannot be bound.
 pub async fn serve(cx: &Context, address: &str, routes: Router) -> Result<(), BoxError> {
     Server::new(routes).serve(cx, address).await
 }
 
 /// An HTTP server: HTTP/1.1 and, with the feature `http2`, HTTP/2 without TLS on the same port.
 ///
-/// When its service is asked to stop, it accepts nothing new. What is in hand is answered, and
-/// every answer says that the connection closes; idle connections are closed at once. Streams
-/// learn of it through [`Shutdown`], which any handler can take. What is left at the service's
-/// [`stop_timeout`](crate::Spec::stop_timeout) is cut, and [counted](crate::ServiceReport::drain).
+/// Needs the feature `http`.
 ///
-/// Over TCP, a handler can take `ConnectInfo<SocketAddr>`: who has connected.
+/// When its service is asked to stop, the server accepts no new connections. Requests in flight are answered, and each
+/// response says that the connection closes; idle connections are closed at once. Streams can end in time through a
+/// [`Shutdown`](crate::Shutdown), which any handler can take. Connections that are left at the service's
+/// [`stop_timeout`](crate::Spec::stop_timeout) are cut, and [counted](crate::ServiceReport::drain).
 ///
-/// A handler that panics answers 500, and the panic is logged with its place, and in the report as a failure that was
-/// survived.
+/// Over TCP, a handler can take `ConnectInfo<SocketAddr>`, the address of the client.
+///
+/// If a handler panics, the client gets a 500. The panic is logged with its place, and the report has it as a failure
+/// that was survived.
 ///
 /// It is built by value, in one expression that ends with [`serve`](Self::serve), which consumes it.
 ///
@@ -86,7 +88,7 @@ pub async fn serve(cx: &Context, address: &str, routes: Router) -> Result<(), Bo
 #[must_use = "a server does nothing until it serves"]
 pub struct Server {
     routes: Router,
-    /// Adds routes that depend on the service which serves, once that is known.
+    /// Adds routes that depend on the service, once the server runs in one.
     adds_routes: Option<AddRoutes>,
     limits: Limits,
 }
@@ -100,12 +102,12 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// A server of these routes.
+    /// Creates a server of these routes, with the default limits.
     pub fn new(routes: Router) -> Self {
         Self { routes, adds_routes: None, limits: Limits::default() }
     }
 
-    /// Has routes added when the server starts: they depend on the service which serves.
+    /// Adds routes when the server starts, because they depend on the service that it runs in.
     #[cfg(feature = "grpc")]
     pub(crate) fn add_routes(
         mut self,
@@ -115,70 +117,67 @@ impl Server {
         self
     }
 
-    /// How long a client may take to send the head of a request, counted from when it connected or
-    /// was last answered: so it is also how long a connection may be idle. Over HTTP/2 it is how
-    /// often a client is asked whether it is still there. 30 s by default, as in hyper.
+    /// Sets the time that a client may take to send the head of a request, counted from its connection or its last
+    /// response: so it is also the time for which a connection may be idle. Over HTTP/2 it is the interval of
+    /// keep-alive pings. 30 s by default, as in hyper.
     pub fn header_read_timeout(mut self, limit: Duration) -> Self {
         self.limits.header_read_timeout = limit;
         self
     }
 
-    /// How many bytes the head of a request may have; more is answered with 431. 64 KiB by default:
-    /// nginx takes 32, Go's `net/http` 1024.
+    /// Sets the largest size of a request's head, in bytes. A larger head is answered with 431. 64 KiB by default;
+    /// nginx takes 32 KiB, Go's `net/http` 1024 KiB.
     pub fn max_header_size(mut self, bytes: usize) -> Self {
         self.limits.max_header_size = bytes;
         self
     }
 
-    /// How many connections may be open. Those that come then are not refused: they wait until
-    /// another one is closed. 10 000 by default.
+    /// Sets the number of connections that may be open. Further connections are not refused: they wait until another
+    /// one is closed. 10 000 by default.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.limits.max_connections = connections.min(Semaphore::MAX_PERMITS);
         self
     }
 
-    /// How long a client may take nothing of its answer before the connection is closed. 60 s by
-    /// default, as in nginx.
+    /// Sets the time for which a client may leave its response unread before the connection is closed. 60 s by default,
+    /// as in nginx.
     pub fn write_timeout(mut self, limit: Duration) -> Self {
         self.limits.write_timeout = limit;
         self
     }
 
-    /// When the server stops, how long a connection must have been silent to count as idle: on one
-    /// that was just opened or answered, the next request may be on its way. 200 ms by default, a
-    /// little more than the way to a client and back.
+    /// Sets the time for which a connection must have been silent to count as idle when the server stops: on one that
+    /// was just opened or answered, the next request may be on its way. 200 ms by default, a little more than the way
+    /// to a client and back.
     pub fn linger(mut self, time: Duration) -> Self {
         self.limits.linger = time;
         self
     }
 
-    /// When the server stops, each connection is told to close at a moment of its own within this time, rather than
-    /// all at once: their clients do not come to other servers all at one moment, either. Until then it is served
-    /// as before. Zero by default, and at most a quarter of the service's [`stop_timeout`](crate::Spec::stop_timeout), or
-    /// of the group's if that is shorter: so does Envoy; in `HAProxy` it is `close-spread-time`.
+    /// Sets the time over which connections are closed when the server stops: each at a random moment within it, so
+    /// that their clients do not all reconnect to other servers at once. Until its moment a connection is served as
+    /// before. Zero by default, and at most a quarter of the service's [`stop_timeout`](crate::Spec::stop_timeout), or
+    /// of the group's if that is shorter. Envoy does the same; in `HAProxy` it is `close-spread-time`.
     pub fn close_spread(mut self, time: Duration) -> Self {
         self.limits.close_spread = time;
         self
     }
 
-    /// Serves on this address until the service is asked to stop, and then until every request that
-    /// was accepted is answered.
+    /// Serves on this address until the service is asked to stop, and then until every accepted request is answered.
     ///
-    /// The address is `host:port`, or `unix:/path` for a unix socket. A socket file that a process
-    /// which has ended left behind is replaced; ours is removed at the end. Port 0 takes a free
-    /// port. The service is ready when the address is bound, and the bound address is
-    /// [published](Context::publish_addr).
+    /// The address is `host:port`, or `unix:/path` for a unix socket. A socket file that an ended process has left
+    /// behind is replaced, and the server removes its own at the end. Port 0 takes a free port. The service is ready
+    /// when the address is bound, and the bound address is [published](Context::publish_addr).
     ///
-    /// With the feature `listenfd`, a listener that was handed over to this process for that very address,
-    /// by systemd or by `systemfd`, is taken instead (`LISTEN_FDS`). `fd:name` takes one by its name
-    /// (`LISTEN_FDNAMES`; `FileDescriptorName=` in a systemd socket), and `fd:0` by its number, counted
-    /// from 0. It goes on listening when the server has stopped: whoever connects then is answered by the
-    /// process that is given it next.
+    /// With the feature `listenfd`, a listener for the same address that systemd or `systemfd` has handed over to this
+    /// process is used instead (`LISTEN_FDS`). `fd:name` takes a listener by its name (`LISTEN_FDNAMES`;
+    /// `FileDescriptorName=` in a systemd socket), and `fd:0` by its number, counted from 0. Such a listener stays open
+    /// when the server has stopped: clients that connect then are answered by the process that gets it next.
     ///
     /// # Errors
     ///
-    /// When the address cannot be bound or was not handed over, or when another service is mounted on this
-    /// one and its routes were not [added](mounted).
+    /// If the address cannot be bound or was not handed over, or if a service is mounted on this one and its routes
+    /// were not [added](crate::http::mounted).
     pub async fn serve(self, cx: &Context, address: &str) -> Result<(), BoxError> {
         let (ready, shutdown) = (cx.ready(), cx.shutdown());
         check_taken(cx)?;
@@ -186,11 +185,7 @@ impl Server {
         if let Some(add_routes) = adds_routes {
             routes = add_routes(cx, routes)?;
         }
-        let cannot_listen = |reason| CannotListen { address: address.to_owned(), reason };
-        let listener = Listener::bind(address).await.map_err(cannot_listen)?;
-        if let Some(addr) = listener.local_addr().map_err(cannot_listen)? {
-            cx.publish_addr(addr);
-        }
+        let listener = listen(cx, address).await.map_err(|reason| CannotListen { address: address.into(), reason })?;
         cx.serves();
         ready.fire();
         serve_on(listener, cx, Serving::new(routes, limits, shutdown.clone()), &shutdown).await;
@@ -198,10 +193,19 @@ impl Server {
     }
 }
 
+/// Binds an address, and publishes it.
+async fn listen(cx: &Context, address: &str) -> io::Result<Listener> {
+    let listener = Listener::bind(address).await?;
+    if let Some(addr) = listener.local_addr()? {
+        cx.publish_addr(addr);
+    }
+    Ok(listener)
+}
+
 #[derive(Debug)]
 struct CannotListen {
     address: String,
-    reason: std::io::Error,
+    reason: io::Error,
 }
 
 impl fmt::Display for CannotListen {

@@ -188,11 +188,12 @@ fn what_was_not_handed_over_is_said() {
     let address = listener.local_addr().expect("is bound");
     let connection = || TcpStream::connect(address).expect("it listens").into();
     let other_process = ("LISTEN_PID", "1");
-    let nothing = "cannot listen on fd:web: nothing was handed over to this process (LISTEN_FDS)".to_owned();
-    let wrong_name =
-        format!("cannot listen on fd:web: it was not handed over; there is 0: `api` on {address}, 1: without a name");
-    let not_listening = "cannot listen on fd:web: what was handed over, `web`, does not listen".to_owned();
-    let twice = format!("cannot listen on fd:0: another service listens on what was handed over, `web` on {address}");
+    let nothing = "cannot listen on fd:web: no socket was handed over to this process (LISTEN_FDS)".to_owned();
+    let wrong_name = format!(
+        "cannot listen on fd:web: no such socket was handed over, only 0: `api` on {address}, 1: without a name"
+    );
+    let not_listening = "cannot listen on fd:web: the handed-over socket `web` does not listen".to_owned();
+    let twice = format!("cannot listen on fd:0: another service uses the handed-over socket `web` on {address}");
     let cases: [(Vec<OwnedFd>, Env<'_>, String); 5] = [
         (vec![], &[], nothing.clone()),
         (vec![copy(&listener)], &[("LISTEN_FDNAMES", "web"), other_process], nothing),
