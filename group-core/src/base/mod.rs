@@ -4,7 +4,10 @@ pub(crate) mod clock;
 pub(crate) mod error;
 pub(crate) mod hash;
 pub(crate) mod panic;
+pub(crate) mod primitives;
 pub(crate) mod sync;
+#[cfg(test)]
+mod sync_test;
 pub(crate) mod syntax;
 pub(crate) mod text;
 

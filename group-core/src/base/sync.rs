@@ -1,12 +1,20 @@
-//! What many wait for: that something has happened, or that nothing is left.
+//! Two things to wait for, each by many tasks: that something has happened, and that nothing is left.
+//!
+//! # Protocol
+//!
+//! Both wait in the same way: **register first, then look.** A [`Notified`] that exists is woken by every
+//! `notify_waiters` from then on, even if it was not polled. A task that looked first could miss the wake between its
+//! look and its registration.
+//!
+//! - [`Latch`]: `is_set` is written once, by `set`, before it wakes. `Release` and `Acquire` show what was written before
+//!   `set` to those that see it.
+//! - [`Tally`]: `left` is counted up by `count`, and down by each destructor; the one that reaches zero wakes. `AcqRel`
+//!   there and `Acquire` in `none_left` show everything that was done while it was counted, as with an `Arc`. To count up
+//!   may be `Relaxed`: the new part is passed on by means that order it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::base::primitives::{Arc, AtomicBool, AtomicUsize, Notified, Notify, Ordering};
 
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
-
-/// Is set once, and waited for by many. A `CancellationToken` is that, too, and a tree and an allocation besides.
+/// Is set once, and waited for by many. It is smaller than a `CancellationToken`, which is also a tree, and allocates.
 #[derive(Debug, Default)]
 pub(crate) struct Latch {
     is_set: AtomicBool,
@@ -23,7 +31,7 @@ impl Latch {
         self.is_set.load(Ordering::Acquire)
     }
 
-    /// Is told when it is set, from here on: look only now whether it is already.
+    /// Registers for the wake. Call `is_set` only afterwards, or a wake in between is lost.
     pub(crate) fn notified(&self) -> Notified<'_> {
         self.set.notified()
     }
@@ -48,12 +56,12 @@ struct Counted {
     none: Notify,
 }
 
-/// Counts until it is dropped.
+/// Is counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Tallied(Arc<Counted>);
 
 impl Tally {
-    /// One more.
+    /// Counts one more.
     pub(crate) fn count(&self) -> Tallied {
         self.shared.left.fetch_add(1, Ordering::Relaxed);
         Tallied(Arc::clone(&self.shared))
@@ -66,7 +74,7 @@ impl Tally {
     /// Waits until nothing is left.
     pub(crate) async fn none_left(&self) {
         loop {
-            // As with a latch.
+            // Register before looking, or a wake in between is lost.
             let none = self.shared.none.notified();
             if !self.is_any_left() {
                 return;
@@ -78,41 +86,8 @@ impl Tally {
 
 impl Drop for Tallied {
     fn drop(&mut self) {
-        // As with an `Arc`: what the others did has been done when the last lets go.
         if self.0.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.none.notify_waiters();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn who_waits_for_a_latch_is_told_whether_it_was_set_before_or_is_set_later() {
-        let latch = Latch::default();
-        let waits = [latch.wait(), latch.wait()];
-        assert!(!latch.is_set() && latch.wait().now_or_never().is_none());
-        latch.set();
-        assert!(latch.is_set() && latch.wait().now_or_never().is_some());
-        for wait in waits {
-            wait.await;
-        }
-    }
-
-    #[tokio::test]
-    async fn nothing_is_left_when_the_last_is_dropped() {
-        let tally = Tally::default();
-        tally.none_left().await;
-        let (one, other) = (tally.count(), tally.count());
-        let mut none_left = std::pin::pin!(tally.none_left());
-        assert!(none_left.as_mut().now_or_never().is_none());
-        drop(one);
-        assert!(none_left.as_mut().now_or_never().is_none());
-        drop(other);
-        none_left.await;
     }
 }

@@ -1,34 +1,73 @@
-//! What reaches a driver, from every task and thread.
+//! The messages for the driver, from every task and thread, and the driver itself while nothing runs it.
+//!
+//! # Protocol
+//!
+//! The driver has no thread and no lock of its own. It lies in the inbox as a box, and the thread that takes the box
+//! out runs it: usually the task of the service that has just reported something, else the driver's own task, which
+//! also serves the timers.
+//!
+//! ```text
+//!               poll_take_up (1)                                                lay_down (2)
+//! [laid down] -+-------------------> [taken up by its task] ------------------+--------------> [laid down]
+//!              | deal, if a message waits                                     |
+//!              +-------------------> [taken up by a service's task] ----------+
+//!                                      | poll_take_up finds no driver         |
+//!                                      +--> [missed] -------------------------+
+//!                                                       lay_down wakes its task
+//!
+//! (1) if a message waits, if a timer has rung, or if the driver needs its task
+//! (2) wakes its task if a message has come meanwhile, or if the driver needs its task
+//! ```
+//!
+//! - *Laid down*: `driver` is there. Its task has left a waker in `reader`, or is about to poll.
+//! - *Taken up by its task* or *by a service's task*: `driver` is none, and one thread runs it outside of the lock.
+//! - *Missed*: a service's task has it, and its own task has looked for it meanwhile (`is_missed`). That look may have
+//!   been for the timers, which ring only once, so its task is woken when the driver is laid down.
+//!
+//! **State:** `queue`, under its lock, and `holds_any`, which is true while `messages` is not empty.
+//!
+//! **Writers and readers:** any thread puts messages in. Only `deal` and the driver's task take the driver up, and
+//! each lays it down again. `reader` is written by the driver's task and taken by the thread that wakes it.
+//!
+//! **No message is left unread.** A message that is put with [`Post::put`] wakes the reader. A message that is put
+//! silently is followed by `deal` (or `wake`) of the same task. If `deal` takes the driver up, it takes the message,
+//! too. If the driver is taken up already, the message came under the lock before `lay_down`, which finds it there and
+//! wakes the driver's task.
+//!
+//! **Orderings:** all of `queue` is ordered by its lock. `holds_any` is written under the lock only and read by `deal`
+//! without it, `Relaxed`. That suffices because `deal` must see only the messages of its own task: the task reads its
+//! own `true`, or a later value. A later `false` was written under the lock by a thread that has taken this message
+//! with all others. A stale `false` can hide only messages of others, who deal with them or wake the reader. A stale
+//! `true` costs one look under the lock.
 
 use std::fmt::Debug;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use crate::base::lock;
+use crate::base::primitives::{AtomicBool, Mutex, Ordering};
 use crate::running::message::{Message, Post};
 
-/// Room for so many messages is kept: hardly ever do more wait at once.
+/// The capacity that is kept: more messages hardly ever wait at once.
 const ROOM: usize = 64;
 
-/// Where messages wait for the driver, and the driver for messages. It is there before the driver is.
+/// Holds the messages until the driver reads them, and the driver between two reads. It exists before the driver.
 #[derive(Debug)]
 pub(crate) struct Inbox<D> {
     queue: Mutex<Queue<D>>,
-    /// Whether messages wait.
+    /// Whether messages wait. A hint that saves `deal` the lock.
     holds_any: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Queue<D> {
     messages: Vec<Message>,
-    /// While nobody has taken it up.
+    /// The driver while it is laid down.
     driver: Option<Box<D>>,
-    /// Whether its task looked for it while somebody else had taken it up.
+    /// Whether the driver's task looked for it while a service's task had taken it up.
     is_missed: bool,
-    /// Wakes the driver's task, or who waits for a message before there is a driver.
+    /// Wakes the driver's task or, before there is a driver, the task that waits for a message.
     reader: Option<Waker>,
-    /// The driver is gone.
+    /// Whether the driver is gone. Messages are dropped from then on.
     is_closed: bool,
 }
 
@@ -44,22 +83,23 @@ impl<D> Default for Queue<D> {
     }
 }
 
-/// What an inbox knows of the driver that lies in it.
+/// A driver, as the inbox sees it.
 pub(crate) trait Drive {
-    /// Where the inbox puts messages when the driver is taken up.
+    /// The buffer into which the inbox moves its messages when the driver is taken up.
     fn messages(&mut self) -> &mut Vec<Message>;
 
-    /// Deals with these messages.
+    /// Handles the messages in that buffer.
     fn receive_all(&mut self);
 
-    /// Whether there is something to do that only its own task does.
+    /// Whether there is something to do that only the driver's own task can do.
     fn needs_its_task(&self) -> bool;
 }
 
 impl<D: Drive> Inbox<D> {
-    /// The driver and what waits for it. None if nothing does, or somebody else has taken it up, who will see to it.
+    /// Takes the driver up, with the messages that wait. Returns `None` if no message waits, or if the driver is taken
+    /// up already: `lay_down` will see the messages.
     fn take_up(&self) -> Option<Box<D>> {
-        // What this thread has put in, it sees.
+        // Relaxed: it sees at least the messages of its own task. See the protocol.
         if !self.holds_any.load(Ordering::Relaxed) {
             return None;
         }
@@ -69,8 +109,8 @@ impl<D: Drive> Inbox<D> {
         Some(driver)
     }
 
-    /// The same for the driver's own task, which takes it up for more than messages, and is woken when there is
-    /// something to do. Ready with none when the driver is gone.
+    /// Takes the driver up for its own task: if messages wait, if the task needs it, or if `is_time` for a timer.
+    /// Otherwise the task is woken later. Ready with `None` when the driver is gone.
     pub(crate) fn poll_take_up(&self, is_time: bool, task: &mut Context<'_>) -> Poll<Option<Box<D>>> {
         let mut queue = lock(&self.queue);
         if queue.is_closed {
@@ -92,7 +132,7 @@ impl<D: Drive> Inbox<D> {
         self.holds_any.store(false, Ordering::Relaxed);
     }
 
-    /// Leaves the driver to whoever takes it up next: its task, if something is to be done already.
+    /// Lays the driver down, and wakes its task if there is something to do already.
     pub(crate) fn lay_down(&self, driver: Box<D>) {
         let mut queue = lock(&self.queue);
         if queue.is_closed {
@@ -108,7 +148,7 @@ impl<D: Drive> Inbox<D> {
         }
     }
 
-    /// Ready once such a message waits. It stays there.
+    /// Ready once such a message waits, which is left in the inbox.
     pub(crate) fn poll_holds(&self, is_such: impl Fn(&Message) -> bool, task: &mut Context<'_>) -> Poll<()> {
         let mut queue = lock(&self.queue);
         if queue.messages.iter().any(is_such) {
@@ -118,20 +158,20 @@ impl<D: Drive> Inbox<D> {
         Poll::Pending
     }
 
-    /// What has come before there was a driver.
+    /// Takes the messages that came before there was a driver.
     pub(crate) fn take(&self) -> Vec<Message> {
         std::mem::take(&mut lock(&self.queue).messages)
     }
 
-    /// Whether such a message waits.
+    /// Returns true if such a message waits.
     pub(crate) fn holds(&self, is_such: impl Fn(&Message) -> bool) -> bool {
         lock(&self.queue).messages.iter().any(is_such)
     }
 
-    /// Nobody will read it any more, and who waits for that hears of it.
+    /// Drops what is in it and all that comes later, and wakes the reader, which sees that it is closed.
     pub(crate) fn close(&self) {
         let closed = Queue { is_closed: true, ..Queue::default() };
-        // What is in it is dropped after the lock is released.
+        // The rest is dropped after the lock is released.
         let mut rest = std::mem::replace(&mut *lock(&self.queue), closed);
         if let Some(reader) = rest.reader.take() {
             reader.wake();

@@ -1,4 +1,4 @@
-//! What runs a group: the driver, the tasks of its services, the thread outside of the runtime.
+//! The parts that run a group: its driver, the tasks of its services, the thread outside of the runtime.
 
 mod alarm;
 pub(crate) mod driver;

@@ -16,7 +16,8 @@
 //! relieves it once its own handlers are in place. **No signal is lost:** if the old thread sees 0, the new group's count
 //! comes later, and so does its `relieve`, which finds the latch under the lock. If it sees more, another thread has
 //! handlers or is about to. `SeqCst` is plain caution for something that happens once per group: the lock orders the
-//! rest. **At worst** two threads handle one signal for a moment.
+//! rest. Until it is relieved, the thread that stayed may still end the process, as if the signal had come
+//! a moment earlier.
 //!
 //! In one watch, `asked` (a latch) and `first` are written by the thread itself only; `over` is set by the destructor of
 //! [`Watch`]; `group` is a `watch` channel, which [`Watch::attach`] writes.
