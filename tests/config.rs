@@ -131,38 +131,38 @@ schedule = 'fast'
     assert_eq!(
         said(&mut group).await,
         [
-            "config_str:17: `group.scheduel` means nothing here: did you mean `schedule`?",
+            "config_str:17: unknown key `group.scheduel`: did you mean `schedule`?",
             "config_str:18: `group.schedule` is `fast`: expected `strict` or `graph`",
             "config_str:16: `group.stop_timeout` is `25`: expected a duration, as in `10s` or `1m 30s`; `25` has no unit",
-            "config_str:19: `servics` means nothing here: did you mean `services`?",
+            "config_str:19: unknown key `servics`: did you mean `services`?",
             "config_str:11: `services.tickr` is for a service that is not in this group; did you mean `ticker`?",
             "config_str:6: `services.mailer.start_timeout` is `3`: expected a duration, as in `10s` or `1m 30s`; `3` has no unit",
             "config_str:7: `services.mailer.critical` is `perhaps`: expected `true` or `false`",
             "config_str:3: `services.mailer.hosts` is `\"localhost\"`: expected a sequence",
-            "config_str:5: `services.mailer.mode` is `\"fats\"`: expected `fast`, perhaps, or another of `fast`, `slow`",
+            "config_str:5: `services.mailer.mode` is `\"fats\"`: expected one of `fast`, `slow`; did you mean `fast`?",
             "config_str:2: `services.mailer.port` is `70000`: expected u16",
             "config_str:9: `services.mailer.smtp.user` is `3`: expected a string",
-            "`services.mailer.smtp.tls` is missing: config_str does not say it",
-            "config_str:4: `services.mailer.prot` means nothing here: did you mean `port`?",
-            "config_str:10: `services.mailer.smtp.tsl` means nothing here: expected one of `user`, `tls`, `letter`",
+            "`services.mailer.smtp.tls` is missing: config_str does not set it",
+            "config_str:4: unknown key `services.mailer.prot`: did you mean `port`?",
+            "config_str:10: unknown key `services.mailer.smtp.tsl`: expected one of `user`, `tls`, `letter`",
             "config_str:13: `services.ticker.restart` is `sometimes`: expected `never`, `on-failure` or `always`",
-            "config_str:14: `services.ticker.every` means nothing here: expected one of `start_timeout`, `stop_timeout`, `critical`, `restart`",
+            "config_str:14: unknown key `services.ticker.every`: expected one of `start_timeout`, `stop_timeout`, `critical`, `restart`",
         ]
     );
 }
 
 #[tokio::test]
 async fn what_is_missing_is_said_with_where_it_could_be() {
-    assert_eq!(said_of("{}").await, ["`services.mailer.port` is missing: config_str does not say it"]);
+    assert_eq!(said_of("{}").await, ["`services.mailer.port` is missing: config_str does not set it"]);
     assert_eq!(
         said_of("{ port = 25, smtp = { tls = true } }").await,
-        ["`services.mailer.smtp.user` is missing: config_str does not say it"]
+        ["`services.mailer.smtp.user` is missing: config_str does not set it"]
     );
     let said = said(Group::new().add_type::<Mailer>()).await;
     assert_eq!(
         said,
         [
-            "`services.mailer.port` is missing: there is no configuration: give one, as with `Group::config_file`, or `run` the group, which reads group.toml and the environment"
+            "`services.mailer.port` is missing: there is no configuration: set one with `Group::config_file`, or call `run`, which reads group.toml and the environment"
         ]
     );
 }
@@ -181,11 +181,11 @@ async fn more_than_is_taken_is_too_much() {
 
 #[tokio::test]
 async fn what_is_misspelt_is_not_said_to_be_missing_too() {
-    let misspelt = "config_str:1: `services.mailer.prot` means nothing here: did you mean `port`?";
+    let misspelt = "config_str:1: unknown key `services.mailer.prot`: did you mean `port`?";
     assert_eq!(said_of("{ prot = 25 }").await, [misspelt]);
     assert_eq!(
         said_of("{ prot = 25, smtp = { usr = 'root', tls = true, letter = 'x' } }").await,
-        [misspelt, "config_str:1: `services.mailer.smtp.usr` means nothing here: did you mean `user`?"]
+        [misspelt, "config_str:1: unknown key `services.mailer.smtp.usr`: did you mean `user`?"]
     );
     let of_no_service =
         "config_str:1: `services.mailr` is for a service that is not in this group; did you mean `mailer`?";
@@ -197,8 +197,8 @@ async fn what_is_misspelt_is_not_said_to_be_missing_too() {
     assert_eq!(
         said_of("{ port = 25, usr = 'root', smtp = { tls = true } }").await,
         [
-            "`services.mailer.smtp.user` is missing: config_str does not say it",
-            "config_str:1: `services.mailer.usr` means nothing here: expected one of `port`, `hosts`, `smtp`, `mode`, `max-size`, `stop_timeout`, `start_timeout`, `critical`, `restart`"
+            "`services.mailer.smtp.user` is missing: config_str does not set it",
+            "config_str:1: unknown key `services.mailer.usr`: expected one of `port`, `hosts`, `smtp`, `mode`, `max-size`, `stop_timeout`, `start_timeout`, `critical`, `restart`"
         ]
     );
 }
@@ -230,7 +230,7 @@ async fn all_that_is_missing_is_said_at_once() {
         said(&mut group).await
     };
     let missing = |keys: &[&str]| -> Vec<String> {
-        keys.iter().map(|key| format!("`services.needy.{key}` is missing: config_str does not say it")).collect()
+        keys.iter().map(|key| format!("`services.needy.{key}` is missing: config_str does not set it")).collect()
     };
     // Fields behind a missing one are not read if its type accepts only certain values: no placeholder would do.
     let before = ["name", "on", "factor", "letter", "workers", "smtp", "mode", "list", "map", "pair"];
@@ -357,7 +357,7 @@ async fn a_file_says_where_a_service_listens() {
     let said = said(Group::new().add(Web).config_str("services.web.http = 'here'")).await;
     assert_eq!(said, ["config_str:1: `services.web.http` is `here`: expected `host:port`, as in `127.0.0.1:8080`"]);
     let said = self::said(Group::new().add(Ticker).config_str("services.ticker.http = '127.0.0.1:0'")).await;
-    assert!(said.len() == 1 && said[0].contains("`services.ticker.http` means nothing here"), "{said:?}");
+    assert!(said.len() == 1 && said[0].contains("unknown key `services.ticker.http`"), "{said:?}");
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ impl fmt::Display for Failure {
             return self.error.fmt(f);
         };
         let did = match self.stage {
-            Stage::Plan => "is wrong",
+            Stage::Plan => "has an invalid setup",
             Stage::Build => "could not be built",
             Stage::Start => "failed to start",
             Stage::Run => "failed",

@@ -12,7 +12,7 @@ pub(crate) struct TypeIdHasher(u64);
 
 impl Hasher for TypeIdHasher {
     fn write(&mut self, bytes: &[u8]) {
-        // No `TypeId` is hashed like this today, but one may be.
+        // The standard library calls `write_u64` today, but it does not promise that.
         for &byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(byte);
         }

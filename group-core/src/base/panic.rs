@@ -101,7 +101,7 @@ pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
 pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("with a value that is no text")
+        .unwrap_or("with a value that is not text")
         .to_owned()
 }
 

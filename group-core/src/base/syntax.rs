@@ -29,7 +29,7 @@ const UNITS: &[(&[&str], u128)] = &[
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let mut rest = text.trim();
     if rest.is_empty() {
-        return Err("nothing is there".to_owned());
+        return Err("it is empty".to_owned());
     } else if rest == "0" {
         return Ok(Duration::ZERO);
     }
@@ -57,13 +57,13 @@ fn split(text: &str, is_accepted: impl Fn(char) -> bool) -> (&str, &str) {
 fn span(number: &str, unit: &str) -> Result<Duration, String> {
     let Some((_, nanos)) = UNITS.iter().find(|(names, _)| names.contains(&unit)) else {
         let units: Vec<&str> = UNITS.iter().filter_map(|(names, _)| names.first().copied()).collect();
-        return Err(format!("`{unit}` is none of the units `{}`", units.join("`, `")));
+        return Err(format!("`{unit}` is not one of the units `{}`", units.join("`, `")));
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let nanos_of = |digits: &str| digits.parse::<u64>().ok().map(|number| u128::from(number) * nanos);
     let parts = u32::try_from(fraction.len()).ok().and_then(|digits| 10_u128.checked_pow(digits));
     let (Some(whole), Some(fraction), Some(parts)) = (nanos_of(whole), nanos_of(fraction), parts) else {
-        return Err(format!("`{number}` is no number, or has too many digits"));
+        return Err(format!("`{number}` is not a number, or has too many digits"));
     };
     if fraction % parts > 0 {
         return Err(format!("`{number}{unit}` is not a whole number of nanoseconds"));

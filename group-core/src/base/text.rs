@@ -150,14 +150,14 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_duration_is_said() {
         for (text, wrong) in [
-            ("", "nothing is there"),
+            ("", "it is empty"),
             ("10", "`10` has no unit"),
             ("5m 30", "`30` has no unit"),
             ("ten", "`ten` does not begin with a number"),
             ("-1s", "`-1s` does not begin with a number"),
             ("1m, 30s", "`, 30s` does not begin with a number"),
-            ("5 parsecs", "`parsecs` is none of the units `ns`, `us`, `ms`, `s`, `m`, `h`, `d`, `w`, `M`, `y`"),
-            ("1.2.3s", "`1.2.3` is no number, or has too many digits"),
+            ("5 parsecs", "`parsecs` is not one of the units `ns`, `us`, `ms`, `s`, `m`, `h`, `d`, `w`, `M`, `y`"),
+            ("1.2.3s", "`1.2.3` is not a number, or has too many digits"),
             ("0.5ns", "`0.5ns` is not a whole number of nanoseconds"),
             ("18446744073709551615y", "`18446744073709551615y` is too long"),
             ("18446744073709551615s 1s", "`18446744073709551615s 1s` is too long"),

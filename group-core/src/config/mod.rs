@@ -1,4 +1,4 @@
-//! Settings from outside of the code, as a tree that knows where each value comes from.
+//! Settings from a file and the environment, as a tree that knows where each value comes from.
 
 pub(crate) mod read;
 pub(crate) mod settings;

@@ -1,5 +1,5 @@
-//! From the tree to a user's type. What is wrong is said with its place, and what is wrong in several
-//! places is said of each.
+//! Reads a user's type from the tree. Every mistake is reported with its place; a mistake in several places is
+//! reported for each.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,17 +13,17 @@ use crate::base::syntax::nearest;
 use crate::config::settings::{Settings, variable_of};
 use crate::config::value::{ANYTHING, Kind, Source, Table, Value, is_same};
 
-/// Reads a type, and says whether it can be.
+/// Tries to read a type.
 pub(crate) type Check = fn(Reader<'_>) -> Result<(), Wrong>;
 
-/// Keys that nobody asked for.
+/// The unknown keys: no type that was read has a field for them.
 pub(crate) type Unknown = BTreeMap<String, Meaningless>;
 
-/// A key that nobody asked for.
+/// An unknown key.
 #[derive(Debug)]
 pub(crate) struct Meaningless {
     pub(crate) message: String,
-    /// Where the key leads that was meant, perhaps.
+    /// The path of the known key that was probably meant.
     pub(crate) meant: Option<Vec<String>>,
 }
 
@@ -37,11 +37,11 @@ pub(crate) struct Reader<'a> {
     unknown: &'a RefCell<Unknown>,
 }
 
-/// Why it did not become one.
+/// The reason why a value is not one of the user's type.
 #[derive(Debug)]
 pub(crate) struct Wrong {
     what: What,
-    /// Once it is known where: the keys that lead there, and all that is to be said.
+    /// The keys that lead to the value, and the whole message. Set once the place is known.
     place: Option<(Vec<String>, String)>,
 }
 
@@ -67,12 +67,12 @@ impl<'a> Reader<'a> {
         path
     }
 
-    /// The same place, with what its text was found to mean.
+    /// The same place, with the value that its text was found to mean.
     fn meaning<'b>(&'b self, value: &'b Value) -> Reader<'b> {
         Reader { value, path: self.path.clone(), ..*self }
     }
 
-    /// Gives all the values of an array: one that is not taken is one too many.
+    /// Gives all the values of an array to a visitor. A value that the visitor leaves is an error: one too many.
     fn visit_all<'de, V: Visitor<'de>>(&self, values: &'a [Value], visitor: V) -> Result<V::Value, Wrong> {
         let items = values.iter().map(|value| Self { value, path: self.path.clone(), ..*self });
         let mut items = SeqDeserializer::new(items);
@@ -88,13 +88,13 @@ impl<'a> Reader<'a> {
         MapDeserializer::new(entries.map(|(key, value)| (key, self.at(key, value))))
     }
 
-    /// What a map takes: all but what the service itself is told.
+    /// The entries for a map: all but the service's own keys, such as `stop_timeout`.
     fn all<'b>(&self, table: &'b Table) -> impl Iterator<Item = (&'b str, &'b Value)> {
         let own = if self.path.is_empty() { &self.settings.own[..] } else { &[] };
         table.iter().map(|(key, value)| (&**key, value)).filter(|(key, _)| !own.contains(key))
     }
 
-    /// What a struct takes: all that it has a field for. The rest is noted.
+    /// The entries for a struct: those for which it has a field. The others are noted as unknown.
     fn known<'b>(&self, table: &'b Table, fields: &'static [&'static str]) -> Vec<(&'b str, &'b Value)>
     where
         'static: 'b,
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
         known
     }
 
-    /// Notes a key that is none of these, unless it is one of the service itself.
+    /// Notes a key that is not one of these fields, unless it is one of the service's own.
     pub(crate) fn note_unknown(&self, key: &str, value: &Value, fields: &[&str]) {
         let own = if self.path.is_empty() { &self.settings.own[..] } else { &[] };
         if own.contains(&key) {
@@ -122,12 +122,12 @@ impl<'a> Reader<'a> {
         let own = own.iter().filter(|own| !fields.contains(own));
         let known: Vec<&str> = fields.iter().chain(own).copied().collect();
         let full = self.settings.key(&self.path_to(key));
-        let message = value.source.means_nothing(&full, key, &known);
+        let message = value.source.unknown(&full, key, &known);
         let meant = nearest(key, known.iter().copied()).map(|near| self.path_to(near));
         self.unknown.borrow_mut().insert(full, Meaningless { message, meant });
     }
 
-    /// All the keys that lead here: `services.mailer.port`.
+    /// The whole key of this place: `services.mailer.port`.
     fn key(&self) -> String {
         self.settings.key(&self.path)
     }
@@ -142,14 +142,14 @@ impl<'a> Reader<'a> {
             What::Is { found, expected } => format!("{subject} is {found}: expected {expected}"),
             What::Missing(_) => {
                 let key = self.settings.key(&path);
-                format!("`{key}` is missing: {}", self.settings.nobody_says(&variable_of(&key)))
+                format!("`{key}` is missing: {}", self.settings.why_missing(&variable_of(&key)))
             }
             What::Other(message) => format!("{subject}: {message}"),
         };
         Wrong { what, place: Some((path, message)) }
     }
 
-    /// Says where, if that is not said yet.
+    /// Adds the place to an error that has none yet.
     fn placed<T>(&self, result: Result<T, Wrong>) -> Result<T, Wrong> {
         result.map_err(|wrong| if wrong.place.is_none() { self.wrong(wrong.what) } else { wrong })
     }
@@ -167,7 +167,8 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             Kind::Boolean(value) => visitor.visit_bool(*value),
             Kind::Array(values) => self.visit_all(values, visitor),
             Kind::Table(table) => visitor.visit_map(self.entries(self.all(table))),
-            // A number, for all else that types ask for has a method of its own. A zero could be refused.
+            // A number, because every other kind of value is asked for by a method of its own. Not zero, which a
+            // type could refuse.
             Kind::Anything => visitor.visit_u64(1),
         };
         self.placed(result)
@@ -196,7 +197,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match &self.value.kind {
-            // A string may look like a number.
+            // Not guessed: a string may look like a number.
             Kind::Untyped(text) => self.placed(visitor.visit_str(text)),
             Kind::Anything => self.placed(visitor.visit_str("1")),
             _ => self.deserialize_any(visitor),
@@ -293,7 +294,7 @@ impl Wrong {
         Self { what, place: None }
     }
 
-    /// The keys that lead to the value to blame, or to where one is missing.
+    /// The keys that lead to the bad value, or to the place of the missing one.
     pub(crate) fn path(&self) -> &[String] {
         self.place.as_ref().map_or(&[], |(path, _)| path)
     }
@@ -318,7 +319,7 @@ impl de::Error for Wrong {
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let expected = match nearest(variant, expected.iter().copied()) {
-            Some(near) => format!("`{near}`, perhaps, or another of `{}`", expected.join("`, `")),
+            Some(near) => format!("one of `{}`; did you mean `{near}`?", expected.join("`, `")),
             None => format!("one of `{}`", expected.join("`, `")),
         };
         Self::new(What::Is { found: words(Unexpected::Str(variant)), expected })
@@ -329,7 +330,7 @@ impl de::Error for Wrong {
     }
 }
 
-/// As a file would have it.
+/// A value in the words of a TOML file.
 fn words(found: Unexpected<'_>) -> String {
     match found {
         Unexpected::Str(text) => format!("`{text:?}`"),

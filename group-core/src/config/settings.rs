@@ -1,28 +1,28 @@
-//! One service's part of the settings.
+//! The settings of one service.
 
 use std::sync::Arc;
 
 use crate::config::value::Value;
 
-/// The file that is read if it is there.
+/// The name of the file that is read by default, if it exists.
 pub(crate) const USUAL_FILE: &str = "group.toml";
 
-/// One service's part of the configuration.
+/// The part of the configuration that is about one service.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     /// The service's name.
     name: String,
     pub(crate) table: Value,
-    /// The keys in it that are for the group.
+    /// The keys in the table that are for the group, such as `stop_timeout`.
     pub(crate) own: Vec<&'static str>,
     pub(crate) origin: Origin,
 }
 
-/// Where a configuration comes from.
+/// The sources of a configuration.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origin {
     pub(crate) file: Option<Arc<str>>,
-    /// Whether the environment is looked at, too.
+    /// True if the environment was read, too.
     pub(crate) environment: bool,
 }
 
@@ -36,17 +36,17 @@ impl Settings {
         ["services", &self.name].into_iter().chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join(".")
     }
 
-    /// What to say of a key that is missing.
-    pub(crate) fn nobody_says(&self, variable: &str) -> String {
+    /// Explains why a key has no value. `variable` is the one that could have set it.
+    pub(crate) fn why_missing(&self, variable: &str) -> String {
         match (&self.origin.file, self.origin.environment) {
-            (Some(file), true) => format!("neither {file} nor the variable {variable} says it"),
+            (Some(file), true) => format!("neither {file} nor the variable {variable} sets it"),
             (None, true) => {
                 format!("there is no {USUAL_FILE}, and the variable {variable} is not set")
             }
-            (Some(file), false) => format!("{file} does not say it"),
+            (Some(file), false) => format!("{file} does not set it"),
             (None, false) => {
                 format!(
-                    "there is no configuration: give one, as with `Group::config_file`, or `run` the group, which reads {USUAL_FILE} and the environment"
+                    "there is no configuration: set one with `Group::config_file`, or call `run`, which reads {USUAL_FILE} and the environment"
                 )
             }
         }

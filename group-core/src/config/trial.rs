@@ -1,4 +1,5 @@
-//! Settings are tried before anything is built: each type that a service takes is read once, and every mistake is reported.
+//! Tries the settings before anything is built: each type that a service takes is read once, and every mistake is
+//! reported.
 
 use std::cell::RefCell;
 
@@ -8,8 +9,8 @@ use crate::config::settings::Settings;
 use crate::config::value::{Kind, is_same};
 
 impl Settings {
-    /// Tries what a service takes: nothing may be wrong, missing, or without meaning for all. If its table is
-    /// misspelt, that says enough of what is missing.
+    /// Tries every type that a service takes, and adds the mistakes: a value that is bad or missing, and a key that is
+    /// unknown to all of them. If the name of the service's table is misspelt, missing values are not reported, too.
     pub(crate) fn check(&self, checks: &[Check], is_misspelt: bool, mistakes: &mut Vec<String>) {
         if !matches!(self.table.kind, Kind::Table(_)) {
             mistakes.push(self.table.is_not(&self.key(&[]), "a table"));
@@ -25,23 +26,24 @@ impl Settings {
             unknown = Some(by_this);
         }
         let unknown = unknown.unwrap_or_else(|| self.all_unknown());
-        // What is there under a misspelt key is not missing, too.
+        // A value under a misspelt key is reported once: not as missing, too.
         let is_there = |path: &[String]| is_misspelt || unknown.values().any(|key| key.meant.as_deref() == Some(path));
         wrong.retain(|wrong: &Wrong| !(wrong.is_missing() && is_there(wrong.path())));
         mistakes.extend(wrong.iter().map(Wrong::to_string));
         mistakes.extend(unknown.into_values().map(|key| key.message));
     }
 
-    /// Puts [`Kind::Anything`] where something is wrong or missing, and tries again, until nothing else is. Where that
-    /// is refused, too, what is there is taken away. What nobody has asked for by then is unknown.
+    /// Reads the type again and again, so that it finds every mistake and not only the first. After each try it puts
+    /// [`Kind::Anything`] in the place of the bad or missing value; if that is refused, too, it removes the value.
+    /// Returns the keys that no field has asked for by then.
     fn try_out(&self, check: Check, all_wrong: &mut Vec<Wrong>) -> Unknown {
         let unknown = RefCell::new(Unknown::new());
         let mut rest = self.clone();
-        let mut told: Vec<(Vec<String>, Option<Kind>)> = Vec::new();
+        let mut reported: Vec<(Vec<String>, Option<Kind>)> = Vec::new();
         while let Err(wrong) = check(Reader::new(&rest, &unknown)) {
-            match told.iter_mut().find(|(path, _)| wrong.path().starts_with(path)) {
+            match reported.iter_mut().find(|(path, _)| wrong.path().starts_with(path)) {
                 None => {
-                    told.push((wrong.path().to_vec(), Some(Kind::Anything)));
+                    reported.push((wrong.path().to_vec(), Some(Kind::Anything)));
                     rest.put(wrong.path(), Some(Kind::Anything));
                     all_wrong.push(wrong);
                 }
@@ -55,7 +57,7 @@ impl Settings {
         unknown.into_inner()
     }
 
-    /// Puts something where a value is or could be, or takes the value away.
+    /// Replaces or adds a value, or, with `None`, removes it.
     fn put(&mut self, path: &[String], kind: Option<Kind>) {
         let Some((last, way)) = path.split_last() else { return };
         let mut table = &mut self.table;
@@ -72,7 +74,7 @@ impl Settings {
         }
     }
 
-    /// All but the service's own, where it takes no configuration.
+    /// All keys but the service's own: for a service that takes no configuration.
     fn all_unknown(&self) -> Unknown {
         let unknown = RefCell::new(Unknown::new());
         let reader = Reader::new(self, &unknown);

@@ -1,4 +1,4 @@
-//! What a file and the environment say, as one tree in which every value knows where it stands.
+//! The values of a file and of the environment, as one tree in which every value knows its place.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,7 +19,7 @@ pub(crate) struct Value {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
-    /// From a variable, which does not say what type it is of.
+    /// The text of a variable, which has no type.
     Untyped(String),
     String(String),
     Integer(i128),
@@ -27,21 +27,24 @@ pub(crate) enum Kind {
     Boolean(bool),
     Array(Vec<Value>),
     Table(Table),
-    /// Whatever is asked for: it stands in for what is wrong or missing, to find what else is.
+    /// A value of any type that is asked for. It stands in for one that is bad or missing, so that the other mistakes
+    /// are found, too.
     Anything,
 }
 
-/// Where a value stands.
+/// The place of a value.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
+    /// This line of this file.
     File(Arc<str>, usize),
+    /// The variable of this name.
     Variable(String),
-    /// Nothing says it.
+    /// No place: nothing sets it.
     Nowhere,
 }
 
 impl Source {
-    /// What a message is about: a key at its place, or a variable.
+    /// The subject of a message: a key with its place, or a variable.
     pub(crate) fn of(&self, key: &str) -> String {
         match self {
             Self::File(file, line) => format!("{file}:{line}: `{key}`"),
@@ -50,44 +53,49 @@ impl Source {
         }
     }
 
-    /// For a key that nobody knows.
-    pub(crate) fn means_nothing(&self, full: &str, key: &str, known: &[&str]) -> String {
+    /// The message about an unknown key.
+    pub(crate) fn unknown(&self, full: &str, key: &str, known: &[&str]) -> String {
         let hint = match nearest(key, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("expected one of `{}`", known.join("`, `")),
         };
-        format!("{} means nothing here: {hint}", self.of(full))
-    }
-}
-
-/// Reads a file's text.
-///
-/// # Errors
-///
-/// Where it is no TOML.
-pub(crate) fn parse(text: &str, file: &Arc<str>) -> Result<Table, String> {
-    let file = Text { text, file };
-    match DeTable::parse(text) {
-        Ok(table) => Ok(file.table(table.into_inner())),
-        Err(error) => {
-            let line = file.line(&error.span().unwrap_or_default());
-            Err(format!("{}:{line}: {}", file.file, error.message()))
+        match self {
+            Self::File(file, line) => format!("{file}:{line}: unknown key `{full}`: {hint}"),
+            Self::Variable(name) => format!("unknown variable {name}: {hint}"),
+            Self::Nowhere => format!("unknown key `{full}`: {hint}"),
         }
     }
 }
 
-struct Text<'a> {
+/// Reads the text of a file.
+///
+/// # Errors
+///
+/// Returns the line and the mistake, if the text is not TOML.
+pub(crate) fn parse(text: &str, file: &Arc<str>) -> Result<Table, String> {
+    let document = Document { text, file };
+    match DeTable::parse(text) {
+        Ok(table) => Ok(document.table(table.into_inner())),
+        Err(error) => {
+            let line = document.line(&error.span().unwrap_or_default());
+            Err(format!("{file}:{line}: {}", error.message()))
+        }
+    }
+}
+
+/// A TOML text and the name of the file that it comes from.
+struct Document<'a> {
     text: &'a str,
     file: &'a Arc<str>,
 }
 
-impl Text<'_> {
+impl Document<'_> {
     fn line(&self, span: &Range<usize>) -> usize {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         before.matches('\n').count() + 1
     }
 
-    /// Each value stands where its key does.
+    /// The place of each value is that of its key.
     fn table(&self, table: DeTable<'_>) -> Table {
         let value = |(key, value): (Spanned<_>, Spanned<_>)| {
             let value = self.value(value.into_inner(), &key.span());
@@ -124,10 +132,10 @@ impl Text<'_> {
     }
 }
 
-/// For every field of what is wrong or missing as a whole.
+/// The value of each field of a struct that is itself [`Kind::Anything`].
 pub(crate) static ANYTHING: Value = Value { kind: Kind::Anything, source: Source::Nowhere };
 
-/// A table that nobody wrote.
+/// An empty table that nothing sets.
 impl Default for Value {
     fn default() -> Self {
         Self { kind: Kind::Table(Table::new()), source: Source::Nowhere }
@@ -135,16 +143,16 @@ impl Default for Value {
 }
 
 impl Value {
-    /// The value of a variable.
+    /// The value of an environment variable.
     pub(crate) fn of_variable(name: &str, text: &str) -> Self {
         Self { kind: Kind::Untyped(text.to_owned()), source: Source::Variable(name.to_owned()) }
     }
 
-    /// What the text of a variable is where no type says: TOML if it can be, else a string.
+    /// The value of a variable's text, where the type that is read does not decide: TOML if it parses, else a string.
     pub(crate) fn guess(&self, text: &str) -> Self {
         let file = Arc::default();
         let kind = match DeValue::parse(text) {
-            Ok(value) => Text { text, file: &file }.value(value.into_inner(), &(0..0)).kind,
+            Ok(value) => Document { text, file: &file }.value(value.into_inner(), &(0..0)).kind,
             Err(_) => Kind::String(text.to_owned()),
         };
         let mut value = Self { kind, source: Source::Nowhere };
@@ -161,7 +169,7 @@ impl Value {
         }
     }
 
-    /// For a value that is none of what a key of the group itself can be.
+    /// The message about a value that one of the group's own keys cannot have.
     pub(crate) fn is_not(&self, key: &str, expected: &str) -> String {
         let found = match (&self.kind, self.word()) {
             (_, Some(word)) => format!("`{word}`"),
@@ -171,7 +179,7 @@ impl Value {
         format!("{} is {found}: expected {expected}", self.source.of(key))
     }
 
-    /// The text of one word: what the keys of the group itself are read from.
+    /// The text of a value that is neither an array nor a table: the group's own keys are read from it.
     pub(crate) fn word(&self) -> Option<String> {
         match &self.kind {
             Kind::Untyped(text) | Kind::String(text) => Some(text.clone()),
@@ -183,11 +191,12 @@ impl Value {
     }
 }
 
-/// Lays the value of a variable over what is there: the last key is its own, the others lead to it.
+/// Puts the value of a variable into the table, in place of the file's. The last key is its own, the others lead to
+/// it.
 ///
 /// # Errors
 ///
-/// When another variable has a value on the way to it.
+/// Returns an error if another variable sets one of the tables on the way to it.
 pub(crate) fn lay_over(table: &mut Table, keys: &[&str], value: Value) -> Result<(), String> {
     let Some((key, rest)) = keys.split_first() else { return Ok(()) };
     let key = table.keys().find(|known| is_same(known, key)).map_or_else(|| key.to_lowercase(), Clone::clone);
@@ -195,11 +204,11 @@ pub(crate) fn lay_over(table: &mut Table, keys: &[&str], value: Value) -> Result
         table.insert(key, value);
         return Ok(());
     }
-    // Where nobody else has said anything of it, it stands in this variable.
+    // A table that did not exist has the place of this variable.
     let inner = table.entry(key).or_insert_with(|| Value { source: value.source.clone(), ..Value::default() });
     if let (Kind::Untyped(_), Source::Variable(outer)) = (&inner.kind, &inner.source) {
         let name = value.source.of("");
-        return Err(format!("{name} is inside of {outer}, which has a value of its own: set one of them"));
+        return Err(format!("{name} sets a part of {outer}, which is set as a whole: set only one of them"));
     }
     if !matches!(inner.kind, Kind::Table(_)) {
         *inner = Value { source: value.source.clone(), ..Value::default() };
@@ -210,7 +219,7 @@ pub(crate) fn lay_over(table: &mut Table, keys: &[&str], value: Value) -> Result
     }
 }
 
-/// Whether a variable can mean this key: it knows neither case nor hyphens.
+/// Returns true if a variable can mean this key: in a variable, case and hyphens do not count.
 pub(crate) fn is_same(key: &str, in_variable: &str) -> bool {
     let letters = |text: &str| -> String {
         text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()

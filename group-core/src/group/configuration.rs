@@ -65,7 +65,7 @@ impl Configuration {
         tell_group(self.table("group", &mut mistakes), keys, set, &mut mistakes);
         let mut tables = self.table("services", &mut mistakes);
         for (key, value) in &self.tables {
-            mistakes.push(value.source.means_nothing(key, key, &["group", "services"]));
+            mistakes.push(value.source.unknown(key, key, &["group", "services"]));
         }
         let misspelt = self.find_services(&mut tables, services, &mut mistakes);
         for Declared { spec, .. } in services {
@@ -133,7 +133,7 @@ fn tell_group(
     for (key, value) in table {
         let full = format!("group.{key}");
         if !keys.contains(&&*key) {
-            mistakes.push(value.source.means_nothing(&full, &key, keys));
+            mistakes.push(value.source.unknown(&full, &key, keys));
         } else if let Err(expected) = set(&key, &value.word().unwrap_or_default()) {
             mistakes.push(value.is_not(&full, &expected));
         }

@@ -11,24 +11,23 @@ use crate::service::context::Context;
 use crate::service::from_context::FromContext;
 use crate::spec::needs::Needs;
 
-/// A service's settings, as a parameter of `new` or `start`. Its field is public, so that the parameter can take it
-/// apart, as with axum's extractors: `Config(settings): Config<Settings>`.
+/// A service's settings, as a parameter of `new` or `start`, with the feature `config`. Its field is public, so that the
+/// parameter can destructure it, as axum's extractors: `Config(settings): Config<Settings>`.
 ///
-/// They are what `[services.<name>]` says in `group.toml`, or in the file that the environment
-/// variable `GROUP_CONFIG` names, and over that what `GROUP_<NAME>__<KEY>` says in the environment:
+/// The settings come from the table `[services.<name>]` in `group.toml`, or in the file that the environment
+/// variable `GROUP_CONFIG` names. Environment variables of the form `GROUP_<NAME>__<KEY>` override the file:
 /// `GROUP_MAILER__SMTP__PORT` is `smtp.port` of `mailer`. Only [`Group::run`](crate::Group::run) and
-/// `#[group::main]` read them; [`config_str`](crate::Group::config_str) and
+/// `#[group::main]` read these; [`config_str`](crate::Group::config_str) and
 /// [`config_file`](crate::Group::config_file) give a group settings of its own.
 ///
-/// Everything is read before anything is built. What is missing, unknown, or not of its type is the
-/// group's mistake, all of it at once, with the file and the line or the variable. Only what comes behind
-/// a missing value of a type that takes not just any text or number, as an address, is told once that one is
-/// there. A key that `T` has no field for is a mistake, whether or not `T` denies unknown fields; inside of what
-/// serde buffers (`flatten`, `untagged`) it cannot be seen.
+/// All settings are read before any service is built. Values that are missing, unknown, or of the wrong type are
+/// reported all at once, with the file and the line, or the variable. One exception: if a missing value has a type that
+/// accepts only some texts or numbers, such as an address, the mistakes after it are reported once it is there.
+/// A key without a field in `T` is a mistake, whether or not `T` denies unknown fields; inside of types that
+/// serde buffers (`flatten`, `untagged`) such a key cannot be detected.
 ///
-/// The same table has the keys that are for the group: `http`, `start_timeout`, `stop_timeout`,
-/// `critical` and `restart`, as in `#[service(…)]`, of every service. A `T` with a field of such a
-/// name is given it, too.
+/// The same table has keys for the group itself: `http`, `start_timeout`, `stop_timeout`,
+/// `critical` and `restart`, as in `#[service(…)]`. If `T` has a field of such a name, the field gets the value, too.
 ///
 /// ```
 /// use group::{Config, Group, service};
@@ -66,7 +65,7 @@ use crate::spec::needs::Needs;
 ///     said,
 ///     [
 ///         "config_str:2: `services.mailer.port` is `70000`: expected u16",
-///         "config_str:3: `services.mailer.host` means nothing here: did you mean `hosts`?",
+///         "config_str:3: unknown key `services.mailer.host`: did you mean `hosts`?",
 ///     ]
 /// );
 /// # }
@@ -75,7 +74,7 @@ use crate::spec::needs::Needs;
 pub struct Config<T>(pub T);
 
 impl<T> Config<T> {
-    /// The settings themselves.
+    /// Returns the settings.
     pub fn into_inner(self) -> T {
         self.0
     }

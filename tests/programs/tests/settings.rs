@@ -98,10 +98,10 @@ fn every_mistake_is_said_with_its_source() {
             "GROUP_MAIL_QUEUE__STOP_TIMEOUT is `9`: expected a duration, as in `10s` or `1m 30s`; `9` has no unit",
             "GROUP_MAIL_QUEUE__LIMITS__MANY is `\"many\"`: expected u8",
             "group.toml:2: `services.mail-queue.port` is `\"many\"`: expected u16",
-            "GROUP_MAIL_QUEUE__LIMITS__SLO means nothing here: did you mean `slow`?",
-            "GROUP_MAIL_QUEUE__LIMTS__SLOW means nothing here: did you mean `limits`?",
-            "group.toml:3: `services.mail-queue.usr` means nothing here: did you mean `user`?",
-            "GROUP_TICKER__HTTP means nothing here: expected one of `start_timeout`, `stop_timeout`, `critical`, `restart`",
+            "unknown variable GROUP_MAIL_QUEUE__LIMITS__SLO: did you mean `slow`?",
+            "unknown variable GROUP_MAIL_QUEUE__LIMTS__SLOW: did you mean `limits`?",
+            "group.toml:3: unknown key `services.mail-queue.usr`: did you mean `user`?",
+            "unknown variable GROUP_TICKER__HTTP: expected one of `start_timeout`, `stop_timeout`, `critical`, `restart`",
             "GROUP_SCHEDULE is `fast`: expected `strict` or `graph`",
         ]
     );
@@ -112,7 +112,7 @@ fn a_variable_cannot_be_a_value_and_have_others_inside() {
     let directory = directory("inside", Some(FILE));
     let env = [("GROUP_MAIL_QUEUE__LIMITS", "{ many = 7 }"), ("GROUP_MAIL_QUEUE__LIMITS__SLOW", "true")];
     let said = refused(&directory, &env);
-    let expected = "GROUP_MAIL_QUEUE__LIMITS__SLOW is inside of GROUP_MAIL_QUEUE__LIMITS, which has a value of its own: set one of them";
+    let expected = "GROUP_MAIL_QUEUE__LIMITS__SLOW sets a part of GROUP_MAIL_QUEUE__LIMITS, which is set as a whole: set only one of them";
     assert_eq!(said, [expected]);
 }
 
@@ -130,7 +130,7 @@ fn what_has_no_file_and_no_variable_is_missing() {
 fn what_the_file_lacks_is_missing_from_both() {
     let said = refused(&directory("lacks", Some("[services.mail-queue]\nport = 25")), &[]);
     let expected =
-        "`services.mail-queue.user` is missing: neither group.toml nor the variable GROUP_MAIL_QUEUE__USER says it";
+        "`services.mail-queue.user` is missing: neither group.toml nor the variable GROUP_MAIL_QUEUE__USER sets it";
     assert_eq!(said, [expected]);
 }
 
