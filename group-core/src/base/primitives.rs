@@ -1,9 +1,9 @@
 //! The primitives on which the lock-free protocols of this crate are built: those of std and tokio.
 //!
-//! The files of the protocols (`base/sync.rs` and `engine/inbox.rs`) take them from here only.
+//! The files of the protocols (`base/sync.rs`, `running/stop_request.rs`, `engine/inbox.rs`) take them from here only.
 //! `tests/loom.rs` includes these files and puts loom's primitives in this place, to try every interleaving.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 pub(crate) use std::sync::{Arc, Mutex};
 
 pub(crate) use tokio::sync::Notify;

@@ -32,8 +32,8 @@ struct Alive {
 
 impl Life {
     pub(crate) fn new(factory: Factory, cx: Context) -> Self {
-        cx.member().begin();
-        let run = Run { step: Step::Unbuilt(Some(factory)), start: None, service: None, heard: false };
+        cx.member().count_own_task();
+        let run = Run { step: Step::Unbuilt(Some(factory)), start: None, service: None, listened: false };
         Self(Some(Alive { run, cx }))
     }
 
@@ -84,7 +84,7 @@ struct Run {
     /// Once it is built.
     service: Option<Arc<dyn DynService>>,
     /// Whether anybody took a [`Shutdown`](crate::Shutdown) before `start` ran.
-    heard: bool,
+    listened: bool,
 }
 
 enum Step {
@@ -111,7 +111,7 @@ impl Run {
         let _polls = member.polls_own();
         // Before it looks, so that it is woken by what comes after.
         if let Step::Unbuilt(_) = self.step {
-            member.is_woken_by(task.waker());
+            member.set_task(task.waker());
         }
         if member.is_aborted() {
             return Poll::Ready(());
@@ -178,7 +178,7 @@ impl Run {
                 cx.member().set_instance(Arc::clone(&service) as _);
                 cx.tell_silently(News::Built);
                 self.service = Some(service);
-                self.heard = cx.member().hears();
+                self.listened = cx.member().listens_to_stop();
                 self.begin(cx)
             }
             Err(error) => {
@@ -192,7 +192,7 @@ impl Run {
     fn begin(&mut self, cx: &Context) -> Step {
         let Some(service) = &self.service else { return Step::Over };
         // What an earlier run of it took is gone with it.
-        cx.member().set_hears(self.heard);
+        cx.member().set_listens_to_stop(self.listened);
         self.start = Some(Start::of(Arc::clone(service), cx));
         Step::Running
     }
@@ -254,7 +254,7 @@ impl Run {
 
     /// A stop was asked for.
     fn told(&mut self, cx: &Context) -> Poll<Step> {
-        if cx.member().hears() && !cx.member().spec.is_dropped_at_once() {
+        if cx.member().listens_to_stop() && !cx.member().spec.is_dropped_at_once() {
             // It has just been polled, and will be woken by what it waits for.
             self.step = Step::Finishing;
             return Poll::Pending;

@@ -88,7 +88,7 @@ impl Local {
             let _ = head.send(parts);
             send(body, pieces.clone()).await;
         });
-        let mut stop = pin!(cx.member().stop_request().latch.wait());
+        let mut stop = pin!(cx.member().stop_waiters().latch.wait());
         loop {
             tokio::select! {
                 biased;

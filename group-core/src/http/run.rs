@@ -37,7 +37,7 @@ pub(crate) async fn run_beside(
     if let Poll::Ready(result) = first {
         flatten(result)?;
     }
-    let listens = cx.member().hears();
+    let listens = cx.member().listens_to_stop();
     let mut serving = std::pin::pin!(run(cx, routes));
     let served = loop {
         tokio::select! {

@@ -60,6 +60,6 @@ mod no_cron {
 ///
 /// Never.
 pub fn only_ticks(cx: &Context) -> std::future::Ready<Result> {
-    cx.member().will_hear();
+    cx.member().set_listens_to_stop(true);
     ready(Ok(()))
 }

@@ -245,7 +245,7 @@ impl Journal {
             if !left.is_zero() {
                 next = next.min(left);
             } else if since(step.since, looked) < step.patience && step.patience < step.limit {
-                log::still_waiting(name(member), step.name, waited, step.setting, step.limit, member.in_hand());
+                log::still_waiting(name(member), step.name, waited, step.setting, step.limit, member.in_flight());
             }
         }
         next

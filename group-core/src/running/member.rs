@@ -1,12 +1,37 @@
 //! One service, as its group and its own task see it.
+//!
+//! # Protocol
+//!
+//! A [`Member`] is shared by the driver, the service's own task (`Life`, in the room above), and everything else that
+//! belongs to the service. Its state is in five groups:
+//!
+//! **Requests to the own task** (`stop`, `again`, `is_aborted`, `is_given_up`): written by the driver, read by the own
+//! task, which looks at all of them whenever it is polled. The writer stores the flag (`Release`) and then calls `wake`;
+//! the task calls `set_task` in its first poll and then reads the flags (`Acquire`). Both lock `own`. If `wake` locks
+//! second, it finds the waker. If `set_task` locks second, it sees the flag that was stored before `wake`. Later polls need
+//! nothing more: a tokio task that is woken sees what was done before the wake.
+//!
+//! **The request to stop, elsewhere than in the own task**: see [`stop_request`](crate::running::stop_request), which has
+//! a fence on both sides. `rare` is its `OnceLock`.
+//!
+//! **The identity of the own task** (`own.task`): [`is_own_task`](Member::is_own_task) asks whether a waker is that of the
+//! own task. It is written in the first poll of that task and removed when the service is gone.
+//!
+//! **Parts** (`remains`): 1 for the own task, stored before that is spawned (`count_own_task`), and 1 for each `Remains`
+//! (`add_part`, `remove_part`). It never rises from 0 again. The one that takes it to 0 drops the instance and reports
+//! that the service is gone. `remove_part` is `AcqRel`, so that the last one sees all that the others have done, as with
+//! an `Arc`; `add_part` may be `Relaxed`, as a clone of an `Arc`: its caller holds a part, or is turned away.
+//!
+//! **Notes** (`listens_to_stop`, `is_own_polled`, `polled`, `stopped`): `Relaxed`, as nothing else is read on their
+//! account. `listens_to_stop` decides something, but usually in one task; a `Shutdown` that another task
+//! takes at the moment of the stop may be seen or not, as if it were taken a little later. The counts of polls are for the report only.
 
 use std::net::SocketAddr;
-use std::ptr;
 #[cfg(feature = "http")]
 use std::sync::Weak;
 #[cfg(feature = "http")]
 use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Poll, Waker};
 
@@ -18,61 +43,59 @@ use crate::record::counts::{Drain, Messages};
 use crate::running::children::Children;
 use crate::running::holds::Holds;
 use crate::running::instance::Instance;
-use crate::running::stop_request::StopRequest;
+use crate::running::stop_request::{StopRequest, StopWaiters};
 use crate::spec::Spec;
 
-/// One service, as the others see it. At its alignment it is two lines of the cache, and not three: of thousands, each
-/// is long out of it when its turn comes.
+/// One service. Its alignment makes it two cache lines and not three: of thousands of services, each is long out of the
+/// cache when its turn comes.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(crate) struct Member {
     pub(crate) spec: Spec,
-    is_asked_to_stop: AtomicBool,
-    /// Whether anybody took a [`Shutdown`](crate::Shutdown): if so, `start` will hear of the request.
-    hears: AtomicBool,
+    stop: StopRequest,
+    /// Whether `start` listens to the request to stop: it has taken a [`Shutdown`](crate::Shutdown).
+    listens_to_stop: AtomicBool,
     /// Whether `start` is to run again.
     again: AtomicBool,
     is_aborted: AtomicBool,
-    /// Whether its `start` is to be dropped, or what builds it.
+    /// Whether `start` is to be dropped, or `new` if that still runs.
     is_given_up: AtomicBool,
     own: Mutex<Own>,
-    /// What its own task is told from others by, while there is one.
-    own_task: AtomicPtr<()>,
-    /// Whether its own task is being polled right now, and how much besides: who blocks a thread never leaves.
+    /// Whether the own task is being polled right now. A task that blocks its thread stays in a poll.
     is_own_polled: AtomicBool,
+    /// The number of other tasks of the service that are being polled.
     polled: AtomicU32,
-    /// How much is left of it: it is gone when nothing is.
+    /// The number of parts that are left. The service is gone at zero.
     remains: AtomicU32,
-    /// When its `start` and its `stop` had returned.
+    /// The time at which `start` and `stop` had returned.
     pub(crate) stopped: OnceMoment,
-    /// What most services never need.
-    more: OnceLock<Box<More>>,
+    /// Made when first needed, which most services never do.
+    rare: OnceLock<Box<Rare>>,
 }
 
-/// What there is until it is gone.
+/// What is dropped when the service is gone.
 #[derive(Debug, Default)]
 struct Own {
-    /// Wakes its own task, which looks at the member whenever it is woken.
+    /// Wakes the own task, which looks at the flags of the member whenever it is woken.
     task: Option<Waker>,
     instance: Option<Arc<dyn Instance>>,
 }
 
 #[derive(Debug, Default)]
-struct More {
-    /// For those who wait for it elsewhere than in its own task.
-    stop: StopRequest,
+struct Rare {
+    stop_waiters: StopWaiters,
     holds: Mutex<Vec<oneshot::Receiver<()>>>,
-    /// What this run of it has spawned, if it has.
+    /// The tasks that this run of `start` has spawned.
     children: Mutex<Option<Arc<Children>>>,
     /// Held by the thread of a blocking `start`.
     thread: Arc<tokio::sync::Mutex<()>>,
     addr: OnceLock<SocketAddr>,
-    /// What came of the messages that it took, if it took any.
+    /// The counts of the messages that the service took.
     messages: Mutex<Option<Messages>>,
-    /// How many connections each of its servers that drain still waits for.
+    /// The number of connections for which each of its draining servers still waits.
     #[cfg(feature = "http")]
     draining: Mutex<Vec<Weak<AtomicUsize>>>,
-    /// What became of the connections of its servers.
+    /// The counts of the connections of its servers.
     drain: Mutex<Option<Drain>>,
 }
 
@@ -96,38 +119,36 @@ impl Member {
     pub(crate) fn new(spec: Spec) -> Self {
         Self {
             spec,
-            is_asked_to_stop: AtomicBool::new(false),
-            hears: AtomicBool::new(false),
+            stop: StopRequest::default(),
+            listens_to_stop: AtomicBool::new(false),
             again: AtomicBool::new(false),
             is_aborted: AtomicBool::new(false),
             is_given_up: AtomicBool::new(false),
             own: Mutex::default(),
-            own_task: AtomicPtr::default(),
             is_own_polled: AtomicBool::new(false),
             polled: AtomicU32::new(0),
             remains: AtomicU32::new(0),
             stopped: OnceMoment::default(),
-            more: OnceLock::new(),
+            rare: OnceLock::new(),
         }
     }
 
-    fn more(&self) -> &More {
-        self.more.get_or_init(Box::default)
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
     }
 
-    /// Its own task is woken by this, from now on.
-    pub(crate) fn is_woken_by(&self, waker: &Waker) {
-        self.own_task.store(waker.data().cast_mut(), Ordering::Relaxed);
+    /// Sets the waker of the own task.
+    pub(crate) fn set_task(&self, waker: &Waker) {
         lock(&self.own).task = Some(waker.clone());
     }
 
-    /// Whether what this wakes is its own task, and all of it: not another, nor a part that is polled by itself.
-    /// Nothing else can be at that address while the task is.
+    /// Returns true only if this waker wakes the own task: `will_wake` guarantees that. A part of the task that has a
+    /// waker of its own, as in a `FuturesUnordered`, is another task here.
     pub(crate) fn is_own_task(&self, waker: &Waker) -> bool {
-        ptr::eq(self.own_task.load(Ordering::Relaxed), waker.data())
+        lock(&self.own).task.as_ref().is_some_and(|task| task.will_wake(waker))
     }
 
-    /// Has its own task look here. It sees what was done before, or is woken: either may come first, as both lock.
+    /// Wakes the own task. If there is none yet, its first poll sees what was stored before this.
     pub(crate) fn wake(&self) {
         if let Some(task) = &lock(&self.own).task {
             task.wake_by_ref();
@@ -135,7 +156,7 @@ impl Member {
     }
 
     /// Counts the service's own task, before its first poll.
-    pub(crate) fn begin(&self) {
+    pub(crate) fn count_own_task(&self) {
         self.remains.store(1, Ordering::Relaxed);
     }
 
@@ -145,30 +166,32 @@ impl Member {
         self.remains.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
-    /// One part of the service is over. Returns true for the last one, which sees all that the others have done, as
-    /// with an `Arc`.
+    /// Counts one part less. Returns true for the last one, which sees all that the others have done.
     pub(crate) fn remove_part(&self) -> bool {
         self.remains.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Nothing is left of it but the service itself, which is dropped.
-    pub(crate) fn leave(&self) {
-        self.own_task.store(ptr::null_mut(), Ordering::Relaxed);
+    /// Drops the service's value, and forgets its task.
+    pub(crate) fn drop_instance(&self) {
         // After the lock is released: the service's destructor may look here.
         let _own = std::mem::take(&mut *lock(&self.own));
     }
 
     pub(crate) fn ask_to_stop(&self) {
-        self.is_asked_to_stop.store(true, Ordering::Release);
+        self.stop.ask(|| self.rare.get().map(|rare| &rare.stop_waiters));
         self.wake();
-        // Pairs with the fence in `stop_request`: at least one of the two sees what the other has done.
-        fence(Ordering::SeqCst);
-        if let Some(more) = self.more.get() {
-            more.stop.send();
-        }
     }
 
-    /// Its task is to end, and what is left of the service to be dropped.
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        self.stop.is_asked()
+    }
+
+    /// For a task that waits for the request to stop elsewhere than in the own task.
+    pub(crate) fn stop_waiters(&self) -> &StopWaiters {
+        self.stop.waiters(|| &self.rare().stop_waiters)
+    }
+
+    /// Makes the own task end at once, and drop the service.
     pub(crate) fn abort(&self) {
         self.is_aborted.store(true, Ordering::Release);
         self.wake();
@@ -178,7 +201,7 @@ impl Member {
         self.is_aborted.load(Ordering::Acquire)
     }
 
-    /// Nobody waits for its `start` any more.
+    /// Makes the own task drop `start`: the group does not wait for it any more.
     pub(crate) fn give_up(&self) {
         self.is_given_up.store(true, Ordering::Release);
         self.wake();
@@ -188,27 +211,12 @@ impl Member {
         self.is_given_up.load(Ordering::Acquire)
     }
 
-    pub(crate) fn is_asked_to_stop(&self) -> bool {
-        self.is_asked_to_stop.load(Ordering::Acquire)
-    }
-
-    /// The request to stop, for those who wait for it elsewhere than in its own task.
-    pub(crate) fn stop_request(&self) -> &StopRequest {
-        let request = &self.more().stop;
-        // Pairs with the fence in `ask_to_stop`.
-        fence(Ordering::SeqCst);
-        if self.is_asked_to_stop() {
-            request.send();
-        }
-        request
-    }
-
     pub(crate) fn start_again(&self) {
         self.again.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// Ready when a stop is asked for, which is `false`, or when `start` is to run again. Of its own task.
+    /// Ready with true when `start` is to run again, with false when a stop is asked for. For the own task only.
     pub(crate) fn poll_again(&self) -> Poll<bool> {
         if self.is_asked_to_stop() {
             Poll::Ready(false)
@@ -219,29 +227,24 @@ impl Member {
         }
     }
 
-    /// From now on, `start` will hear of a request to stop.
-    pub(crate) fn will_hear(&self) {
-        self.set_hears(true);
+    /// Notes whether `start` listens to the request to stop, and so is waited for.
+    pub(crate) fn set_listens_to_stop(&self, listens: bool) {
+        self.listens_to_stop.store(listens, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_hears(&self, hears: bool) {
-        self.hears.store(hears, Ordering::Relaxed);
+    pub(crate) fn listens_to_stop(&self) -> bool {
+        self.listens_to_stop.load(Ordering::Relaxed)
     }
 
-    /// Whether `start` will hear of a request to stop.
-    pub(crate) fn hears(&self) -> bool {
-        self.hears.load(Ordering::Relaxed)
-    }
-
-    /// Holds the service's readiness back until something is sent. To drop it instead is to fail.
+    /// Holds the service's readiness back until something is sent. If the sender is dropped instead, the service fails.
     pub(crate) fn hold(&self) -> oneshot::Sender<()> {
         let (sender, hold) = oneshot::channel();
-        lock(&self.more().holds).push(hold);
+        lock(&self.rare().holds).push(hold);
         sender
     }
 
     pub(crate) fn take_holds(&self) -> Holds {
-        Holds(self.more.get().map(|more| std::mem::take(&mut *lock(&more.holds))).unwrap_or_default())
+        Holds(self.rare.get().map(|rare| std::mem::take(&mut *lock(&rare.holds))).unwrap_or_default())
     }
 
     pub(crate) fn instance(&self) -> Option<Arc<dyn Instance>> {
@@ -249,43 +252,43 @@ impl Member {
     }
 
     pub(crate) fn children(&self) -> Option<Arc<Children>> {
-        lock(&self.more.get()?.children).clone()
+        lock(&self.rare.get()?.children).clone()
     }
 
-    /// What this run of it has spawned, and will.
+    /// The tasks of this run of `start`, for one more to be added.
     pub(crate) fn own_children(&self) -> Arc<Children> {
-        Arc::clone(lock(&self.more().children).get_or_insert_default())
+        Arc::clone(lock(&self.rare().children).get_or_insert_default())
     }
 
     pub(crate) fn take_children(&self) -> Option<Arc<Children>> {
-        lock(&self.more.get()?.children).take()
+        lock(&self.rare.get()?.children).take()
     }
 
-    /// Whether something that it spawned has failed, and nobody has told that yet.
+    /// Whether a spawned task has failed, and that is not reported yet.
     pub(crate) fn has_failed_children(&self) -> bool {
         self.children().is_some_and(|children| children.has_failures())
     }
 
-    /// Notes that its own task is being polled, until what is returned is dropped. There is but one.
+    /// Notes that the own task is being polled, until the returned guard is dropped.
     pub(crate) fn polls_own(&self) -> impl Drop {
         self.is_own_polled.store(true, Ordering::Relaxed);
         OwnPoll(self)
     }
 
-    /// Notes that something else of the service is being polled, until what is returned is dropped.
+    /// Notes that another task of the service is being polled, until the returned guard is dropped.
     pub(crate) fn polls_other(&self) -> impl Drop {
         self.polled.fetch_add(1, Ordering::Relaxed);
         OtherPoll(self)
     }
 
-    /// Whether the service holds a thread at this moment.
+    /// Whether any task of the service is being polled at this moment, and so holds a thread.
     pub(crate) fn is_polled(&self) -> bool {
         self.is_own_polled.load(Ordering::Relaxed) || self.polled.load(Ordering::Relaxed) > 0
     }
 
-    /// Waits until no thread runs its `start` any more: one that was dropped runs on.
+    /// Waits until no thread runs `start` any more. A thread cannot be dropped: that of an earlier run may go on.
     pub(crate) async fn own_thread(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(&self.more().thread).lock_owned().await
+        Arc::clone(&self.rare().thread).lock_owned().await
     }
 
     pub(crate) fn set_instance(&self, instance: Arc<dyn Instance>) {
@@ -294,55 +297,55 @@ impl Member {
 
     pub(crate) fn set_addr(&self, addr: SocketAddr) {
         // A service with several listeners is known by its first.
-        let _ = self.more().addr.set(addr);
+        let _ = self.rare().addr.set(addr);
     }
 
     pub(crate) fn addr(&self) -> Option<SocketAddr> {
-        self.more.get()?.addr.get().copied()
+        self.rare.get()?.addr.get().copied()
     }
 
     pub(crate) fn count_messages(&self, change: impl FnOnce(&mut Messages)) {
-        change(lock(&self.more().messages).get_or_insert_default());
+        change(lock(&self.rare().messages).get_or_insert_default());
     }
 
     pub(crate) fn messages(&self) -> Option<Messages> {
-        *lock(&self.more.get()?.messages)
+        *lock(&self.rare.get()?.messages)
     }
 
-    /// One of its servers stops, and waits for so many connections.
+    /// Notes that one of its servers stops, and how many connections it waits for.
     #[cfg(feature = "http")]
     pub(crate) fn drains(&self, waits_for: &Arc<AtomicUsize>) {
-        let mut draining = lock(&self.more().draining);
-        // Of one that is started again and again, the servers before are gone.
+        let mut draining = lock(&self.rare().draining);
+        // Servers of earlier runs are removed.
         draining.retain(|server| server.strong_count() > 0);
         draining.push(Arc::downgrade(waits_for));
     }
 
-    /// Connections on which those that stop have something in hand.
+    /// The number of connections with requests in flight, of the servers that stop.
     #[cfg_attr(not(feature = "http"), expect(clippy::unused_self, reason = "nothing serves without it"))]
-    pub(crate) fn in_hand(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         #[cfg(feature = "http")]
-        if let Some(more) = self.more.get() {
-            let draining = lock(&more.draining);
+        if let Some(rare) = self.rare.get() {
+            let draining = lock(&rare.draining);
             return draining.iter().filter_map(Weak::upgrade).map(|waits_for| waits_for.load(Ordering::Relaxed)).sum();
         }
         0
     }
 
-    /// One of its servers has stopped.
+    /// Adds the counts of a server that has stopped.
     #[cfg(feature = "http")]
-    pub(crate) fn add_drain(&self, more: Drain) {
-        let mut drain = lock(&self.more().drain);
+    pub(crate) fn add_drain(&self, server: Drain) {
+        let mut drain = lock(&self.rare().drain);
         let so_far = drain.unwrap_or_default();
         *drain = Some(Drain {
-            drained: so_far.drained + more.drained,
-            cut: so_far.cut + more.cut,
-            streams: so_far.streams + more.streams,
-            took: so_far.took.max(more.took),
+            drained: so_far.drained + server.drained,
+            cut: so_far.cut + server.cut,
+            streams: so_far.streams + server.streams,
+            took: so_far.took.max(server.took),
         });
     }
 
     pub(crate) fn drain(&self) -> Option<Drain> {
-        *lock(&self.more.get()?.drain)
+        *lock(&self.rare.get()?.drain)
     }
 }

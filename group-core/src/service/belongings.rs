@@ -93,7 +93,7 @@ pub(crate) fn gone(cx: &Context) {
     if let Some(children) = cx.member().take_children() {
         children.take_failures().into_iter().for_each(|error| cx.tell_silently(News::Failed(error)));
     }
-    if let Err(panicked) = caught_now(|| cx.member().leave()) {
+    if let Err(panicked) = caught_now(|| cx.member().drop_instance()) {
         cx.tell_silently(News::Failed(panicked));
     }
     cx.tell_silently(News::Gone);

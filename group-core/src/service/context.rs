@@ -50,7 +50,7 @@ impl Context {
     /// Fires when this service is asked to stop. A service that takes it is waited for.
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
-        self.member().will_hear();
+        self.member().set_listens_to_stop(true);
         Shutdown::new(self.clone())
     }
 

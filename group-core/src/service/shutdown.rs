@@ -1,4 +1,21 @@
-//! How a service learns that it is to stop.
+//! The request to stop, as a service sees it.
+//!
+//! # Protocol
+//!
+//! Each service waits for the request for as long as it runs, so the wait must cost next to nothing: no allocation, and
+//! no place in a list of waiters. [`Requested`] saves both if it is polled by the service's own task: the driver stores
+//! the flag and wakes that task in any case ([`running::member`](crate::running::member)), the task polls `Requested` again,
+//! and that sees the flag.
+//!
+//! **Assumption:** a future inside of the task that is given the task's own waker is polled whenever the task is. Joins
+//! and selects hand the waker through; a combinator that polls only the parts that were woken gives each part a waker
+//! of its own, which is not the task's. So a waker decides: [`Member::is_own_task`] compares both parts of it (data and
+//! vtable) with `Waker::will_wake`, which may say no for the same task, but never yes for another one. A false "no" is
+//! harmless, as `Requested` then waits with the latch; a false "yes" would lose the stop.
+//!
+//! **Elsewhere**, `Requested` registers with the latch of the [`StopWaiters`](crate::running::stop_request::StopWaiters)
+//! before it looks whether that is set. A `Requested` that moves from one task to another while it waits is asked anew
+//! with each poll.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +31,7 @@ use crate::service::context::Context;
 
 /// Fires when its service is asked to stop.
 ///
-/// A service whose `start` takes it is waited for: finish what is in hand, then return.
+/// A service whose `start` takes it is waited for: finish what is in flight, then return.
 ///
 /// ```
 /// use group::{Group, Shutdown};
@@ -50,7 +67,7 @@ impl Shutdown {
         Requested { member: self.cx.member(), elsewhere: None }
     }
 
-    /// Whether the service has been asked to stop.
+    /// Returns true if the service has been asked to stop.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.cx.member().is_asked_to_stop()
@@ -80,15 +97,14 @@ impl Shutdown {
     #[cfg(feature = "tokio-util")]
     #[must_use]
     pub fn token(&self) -> tokio_util::sync::CancellationToken {
-        self.cx.member().stop_request().token().child_token()
+        self.cx.member().stop_waiters().token().child_token()
     }
 }
 
-/// Waits for the request to stop. That wakes the service's own task in any case, so what waits in there need not be
-/// known anywhere; and each service waits in there for as long as it runs.
+/// Waits for the request to stop, as the protocol above says.
 struct Requested<'a> {
     member: &'a Member,
-    /// When anybody else polls it.
+    /// Its place with the latch, once another task than the service's own has polled it.
     elsewhere: Option<Pin<Box<Notified<'a>>>>,
 }
 
@@ -102,7 +118,7 @@ impl Future for Requested<'_> {
         } else if member.is_own_task(task.waker()) {
             Poll::Pending
         } else {
-            let latch = &member.stop_request().latch;
+            let latch = &member.stop_waiters().latch;
             let set = self.elsewhere.get_or_insert_with(|| Box::pin(latch.notified()));
             if latch.is_set() { Poll::Ready(()) } else { set.as_mut().poll(task) }
         }

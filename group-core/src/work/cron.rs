@@ -61,7 +61,7 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output: ServiceResult>,
 {
-    keep(&times(cron)?, &shutdown.cx.member().stop_request().latch, Timestamp::now, tick).await
+    keep(&times(cron)?, &shutdown.cx.member().stop_waiters().latch, Timestamp::now, tick).await
 }
 
 /// Whether a cron expression can be kept.
