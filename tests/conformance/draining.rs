@@ -265,7 +265,7 @@ async fn who_waits_is_told_what_is_still_in_hand() {
     server.running.handle().stop();
     sleep(secs(6)).await;
     let waits = |line: &String| line.contains("still waiting");
-    let line = "INFO still waiting for web to stop (5 s; stop_timeout 10 s): 2 connections in hand";
+    let line = "INFO still waiting for web to stop (5 s; stop_timeout 10 s): 2 connections in flight";
     assert_eq!(logged().into_iter().filter(waits).collect::<Vec<_>>(), [line]);
     for stream in &mut streams {
         server.may_answer.notify_one();
@@ -343,7 +343,7 @@ async fn a_lame_duck_to_which_nobody_comes_stops_early() {
         assert_eq!(took, quiet);
         let said = logged();
         assert!(said.iter().any(|line| line.contains(": not ready any more; stopping in ")), "{said:#?}");
-        assert!(said.iter().any(|line| line.contains("INFO nobody has come for ")), "{said:#?}");
+        assert!(said.iter().any(|line| line.contains("INFO no requests for ")), "{said:#?}");
     }
 }
 

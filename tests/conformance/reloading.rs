@@ -59,7 +59,7 @@ async fn a_reload_that_nobody_waits_for_any_more_is_over() {
     let handle = running.handle();
     assert!(tokio::time::timeout(secs(1), handle.reload()).await.is_err());
     assert_eq!(handle.status().phase(), Phase::Running);
-    assert_eq!(logged_at(Level::WARN), ["WARN s1 was cut off while it reloaded: nobody waits for it any more"]);
+    assert_eq!(logged_at(Level::WARN), ["WARN s1 was cut off while it reloaded: its caller stopped waiting"]);
     assert!(running.stop().await.is_clean());
 }
 
@@ -215,7 +215,7 @@ async fn a_stop_does_not_wait_for_a_reload() {
     assert!(in_time(running.stop()).await.is_clean());
     assert_eq!(asked.elapsed(), secs(0));
     assert!(matches!(reloading.await.unwrap(), Err(ReloadError::Stopping)));
-    assert_eq!(logged_at(Level::WARN), ["WARN s1 was cut off while it reloaded: the group stops"]);
+    assert_eq!(logged_at(Level::WARN), ["WARN s1 was cut off while it reloaded: the group is stopping"]);
 }
 
 #[tokio::test(start_paused = true)]

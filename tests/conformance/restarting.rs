@@ -276,7 +276,7 @@ async fn a_service_that_waits_for_its_next_start_shows_it() {
         assert_eq!(later, next.checked_sub(millis(500)));
         let warnings = logged_at(Level::WARN);
         let told = format!("(restart {}, at most 5 in 1m)", before + 1);
-        let when = |warning: &&String| warning.starts_with("WARN s1 is started again in") && warning.contains(&told);
+        let when = |warning: &&String| warning.starts_with("WARN s1: restarting in") && warning.contains(&told);
         assert_eq!(warnings.iter().filter(when).count(), 1, "{warnings:?}");
         until_state(&handle, "s1", State::Ready).await;
         assert_eq!(handle.status().service("s1").unwrap().starts_again_in(), None);

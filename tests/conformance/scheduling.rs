@@ -107,7 +107,7 @@ async fn what_requires_a_failed_service_is_never_built() {
         let report = fails_to_start(group.schedule(schedule)).await;
         assert_eq!(report.outcome(), Outcome::StartFailed);
         assert_eq!(report.stopped_by(), Some(&StopReason::Failed("b".to_owned())));
-        let b = "`b` could not be built: what it needs has failed";
+        let b = "`b` could not be built: a service that it needs has failed";
         assert_eq!(failures(&report), ["`a` failed to start: a fails in StartLater", b]);
         assert_eq!(report.service("b").unwrap().ending(), Ending::NeverBuilt);
         assert_eq!(journal.take(), ["a starts", "a stops", "a dropped"]);

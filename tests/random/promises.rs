@@ -428,7 +428,7 @@ fn the_cause<'a>(seen: &Seen<'a>) -> Option<&'a Failed> {
 const OWN_WORDS: [&str; 9] = [
     "it ended before it was ready",
     "ended unexpectedly: it should run until it is stopped",
-    "what it needs has failed",
+    "a service that it needs has failed",
     "its `Ready` was dropped before it was fired",
     "(start_timeout)",
     NOT_RELOADED,

@@ -28,14 +28,17 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The journal of one group. Each method that writes keeps one thing, publishes it to the subscribers, and has it
 /// logged where an operator needs to know it.
 ///
-/// | kind | methods, in the order in which they are called |
-/// |---|---|
-/// | clock | `at`, before each write: the moment of all that is written next; `now` |
-/// | reads | `state`, `ready_for`, `status`, `is_over`, `subscribe`: at any time |
-/// | a service | `launched`, `built`, `ready`; then `completed`, or after a failure `backing_off` and `restarted` (and `ready` again), or `too_often`, or `lost`; at last `stop_asked`, maybe `aborted`, `gone` |
-/// | the group | `group_ready`; `reloading` and `reloaded` in pairs; `exit_with`; maybe `lame_duck`; `stopping`; `report` |
-/// | failures | `blame`, before the step that follows from it, then `also_failed`; `handler_panicked`, `reload_failed`: at any time; `blame_at_the_end`: after the last `gone` |
-/// | the watchdog, when the driver is stuck | maybe `must_stop`; `blame_survivors`; `report` |
+/// The kinds of its methods, each in the order in which they are called:
+///
+/// - the clock: `at`, before each write, sets the moment of all that is written next; `now`.
+/// - reads, at any time: `state`, `ready_for`, `status`, `is_over`, `subscribe`.
+/// - a service: `launched`, `built`, `ready`. Then `completed`; or, after a failure, `backing_off` and `restarted` (and
+///   `ready` again), or `too_often`, or `lost`. At last `stop_asked`, maybe `aborted`, `gone`.
+/// - the group: `group_ready`; `reloading` and `reloaded` in pairs; maybe `exit_with`; maybe `lame_duck`; `stopping`;
+///   `report`.
+/// - failures: `blame`, before the step that follows from it, and then `also_failed`; `handler_panicked` and
+///   `reload_failed`, at any time; `blame_at_the_end`, after the last `gone`.
+/// - the watchdog, when the driver is stuck: maybe `must_stop`; `blame_survivors`; `report`.
 #[derive(Debug)]
 pub(crate) struct Journal {
     begun: Instant,

@@ -1,4 +1,4 @@
-//! A running group in memory: its services, what happened to them, and the handle on all of it.
+//! The state of a running group: its services, the journal of what happened to them, and the handle on all of it.
 
 pub(crate) mod children;
 pub(crate) mod handle;
@@ -7,6 +7,7 @@ pub(crate) mod holds;
 pub(crate) mod instance;
 pub(crate) mod journal;
 pub(crate) mod lame_duck;
+mod log;
 pub(crate) mod member;
 pub(crate) mod message;
 #[cfg(feature = "http")]

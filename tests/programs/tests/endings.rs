@@ -352,8 +352,8 @@ fn restarts_that_are_used_up_exit_with_1() {
     let ended = start("restarts").end();
     check(&ended, 1, "stopped after a failure: 2 services");
     assert_eq!(ended.printed.iter().filter(|line| *line == "flaky starts").count(), 3, "{ended:#?}");
-    assert_eq!(ended.logged_with("flaky is started again in").len(), 2, "{ended:#?}");
-    let given_up = ended.logged_with("flaky is not started again: it was already, 2 times within 1m");
+    assert_eq!(ended.logged_with("flaky: restarting in").len(), 2, "{ended:#?}");
+    let given_up = ended.logged_with("flaky: giving up: 2 restarts within 1m");
     assert_eq!(given_up.len(), 1, "{ended:#?}");
 }
 

@@ -31,7 +31,7 @@ fn after_sigterm_it_is_not_ready_and_serves_those_who_still_come() {
     assert!(!before.contains("connection: close"), "{before}");
     let asked = Instant::now();
     program.signal("TERM");
-    program.logs("SIGTERM: not ready any more; stopping in 3 s, or when nobody has come for 1.5 s");
+    program.logs("SIGTERM: not ready any more; stopping in 3 s, or once there are no requests for 1.5 s");
     let mut answers = 0;
     while asked.elapsed() < Duration::from_millis(2500) {
         let (_, answer) = ask(&address, "/ready");
@@ -43,7 +43,7 @@ fn after_sigterm_it_is_not_ready_and_serves_those_who_still_come() {
     let ended = program.end();
     assert!(asked.elapsed() >= Duration::from_secs(3), "{ended:#?}");
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    assert_eq!(ended.logged_with("3 s are over (drain_delay): stopping 1 service, within 22 s").len(), 1, "{ended:#?}");
+    assert_eq!(ended.logged_with("drain_delay of 3 s is over: stopping 1 service, within 22 s").len(), 1, "{ended:#?}");
     assert!(ended.last_words().starts_with("stopped cleanly: 1 service"), "{ended:#?}");
     assert_eq!(ask(&address, "/ready").0, Some(7), "curl could not connect");
 }
@@ -52,10 +52,10 @@ fn after_sigterm_it_is_not_ready_and_serves_those_who_still_come() {
 fn the_environment_says_how_long_and_it_ends_early_when_nobody_comes() {
     let (mut program, _) = start(&[("GROUP_DRAIN_DELAY", "1s")]);
     program.signal("TERM");
-    program.logs("SIGTERM: not ready any more; stopping in 1 s, or when nobody has come for 500 ms");
+    program.logs("SIGTERM: not ready any more; stopping in 1 s, or once there are no requests for 500 ms");
     let ended = program.end();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    assert_eq!(ended.logged_with("nobody has come for 500 ms: stopping 1 service, within ").len(), 1, "{ended:#?}");
+    assert_eq!(ended.logged_with("no requests for 500 ms: stopping 1 service, within ").len(), 1, "{ended:#?}");
 }
 
 #[test]

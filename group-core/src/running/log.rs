@@ -1,0 +1,152 @@
+//! The words of the log. Each function takes plain values and emits one event; the journal and a reload call them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::base::error::{Chain, Failure};
+use crate::base::text::{Limit, Took, count};
+
+pub(super) fn building(service: &str) {
+    tracing::debug!(target: "group", service, "{service} is being built");
+}
+
+/// A service that is mounted on another one is ready.
+pub(super) fn ready_on_host(service: &str, host: &str, prefix: &str, took: Duration) {
+    let took = Took(took);
+    tracing::info!(target: "group", service, http_on = host, prefix, took = %took, "{service} is ready on {host}, under {prefix} ({took})");
+}
+
+/// A service that listens on a TCP port is ready.
+pub(super) fn ready_on_port(service: &str, scheme: &str, addr: SocketAddr, took: Duration) {
+    let took = Took(took);
+    tracing::info!(target: "group", service, %addr, took = %took, "{service} is ready on {scheme}{addr} ({took})");
+}
+
+/// A service that listens on a Unix socket is ready.
+pub(super) fn ready_on_socket(service: &str, path: &str, took: Duration) {
+    let took = Took(took);
+    tracing::info!(target: "group", service, took = %took, "{service} is ready on {path} ({took})");
+}
+
+pub(super) fn ready(service: &str, took: Duration) {
+    let took = Took(took);
+    tracing::info!(target: "group", service, took = %took, "{service} is ready ({took})");
+}
+
+/// `to` is what the service has not done yet, and `setting` names its limit.
+pub(super) fn still_waiting(
+    service: &str,
+    to: &str,
+    waited: Duration,
+    setting: &str,
+    limit: Duration,
+    in_flight: usize,
+) {
+    let (waited, limit) = (Took(waited), Limit(limit));
+    let connections =
+        if in_flight == 0 { String::new() } else { format!(": {} in flight", count(in_flight, "connection")) };
+    tracing::info!(target: "group", service, took = %waited, in_hand = in_flight, "still waiting for {service} to {to} ({waited}; {setting} {limit}){connections}");
+}
+
+pub(super) fn restarting(service: &str, wait: Duration, nth: u32, max: usize, within: Duration) {
+    let (wait, within) = (Took(wait), Took(within));
+    tracing::warn!(target: "group", service, wait = %wait, "{service}: restarting in {wait} (restart {nth}, at most {max} in {within})");
+}
+
+pub(super) fn giving_up(service: &str, max: usize, within: Duration) {
+    let (restarts, within) = (count(max, "restart"), Took(within));
+    tracing::warn!(target: "group", service, "{service}: giving up: {restarts} within {within}");
+}
+
+pub(super) fn degraded(service: &str) {
+    tracing::warn!(target: "group", service, "the group goes on without {service} (degraded)");
+}
+
+pub(super) fn completed(service: &str) {
+    tracing::info!(target: "group", service, "{service} has completed");
+}
+
+pub(super) fn asked_to_stop(service: &str) {
+    tracing::debug!(target: "group", service, "{service} is asked to stop");
+}
+
+pub(super) fn not_built(service: &str) {
+    tracing::debug!(target: "group", service, "{service} was not built");
+}
+
+pub(super) fn stopped(service: &str, took: Duration) {
+    let took = Took(took);
+    tracing::info!(target: "group", service, took = %took, "{service} stopped ({took})");
+}
+
+pub(super) fn aborted(service: &str, took: Duration) {
+    let took = Took(took);
+    tracing::warn!(target: "group", service, took = %took, "{service} was aborted ({took})");
+}
+
+pub(super) fn abandoned(service: &str, took: Duration) {
+    let took = Took(took);
+    tracing::warn!(target: "group", service, took = %took, "{service} was abandoned ({took})");
+}
+
+pub(super) fn no_services() {
+    tracing::warn!(target: "group", "there are no services in this group");
+}
+
+pub(super) fn all_ready(services: usize, took: Duration) {
+    let took = Took(took);
+    tracing::info!(target: "group", took = %took, "{services} services are ready ({took})");
+}
+
+pub(super) fn lame_duck(why: &str, delay: Duration, quiet: Duration) {
+    let (delay, quiet) = (Took(delay), Took(quiet));
+    tracing::info!(target: "group", drain_delay = %delay, "{why}: not ready any more; stopping in {delay}, or once there are no requests for {quiet}");
+}
+
+/// `left` is the number of services that are not gone yet.
+pub(super) fn stopping(why: &str, left: usize, within: Duration) {
+    let what = match left {
+        0 => "nothing to stop".to_owned(),
+        left => format!("stopping {}, within {}", count(left, "service"), Took(within)),
+    };
+    tracing::info!(target: "group", cause = why, "{why}: {what}");
+}
+
+pub(super) fn ended_cleanly(exit_code: u8, summary: &str) {
+    tracing::info!(target: "group", exit_code, "{summary}");
+}
+
+pub(super) fn ended_badly(exit_code: u8, summary: &str) {
+    tracing::error!(target: "group", exit_code, "{summary}");
+}
+
+/// A failure for which the group stops, or one that it can only report.
+pub(super) fn failed(failure: &Failure) {
+    tracing::error!(target: "group", service = failure.service(), "{}", Chain(failure));
+}
+
+/// A failure that the group survives.
+pub(super) fn survived(failure: &Failure) {
+    tracing::warn!(target: "group", service = failure.service(), "{}", Chain(failure));
+}
+
+pub(super) fn reloaded(service: &str) {
+    tracing::info!(target: "group", service, "{service} has reloaded");
+}
+
+pub(super) fn all_reloaded(services: usize) {
+    tracing::info!(target: "group", "{} reloaded", count(services, "service"));
+}
+
+pub(super) fn reload_failed(failure: &Failure) {
+    tracing::error!(target: "group", service = failure.service(), "{}; it keeps its old state", Chain(failure));
+}
+
+pub(super) fn still_reloading(service: &str, waited: Duration, limit: Duration) {
+    let (waited, limit) = (Took(waited), Took(limit));
+    tracing::info!(target: "group", service, "still waiting for {service} to reload ({waited}; start_timeout {limit})");
+}
+
+pub(super) fn reload_cut_off(service: &str, why: &str) {
+    tracing::warn!(target: "group", service, "{service} was cut off while it reloaded: {why}");
+}
