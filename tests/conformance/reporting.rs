@@ -164,5 +164,5 @@ async fn a_report_can_be_read_by_machines() {
     );
     assert_eq!((at("/failures/0/service"), at("/failures/0/stage")), ("s2".into(), "run".into()));
     assert_eq!((at("/services/0/name"), at("/services/0/ending")), ("s1".into(), "stopped".into()));
-    assert_eq!((at("/services/1/stop_asked_at"), at("/ended_at")), (1000.0.into(), 1000.0.into()));
+    assert_eq!((at("/services/1/stop_asked_at_ms"), at("/ended_at_ms")), (1000.0.into(), 1000.0.into()));
 }
