@@ -1,4 +1,4 @@
-//! How one call is answered, whichever way it came: in time, and with a status whatever happens.
+//! Answers one call, over the network or within the process: within the client's deadline, and always with a status.
 
 use std::pin::Pin;
 use std::task;
@@ -15,11 +15,11 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tonic::Status;
 
 use crate::base::error::BoxError;
-use crate::base::panic::{caught, caught_now};
-use crate::running::message::News;
+use crate::base::panic::caught;
+use crate::http::panicked::poll_frame_caught;
 use crate::service::context::Context;
 
-/// Answers one call of a service. A panic and a deadline that has passed have a status, too.
+/// Answers one call of a service. A panic and a deadline that has passed get a status, too.
 pub(crate) async fn answer(State(cx): State<Context>, request: Request, next: Next) -> Response {
     let deadline = deadline(request.headers());
     let call = Call { cx, uri: request.uri().clone() };
@@ -34,13 +34,13 @@ pub(crate) async fn answer(State(cx): State<Context>, request: Request, next: Ne
     match answered {
         Ok(response) => response.map(|body| {
             let deadline = deadline.map(|at| Box::pin(sleep_until(at)));
-            Body::new(Answer { body: Some(body), call, deadline })
+            Body::new(CallBody { body: Some(body), call, deadline })
         }),
-        Err(panicked) => call.panicked(&*panicked).into_http(),
+        Err(panicked) => call.panicked(&panicked).into_http(),
     }
 }
 
-/// The call, for those who read of it.
+/// The service and the path of a call, for the log and the report.
 #[derive(Debug)]
 struct Call {
     cx: Context,
@@ -48,10 +48,8 @@ struct Call {
 }
 
 impl Call {
-    fn panicked(&self, panicked: &(dyn std::error::Error + Send + Sync)) -> Status {
-        let (service, path) = (self.cx.name(), self.uri.path());
-        tracing::error!(target: "group", service, path, "`{service}` {panicked} (on {path})");
-        self.cx.tell(News::HandlerPanicked(format!("{panicked} (on {path})").into()));
+    fn panicked(&self, panicked: &BoxError) -> Status {
+        self.cx.handler_panicked(panicked, None, Some(self.uri.path()));
         Status::internal("the handler panicked")
     }
 }
@@ -60,13 +58,13 @@ pub(crate) fn too_late() -> Status {
     Status::deadline_exceeded("the deadline that the client set has passed")
 }
 
-/// When the client wants no answer any more.
+/// The instant after which the client wants no answer.
 fn deadline(headers: &HeaderMap) -> Option<Instant> {
     let limit = headers.get("grpc-timeout").and_then(|value| timeout(value.to_str().ok()?))?;
     Instant::now().checked_add(limit)
 }
 
-/// Reads `grpc-timeout`: up to eight digits, and a unit.
+/// Reads the value of `grpc-timeout`: up to eight digits, and a unit.
 fn timeout(value: &str) -> Option<Duration> {
     let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     if digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
@@ -84,16 +82,16 @@ fn timeout(value: &str) -> Option<Duration> {
     })
 }
 
-/// The body of an answer. What is wrong with it is said in its trailers.
+/// The body of a response. A panic or a passed deadline ends it with a status in the trailers.
 #[derive(Debug)]
-struct Answer {
-    /// `None` when all was said.
+struct CallBody {
+    /// `None` once it has ended with a status.
     body: Option<Body>,
     call: Call,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Answer {
+impl CallBody {
     fn end_with(&mut self, status: &Status) -> Result<Frame<Bytes>, BoxError> {
         self.body = None;
         let mut trailers = HeaderMap::new();
@@ -101,7 +99,7 @@ impl Answer {
     }
 }
 
-impl HttpBody for Answer {
+impl HttpBody for CallBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -113,13 +111,10 @@ impl HttpBody for Answer {
         if deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(task).is_ready()) {
             return Poll::Ready(Some(self.end_with(&too_late())));
         }
-        match caught_now(|| Pin::new(body).poll_frame(task)) {
-            Ok(polled) => polled.map_err(BoxError::from),
-            Err(panicked) => {
-                let status = self.call.panicked(&*panicked);
-                Poll::Ready(Some(self.end_with(&status)))
-            }
-        }
+        poll_frame_caught(body, task).unwrap_or_else(|panicked| {
+            let status = self.call.panicked(&panicked);
+            Poll::Ready(Some(self.end_with(&status)))
+        })
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Calls to another service of the group, wherever it runs.
+//! Calls to another service of the group, in this process or elsewhere.
 
 use std::any::{TypeId, type_name};
 use std::error::Error as _;
@@ -23,23 +23,22 @@ use crate::service::context::Context;
 use crate::service::from_context::FromContext;
 use crate::spec::needs::{Called, Needs};
 
-/// A way to the gRPC services of `S`, for the clients that tonic generates.
+/// A connection to the gRPC services of `S`, for the clients that tonic generates. Needs the feature `grpc`.
 ///
-/// Taken in `new` or `start`, it makes the service come after `S`, as an `Arc<S>` does: `S` is ready
-/// first, and stops last. Where `S` is in this group, a call goes through memory, without a socket, and
-/// so without HTTP/2; `S` need not even have an address. Where `S` runs elsewhere, it goes over the
-/// network, on one connection that is made when it is needed and made again when it is lost. Where that
-/// is, is a setting, and the code does not change:
+/// A service that takes one in `new` or `start` comes after `S`, as with an `Arc<S>`: `S` is ready first, and stops
+/// last. If `S` is in this group, a call goes through memory, without a socket and without HTTP/2, and `S` needs no
+/// address. If `S` runs elsewhere, calls go over the network, on one connection that is made when it is needed and made
+/// again when it is lost. A setting says where `S` runs, and the code does not change:
 ///
 /// - the environment: `GROUP_INVENTORY__REMOTE=http://10.0.0.7:50051`;
 /// - `group.toml`, with the feature `config`: `remote = "http://10.0.0.7:50051"` in `[services.inventory]`;
 /// - the code: [`Group::remote`](crate::Group::remote), or [`Spec::remote`](crate::Spec::remote).
 ///
-/// Then `S` is left out of this group. `http://host:port` and `unix:/path` are understood.
+/// With such an address, which is `http://host:port` or `unix:/path`, `S` is left out of this group.
 ///
-/// Metadata, streams, deadlines (`grpc-timeout`) and cancellation are the same both ways, and a handler
-/// that panics is [`Code::Internal`](tonic::Code::Internal). A call to a service that is stopping, or
-/// being restarted, is [`Code::Unavailable`](tonic::Code::Unavailable).
+/// Metadata, streams, deadlines (`grpc-timeout`) and cancellation work the same way in both cases. If the handler
+/// panics, the call fails with [`Code::Internal`](tonic::Code::Internal); if the service is stopping or being
+/// restarted, with [`Code::Unavailable`](tonic::Code::Unavailable).
 ///
 /// ```
 /// use group::grpc::{Channel, Routes};
@@ -77,23 +76,23 @@ use crate::spec::needs::{Called, Needs};
 /// }
 /// ```
 pub struct Channel<S> {
-    way: Way,
+    transport: Transport,
     to: PhantomData<fn() -> S>,
 }
 
 #[derive(Clone)]
-enum Way {
+enum Transport {
     Memory(Local),
     Network(transport::Channel),
 }
 
 impl<S: Serve> FromContext for Channel<S> {
     fn from_context(cx: &Context) -> Result<Self, BoxError> {
-        let way = match cx.elsewhere::<S>() {
-            Some(url) => Way::Network(network::<S>(url)?),
-            None => Way::Memory(local::<S>(cx)?),
+        let transport = match cx.elsewhere::<S>() {
+            Some(url) => Transport::Network(network::<S>(url)?),
+            None => Transport::Memory(local::<S>(cx)?),
         };
-        Ok(Self { way, to: PhantomData })
+        Ok(Self { transport, to: PhantomData })
     }
 
     fn needs(needs: &mut Needs) {
@@ -120,9 +119,9 @@ impl Called {
     }
 }
 
-/// What tonic calls a cancellation, though nobody has cancelled anything: a deadline that has passed, and a
+/// Corrects two errors that tonic calls a cancellation, though nothing was cancelled: a deadline that has passed, and a
 /// connection that was closed before the call was sent on it.
-fn said_better(error: transport::Error) -> BoxError {
+fn corrected(error: transport::Error) -> BoxError {
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.is::<tonic::TimeoutExpired>() {
@@ -138,17 +137,17 @@ fn said_better(error: transport::Error) -> BoxError {
 
 impl<S> Clone for Channel<S> {
     fn clone(&self) -> Self {
-        Self { way: self.way.clone(), to: PhantomData }
+        Self { transport: self.transport.clone(), to: PhantomData }
     }
 }
 
 impl<S> fmt::Debug for Channel<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let way = match self.way {
-            Way::Memory(_) => "in this process",
-            Way::Network(_) => "over the network",
+        let place = match self.transport {
+            Transport::Memory(_) => "in this process",
+            Transport::Network(_) => "over the network",
         };
-        write!(f, "Channel<{}>({way})", type_name::<S>())
+        write!(f, "Channel<{}>({place})", type_name::<S>())
     }
 }
 
@@ -158,18 +157,18 @@ impl<S> Service<Request<Body>> for Channel<S> {
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), BoxError>> {
-        match &mut self.way {
-            Way::Memory(_) => Poll::Ready(Ok(())),
-            Way::Network(channel) => channel.poll_ready(task).map_err(BoxError::from),
+        match &mut self.transport {
+            Transport::Memory(_) => Poll::Ready(Ok(())),
+            Transport::Network(channel) => channel.poll_ready(task).map_err(BoxError::from),
         }
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match &mut self.way {
-            Way::Memory(local) => Box::pin(local.clone().call(request)),
-            Way::Network(channel) => {
-                let answer = channel.call(request);
-                Box::pin(async { answer.await.map_err(said_better) })
+        match &mut self.transport {
+            Transport::Memory(local) => Box::pin(local.clone().call(request)),
+            Transport::Network(channel) => {
+                let response = channel.call(request);
+                Box::pin(async { response.await.map_err(corrected) })
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `grpc.health.v1`: what the group's state means to a client.
+//! `grpc.health.v1`: reports the state of the group and its service to clients.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use crate::running::handle::Handle;
 use crate::service::context::Context;
 use crate::service::shutdown::Shutdown;
 
-/// Says how the group and the service of one server are.
+/// The health service of one server.
 #[derive(Clone, Debug)]
-pub(crate) struct Health {
+pub(crate) struct HealthService {
     group: Handle,
     /// The service that serves.
     service: Arc<str>,
-    /// What it serves.
+    /// The names of its gRPC services.
     names: Arc<[&'static str]>,
     shutdown: Shutdown,
 }
 
-impl Health {
+impl HealthService {
     pub(super) fn new(cx: &Context, names: &[&'static str]) -> Self {
         let shutdown = Shutdown::new(cx.clone());
         Self { group: cx.handle(), service: cx.name().into(), names: names.into(), shutdown }
     }
 
-    /// `ServiceUnknown` of what is not served here.
+    /// The status of a gRPC service, or of the group if the name is empty. `ServiceUnknown` if it is not served here.
     fn of(&self, name: &str) -> ServingStatus {
         let group = self.group.status();
         let is_ready = match name {
@@ -46,20 +46,21 @@ impl Health {
     }
 }
 
-/// One client that watches.
+/// The state of one call of `Watch`.
 struct Watching {
-    health: Health,
+    health: HealthService,
     name: String,
     events: Events,
-    told: Option<ServingStatus>,
+    /// The status that was sent last.
+    sent: Option<ServingStatus>,
 }
 
 impl Watching {
-    /// The next change; `None` once the server stops and has said so.
+    /// Waits for the next change. Returns `None` once the server stops and the last change was sent.
     async fn next(&mut self) -> Option<ServingStatus> {
         loop {
             let now = self.health.of(&self.name);
-            if self.told.replace(now) != Some(now) {
+            if self.sent.replace(now) != Some(now) {
                 return Some(now);
             }
             if self.health.shutdown.is_requested() {
@@ -78,7 +79,7 @@ fn response(status: ServingStatus) -> HealthCheckResponse {
 }
 
 #[tonic::async_trait]
-impl health_server::Health for Health {
+impl health_server::Health for HealthService {
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         let name = request.into_inner().service;
         match self.of(&name) {
@@ -91,8 +92,8 @@ impl health_server::Health for Health {
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let name = request.into_inner().service;
-        // From here on, so that nothing is missed between the first look and the first event.
-        let watching = Watching { health: self.clone(), name, events: self.group.events(), told: None };
+        // Subscribe before the first look, so that no event is missed in between.
+        let watching = Watching { health: self.clone(), name, events: self.group.events(), sent: None };
         let changes = unfold(watching, |mut watching| async {
             let status = watching.next().await?;
             Some((Ok(response(status)), watching))

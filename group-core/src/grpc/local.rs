@@ -1,8 +1,8 @@
-//! A call that goes through memory: to a service of the same group.
+//! A call through memory, to a service of the same group.
 //!
-//! It has a task of its own, a part of the service that answers, as a call over a network has one in
-//! the server: so a caller that reads an answer late, or a handler that reads its request late, holds up
-//! the other only when what is between them is full. The task ends when the caller lets go.
+//! Each call has a task, which belongs to the service that answers, as a call over a network has one in the server. So
+//! a caller that reads its response late, or a handler that reads its request late, holds up the other only when the
+//! channel between them is full. The task ends when the caller drops the call.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -28,15 +28,14 @@ use crate::record::status::State;
 use crate::service::context::Context;
 use crate::service::shutdown::Shutdown;
 
-/// How many pieces of a request, and of an answer, may be on their way. Over a network it is what a
-/// window of HTTP/2 holds.
+/// The number of pieces of a request, and of a response, that may be on their way, as in a window of HTTP/2.
 const ON_THE_WAY: usize = 16;
 
 /// The gRPC services of a service in the same group.
 #[derive(Clone, Debug)]
 pub(crate) struct Local {
     routes: Router,
-    /// What the service that answers sees of the group.
+    /// The context of the service that answers.
     cx: Context,
 }
 
@@ -45,11 +44,11 @@ impl Local {
         Self { routes, cx }
     }
 
-    /// Calls it.
+    /// Calls the service.
     ///
     /// # Errors
     ///
-    /// When it does not run, or is aborted before it has answered.
+    /// If the service does not run, or is aborted before it has answered.
     pub(super) async fn call(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         self.check_running()?;
         let (head, answered) = oneshot::channel();
@@ -72,19 +71,19 @@ impl Local {
         Err(Status::unavailable(format!("`{name}` is {}", if stops { State::Stopping } else { state })))
     }
 
-    /// Has it answered, until that is done or nobody waits for it any more.
+    /// Answers a call, until the response is complete or the caller has dropped it.
     async fn answer(self, request: Request<Body>, head: oneshot::Sender<response::Parts>, pieces: mpsc::Sender<Piece>) {
         let Self { mut routes, cx } = self;
-        let mut in_hand = InHand::new(cx.clone());
-        let (asked, request) = split(request, &cx);
-        let mut asked = pin!(asked);
-        let mut is_asked = false;
+        let mut in_flight = CallInFlight::new(cx.clone());
+        let (upload, request) = split(request, &cx);
+        let mut upload = pin!(upload);
+        let mut is_uploaded = false;
         let has_begun = AtomicBool::new(false);
         let mut answered = pin!(async {
-            let Ok(answer) = routes.call(request).await;
-            let (parts, body) = answer.into_parts();
+            let Ok(response) = routes.call(request).await;
+            let (parts, body) = response.into_parts();
             has_begun.store(true, Relaxed);
-            // Whoever has let go is seen below.
+            // If the caller has dropped the call, `pieces.closed` below ends this.
             let _ = head.send(parts);
             send(body, pieces.clone()).await;
         });
@@ -92,18 +91,18 @@ impl Local {
         loop {
             tokio::select! {
                 biased;
-                () = &mut stop, if !in_hand.is_draining() => in_hand.drain(has_begun.load(Relaxed)),
+                () = &mut stop, if !in_flight.is_draining() => in_flight.drain(has_begun.load(Relaxed)),
                 () = pieces.closed() => break,
                 () = &mut answered => break,
-                () = &mut asked, if !is_asked => is_asked = true,
+                () = &mut upload, if !is_uploaded => is_uploaded = true,
             }
         }
-        in_hand.is_over = true;
+        in_flight.is_over = true;
     }
 }
 
-/// What sends the client's stream, and the request that receives it: it is read on its own, as over a
-/// network. What the client noted for itself stays with it.
+/// Splits a request into a future that sends its body, and the request that receives it, so that the two sides run
+/// apart, as over a network. The client's own extensions are left out.
 fn split(request: Request<Body>, cx: &Context) -> (impl Future<Output = ()> + use<>, Request<axum::body::Body>) {
     let (mut parts, body) = request.into_parts();
     parts.extensions = Extensions::new();
@@ -116,7 +115,7 @@ fn split(request: Request<Body>, cx: &Context) -> (impl Future<Output = ()> + us
 /// A piece of a body; `None` when it is complete.
 type Piece = Option<Result<Frame<Bytes>, Status>>;
 
-/// Sends a body, as fast as it is taken.
+/// Sends a body as fast as the other side reads it.
 async fn send<B>(body: B, pieces: mpsc::Sender<Piece>)
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
@@ -128,7 +127,7 @@ where
             return;
         }
     }
-    // Whoever does not wait for the end need not know of it.
+    // The other side may be gone, and then it does not need the end.
     let _ = pieces.send(None).await;
 }
 
@@ -164,15 +163,15 @@ fn cut_off() -> Status {
     Status::unavailable("the call was cut off before it was answered")
 }
 
-/// A call, until it is answered. What becomes of it once its service stops is a part of the drain.
-struct InHand {
+/// A call, until it is answered. If its service is asked to stop before that, the call is counted in the drain.
+struct CallInFlight {
     cx: Context,
     drains_since: Option<Instant>,
     is_stream: bool,
     is_over: bool,
 }
 
-impl InHand {
+impl CallInFlight {
     fn new(cx: Context) -> Self {
         Self { cx, drains_since: None, is_stream: false, is_over: false }
     }
@@ -187,7 +186,7 @@ impl InHand {
     }
 }
 
-impl Drop for InHand {
+impl Drop for CallInFlight {
     fn drop(&mut self) {
         let took = self.drains_since.map(|since| since.elapsed());
         if took.is_none() && !self.cx.member().is_asked_to_stop() {

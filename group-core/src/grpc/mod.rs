@@ -1,4 +1,4 @@
-//! gRPC: tonic's services on the HTTP server, and calls to them without a network.
+//! gRPC: tonic's services on the HTTP server, and calls to them without a network. Needs the feature `grpc`.
 
 mod answer;
 pub(crate) mod channel;

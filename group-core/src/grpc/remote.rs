@@ -1,12 +1,12 @@
-//! Services that run elsewhere.
+//! The addresses of services that run elsewhere.
 
 use tonic::transport::Endpoint;
 
-/// Reads where a service runs.
+/// Reads the address of a service that runs elsewhere.
 ///
 /// # Errors
 ///
-/// What was expected.
+/// Returns the expected form if it is another one.
 pub(crate) fn endpoint(url: &str) -> Result<Endpoint, &'static str> {
     const EXPECTED: &str = "`http://host:port`, as in `http://10.0.0.7:50051`, or `unix:/path`";
     if let Some(path) = url.strip_prefix("unix:") {
@@ -19,7 +19,7 @@ pub(crate) fn endpoint(url: &str) -> Result<Endpoint, &'static str> {
     let uri: axum::http::Uri = url.parse().map_err(|_| EXPECTED)?;
     let is_bare = matches!(uri.path_and_query().map_or("/", |rest| rest.as_str()), "/");
     let host = uri.host().unwrap_or_default();
-    // What follows the host is a port, or nothing.
+    // Only a port may follow the host; `a:b` has none that can be read.
     let is_host = uri.authority().is_some_and(|authority| uri.port().is_some() || authority.as_str() == host);
     if uri.scheme_str() != Some("http") || !is_bare || !is_host || host.is_empty() {
         return Err(EXPECTED);

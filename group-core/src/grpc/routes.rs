@@ -14,14 +14,15 @@ use tower_service::Service;
 
 use crate::base::error::BoxError;
 use crate::grpc::answer::answer;
-use crate::grpc::health::Health;
+use crate::grpc::health::HealthService;
 use crate::service::context::Context;
 
-/// The gRPC services that one server serves, each as tonic generates it.
+/// The gRPC services that one server serves, each as tonic generates it. Needs the feature `grpc`.
 ///
-/// `grpc.health.v1.Health` comes with them, and answers from the group's state: see
-/// [`add_service`](Self::add_service). Two services of one name are a mistake, which the server's start
-/// reports.
+/// `grpc.health.v1.Health` is served with them, from the state of the group: see [`add_service`](Self::add_service). If
+/// two services have the same name, the server fails to start.
+///
+/// It is built by value, in one expression.
 ///
 /// ```
 /// use group::grpc::Routes;
@@ -44,30 +45,30 @@ use crate::service::context::Context;
 pub struct Routes {
     services: tonic::service::Routes,
     names: Vec<&'static str>,
-    /// A name that came twice.
+    /// A name that was added twice.
     twice: Option<&'static str>,
     descriptors: Vec<&'static [u8]>,
 }
 
 impl Routes {
-    /// No services, but health.
+    /// Creates routes with no services but health.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a service: what tonic calls `InventoryServer`.
+    /// Adds a service, such as the `InventoryServer` that tonic generates.
     ///
-    /// Health knows it by its name, `shop.Inventory`: `SERVING` while the group and the service of the
-    /// group that serves it are ready. The empty name is the group as a whole. Both are `NOT_SERVING`
-    /// from the moment when a stop is asked for, and streams of `Watch` end when the server stops. If
-    /// you add a health service of your own, it takes the place of ours.
+    /// The health service reports it under its name, such as `shop.Inventory`. It is `SERVING` while the group is ready
+    /// and so is the service of the group that serves it. The empty name stands for the group as a whole. Both are
+    /// `NOT_SERVING` from the moment when a stop is asked for, and streams of `Watch` end when the server stops. A
+    /// health service that you add replaces the built-in one.
     pub fn add_service<S>(mut self, service: S) -> Self
     where
         S: Service<Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
         S::Response: IntoResponse,
         S::Future: Send + 'static,
     {
-        // The router would panic.
+        // The router would panic if it were added.
         if self.has(S::NAME) {
             self.twice = Some(S::NAME);
             return self;
@@ -77,8 +78,8 @@ impl Routes {
         self
     }
 
-    /// Serves reflection, too, in both versions that clients ask for, so that `grpcurl` and its like
-    /// know what there is. It takes what `prost` wrote: the encoded file descriptor set.
+    /// Serves reflection, too, in the versions `v1` and `v1alpha`, so that tools such as `grpcurl` can list the
+    /// services. It takes the encoded file descriptor set that `prost` writes.
     ///
     /// ```ignore
     /// const DESCRIPTORS: &[u8] = group::tonic::include_file_descriptor_set!("shop");
@@ -93,12 +94,12 @@ impl Routes {
         self.names.contains(&name)
     }
 
-    /// As routes of a server that serves nothing else.
+    /// Makes the routes of a server that serves nothing else.
     pub(crate) fn alone(self, cx: &Context) -> Result<Router, BoxError> {
         self.into_router(cx)
     }
 
-    /// As routes beside others. Whatever has no route is for the others' fallback.
+    /// Adds the services to other routes, whose fallback stays.
     pub(crate) fn beside(self, cx: &Context, routes: Router) -> Result<Router, BoxError> {
         Ok(routes.merge(self.into_router(cx)?.reset_fallback()))
     }
@@ -108,8 +109,8 @@ impl Routes {
             return Err(format!("two gRPC services are called `{name}`").into());
         }
         self = self.with_reflection()?;
-        if !self.has(HealthServer::<Health>::NAME) {
-            let health = Health::new(cx, &self.names);
+        if !self.has(HealthServer::<HealthService>::NAME) {
+            let health = HealthService::new(cx, &self.names);
             self = self.add_service(HealthServer::new(health));
         }
         Ok(self.services.into_axum_router().layer(from_fn_with_state(cx.clone(), answer)))
@@ -126,7 +127,7 @@ impl Routes {
                 builder.register_encoded_file_descriptor_set(one)
             })
         };
-        let wrong = |error| format!("reflection was given what is no file descriptor set: {error}");
+        let wrong = |error| format!("reflection was given an invalid file descriptor set: {error}");
         let (v1, v1alpha) = (builder().build_v1().map_err(wrong)?, builder().build_v1alpha().map_err(wrong)?);
         Ok(self.add_service(v1).add_service(v1alpha))
     }

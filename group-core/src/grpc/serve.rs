@@ -1,4 +1,4 @@
-//! Serves gRPC, on an address or in the process alone.
+//! Serves gRPC, on an address or only within the process.
 
 use std::sync::Arc;
 
@@ -12,8 +12,9 @@ use crate::service::Service;
 use crate::service::context::Context;
 use crate::service::shutdown::Shutdown;
 
-/// Serves gRPC until the service is asked to stop, and then until every call that was accepted is
-/// answered: [`http::Server::grpc`](crate::http::Server::grpc) with the usual limits, and nothing else on the address.
+/// Serves gRPC until the service is asked to stop, and then until every accepted call is answered. It is
+/// [`http::Server::grpc`](crate::http::Server::grpc) with the default limits, and nothing else on the address. Needs
+/// the feature `grpc`.
 ///
 /// ```
 /// use group::grpc::{self, Routes};
@@ -39,13 +40,13 @@ use crate::service::shutdown::Shutdown;
 ///
 /// # Errors
 ///
-/// When the address cannot be bound, or something is wrong with the services: see [`Routes`].
+/// If the address cannot be bound, or the services are invalid: see [`Routes`].
 pub async fn serve(cx: &Context, address: &str, services: Routes) -> Result<(), BoxError> {
     Server::new(services.alone(cx)?).serve(cx, address).await
 }
 
-/// Waits until the service is asked to stop. It has no address: only [`Channel`]s reach it, and the
-/// service has not stopped before every call that came through one is answered.
+/// Waits until the service is asked to stop. The service has no address: only a [`Channel`](crate::grpc::Channel)
+/// reaches it, and it has stopped only when every call that came through one is answered. Needs the feature `grpc`.
 ///
 /// ```
 /// use group::grpc::{self, Routes, Serve};
@@ -76,22 +77,23 @@ pub async fn serve_in_process(cx: &Context) {
     cx.shutdown().requested().await;
 }
 
-/// A service that answers gRPC calls: what a [`Channel`] can call.
+/// A service that answers gRPC calls, so that a [`Channel`](crate::grpc::Channel) can call it. Needs the feature
+/// `grpc`.
 ///
-/// `#[service]` implements it for a block with a method `grpc`. That a server serves the same services
-/// is up to `start`, as it is with routes.
+/// `#[service]` implements it for a block with a method `grpc`, and serves the same services in `start`. An
+/// implementation by hand has to serve them itself, as it does with routes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` serves no gRPC",
     label = "cannot be called",
     note = "give its `#[service]` block a method `grpc`, or implement `group::grpc::Serve`"
 )]
 pub trait Serve: Service {
-    /// Adds its gRPC services. It is called for its server, and again for each [`Channel`]: what calls
-    /// share belongs into `self`.
+    /// Adds the service's gRPC services to `services`. It is called for the server, and again for each
+    /// [`Channel`](crate::grpc::Channel), so state that calls share belongs into `self`.
     fn grpc(self: Arc<Self>, services: Routes) -> Routes;
 }
 
-/// What a gRPC handler can ask of a request.
+/// Adds the [`Shutdown`] of the service to a gRPC request. Needs the feature `grpc`.
 ///
 /// ```
 /// use group::grpc::RequestExt as _;
@@ -106,26 +108,27 @@ pub trait Serve: Service {
 /// }
 /// ```
 pub trait RequestExt {
-    /// Fires when the service that answers is asked to stop. A long stream should end then, so that it
-    /// does not hold the stop up: `stream.take_until(async move { shutdown.requested().await })`.
+    /// Returns the [`Shutdown`] of the service that answers. A long stream should end when it is requested, so that it
+    /// does not delay the stop: `stream.take_until(async move { shutdown.requested().await })`.
     ///
     /// It is in the request's extensions, too: `request.extensions().get::<Shutdown>()`.
     ///
     /// # Errors
     ///
-    /// When something else than `group` serves.
+    /// If the request does not come from a server or a channel of `group`.
     fn shutdown(&self) -> Result<Shutdown, Status>;
 }
 
 impl<T> RequestExt for Request<T> {
     fn shutdown(&self) -> Result<Shutdown, Status> {
         let shutdown = self.extensions().get().cloned();
-        shutdown.ok_or_else(|| Status::internal("`Shutdown` is there only where `group` serves"))
+        shutdown.ok_or_else(|| Status::internal("`Shutdown` is available only in a server of `group`"))
     }
 }
 
 impl Server {
-    /// Serves gRPC, too, on the same address: what is none of these services is for the other routes.
+    /// Serves gRPC, too, on the same address. Requests for other paths go to the other routes. Needs the feature
+    /// `grpc`.
     ///
     /// ```
     /// use group::axum::{Router, routing::get};
@@ -141,13 +144,13 @@ impl Server {
     }
 }
 
-/// Puts a service's gRPC where its routes are, if these have an address.
+/// Adds a service's gRPC to its routes, if these have an address of their own.
 pub(crate) fn beside<S: Serve>(cx: &Context, service: &Arc<S>, routes: Router) -> Result<Router, BoxError> {
     let services = Arc::clone(service).grpc(Routes::new());
     if cx.http_address().is_some() {
         return services.beside(cx, routes);
     }
     let alone = services.alone(cx)?;
-    // What is mounted on another service is HTTP.
+    // Only HTTP routes are mounted on another service.
     Ok(if cx.is_mounted() { routes } else { alone })
 }

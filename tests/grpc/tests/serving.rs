@@ -334,7 +334,7 @@ async fn what_is_wrong_with_the_services_is_said_at_the_start() {
     let twice = said(Routes::new().add_service(shop.server()).add_service(shop.server())).await;
     assert!(twice.contains("two gRPC services are called `shop.Inventory`"), "{twice}");
     let wrong = said(Routes::new().add_service(shop.server()).reflection(b"no descriptors")).await;
-    assert!(wrong.contains("reflection was given what is no file descriptor set"), "{wrong}");
+    assert!(wrong.contains("reflection was given an invalid file descriptor set"), "{wrong}");
 }
 
 #[tokio::test]
