@@ -455,3 +455,33 @@ impl Drop for InFlight {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+    use crate::group::Group;
+
+    #[tokio::test]
+    async fn a_connection_that_is_closed_while_it_is_noted_as_upgraded_is_not_left() {
+        let mut group = Group::new();
+        group.add_fn("web", |cx: Context| async move {
+            let traffic = Traffic::new(&cx, &Limits::default());
+            let connections: Vec<_> = (0..20_000).map(|_| Activity::new(&traffic)).collect();
+            let both = Barrier::new(2);
+            let all = |change: fn(&Activity)| {
+                both.wait();
+                connections.iter().for_each(|connection| change(connection));
+            };
+            thread::scope(|threads| {
+                threads.spawn(|| all(Activity::note_served));
+                threads.spawn(|| all(Activity::close));
+            });
+            assert_eq!((traffic.left(), traffic.streams(), traffic.drained()), (0, 0, 0));
+        });
+        let report = group.start().await.unwrap().stop().await;
+        assert!(report.is_clean(), "{report}");
+    }
+}
