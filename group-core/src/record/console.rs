@@ -1,4 +1,4 @@
-//! The plainest of subscribers: one line on stderr for each event, made to be read by a person.
+//! A plain subscriber: one line on stderr for each event, for a person to read.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -13,21 +13,21 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::base::lock;
 
-/// Prints events on stderr, unless the program has a subscriber of its own already.
+/// Prints the events of `tracing` on stderr, unless the program has a subscriber already.
 ///
-/// `RUST_LOG` chooses what: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or levels
-/// by target, as in `info,hyper=warn`. Without it, everything from `info` on. Spans are not shown;
-/// for those, and for other formats, install a subscriber such as `tracing-subscriber`'s.
+/// The environment variable `RUST_LOG` chooses the events: a level (`off`, `error`, `warn`, `info`, `debug`,
+/// `trace`), or levels by target, as in `info,hyper=warn`. Without it, everything from `info` up is printed.
+/// Spans are not shown; for those, and for other formats, install a subscriber such as `tracing-subscriber`'s.
 ///
 /// `#[group::main]` calls it after the body of `main`.
 pub fn install() {
     install_with("info");
 }
 
-/// The same, with a word of the program's own on what is shown where `RUST_LOG` says nothing: in the form
-/// that `RUST_LOG` has.
+/// As [`log_to_stderr`](crate::log_to_stderr), but with a default of the program's own for when `RUST_LOG` is not
+/// set: text of the same form.
 ///
-/// In the body of `main` it comes before the one that `#[group::main]` would install:
+/// Call it in the body of `main`, which runs before `#[group::main]` installs its own:
 ///
 /// ```no_run
 /// #[group::main]
@@ -41,11 +41,11 @@ pub fn install_with(default: &str) {
     }
     let environment = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
     let (filter, unreadable) = Filter::parse(environment.as_deref().unwrap_or(default));
-    // Somebody else may have been faster, and then speaks instead.
+    // Fails if another thread has set a subscriber meanwhile; then that one is used.
     let _ = tracing::subscriber::set_global_default(Console { filter, begun: Instant::now(), line: Mutex::default() });
     for directive in unreadable {
         let from = if environment.is_some() { "RUST_LOG" } else { "log_to_stderr_with" };
-        // An error, which is shown whatever else is not.
+        // As an error, it is shown under every filter but `off`.
         tracing::error!(target: "group", "{from}: cannot read {directive:?}: expected a level, or target=level");
     }
 }
@@ -53,7 +53,7 @@ pub fn install_with(default: &str) {
 struct Console {
     filter: Filter,
     begun: Instant,
-    /// One at a time, so that lines do not mix; kept, so that it need not be allocated again.
+    /// The lock keeps lines from mixing; the text is kept so that its memory is used again.
     line: Mutex<String>,
 }
 
@@ -72,11 +72,11 @@ impl Subscriber for Console {
         let metadata = event.metadata();
         let at = self.begun.elapsed().as_secs_f64();
         let _ = write!(line, "{at:9.3}s {:5} {}: ", metadata.level(), metadata.target());
-        // Our own messages say all that their fields do.
+        // The group's own messages contain all that their fields say.
         let own = metadata.target() == "group";
         event.record(&mut Line { text: &mut line, fields: !own });
         line.push('\n');
-        // There is nobody left to tell when stderr is closed.
+        // Fails when stderr is closed; there is no other place to report that.
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
 
@@ -105,7 +105,8 @@ impl Visit for Line<'_> {
     }
 }
 
-/// What a message says may come from outside: it can neither begin another line nor speak to the terminal.
+/// Escapes control characters. A message may contain text from outside, which must neither begin a new line nor send
+/// commands to the terminal.
 impl fmt::Write for Line<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for part in text.split_inclusive(char::is_control) {
@@ -121,15 +122,15 @@ impl fmt::Write for Line<'_> {
     }
 }
 
-/// Which events are shown: the longest target that fits decides.
+/// The level of each target. The longest prefix of an event's target decides.
 #[derive(Debug, PartialEq)]
 struct Filter {
     levels: Vec<(String, LevelFilter)>,
 }
 
 impl Filter {
-    /// Reads `level` and `target=level`, separated by commas; what it cannot read comes back. Errors are shown
-    /// unless something else is said of their target, as with `tracing-subscriber`'s `EnvFilter`.
+    /// Reads `level` and `target=level`, separated by commas, and returns the parts that it cannot read. Errors are
+    /// shown unless the text sets another level for their target, as with `tracing-subscriber`'s `EnvFilter`.
     fn parse(text: &str) -> (Self, Vec<String>) {
         let mut levels = vec![(String::new(), LevelFilter::ERROR)];
         let mut unreadable = Vec::new();
@@ -138,7 +139,7 @@ impl Filter {
                 Some((target, level)) => (target.trim(), level.trim().parse()),
                 None => match directive.parse() {
                     Ok(level) => ("", Ok(level)),
-                    // A target alone asks for all of it.
+                    // A target alone shows all of it.
                     Err(_) => (directive, Ok(LevelFilter::TRACE)),
                 },
             };

@@ -1,11 +1,13 @@
-//! What is counted of a service: messages of a consumer, connections of a server that drains.
+//! Counts of one service: the messages of a consumer, the connections of a server that drains.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::base::text::{Took, count};
 
-/// How many messages [`Context::for_each`] has taken, and what came of them.
+/// The number of messages that [`Context::for_each`](crate::Context::for_each) has taken, by their result.
+///
+/// With the feature `serde` it can be serialized.
 ///
 /// ```
 /// use futures_util::stream;
@@ -26,20 +28,20 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// How many were handled: their handler returned, and without an error.
+    /// The number of messages whose handler returned without an error.
     #[must_use]
     pub fn finished(&self) -> u64 {
         self.finished
     }
 
-    /// How many failed: their handler returned an error or panicked, also when it was tried again.
+    /// The number of messages whose handler returned an error or panicked, at the last retry too if there were any.
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.failed
     }
 
-    /// How many were in hand when the service was aborted, or waited to be tried again when it was asked
-    /// to stop.
+    /// The number of messages that were in flight when the service was aborted, or waited to be retried when it
+    /// was asked to stop.
     #[must_use]
     pub fn abandoned(&self) -> u64 {
         self.abandoned
@@ -60,8 +62,9 @@ impl fmt::Display for Messages {
     }
 }
 
-/// What became of a server's connections when it stopped. Idle ones, which are closed at once, do
-/// not count.
+/// The connections of a server when it stopped. Idle ones, which are closed at once, do not count.
+///
+/// With the feature `serde` it can be serialized.
 ///
 /// ```
 /// # use group::axum::{Router, routing::get};
@@ -83,26 +86,26 @@ pub struct Drain {
 }
 
 impl Drain {
-    /// How many connections had something in hand, and were closed after it was answered.
+    /// The number of connections that had a request in flight, and were closed after it was answered.
     #[must_use]
     pub fn drained(&self) -> usize {
         self.drained
     }
 
-    /// How many had something in hand still when the service's time was up.
+    /// The number of connections that still had a request in flight when the service's time was up.
     #[must_use]
     pub fn cut(&self) -> usize {
         self.cut
     }
 
-    /// How many of both were a stream: a `WebSocket`, server-sent events, or any other answer that had
+    /// The number of streams among both: a `WebSocket`, server-sent events, or any other answer that had
     /// begun before the stop was asked for.
     #[must_use]
     pub fn streams(&self) -> usize {
         self.streams
     }
 
-    /// How long it took until the last connection was closed or cut.
+    /// The time until the last connection was closed or cut.
     #[must_use]
     pub fn took(&self) -> Duration {
         self.took

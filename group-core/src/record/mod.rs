@@ -1,4 +1,4 @@
-//! What is told of a group: its status while it runs, its report at the end, the log on stderr.
+//! The outside view of a group: its status while it runs, its report at the end, the log on stderr.
 
 pub(crate) mod console;
 pub(crate) mod counts;

@@ -1,4 +1,4 @@
-//! How a group ended.
+//! The report of a group: how it ended.
 
 use std::fmt;
 use std::process::{ExitCode, Termination};
@@ -12,7 +12,7 @@ use crate::lifecycle::plan::{Plan, Schedule};
 use crate::record::service_report::{Ending, ServiceReport};
 use crate::record::status::StopReason;
 
-/// How a group ended: the outcome, the first cause, every other error, and each service's times.
+/// The report of a group that has ended: the outcome, the first cause, every other error, and each service's times.
 ///
 /// Cheap to clone. `Display` prints a few lines for a person. With the feature `serde` it can be
 /// serialized, with every time in milliseconds. Returned from `main`, it sets the process's exit code.
@@ -47,7 +47,7 @@ struct Inner {
     plan: Arc<Plan>,
 }
 
-/// How a group ended, as a class. The first failure decides.
+/// The outcome of a group. The first failure decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -128,7 +128,7 @@ impl Report {
         Self::refused(Outcome::BadGroup, mistakes.into_iter().map(failure).collect())
     }
 
-    /// How the group ended, as a class.
+    /// The outcome of the group.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.inner.outcome
@@ -162,7 +162,7 @@ impl Report {
         self.failures().iter().filter(move |failure| !cause.is_some_and(|cause| std::ptr::eq(cause, *failure)))
     }
 
-    /// Every failure, in order. Of those that the group survived, only the last 1000 are kept.
+    /// Every failure, in order. Only the last 1000 failures that the group survived are kept.
     #[must_use]
     pub fn failures(&self) -> &[Failure] {
         self.inner.failures.kept()

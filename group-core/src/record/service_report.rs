@@ -1,4 +1,4 @@
-//! How one service ended.
+//! One service's part in the report of a group.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use crate::base::text::{Took, count};
 use crate::record::counts::{Drain, Messages};
 use crate::spec::name::Name;
 
-/// How one service ended.
+/// The way in which a service ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ending {
@@ -18,28 +18,30 @@ pub enum Ending {
     NeverBuilt,
     /// It was asked to stop, and did.
     Stopped,
-    /// Its `start` returned by itself, as it may; then it was stopped.
+    /// Its `start` returned by itself, as its role allows; then it was stopped.
     Completed,
     /// It failed; then it was stopped.
     Failed,
     /// It did not stop in time, and was dropped.
     Aborted,
-    /// It did not even notice that it was aborted: it blocks its thread.
+    /// It blocks its thread, so it could not be aborted.
     Abandoned,
 }
 
-/// One service's part in a [`Report`]. All times are counted from when the group began to start.
+/// One service's part in a [`Report`](crate::Report). All times are counted from when the group began to start.
+///
+/// With the feature `serde` it can be serialized.
 #[derive(Clone, Debug)]
 pub struct ServiceReport {
     pub(crate) name: Name,
     pub(crate) times: Times,
     pub(crate) stopped: Option<Moment>,
     pub(crate) ending: Ending,
-    /// Apart, because of most services nothing of it is to be told.
+    /// Boxed, because most services have none of it.
     pub(crate) rest: Option<Box<Rest>>,
 }
 
-/// What is told of a service besides its times.
+/// The parts of a service's report that most services do not have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rest {
     pub(crate) addr: Option<SocketAddr>,
@@ -56,67 +58,68 @@ impl ServiceReport {
         self.name.as_str()
     }
 
-    /// Where it listened.
+    /// The address on which it listened, if it did.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.rest.as_ref()?.addr
     }
 
-    /// How long it took to be ready the first time, from when all that it comes after was.
+    /// The time that it took to become ready for the first time, from when every service that it comes after was
+    /// ready. `None` if it never was.
     #[must_use]
     pub fn took_to_start(&self) -> Option<Duration> {
         Some(self.times.first_ready?.since(self.times.launched?))
     }
 
-    /// How it ended.
+    /// The way in which it ended.
     #[must_use]
     pub fn ending(&self) -> Ending {
         self.ending
     }
 
-    /// What became of its connections when it stopped. `None` if it served none.
+    /// The result of draining its connections when it stopped. `None` if it served none.
     #[must_use]
     pub fn drain(&self) -> Option<&Drain> {
         self.rest.as_ref()?.drain.as_ref()
     }
 
-    /// When its `new` had returned.
+    /// The time at which its `new` had returned.
     #[must_use]
     pub fn built_at(&self) -> Option<Duration> {
         self.times.built.map(Duration::from)
     }
 
-    /// How often it was started again.
+    /// The number of restarts.
     #[must_use]
     pub fn restarts(&self) -> u64 {
         self.rest.as_ref().map_or(0, |rest| rest.restarts)
     }
 
-    /// When it was started again, the last 32 times.
+    /// The times of its last 32 restarts.
     #[must_use]
     pub fn last_restarts(&self) -> &[Duration] {
         self.rest.as_ref().map_or(&[], |rest| &rest.last_restarts)
     }
 
-    /// When it was ready, the last time.
+    /// The time at which it became ready, after the last restart if there was one.
     #[must_use]
     pub fn ready_at(&self) -> Option<Duration> {
         self.times.ready.map(Duration::from)
     }
 
-    /// When it was asked to stop.
+    /// The time at which it was asked to stop. `None` if it was never built.
     #[must_use]
     pub fn stop_asked_at(&self) -> Option<Duration> {
         self.unless_never_built(self.times.stop_asked)
     }
 
-    /// When its `start` and its `stop` had returned. Not so for one that was aborted.
+    /// The time at which its `start` and its `stop` had returned. `None` if it was aborted, or never built.
     #[must_use]
     pub fn stopped_at(&self) -> Option<Duration> {
         self.unless_never_built(self.stopped)
     }
 
-    /// When it was dropped, or was given up.
+    /// The time at which it was dropped, or given up as abandoned. `None` if it was never built.
     #[must_use]
     pub fn gone_at(&self) -> Option<Duration> {
         self.unless_never_built(self.times.gone)
@@ -126,8 +129,8 @@ impl ServiceReport {
         moment.filter(|_| self.times.built.is_some()).map(Duration::from)
     }
 
-    /// What came of the messages that it took, if it took any:
-    /// [`Context::for_each`](crate::Context::for_each).
+    /// The counts of the messages that it took with [`Context::for_each`](crate::Context::for_each). `None` if it
+    /// took none.
     #[must_use]
     pub fn messages(&self) -> Option<Messages> {
         self.rest.as_ref()?.messages

@@ -1,4 +1,4 @@
-//! What a group looks like from outside, now and as it changes.
+//! The status of a group as the outside sees it, and its changes as events.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,25 +7,25 @@ use tokio::sync::broadcast;
 
 use crate::base::text::{Took, signal_name};
 
-/// How many events a slow reader may fall behind before it misses some.
+/// The number of events that a slow reader may fall behind before it misses some.
 pub(crate) const BACKLOG: usize = 1024;
 
-/// What a service is doing.
+/// The state of a service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// What it comes after is not ready yet.
+    /// A service that it comes after is not ready yet.
     #[default]
     Waiting,
     /// Its `new` runs.
     Building,
     /// Its `start` runs, and it is not ready yet.
     Starting,
-    /// It does its work.
+    /// It is up and working.
     Ready,
     /// It failed, and will be started again after a while.
     Restarting,
-    /// It has done its work; it is stopped when its turn comes.
+    /// Its `start` has returned; it is stopped when its turn comes.
     Completed,
     /// It failed; it is stopped when its turn comes.
     Failed,
@@ -51,19 +51,19 @@ impl fmt::Display for State {
     }
 }
 
-/// What the group as a whole is doing.
+/// The phase of a whole group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
     /// Services are being built and started.
     #[default]
     Starting,
-    /// Every service has been ready.
+    /// Every service has become ready.
     Running,
-    /// The same, while services take in new settings, one after the other.
+    /// As `Running`, while services apply new settings, one after the other.
     Reloading,
-    /// A stop was asked for, and those who still come are served for a while, while nobody is sent here
-    /// any more: [`Group::drain_delay`](crate::Group::drain_delay).
+    /// A stop was asked for. The group is not ready any more, so that a load balancer sends new clients
+    /// elsewhere; requests that still arrive are served for a while: [`Group::drain_delay`](crate::Group::drain_delay).
     LameDuck,
     /// Services are being stopped.
     Stopping,
@@ -72,7 +72,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Whether the group has come up, and no stop was asked for.
+    /// Returns true if the group has come up, and no stop was asked for.
     fn is_running(self) -> bool {
         matches!(self, Self::Running | Self::Reloading)
     }
@@ -91,10 +91,9 @@ impl fmt::Display for Phase {
     }
 }
 
-/// A consistent picture of a group: all of it is of the same moment.
+/// The status of a group. All of it is from the same moment.
 ///
-/// Displayed, it is a line that names no service, as for a probe that anybody may ask; `{:#}` adds a
-/// line for each service.
+/// `Display` prints one line that names no service, fit for a public probe; `{:#}` adds a line for each service.
 ///
 /// ```
 /// use group::{Group, Shutdown, State};
@@ -152,28 +151,28 @@ impl fmt::Display for ServiceStatus {
 }
 
 impl Status {
-    /// What the group as a whole is doing.
+    /// The phase of the whole group.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// Whether the group has come up and is not over: what a liveness probe asks. Stays true while
-    /// it stops.
+    /// Returns true once the group has come up, until it is over: the answer to a liveness probe. It stays
+    /// true while the group stops.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.came_up && self.phase != Phase::Stopped
     }
 
-    /// Whether the group takes new work: what a readiness probe asks. True from when all services
-    /// are ready until a stop is asked for, except while a critical one is being restarted.
+    /// Returns true if the group accepts new work: the answer to a readiness probe. It is true from when all
+    /// services are ready until a stop is asked for, except while a critical service is being restarted.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let works = |service: &ServiceStatus| matches!(service.state, State::Ready | State::Completed);
         self.phase.is_running() && self.services.iter().all(|service| !service.critical || works(service))
     }
 
-    /// Whether the group runs without a service that it can do without.
+    /// Returns true if the group runs while a service that is not critical is down.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         let down = |service: &ServiceStatus| !matches!(service.state, State::Ready | State::Completed);
@@ -200,19 +199,19 @@ impl ServiceStatus {
         &self.name
     }
 
-    /// What it is doing.
+    /// Its state.
     #[must_use]
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// How often it was started again.
+    /// The number of restarts.
     #[must_use]
     pub fn restarts(&self) -> u64 {
         self.restarts
     }
 
-    /// How long until it is started again, while it waits for that.
+    /// The time until the next restart, while the service waits for it.
     #[must_use]
     pub fn starts_again_in(&self) -> Option<Duration> {
         self.starts_again_in
@@ -223,31 +222,31 @@ impl ServiceStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Event {
-    /// A service does something else now.
+    /// The state of a service has changed.
     Service {
         /// Its name.
         name: String,
-        /// What it does now.
+        /// Its new state.
         state: State,
     },
     /// Every service is ready.
     GroupReady,
-    /// Services are asked to take in new settings.
+    /// A reload begins: services apply new settings.
     GroupReloading,
-    /// They have, each of them that could; the group runs on.
+    /// The reload is over; a service that failed to reload keeps its old state.
     GroupReloaded,
     /// The group stops, and why.
     GroupStopping(StopReason),
     /// Everything is over. Nothing follows.
     GroupStopped,
-    /// The reader was too slow, and missed so many events.
+    /// The reader was too slow, and missed this number of events.
     Missed(u64),
 }
 
-/// What happens in a group, from the moment of [`Handle::events`](crate::Handle::events) on.
+/// The events of a group, from the call of [`Handle::events`](crate::Handle::events) on.
 ///
-/// When an event arrives, [`Handle::status`](crate::Handle::status) shows it already. A reader that
-/// never reads holds nothing up: it misses the oldest events, and learns how many.
+/// When an event arrives, [`Handle::status`](crate::Handle::status) shows it already. A slow reader
+/// delays nothing: it misses the oldest events, and [`Event::Missed`] says how many.
 #[derive(Debug)]
 pub struct Events {
     pub(crate) receiver: broadcast::Receiver<Event>,
@@ -255,7 +254,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// The next event; `None` after [`Event::GroupStopped`].
+    /// Waits for the next event. Returns `None` after [`Event::GroupStopped`].
     pub async fn recv(&mut self) -> Option<Event> {
         if self.over {
             return None;
@@ -278,18 +277,18 @@ pub enum StopReason {
     Signal(i32),
     /// The program asked for it: [`Handle::stop`](crate::Handle::stop).
     Asked,
-    /// There was nothing left to do.
+    /// All services completed, or every [`main`](crate::Role::Main) has returned.
     Completed,
     /// This service failed.
     Failed(String),
 }
 
-impl std::fmt::Display for StopReason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signal(signal) => f.write_str(&signal_name(*signal)),
             Self::Asked => f.write_str("a stop was asked for"),
-            Self::Completed => f.write_str("every service has done its work"),
+            Self::Completed => f.write_str("all services completed"),
             Self::Failed(service) => write!(f, "`{service}` failed"),
         }
     }

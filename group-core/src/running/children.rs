@@ -6,28 +6,29 @@ use crate::base::error::BoxError;
 use crate::base::lock;
 use crate::base::sync::{Latch, Tallied, Tally};
 
-/// The tasks that a service spawned.
+/// Counts the tasks and servers that one run of a service spawned, aborts them, and collects their failures. The tasks
+/// themselves run on the runtime; each holds a [`Tallied`] until it ends.
 #[derive(Debug, Default)]
 pub(crate) struct Children {
     tasks: Tally,
-    /// Those that end by themselves once the service is asked to stop.
+    /// The tasks that end by themselves once the service is asked to stop. They count as tasks, too.
     tickers: Tally,
     aborted: Latch,
-    /// Its servers, wherever they run.
+    /// The servers of the service, in whichever task they run.
     servers: Tally,
-    /// Set when they are to finish what they have in hand.
+    /// Set when the servers are to answer the requests in flight, and end.
     closed: Latch,
-    /// Every failure among them that was not told yet.
+    /// The failures of tasks that were not reported yet.
     failures: Mutex<Vec<BoxError>>,
 }
 
 impl Children {
-    /// Counts a task until what is returned is dropped.
+    /// Counts a task until the returned value is dropped.
     pub(crate) fn count_task(&self) -> Tallied {
         self.tasks.count()
     }
 
-    /// Counts a task that ends by itself once the service is asked to stop.
+    /// Counts a task that ends by itself once the service is asked to stop, until the returned value is dropped.
     pub(crate) fn count_ticker(&self) -> Tallied {
         self.tickers.count()
     }
@@ -37,17 +38,17 @@ impl Children {
         self.aborted.wait().await;
     }
 
-    /// Waits until all have ended.
+    /// Waits until all tasks have ended.
     pub(crate) async fn ended(&self) {
         self.tasks.none_left().await;
     }
 
-    /// Waits until those have ended that do so by themselves once the service is asked to stop.
+    /// Waits until the tasks have ended that end by themselves once the service is asked to stop.
     pub(crate) async fn tickers_ended(&self) {
         self.tickers.none_left().await;
     }
 
-    /// Whether a server of theirs is left.
+    /// Returns true if a server is left.
     pub(crate) fn are_serving(&self) -> bool {
         self.servers.is_any_left()
     }
@@ -56,18 +57,18 @@ impl Children {
         self.servers.none_left().await;
     }
 
-    /// Servers accept nothing new from now on, and finish what they have in hand.
+    /// Makes the servers end: they accept nothing new, and answer the requests in flight.
     pub(crate) fn close_servers(&self) {
         self.closed.set();
     }
 
-    /// Waits until servers are to end.
+    /// Waits until the servers are to end.
     #[cfg(feature = "http")]
     pub(crate) async fn servers_closed(&self) {
         self.closed.wait().await;
     }
 
-    /// Counts a server until what is returned is dropped.
+    /// Counts a server until the returned value is dropped.
     #[cfg(feature = "http")]
     pub(crate) fn count_server(&self) -> Tallied {
         self.servers.count()
@@ -81,7 +82,7 @@ impl Children {
         self.aborted.is_set()
     }
 
-    /// One of them has failed.
+    /// Adds the failure of a task.
     pub(crate) fn fail(&self, error: BoxError) {
         lock(&self.failures).push(error);
     }
@@ -90,7 +91,7 @@ impl Children {
         !lock(&self.failures).is_empty()
     }
 
-    /// Every failure among them, once.
+    /// Takes the failures out, so that each is reported once.
     pub(crate) fn take_failures(&self) -> Vec<BoxError> {
         std::mem::take(&mut *lock(&self.failures))
     }

@@ -1,4 +1,4 @@
-//! A group that runs, from outside.
+//! A running group, from outside.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::record::status::{Events, Status};
 use crate::running::message::Message;
 use crate::running::shared::Shared;
 
-/// A group that runs.
+/// A running group.
 ///
-/// To drop it is to ask for a stop that nobody awaits: the services are still stopped in order, as
-/// long as the runtime lives.
+/// To drop it asks the group to stop, without waiting: the services are still stopped in order, as long as the
+/// runtime lives.
 #[derive(Debug)]
 #[must_use = "dropping it stops the group"]
 pub struct Running {
@@ -27,13 +27,14 @@ impl Running {
         Self { handle, driver: Some(driver) }
     }
 
-    /// A handle, to keep and to pass on.
+    /// Returns a handle on the group, to keep and to pass on.
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Where the service of this name listens, if it does. The way to find a server on port 0.
+    /// The address on which the service of this name listens, if it does. It shows the real port of a server on
+    /// port 0.
     #[must_use]
     pub fn local_addr(&self, service: &str) -> Option<SocketAddr> {
         self.handle.local_addr(service)
@@ -45,13 +46,17 @@ impl Running {
         self.handle.shared.get()
     }
 
-    /// Stops the services in reverse, and returns when everything is over.
+    /// Asks the group to stop, and waits until everything is over. The services are stopped in reverse start order.
     pub async fn stop(self) -> Report {
         self.handle.stop();
         self.wait().await
     }
 
-    /// Returns when everything is over, for whatever reason.
+    /// Waits until everything is over, for whatever reason.
+    ///
+    /// # Panics
+    ///
+    /// If the group's own driver panicked, with the same panic. A panic in a service is in the report instead.
     pub async fn wait(mut self) -> Report {
         if let Some(driver) = &mut self.driver {
             if let Err(error) = driver.await
@@ -73,6 +78,9 @@ impl Drop for Running {
 
 /// Controls a group from anywhere: from its services, from other tasks, from signal handlers of
 /// your own. Cheap to clone.
+///
+/// In the source, [`health`](Self::health) stands in `running/health.rs` and [`reload`](Self::reload) in
+/// `running/reload.rs`.
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(crate) shared: Arc<Shared>,
@@ -83,45 +91,45 @@ impl Handle {
         Self { shared }
     }
 
-    /// Asks the group to stop, and returns at once. Once it stops, asking again does nothing.
+    /// Asks the group to stop, and returns at once. While it stops, another request does nothing.
     pub fn stop(&self) {
         self.shared.tell(Message::Stop);
     }
 
-    /// Asks the group to stop, and to end with this exit code if it ends cleanly. The first code
-    /// that was asked for counts.
+    /// Asks the group to stop, and to end with this exit code if it ends cleanly. Returns at once. The first
+    /// code counts.
     pub fn exit(&self, code: u8) {
         self.shared.tell(Message::Exit(code));
     }
 
-    /// What the group and every service do, at this moment.
+    /// The status of the group and of every service, at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
         lock(&self.shared.journal).status(&self.shared.members)
     }
 
-    /// Where the service of this name listens, if it does yet: for one that comes [after](crate::Spec::after)
-    /// it, in its `new` or `start`.
+    /// The address on which the service of this name listens, if it does yet. A service that comes
+    /// [after](crate::Spec::after) it finds the address in its `new` and `start`.
     #[must_use]
     pub fn local_addr(&self, service: &str) -> Option<SocketAddr> {
         self.shared.member(service)?.addr()
     }
 
-    /// What happens from now on. A reader that falls more than 1024 events behind misses the oldest,
-    /// and is told how many.
+    /// Subscribes to the events of the group from now on. A reader that falls more than 1024 events behind
+    /// misses the oldest, and [`Event::Missed`](crate::Event::Missed) says how many.
     #[must_use]
     pub fn events(&self) -> Events {
         let mut journal = lock(&self.shared.journal);
         Events { receiver: journal.subscribe(), over: journal.is_over() }
     }
 
-    /// Waits until the group is to stop: before the first service is asked to, and before a
-    /// [`drain_delay`](crate::Group::drain_delay).
+    /// Waits until the group is asked to stop. This returns before the first service is asked to, and before a
+    /// [`drain_delay`](crate::Group::drain_delay) is over.
     pub async fn stopping(&self) {
         self.shared.stopping.wait().await;
     }
 
-    /// Whether the group stops, or has stopped. It does from the request on.
+    /// Returns true once the group was asked to stop, and after it has stopped.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.shared.stopping.is_set()
@@ -136,14 +144,14 @@ impl Handle {
         (0..shared.members.len()).map(holders).collect()
     }
 
-    /// Waits until everything is over. All who wait get the same report.
+    /// Waits until everything is over. Every call returns the same report.
     pub async fn wait(&self) -> Report {
         let mut report = self.shared.report.subscribe();
         loop {
             if let Some(report) = &*report.borrow_and_update() {
                 return report.clone();
             }
-            // The sender is ours to hold, so it cannot close.
+            // Cannot fail: `shared` holds the sender.
             let _ = report.changed().await;
         }
     }

@@ -1,4 +1,4 @@
-//! How the services say they are.
+//! The health of services, as each reports it.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use crate::base::panic::caught;
 use crate::record::status::State;
 use crate::running::handle::Handle;
 
-/// How long a service may take to say how it is, before the answer is "unknown". Kubernetes gives
-/// a probe as long by default.
+/// A `health` that takes longer than this is answered with [`Health::Unknown`]. It is also the default timeout of
+/// Kubernetes' probes.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// How a service is. They are ordered: the worst is the greatest.
+/// The health of a service. The variants are ordered: the worst is the greatest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Health {
     /// It is ready, and its `health`, if it has one, found nothing wrong.
     Healthy,
-    /// It took longer than a second to answer.
+    /// Its `health` took longer than a second.
     Unknown,
-    /// It is not ready, or its `health` failed, and why.
+    /// It is not ready, or its `health` failed. Contains the reason.
     Unhealthy(String),
 }
 
-/// How one service is.
+/// The health of one service, with its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServiceHealth {
     name: String,
@@ -40,7 +40,7 @@ impl ServiceHealth {
         &self.name
     }
 
-    /// How it is.
+    /// Its health.
     #[must_use]
     pub fn health(&self) -> &Health {
         &self.health
@@ -48,11 +48,11 @@ impl ServiceHealth {
 }
 
 impl Handle {
-    /// Asks every service how it is, all at once, each for a second at most; in start order.
+    /// Calls the `health` of every service, all at the same time, and waits one second at most. The answers are
+    /// in start order.
     ///
-    /// This is what a service says of itself and of what it depends on. It changes neither the
-    /// group's liveness nor its readiness: a database that is away for a minute is no reason to be
-    /// killed.
+    /// A service reports here on itself and on what it depends on. The answers change neither the group's
+    /// liveness nor its readiness: a database that is away for a minute is no reason to kill the process.
     pub async fn health(&self) -> Vec<ServiceHealth> {
         let mut asked = JoinSet::new();
         for id in 0..self.shared.members.len() {

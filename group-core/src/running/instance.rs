@@ -1,4 +1,4 @@
-//! A built service, as its group asks it from outside.
+//! A built service, as its group calls it from outside the service's task.
 
 use std::any::Any;
 use std::fmt;
@@ -9,15 +9,15 @@ use crate::base::error::BoxError;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A built service whose type the group has forgotten.
+/// A built service with its type erased.
 pub(crate) trait Instance: Send + Sync {
-    /// [`Absent`](crate::Absent) when there is no such hook.
+    /// Returns [`Absent`](crate::Absent) if the service has no `health`.
     fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>>;
 
-    /// `None` when there is no such hook.
+    /// Returns `None` if the service has no `reload`.
     fn reload(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
 
-    /// The service itself, which others take as an `Arc` of its type.
+    /// The service itself. Other services get it as an `Arc` of its type.
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 

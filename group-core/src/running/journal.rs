@@ -19,21 +19,22 @@ use crate::record::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status,
 use crate::running::log;
 use crate::running::member::Member;
 
-/// How many restarts of a service are kept with their times; earlier ones are only counted.
+/// The number of restarts of a service that are kept with their times; earlier ones are only counted.
 const RESTARTS: usize = 32;
 
 /// A stop that takes longer than this is mentioned in the log, and a start that takes twice as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The journal of one group. Each method that writes keeps one thing, publishes it to the subscribers, and has it
-/// logged where an operator needs to know it.
+/// The journal of one group. Each method that writes keeps one thing, publishes it to the subscribers, and calls `log`
+/// where an operator needs to know it.
 ///
 /// The kinds of its methods, each in the order in which they are called:
 ///
 /// - the clock: `at`, before each write, sets the moment of all that is written next; `now`.
 /// - reads, at any time: `state`, `ready_for`, `status`, `is_over`, `subscribe`.
 /// - a service: `launched`, `built`, `ready`. Then `completed`; or, after a failure, `backing_off` and `restarted` (and
-///   `ready` again), or `too_often`, or `lost`. At last `stop_asked`, maybe `aborted`, `gone`.
+///   `ready` again), or `too_often`, or `lost`. At last `stop_asked`, maybe `aborted`, `gone`. All the
+///   while `still_waiting`, when it is due.
 /// - the group: `group_ready`; `reloading` and `reloaded` in pairs; maybe `exit_with`; maybe `lame_duck`; `stopping`;
 ///   `report`.
 /// - failures: `blame`, before the step that follows from it, and then `also_failed`; `handler_panicked` and

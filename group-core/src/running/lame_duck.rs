@@ -8,12 +8,13 @@ use tokio::time::Instant;
 
 use crate::base::sync::Latch;
 
-/// The time between the request to stop and the stop, for those who still come.
+/// The delay between the request to stop and the stop, in which new requests are still served. It may end early when no
+/// more come.
 #[derive(Debug)]
 pub(crate) struct LameDuck {
     begun: Latch,
     created: Instant,
-    /// When somebody last came, since it was created: a word that threads can share, to the millisecond.
+    /// The time of the last connection or request, in milliseconds since `created`.
     last_came: AtomicU64,
 }
 
@@ -32,7 +33,7 @@ impl LameDuck {
         self.begun.wait().await;
     }
 
-    /// Somebody has come: with a connection, or with a request.
+    /// Notes that a connection or a request has come.
     #[cfg(feature = "http")]
     pub(crate) fn came(&self) {
         let now = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -49,6 +49,6 @@ pub(crate) trait Post: Debug + Send + Sync {
     /// Wakes the reader.
     fn wake(&self);
 
-    /// Runs the driver on this thread until no messages are left, unless another thread runs it already.
+    /// Runs the driver on this thread for the messages that are queued, unless another thread runs it already.
     fn deal(&self);
 }

@@ -1,4 +1,4 @@
-//! What the servers of a group keep for all of its services.
+//! Values that the servers of a group share.
 
 use std::any::{Any, TypeId};
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::base::hash::TypeMap;
 use crate::base::lock;
 
-/// One value of each type, made when it is first wanted. The group holds it and knows nothing of it.
+/// One value of each type, made at its first use. The group stores the values without knowing their types.
 #[derive(Debug, Default)]
 pub(crate) struct Parts(Mutex<TypeMap<Arc<dyn Any + Send + Sync>>>);
 

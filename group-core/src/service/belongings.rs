@@ -1,4 +1,17 @@
-//! What belongs to a service beside its own task, and keeps it from being gone.
+//! The parts of a service beside its own task: spawned tasks, connections, the thread of a blocking `start`. The
+//! service is gone when the last part is.
+//!
+//! # Protocol
+//!
+//! - State: `remains` in the [`Member`](crate::running::member::Member) counts 1 for the service's own task and 1 for
+//!   each [`Remains`].
+//! - Writers: `begin` sets it to 1 before the task's first poll. A new `Remains` adds 1, unless the count is 0 already:
+//!   then the service is gone, and there is no `Remains`. Each `Remains` that is dropped, and the task when it ends,
+//!   takes 1 away with [`Context::let_go`], in any thread.
+//! - Reader: the part that takes the last 1 away. It runs [`gone`], which drops the service and reports that to the
+//!   driver.
+//! - Ordering: adding is relaxed, because it publishes nothing, and a count of 0 is final. Taking away is `AcqRel`, as
+//!   in `Arc`: the last part sees all that the others did before they let go.
 
 use std::sync::Arc;
 
@@ -8,15 +21,15 @@ use crate::running::children::Children;
 use crate::running::message::News;
 use crate::service::context::Context;
 
-/// Held by all that is left of a service beside its task: what it spawned, its connections, the thread of a blocking
-/// `start`. When the last of all lets go, the service is gone.
+/// One part of a service beside its own task. The service is gone once the task has ended and every `Remains` is
+/// dropped.
 #[derive(Debug)]
 pub(crate) struct Remains {
     cx: Context,
 }
 
 impl Remains {
-    /// One more, unless the service is gone.
+    /// Counts one more part. Returns `None` if the service is gone.
     pub(crate) fn of(cx: &Context) -> Option<Self> {
         cx.member().add_part().then(|| Self { cx: cx.clone() })
     }
@@ -37,9 +50,10 @@ impl Drop for Remains {
     }
 }
 
-/// What a service spawns lives and dies with it.
+/// Tasks that belong to the service: it is gone only after they are, and an abort reaches them.
 impl Context {
-    /// Its task, or what holds [`Remains`] of it, lets go. Whether it is gone with that, which is told silently.
+    /// One part of the service is over: its task, or a [`Remains`]. Returns true if it was the last one; then the
+    /// service is gone, and the driver has the message but was not woken.
     pub(crate) fn let_go(&self) -> bool {
         let is_last = self.member().remove_part();
         if is_last {
@@ -48,21 +62,20 @@ impl Context {
         is_last
     }
 
-    /// What this run of it has spawned, and will.
+    /// The tasks that this run of the service has spawned and will spawn.
     pub(crate) fn own_children(&self) -> Arc<Children> {
         self.member().own_children()
     }
 
-    /// Spawns a task of the service. Its failure is the service's.
+    /// Spawns a task of the service. If it fails, the service fails.
     pub(crate) fn spawn_child(&self, task: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
         let children = self.own_children();
-        // Nothing is left of the service only when nothing is left of what it spawned.
         let (remains, cx) = (Remains::of(self), self.clone());
         let counted = children.count_task();
         tokio::spawn(async move {
-            // Dropped when the task is, and in reverse.
+            // Moved in, so that both are dropped with the task, `_counted` first.
             let (_remains, _counted) = (remains, counted);
-            // Its destructor, too, may panic.
+            // `caught` also drops the task, whose destructor may panic.
             let ended = caught(async {
                 tokio::select! {
                     biased;
@@ -77,7 +90,7 @@ impl Context {
         });
     }
 
-    /// The same, for a task that ends by itself once the service is asked to stop.
+    /// As [`spawn_child`](Self::spawn_child), for a task that ends by itself once the service is asked to stop.
     pub(crate) fn spawn_ticker(&self, ticker: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
         let ticking = self.own_children().count_ticker();
         self.spawn_child(async move {
@@ -87,9 +100,9 @@ impl Context {
     }
 }
 
-/// Nothing is left of a service but itself.
+/// Drops the service, when no other part is left, and reports that to the driver.
 pub(crate) fn gone(cx: &Context) {
-    // What failed too late for anybody to wait for it.
+    // These tasks failed after the service's own task had ended.
     if let Some(children) = cx.member().take_children() {
         children.take_failures().into_iter().for_each(|error| cx.tell_silently(News::Failed(error)));
     }

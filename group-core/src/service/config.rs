@@ -11,8 +11,8 @@ use crate::service::context::Context;
 use crate::service::from_context::FromContext;
 use crate::spec::needs::Needs;
 
-/// A service's settings, as a parameter of `new` or `start`, with the feature `config`. Its field is public, so that the
-/// parameter can destructure it, as axum's extractors: `Config(settings): Config<Settings>`.
+/// A service's settings, as a parameter of `new` or `start`, with the feature `config`. Its field is public, so that
+/// the parameter can destructure it, as axum's extractors: `Config(settings): Config<Settings>`.
 ///
 /// The settings come from the table `[services.<name>]` in `group.toml`, or in the file that the environment
 /// variable `GROUP_CONFIG` names. Environment variables of the form `GROUP_<NAME>__<KEY>` override the file:

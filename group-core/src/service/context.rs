@@ -1,4 +1,4 @@
-//! What a service sees of its group.
+//! A service's view of its group.
 
 #[cfg(feature = "grpc")]
 use std::any::TypeId;
@@ -29,7 +29,11 @@ use crate::service::shutdown::Shutdown;
 #[cfg(feature = "http")]
 use crate::spec::Spec;
 
-/// A service's view of its group.
+/// A service's view of its group. Cheap to clone.
+///
+/// In the source, some of its methods stand in other files: `spawn_child` and others for the parts of a service in
+/// `service/belongings.rs`; [`every`](Self::every), `cron` (with the feature `cron`), [`for_each`](Self::for_each) and
+/// [`heartbeat`](Self::heartbeat) in `work/`.
 #[derive(Clone, Debug)]
 pub struct Context {
     shared: Arc<Shared>,
@@ -47,21 +51,22 @@ impl Context {
         self.member().spec.get_name()
     }
 
-    /// Fires when this service is asked to stop. A service that takes it is waited for.
+    /// Returns the [`Shutdown`] of this service, which fires when the service is asked to stop. The group waits for
+    /// the `start` of a service that has taken it, instead of dropping it.
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
         self.member().set_listens_to_stop(true);
         Shutdown::new(self.clone())
     }
 
-    /// Spawns a task that belongs to the service. Its error or panic is the service's failure, as if
-    /// `start` had returned it: `start` and the other tasks are dropped, an HTTP server among them once
-    /// it has answered what it has in hand. The service has not ended before its tasks have, and an
-    /// abort reaches them, too. They should listen to [`Shutdown`], as the service does.
+    /// Spawns a task that belongs to the service. An error or panic of the task is the service's failure, as if
+    /// `start` had returned it: `start` and the other tasks are dropped, an HTTP server among them after it
+    /// has answered the requests in flight. The service ends only after its tasks have ended, and an abort
+    /// drops them, too. A task should listen to [`Shutdown`], as the service does.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// If it is called outside of a tokio runtime.
     pub fn spawn<F>(&self, task: F)
     where
         F: Future<Output: ServiceResult> + Send + 'static,
@@ -70,46 +75,47 @@ impl Context {
         self.spawn_child(async { task.await.and_then(|result| result) });
     }
 
-    /// Holds the service's readiness back until it is fired. It counts when it is taken in `new`,
-    /// or in `start` before that first waits for something; later the service is ready already.
+    /// Returns a [`Ready`], which holds the service's readiness back until it is fired. It must be taken in `new`, or
+    /// in `start` before that first waits for something; after that, the service is ready already.
     #[must_use]
     pub fn ready(&self) -> Ready {
         Ready::new(self.member().hold())
     }
 
-    /// The group, as seen from outside.
+    /// Returns a handle on the group, as code outside of it has.
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.shared))
     }
 
-    /// Another service of this type, or a value that was [provided](crate::Group::provide).
+    /// The service of this type, or the value of this type that was [provided](crate::Group::provide).
     ///
-    /// `None` when the group has none, or when that service is not built yet or gone already:
-    /// come [after](crate::Spec::after) it to be sure.
+    /// `None` if the group has none, or if that service is not built yet or gone already. A service that comes
+    /// [after](crate::Spec::after) it always finds it.
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.shared.get()
     }
 
-    /// The address on which this service is to serve HTTP, if it has one of its own:
+    /// The address on which this service is to serve HTTP, if it has one of its own. See
     /// [`Spec::http`](crate::Spec::http).
     #[must_use]
     pub fn http_address(&self) -> Option<&str> {
         self.member().spec.details().http.as_deref()
     }
 
-    /// The address on which this service is to serve gRPC, if it has one for that: [`Spec::grpc`](crate::Spec::grpc).
+    /// The address on which this service is to serve gRPC, if it has one of its own. See
+    /// [`Spec::grpc`](crate::Spec::grpc).
     #[must_use]
     pub fn grpc_address(&self) -> Option<&str> {
         self.member().spec.details().grpc.as_deref()
     }
 
-    /// Makes known where this service listens: the log, the report and
+    /// Publishes the address on which this service listens. The log, the report and
     /// [`Running::local_addr`](crate::Running::local_addr) show it. Only the first call counts.
     pub fn publish_addr(&self, addr: SocketAddr) {
         self.member().set_addr(addr);
-        // What is mounted here is found here.
+        // The services that are mounted on this one have the same address.
         #[cfg(feature = "http")]
         for &(service, _) in self.shared.mounts.iter().filter(|(_, host)| *host == self.id) {
             self.shared.members[service].set_addr(addr);
@@ -121,20 +127,20 @@ impl Context {
         self.id
     }
 
-    /// Whether this service is mounted on another one.
+    /// Returns true if this service is mounted on another one.
     #[cfg(feature = "grpc")]
     pub(crate) fn is_mounted(&self) -> bool {
         self.member().spec.details().http_on.is_some()
     }
 
-    /// Whether this service serves gRPC and has no address: only its own group reaches it.
+    /// Returns true if this service serves gRPC without an address, so that only its own group can call it.
     #[cfg(feature = "http")]
     pub(crate) fn serves_in_process(&self) -> bool {
         let details = self.member().spec.details();
         details.serves_grpc && details.http.is_none() && details.grpc.is_none() && details.http_on.is_none()
     }
 
-    /// Which service of the group is mounted on which.
+    /// Pairs of a mounted service and its host, of the whole group.
     #[cfg(feature = "http")]
     pub(crate) fn mounts(&self) -> &[(Id, Id)] {
         &self.shared.mounts
@@ -150,7 +156,7 @@ impl Context {
         &self.shared.parts
     }
 
-    /// Clients come to this service from outside.
+    /// Reports that this service serves clients from outside.
     #[cfg(feature = "http")]
     pub(crate) fn serves(&self) {
         self.shared.tell(Message::Serves);
@@ -161,7 +167,7 @@ impl Context {
         &self.shared.lame_duck
     }
 
-    /// How long this service may take to stop, if none before it takes longer than it should.
+    /// The time in which this service must stop: its own limit, and at most the group's.
     pub(crate) fn time_to_stop(&self) -> Duration {
         self.member().spec.stop_limit().min(self.shared.stop_timeout)
     }
@@ -173,20 +179,20 @@ impl Context {
         async move { shared.ready.wait().await }
     }
 
-    /// What another service of this type sees.
+    /// The context of the service of this type, if the group has one.
     #[cfg(feature = "grpc")]
     pub(crate) fn of<S: 'static>(&self) -> Option<Self> {
         let id = *self.shared.by_type.get(&TypeId::of::<S>())?;
         Some(Self::new(Arc::clone(&self.shared), id))
     }
 
-    /// The URL of a service of this type that runs elsewhere.
+    /// The URL of the service of this type, if it runs elsewhere.
     #[cfg(feature = "grpc")]
     pub(crate) fn elsewhere<S: 'static>(&self) -> Option<&str> {
         self.shared.elsewhere.get(&TypeId::of::<S>()).map(AsRef::as_ref)
     }
 
-    /// What the service does, at this moment.
+    /// The state of the service, at this moment.
     #[cfg(feature = "grpc")]
     pub(crate) fn state(&self) -> State {
         lock(&self.shared.journal).state(self.id)
@@ -196,7 +202,7 @@ impl Context {
         &self.shared.members[self.id]
     }
 
-    /// Notes whenever it is polled that the service holds a thread.
+    /// Runs a future of the service, and notes during each poll that the service occupies a thread.
     pub(crate) async fn noting_polls<F: Future>(self, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|task| {
@@ -219,7 +225,8 @@ impl Context {
         self.shared.tell(Message::Service(self.id, news));
     }
 
-    /// Tells the driver without waking it: of the service's own task, which has it [look](Self::drive) when it was polled.
+    /// Reports to the driver without waking it. For the service's own task, which runs the [driver](Self::drive) itself
+    /// at the end of its poll.
     pub(crate) fn tell_silently(&self, news: News) {
         self.shared.inbox.put_silently(Message::Service(self.id, news));
     }

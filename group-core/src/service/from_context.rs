@@ -11,10 +11,11 @@ use crate::service::shutdown::Shutdown;
 use crate::spec::Spec;
 use crate::spec::needs::Needs;
 
-/// What can be a parameter of `new` and `start`, and of a function that is a service.
+/// A type that can be a parameter of `new` and `start`, and of a function that is a service.
 ///
-/// [`Shutdown`], [`Ready`], [`Context`], [`Handle`], `Arc<T>` of another service or of a value that was
-/// provided, and, with the feature `config`, `Config<T>` for settings. Types of your own can be, too:
+/// It is implemented for [`Shutdown`], [`Ready`], [`Context`], [`Handle`], for `Arc<T>` of another service or of a
+/// value that was provided, and, with the feature `config`, for `Config<T>`, the settings. Implement it for a type of
+/// your own:
 ///
 /// ```
 /// use group::{BoxError, Context, FromContext, Group, Shutdown};
@@ -49,21 +50,21 @@ use crate::spec::needs::Needs;
 #[diagnostic::on_unimplemented(
     message = "a service cannot take `{Self}`",
     label = "cannot be taken from the group",
-    note = "another service, or a value that was provided, is taken as `Arc<T>`; what may be missing, `Context::get` finds",
+    note = "another service, or a value that was provided, is taken as `Arc<T>`; for one that may be missing, use `Context::get`",
     note = "settings are taken as `Config<T>`, with the feature `config`",
     note = "implement `group::FromContext` for a type of your own",
-    note = "a constructor that only you call has another name than `new`, such as `with_port`"
+    note = "a constructor that only your code calls needs another name than `new`, such as `with_port`"
 )]
 pub trait FromContext: Sized {
-    /// Takes it.
+    /// Takes the value from the context.
     ///
     /// # Errors
     ///
-    /// When it is not to be had; the service fails.
+    /// If the value is missing; then the service fails.
     fn from_context(cx: &Context) -> Result<Self, BoxError>;
 
-    /// Says what must be there for that, so that the group can say before it builds anything what
-    /// is missing, and order the services.
+    /// Declares the services and values that [`from_context`](Self::from_context) takes. The group orders the
+    /// services by this, and reports what is missing before it builds anything. By default nothing is needed.
     fn needs(needs: &mut Needs) {
         let _ = needs;
     }
@@ -104,13 +105,15 @@ impl<T: Send + Sync + 'static> FromContext for Arc<T> {
 }
 
 impl Spec {
-    /// Its `new` takes a `P`: whatever provides it must be there, and ready first.
+    /// Declares that the service's `new` takes a `P`: the services and values behind it must exist, and be ready
+    /// first.
     #[must_use]
     pub fn builds_with<P: FromContext>(self) -> Self {
         self.build_needs(P::needs)
     }
 
-    /// Its `start` takes a `P`: whatever provides it must be there, and ready first.
+    /// Declares that the service's `start` takes a `P`: the services and values behind it must exist, and be ready
+    /// first.
     #[must_use]
     pub fn starts_with<P: FromContext>(self) -> Self {
         self.start_needs(P::needs)

@@ -15,17 +15,17 @@ use crate::service::from_context::FromContext;
 use crate::service::result::ServiceResult;
 use crate::spec::Spec;
 
-/// An async function that can be a service: each of its parameters is taken from the [`Context`],
-/// up to four, and it returns `()` or a `Result<(), E>`. See [`Group::add_fn`](crate::Group::add_fn).
+/// An async function that can be a service. It has up to four parameters, each taken from the [`Context`], and
+/// returns `()` or a `Result<(), E>`. See [`Group::add_fn`](crate::Group::add_fn).
 pub trait ServiceFn<Args>: Send + 'static {
-    /// Says what its parameters need.
+    /// Adds the needs of its parameters to the spec.
     fn needs(spec: Spec) -> Spec;
 
-    /// Calls it.
+    /// Takes the parameters from the context, and calls the function.
     ///
     /// # Errors
     ///
-    /// When a parameter cannot be had, or the function fails.
+    /// If a parameter cannot be taken, or the function fails.
     fn call(self, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send;
 }
 
@@ -50,7 +50,7 @@ macro_rules! service_fn {
     };
 }
 
-/// No `async fn`, which would have room for the future twice.
+/// Not an `async fn`: its state would store the future twice.
 fn in_one_form<Fut>(called: Result<Fut, BoxError>) -> impl Future<Output = Result<(), BoxError>>
 where
     Fut: Future<Output: ServiceResult>,
@@ -71,7 +71,7 @@ service_fn!(A B C);
 
 service_fn!(A B C D);
 
-/// The service that a function becomes.
+/// A function as a service.
 pub(crate) struct Function<F, Args> {
     function: Mutex<Option<F>>,
     args: PhantomData<fn(Args)>,

@@ -1,4 +1,4 @@
-//! What a service is, and what it is given.
+//! The trait of a service, and the context that its methods get.
 
 pub(crate) mod belongings;
 #[cfg(feature = "config")]
@@ -22,10 +22,9 @@ use crate::service::context::Context;
 use crate::spec::Spec;
 use crate::spec::edge::Target;
 
-/// A member of a group.
+/// A service: a part of a program that a group starts and stops.
 ///
-/// `#[service]` implements it; to implement it by hand is just as good, and only `start` is
-/// required.
+/// `#[service]` implements it. An implementation by hand can do the same; only `start` is required.
 ///
 /// ```
 /// use group::{BoxError, Context, Group, Service};
@@ -53,41 +52,42 @@ use crate::spec::edge::Target;
 /// # }
 /// ```
 ///
-/// # How it is told to stop
+/// # How it is stopped
 ///
 /// | `start` took [`Shutdown`](crate::Shutdown) | has `stop` | what happens |
 /// |---|---|---|
 /// | yes | no  | `Shutdown` fires; `start` is awaited |
 /// | yes | yes | `Shutdown` fires; `start` is awaited; then `stop` runs, to release |
 /// | no  | yes | `stop` runs, to make `start` return; `start` is awaited |
-/// | no  | no  | nothing can tell it, so `start` is dropped at its next await |
+/// | no  | no  | `start` cannot learn of the stop, so it is dropped at its next await |
 ///
-/// All of it inside the service's [`stop_timeout`](Spec::stop_timeout), past which it is aborted.
-/// Tickers (`#[every]`, `#[cron]`) finish their last run before `stop` runs, which may close what they use: a
-/// run that waits for `stop` lasts until that limit.
-/// `stop` runs once for every service that was built, also when its `start` failed or panicked.
+/// All of this happens within the service's [`stop_timeout`](Spec::stop_timeout); past that, it is aborted.
+/// `stop` may close something that tickers (`#[every]`, `#[cron]`) use, so they finish their last run before it runs.
+/// A run that itself waits for `stop` therefore lasts until the limit.
+/// `stop` runs once for every service that was built, also if its `start` failed or panicked.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service",
     note = "put `#[group::service]` on its `impl` block, or implement `group::Service`"
 )]
 pub trait Service: Sized + Send + Sync + 'static {
-    /// Names the same constant of each service in `after(…)`: the compiler refuses those that start
-    /// after one another, because none of these constants would have a value.
+    /// Refers to the same constant of each service in `after(…)`. If services come after one another in a circle,
+    /// none of these constants has a value, so the compiler rejects them.
     #[doc(hidden)]
     const __AFTER: () = ();
 
-    /// How the group treats it. By default: named like its type, after nothing, the usual limits.
+    /// Returns how the group treats the service. By default it is named like its type, comes after nothing, and
+    /// has the default limits.
     #[must_use]
     fn spec() -> Spec {
         Spec::of::<Self>()
     }
 
-    /// Makes the service, when the group was given its type and not a value.
+    /// Makes the service, if the group was given its type and not a value.
     ///
     /// # Errors
     ///
-    /// When it cannot acquire what it needs; the group's start fails. By default, always: a service
-    /// without `build` must be added as a value.
+    /// If it cannot acquire a resource that it needs; then the group's start fails. The default always returns an
+    /// error: a service without `build` must be added as a value.
     #[must_use]
     fn build(cx: Context) -> impl Future<Output = Result<Self, BoxError>> + Send {
         drop(cx);
@@ -98,42 +98,43 @@ pub trait Service: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the service fails. The group stops, and the error is in its report.
+    /// If the service fails. The group stops, unless the service is restarted or is not critical, and the error is
+    /// in its report.
     fn start(self: Arc<Self>, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send;
 
-    /// Ends or releases what `start` does not. See the table above for when it runs.
+    /// Ends the service, or releases resources that `start` does not. The table above says when it runs.
     ///
     /// # Errors
     ///
-    /// What it could not release. The rest of the group is stopped all the same, and the error is
-    /// in its report. [`Absent`], which it returns by default, says that there is no such hook.
+    /// If something could not be released. The rest of the group is stopped all the same, and the error is
+    /// in its report. The default returns [`Absent`], which means that there is no such hook.
     fn stop(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
         NoStop
     }
 
-    /// Says how the service is: [`Handle::health`](crate::Handle::health) asks. It changes neither
+    /// Checks the health of the service, for [`Handle::health`](crate::Handle::health). The result changes neither
     /// liveness nor readiness.
     ///
     /// # Errors
     ///
-    /// When something is wrong. [`Absent`], the default, says that there is no such hook.
+    /// If the service is unhealthy. The default returns [`Absent`], which means that there is no such hook.
     fn health(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
         async { Err(Absent.into()) }
     }
 
-    /// Takes in new settings while the service runs: on SIGHUP, and when
-    /// [`Handle::reload`](crate::Handle::reload) asks.
+    /// Applies new settings while the service runs: on SIGHUP, and on
+    /// [`Handle::reload`](crate::Handle::reload).
     ///
     /// # Errors
     ///
-    /// When the new settings are no good; the service keeps the old ones and stays ready.
-    /// [`Absent`], the default, says that there is no such hook.
+    /// If the new settings cannot be used; then the service keeps the old ones and stays ready.
+    /// The default returns [`Absent`], which means that there is no such hook.
     fn reload(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
         async { Err(Absent.into()) }
     }
 }
 
-/// What the `stop` of a service returns that has none: by its type, that is known without a call.
+/// The future of the default `stop`. Its type tells, without a call, that the service has no `stop`.
 struct NoStop;
 
 impl Future for NoStop {
@@ -144,19 +145,19 @@ impl Future for NoStop {
     }
 }
 
-/// Whether a function returns an `R`.
+/// Returns true if the function returns an `R`.
 fn returns<R: 'static, S: 'static, T: 'static>(_: impl Fn(&'static S) -> T) -> bool {
     TypeId::of::<T>() == TypeId::of::<R>()
 }
 
-/// A service whose type the group has forgotten, as its task runs it.
+/// A service with its type erased, as its task runs it.
 pub(crate) trait DynService: Instance {
     fn start(self: Arc<Self>, cx: Context) -> BoxFuture<Result<(), BoxError>>;
 
-    /// Whether there may be a `stop`: if not, none is made.
+    /// Returns true unless the service is known to have no `stop`; then no future is made for it.
     fn has_stop(&self) -> bool;
 
-    /// `None` comes of it when there is no such hook.
+    /// The future returns `None` if the service has no `stop`.
     fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
 }
 
@@ -195,26 +196,27 @@ fn unless_absent(result: Result<(), BoxError>) -> Option<Result<(), BoxError>> {
     }
 }
 
-/// How a service comes to be once it is its turn.
+/// The way to get a service when its turn to start comes.
 pub(crate) enum Factory {
-    /// It is there already.
+    /// It was added as a value.
     Made(Arc<dyn DynService>),
+    /// Its own `build` makes it.
     Make(Make),
 }
 
 pub(crate) type Make = Box<dyn FnOnce(Context) -> BoxFuture<Result<Arc<dyn DynService>, BoxError>> + Send>;
 
-/// For a service that is there already.
+/// The factory of a service that was added as a value.
 pub(crate) fn made<S: Service>(service: S) -> Factory {
     Factory::Made(Arc::new(service))
 }
 
-/// For a service that its own `build` makes.
+/// The factory of a service that its own `build` makes.
 pub(crate) fn built<S: Service>() -> Factory {
     Factory::Make(Box::new(|cx| Box::pin(async move { Ok(Arc::new(S::build(cx).await?) as Arc<dyn DynService>) })))
 }
 
-/// What `new` may return: the service, or a `Result` of it with any `E` that converts into
+/// The return types of `new`: the service, or a `Result` of it with any `E` that converts into
 /// [`BoxError`].
 #[diagnostic::on_unimplemented(
     message = "`new` must return `Self` or `Result<Self, E>`",
@@ -224,11 +226,11 @@ pub(crate) fn built<S: Service>() -> Factory {
 )]
 #[doc(hidden)]
 pub trait Made<S> {
-    /// The same, in one form.
+    /// Converts it into a `Result` with a [`BoxError`].
     ///
     /// # Errors
     ///
-    /// When it was one.
+    /// If it was an error.
     fn into_result(self) -> Result<S, BoxError>;
 }
 
@@ -246,24 +248,24 @@ impl<S, E: Into<BoxError>> Made<S> for Result<S, E> {
 }
 
 impl Spec {
-    /// Starts after `S` is ready, and stops before it. The group must have an `S`.
+    /// Starts the service after `S` is ready, and stops it before `S`. The group must have an `S`.
     #[must_use]
     pub fn after<S: Service>(self) -> Self {
         self.edge(Target::Type(TypeId::of::<S>(), std::any::type_name::<S>()), false)
     }
 
-    /// Starts after `S` if the group has one.
+    /// As [`after`](Self::after), if the group has an `S`.
     #[must_use]
     pub fn after_optional<S: Service>(self) -> Self {
         self.edge(Target::Type(TypeId::of::<S>(), std::any::type_name::<S>()), true)
     }
 
-    /// Serves HTTP on the address of `S`: it is mounted there, under its [`prefix`](Self::prefix) if it
-    /// has one. The group must have an `S`, and that an address of its own. To hand its routes over is
-    /// up to `http::mount`, and to serve them to `http::mounted`.
+    /// Serves HTTP on the address of `S`: the service is mounted there, under its [`prefix`](Self::prefix) if it
+    /// has one. The group must have an `S`, and `S` an address of its own. The mounted service passes its routes
+    /// on with `http::mount`, and `S` serves them with `http::mounted`.
     ///
-    /// `S` starts after everything that is mounted on it, and stops before: so it listens only when all
-    /// that it serves is ready, and has answered everything before any of that is stopped.
+    /// `S` starts after every service that is mounted on it, and stops before them. So it listens only when all
+    /// of them are ready, and has answered every request before any of them is stopped.
     ///
     /// ```
     /// use group::{BoxError, Context, Group, Service, Spec, http};
@@ -340,7 +342,7 @@ mod tests {
             Ok(())
         }
 
-        #[expect(refining_impl_trait, reason = "it is of no size, as what stands for none")]
+        #[expect(refining_impl_trait, reason = "it has no size, as `NoStop` has none")]
         fn stop(&self) -> Pending<Result<(), BoxError>> {
             pending()
         }

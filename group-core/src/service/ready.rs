@@ -1,4 +1,4 @@
-//! How a service says that it does its work.
+//! The signal with which a service reports that it is ready.
 
 use std::sync::Mutex;
 
@@ -6,10 +6,10 @@ use tokio::sync::oneshot;
 
 use crate::base::lock;
 
-/// Says that a service does its work, so that what comes after it may start.
+/// Reports that a service is ready, so that the services that come after it may start.
 ///
-/// A service whose `start` takes it is ready when it is fired; to drop it unfired is to fail to
-/// start. Without it, a service is ready as soon as its `start` first waits for something.
+/// A service that takes it, in `new` or `start`, is ready once [`fire`](Self::fire) is called. If it is dropped
+/// before, the service fails to start. A service without it is ready as soon as its `start` first waits for something.
 ///
 /// ```
 /// use group::{Group, Ready, Shutdown};
@@ -37,10 +37,10 @@ impl Ready {
         Self { sender: Mutex::new(Some(hold)) }
     }
 
-    /// The service is ready. A second call does nothing.
+    /// Reports that the service is ready. A second call does nothing.
     pub fn fire(&self) {
         if let Some(sender) = lock(&self.sender).take() {
-            // Nobody listens any more when the service is already being stopped.
+            // Fails when the service is already being stopped.
             let _ = sender.send(());
         }
     }

@@ -1,8 +1,8 @@
-//! What the methods of a service may return.
+//! The return types of a service's methods.
 
 use crate::base::error::BoxError;
 
-/// What `start`, `stop` and the body of `main` may return: `()`, or `Result<(), E>` with any `E`
+/// The return types of `start`, `stop` and the body of `main`: `()`, or `Result<(), E>` with any `E`
 /// that converts into [`BoxError`].
 #[diagnostic::on_unimplemented(
     message = "a service cannot return `{Self}`",
@@ -11,11 +11,11 @@ use crate::base::error::BoxError;
     note = "for `Box<dyn Error>`, write `Box<dyn Error + Send + Sync>`, or `group::BoxError`"
 )]
 pub trait ServiceResult {
-    /// The same, in one form.
+    /// Converts it into a `Result` with a [`BoxError`].
     ///
     /// # Errors
     ///
-    /// When it was one.
+    /// If it was an error.
     fn into_result(self) -> Result<(), BoxError>;
 }
 
@@ -40,12 +40,12 @@ impl<E: Into<BoxError>> ServiceResult for Result<(), E> {
     }
 }
 
-/// What an endless loop returns. Edition 2024 infers it, but only a function type can name it.
+/// The type `!` of an endless loop. Edition 2024 infers it, but stable Rust can name it only through a function type.
 pub type Never = <fn() -> ! as Returns>::Type;
 
-/// Names what a function type returns.
+/// Names the return type of a function type.
 pub trait Returns {
-    /// What it returns.
+    /// The return type.
     type Type;
 }
 
