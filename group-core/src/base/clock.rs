@@ -1,4 +1,4 @@
-//! What everything in one group can see.
+//! The group's clock: moments since the group began.
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Longer than anything takes, and still a moment that can be counted to.
+/// A hundred years: longer than any wait, but short enough to be added to an `Instant`.
 pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// So many nanoseconds after the group began, for 584 years. Half the size of a [`Duration`], and where there is
-/// none it takes no more: of each service half a dozen are kept.
+/// A moment: the nanoseconds since the group began, for up to 584 years. It has half the size of a [`Duration`], and so
+/// has an `Option` of it, because six of them are kept for each service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(NonZeroU64);
 
 impl Moment {
-    /// When the group began. It is not zero, which is none.
+    /// The moment when the group began. It is one, because zero stands for `None`.
     pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
 
     pub(crate) fn of(at: Instant, begun: Instant) -> Self {
@@ -26,12 +26,12 @@ impl Moment {
         Self::of(Instant::now(), begun)
     }
 
-    /// How long after another it was: not at all, if it was before.
+    /// The time since an earlier moment; zero, if that one is later.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 
-    /// What comes so much later.
+    /// The moment that is this much later.
     pub(crate) fn after(self, time: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
     }
@@ -44,7 +44,7 @@ impl From<Moment> for Duration {
     }
 }
 
-/// A moment that comes once, for threads to share.
+/// A moment that is set once, and that threads share.
 #[derive(Debug, Default)]
 pub(crate) struct OnceMoment(AtomicU64);
 
@@ -58,7 +58,7 @@ impl OnceMoment {
     }
 }
 
-/// One service's times, as the journal writes them and the report tells them.
+/// The times of one service: the journal sets them, the report shows them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     pub(crate) launched: Option<Moment>,

@@ -1,4 +1,4 @@
-//! What can go wrong, as values.
+//! Errors and failures, as values.
 
 use std::error::Error;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use crate::lifecycle::interface::Stage;
 
-/// Any error, as every method of a service may return it. `anyhow::Error`, a `String` and every
-/// type that implements [`Error`] convert into it with `?` or `.into()`.
+/// Any error. Every method of a service may return one. `anyhow::Error`, a `String` and every type that implements
+/// [`Error`] convert into it with `?` or `.into()`.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// One thing that went wrong: in which service, at which stage, and why.
+/// One failure: its service, its stage and its error.
 ///
-/// Displayed, it is one line without its causes; those follow through [`Error::source`].
+/// Its `Display` is one line, without the causes; [`Error::source`] leads to those.
 ///
 /// ```
 /// use group::{Group, Shutdown, Stage};
@@ -41,26 +41,26 @@ impl Failure {
         Self { service: service.map(str::to_owned), stage, fatal, error: error.into() }
     }
 
-    /// The name of the service, or `None` when it is the group itself that is wrong.
+    /// The name of the service, or `None` if the group itself failed.
     #[must_use]
     pub fn service(&self) -> Option<&str> {
         self.service.as_deref()
     }
 
-    /// What the service was doing.
+    /// The part of its life in which the service failed.
     #[must_use]
     pub fn stage(&self) -> Stage {
         self.stage
     }
 
-    /// Whether the group stopped for it, or ended otherwise than cleanly. Not so for a failure after
-    /// which the service was started again, nor for one of a service that is not critical.
+    /// Returns true if the group stopped because of this failure, or did not end cleanly because of it. It is false
+    /// for a failure after which the service was restarted, and for one of a service that is not critical.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         self.fatal
     }
 
-    /// The error itself: the service's own, or the group's word for a panic or a passed limit.
+    /// The error itself: the service's own, or one that the group made of a panic or a missed limit.
     #[must_use]
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.error
@@ -105,8 +105,8 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// What a hook of a [`Service`](crate::Service) returns when the service does not have it. It is
-/// what the trait's own `stop` returns, and no failure.
+/// The error that a hook of a [`Service`](crate::Service) returns if the service does not have that hook: the
+/// defaults of `stop`, `health` and `reload` return it. It is not a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Absent;
 
@@ -118,10 +118,10 @@ impl fmt::Display for Absent {
 
 impl Error for Absent {}
 
-/// How many failures that the group survived are remembered: a service may be started again for ever.
+/// The number of survived failures that are kept. There must be a limit, because a service may be restarted for ever.
 const SURVIVED: usize = 1000;
 
-/// Every failure that counts, and the last of those that were survived, in order.
+/// All fatal failures, and the last [`SURVIVED`] others, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Failures {
     kept: Vec<Failure>,

@@ -1,4 +1,4 @@
-//! Maps by type and by name, with hashers that suit these keys.
+//! Maps by type and by name, with fast hashers for these keys.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 pub(crate) type TypeMap<T> = HashMap<TypeId, T, BuildHasherDefault<TypeIdHasher>>;
 
-/// A type's id is a hash already.
+/// Uses the id as its own hash: it is one already.
 #[derive(Debug, Default)]
 pub(crate) struct TypeIdHasher(u64);
 
@@ -29,7 +29,7 @@ impl Hasher for TypeIdHasher {
 
 pub(crate) type NameMap<K, T> = HashMap<K, T, BuildHasherDefault<NameHasher>>;
 
-/// FNV-1a. Who names the services has written the program, so the hash need withstand nobody.
+/// FNV-1a. The names come from the program itself, so the hash need not resist an attacker.
 #[derive(Debug)]
 pub(crate) struct NameHasher(u64);
 

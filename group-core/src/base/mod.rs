@@ -14,14 +14,14 @@ pub(crate) mod text;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks; what a panic elsewhere may have left behind is still good here.
+/// Locks a mutex, also after a panic of another holder: the values in these mutexes are valid at any moment.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A random number from 0 to 1.
 pub(crate) fn chance() -> f64 {
-    // Every `RandomState` is another.
+    // Each `RandomState` has other keys.
     let random = u32::try_from(RandomState::new().hash_one(()) >> 32).unwrap_or_default();
     f64::from(random) / f64::from(u32::MAX)
 }

@@ -1,4 +1,7 @@
 //! Panics become errors, with their message and their place.
+//!
+//! The first call installs a panic hook for the whole process, which notes the place of a panic and then calls the
+//! hook that was there before.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -13,12 +16,15 @@ use pin_project_lite::pin_project;
 use crate::base::error::BoxError;
 
 thread_local! {
+    /// The number of calls of [`caught_now`] that are on this thread's stack.
     static INSIDE: Cell<usize> = const { Cell::new(0) };
+    /// True inside of [`quietly`].
     static QUIET: Cell<bool> = const { Cell::new(false) };
+    /// The place of the last panic inside of [`caught_now`].
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// A service panicked.
+/// The error that a panic becomes.
 #[derive(Debug)]
 struct Panicked {
     message: String,
@@ -43,7 +49,7 @@ pub(crate) fn caught<F: Future>(future: F) -> Caught<F> {
 }
 
 pin_project! {
-    /// Not an `async fn`, which would have room for the future twice.
+    /// The future of [`caught`]. Not an `async fn`, because its state would store the inner future twice.
     pub(crate) struct Caught<F> {
         #[pin]
         future: F,
@@ -81,13 +87,13 @@ pub(crate) fn caught_now<T>(run: impl FnOnce() -> T) -> Result<T, BoxError> {
     })
 }
 
-/// A panic is an error like any other.
+/// Merges the two errors: that of a panic, and that of the code itself.
 pub(crate) fn flatten<T>(result: Result<Result<T, BoxError>, BoxError>) -> Result<T, BoxError> {
     result.and_then(|result| result)
 }
 
-/// Runs a function that may refuse by a panic; what that said is told by whoever hears it, and not on the
-/// way, too.
+/// Runs a function that may panic to refuse its input. The panic's message is returned, and the panic hook that was
+/// there before does not print it.
 #[cfg(feature = "http")]
 pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     note_places();
@@ -97,7 +103,7 @@ pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     result.map_err(|payload| message(&*payload))
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
@@ -105,8 +111,8 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
         .to_owned()
 }
 
-/// Only the panic hook is told where a panic happened. Ours notes it for the services of this
-/// process, and passes every panic on to the hook that was there before, unless it is told elsewhere.
+/// Installs the panic hook, once. Only a hook learns the place of a panic. This one notes it for [`caught_now`], and
+/// passes every panic on to the hook that was there before, except inside of [`quietly`].
 fn note_places() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,5 +1,5 @@
-//! The syntax of what a person writes: durations, names, addresses and prefixes; and the known word that is
-//! nearest to a misspelt one.
+//! The syntax of durations, names, addresses and prefixes in code and settings; and the known word that is nearest
+//! to a misspelt one.
 //!
 //! The macros share this file: `group-macros/src/syntax.rs` is a link to it. A package contains a copy.
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
-/// The units of time, and how many nanoseconds each has. A year has 365.25 days, a month 30.44.
+/// The units of time, each with its nanoseconds. A year has 365.25 days, a month 30.44.
 const UNITS: &[(&[&str], u128)] = &[
     (&["ns", "nsec", "nanos"], 1),
     (&["us", "µs", "usec"], 1000),
@@ -25,7 +25,7 @@ const UNITS: &[(&[&str], u128)] = &[
 ///
 /// # Errors
 ///
-/// Says what is wrong with it.
+/// Returns the mistake in it.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -48,7 +48,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(sum)
 }
 
-/// Splits the text behind the last of the accepted letters that it begins with.
+/// Splits the text at the first letter that is not accepted.
 fn split(text: &str, is_accepted: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|letter| !is_accepted(letter)).unwrap_or(text.len()))
 }
@@ -88,11 +88,11 @@ pub(crate) enum Address {
     HostPort,
     /// `unix:/path`.
     Unix,
-    /// `fd:name` or `fd:0`: a listener that is handed over to the process.
+    /// `fd:name` or `fd:0`: a listener that the process inherits.
     HandedOver,
 }
 
-/// The reason why a text is no address.
+/// The reason why a text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoAddress {
     /// `host:70000`: the port is a number, but too large.
@@ -105,7 +105,7 @@ pub(crate) enum NoAddress {
 ///
 /// # Errors
 ///
-/// Says why it is no address.
+/// Returns the reason why the text is not an address.
 pub(crate) fn address(text: &str) -> Result<Address, NoAddress> {
     if let Some(path) = text.strip_prefix("unix:") {
         return if path.starts_with('/') { Ok(Address::Unix) } else { Err(NoAddress::Unknown) };
@@ -132,7 +132,7 @@ pub(crate) fn is_prefix(text: &str) -> bool {
     text.strip_prefix('/').is_some_and(|path| path.split('/').all(is_segment))
 }
 
-/// The known word that is most similar to this one, if any is similar enough.
+/// Returns the known word that is most similar to this one, if one is similar enough.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.into_iter().map(|candidate| (similarity(word, candidate), candidate));
     let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
@@ -145,7 +145,7 @@ fn similarity(a: &str, b: &str) -> f64 {
     if a == b {
         return 1.0;
     }
-    // Equal letters match if they are at most this far apart.
+    // Equal letters match if their positions differ by at most this much.
     let reach = (a.len().max(b.len()) / 2).saturating_sub(1);
     let mut taken = vec![false; b.len()];
     let mut matched = Vec::new();

@@ -1,11 +1,12 @@
-//! What the group must know about a service before it builds it.
+//! Values as text for a person: durations, counts, signals.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::base::syntax;
+use crate::base::syntax::nearest;
 
-/// A limit that may be none.
+/// A limit as text; `none` for [`Duration::MAX`].
 pub(crate) struct Limit(pub(crate) Duration);
 
 impl fmt::Display for Limit {
@@ -14,7 +15,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// A duration, as exact as a person wants it: `0.4 ms`, `12 ms`, `1.5 s`, `2m 5s`.
+/// A duration as text, rounded for a person: `0.4 ms`, `12 ms`, `1.5 s`, `2m 5s`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Took(pub(crate) Duration);
 
@@ -35,7 +36,7 @@ impl fmt::Display for Took {
     }
 }
 
-/// `2m 5s`: as it is written in settings.
+/// Seconds in the syntax of settings: `2m 5s`.
 fn in_units(mut seconds: u64) -> String {
     let mut parts = Vec::new();
     for (unit, length) in [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)] {
@@ -47,22 +48,27 @@ fn in_units(mut seconds: u64) -> String {
     parts.join(" ")
 }
 
-/// `1 service`, `2 services`.
+/// A number with its noun: `1 service`, `2 services`.
 pub(crate) fn count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
 
-/// A duration, as a person writes it.
+/// Returns ``; did you mean `x`?`` for the known name that is most like this one, and nothing if none is like it.
+pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
+/// Reads a duration from settings.
 ///
 /// # Errors
 ///
-/// What was expected.
+/// Returns what was expected, to stand behind "expected".
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     syntax::duration(text).map_err(|wrong| format!("a duration, as in `10s` or `1m 30s`; {wrong}"))
 }
 
-/// `SIGTERM` for 15.
+/// The name of a signal: `SIGTERM` for 15.
 pub(crate) fn signal_name(signal: i32) -> String {
     match signal {
         1 => "SIGHUP".to_owned(),
@@ -121,8 +127,8 @@ mod tests {
         format!("{}{} ", rng.u16(..), UNITS[rng.usize(..UNITS.len())])
     }
 
-    /// What it takes and we do not, is a number with a space in it; what we take and it does not, is exact
-    /// where it was not.
+    /// There are two differences: `humantime` reads a number with a space in it, and refuses some numbers that overflow
+    /// in its own, less exact arithmetic.
     #[test]
     fn durations_are_read_as_humantime_does() {
         let rng = &mut Rng::with_seed(11);

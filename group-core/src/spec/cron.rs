@@ -1,14 +1,14 @@
-//! A cron expression in a time zone, as text.
+//! A cron expression with its time zone, as text.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// When to tick: a cron expression, in a time zone.
+/// The times of a ticker: a cron expression in a time zone.
 ///
 /// The expression is `minute hour day month weekday`, as in `0 3 * * *`, with an optional field for
-/// the second before them, or a nickname, as in `@hourly`. It is in UTC unless it says otherwise.
+/// the second before them, or a nickname, as in `@hourly`. The time zone is UTC by default.
 ///
-/// It is built by value, because it is said in one expression.
+/// Each method takes it by value, because it is built in a single expression.
 ///
 /// ```
 /// use group::Cron;
@@ -17,8 +17,8 @@ use std::fmt;
 /// assert_eq!(every_night.to_string(), "0 3 * * * in Europe/Berlin");
 /// ```
 ///
-/// Where the clocks change, a time of the day that is skipped ticks when the gap is over, and one that
-/// comes twice ticks once; `*/30` and the like tick on as time passes.
+/// When the clocks change, a time of the day that is skipped ticks at the end of the gap, and one that comes twice
+/// ticks once; an interval, such as `*/30`, continues as time passes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cron {
     pub(crate) expression: Cow<'static, str>,
@@ -26,14 +26,15 @@ pub struct Cron {
 }
 
 impl Cron {
-    /// This expression. A mistake in it is found by whoever takes it.
+    /// The times of this expression, in UTC. It is not checked here: a mistake in it is an error of the group, or of
+    /// [`Context::cron`](crate::Context::cron).
     #[must_use]
     pub fn new(expression: impl Into<Cow<'static, str>>) -> Self {
         Self { expression: expression.into(), tz: "UTC".into() }
     }
 
-    /// In this time zone, by its name in the IANA database. The machine must have that database, as
-    /// Linux has in `/usr/share/zoneinfo`.
+    /// Sets the time zone, by its name in the IANA database. The machine must have that database; on Linux, it is in
+    /// `/usr/share/zoneinfo`.
     #[must_use]
     pub fn tz(mut self, tz: impl Into<Cow<'static, str>>) -> Self {
         self.tz = tz.into();

@@ -1,4 +1,4 @@
-//! One service comes after another, as it is declared: by type or by name.
+//! The declaration that one service comes after another, by type or by name.
 
 use std::any::TypeId;
 use std::borrow::Cow;
@@ -6,13 +6,14 @@ use std::fmt;
 
 use crate::spec::name::Name;
 
-/// One service comes after another.
+/// The declaration that a service comes after another one.
 #[derive(Clone, Debug)]
 pub(crate) struct After {
     pub(crate) target: Target,
     pub(crate) optional: bool,
 }
 
+/// The other service: its type, with the type's name, or its own name.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Type(TypeId, &'static str),
@@ -20,17 +21,15 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// The name of the service, as far as that is known.
+    /// The name of the service as text; for a type, the name that the type gives.
     pub(crate) fn as_text(&self) -> Cow<'_, str> {
         match self {
             Self::Type(..) => self.name().as_str().to_owned().into(),
             Self::Name(name) => name.as_str().into(),
         }
     }
-}
 
-impl Target {
-    /// The name of the service, as far as that is known.
+    /// The name of the service; for a type, the name that the type gives.
     pub(crate) fn name(&self) -> Name {
         match self {
             Self::Type(_, type_name) => Name::of_type(type_name),

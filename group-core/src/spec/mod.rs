@@ -1,4 +1,4 @@
-//! What the group must know about a service before it builds it.
+//! The declaration of a service: everything that the group must know before it builds it.
 
 #[cfg(feature = "cron")]
 pub(crate) mod cron;
@@ -30,16 +30,16 @@ use crate::spec::place::Place;
 use crate::spec::restart::Restart;
 use crate::spec::route::Route;
 
-/// How long a service may take until it is ready, unless it says otherwise.
+/// The default time for a service to be built and ready.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a service may take to stop, unless it says otherwise.
+/// The default time for a service to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Any port that nobody listens on, out of reach for other machines.
+/// An address with a free port, which other machines cannot reach.
 const FREE_PORT: &str = "127.0.0.1:0";
 
-/// How the group treats a service: its name, what it comes after, its limits.
+/// The declaration of a service: its name, the services that it starts after, its limits.
 ///
 /// Each method is named like the argument of `#[service(…)]` that does the same. It takes the spec by value and returns
 /// it, because [`Service::spec`] builds one in a single expression.
@@ -64,7 +64,7 @@ const FREE_PORT: &str = "127.0.0.1:0";
 /// assert_eq!(Mailer::spec().get_name(), "mailer");
 /// ```
 ///
-/// Displayed, it is one line with everything, also what is so by default:
+/// Its `Display` is one line with everything, also the defaults:
 ///
 /// ```
 /// use group::{Role, Spec};
@@ -79,31 +79,31 @@ const FREE_PORT: &str = "127.0.0.1:0";
 pub struct Spec {
     pub(crate) name: Name,
     pub(crate) rules: Rules,
-    /// Apart, because of many services nothing of it is said, and each would have to have room for it.
+    /// Boxed, because many services have none, and each would have to reserve space for them.
     details: Option<Box<Details>>,
 }
 
-/// What can be said of a service besides.
+/// The parts of a declaration that many services do not have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Details {
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) stop_timeout: Option<Duration>,
     pub(crate) edges: Vec<After>,
-    /// What `start` takes, and what `new` takes.
+    /// The needs of the parameters of `start`, and of those of `new`.
     pub(crate) start_needs: Needs,
     pub(crate) build_needs: Needs,
     pub(crate) http: Option<Cow<'static, str>>,
     /// The service on which it is mounted, instead of an address of its own.
     pub(crate) http_on: Option<Target>,
     pub(crate) prefix: Option<Cow<'static, str>>,
-    /// Whether it has no routes but those that are mounted on it.
+    /// True if it has no routes of its own: it serves only those that are mounted on it.
     pub(crate) serves_others: bool,
     pub(crate) grpc: Option<Cow<'static, str>>,
     pub(crate) serves_grpc: bool,
-    /// Where it runs, if not here.
+    /// The URL of the service, if it runs elsewhere.
     pub(crate) remote: Option<Cow<'static, str>>,
     pub(crate) routes: Vec<Route>,
-    /// When it ticks, and where that is said.
+    /// The cron expressions of its tickers, each with the place of its declaration.
     #[cfg(feature = "cron")]
     pub(crate) crons: Vec<(Cron, Place)>,
     pub(crate) restart: Restart,
@@ -111,7 +111,7 @@ pub(crate) struct Details {
     pub(crate) settings: Settings,
 }
 
-/// What is so when nothing is said.
+/// The details of a service that has none: the defaults.
 static NO_DETAILS: LazyLock<Details> = LazyLock::new(Details::default);
 
 impl Spec {
@@ -125,7 +125,7 @@ impl Spec {
         Self { name, rules: Rules { role: Role::Task, critical: true }, details: None }
     }
 
-    /// Whether more is said of it than what it is called, and is.
+    /// Returns true if it has more than a name, a role, and whether it is critical.
     pub(crate) fn has_details(&self) -> bool {
         self.details.is_some()
     }
@@ -138,13 +138,13 @@ impl Spec {
         self.details.get_or_insert_default()
     }
 
-    /// A service named like its type, in kebab-case: `OrderQueue` is `order-queue`.
+    /// A service that is named like its type, in kebab-case: `order-queue` for `OrderQueue`.
     #[must_use]
     pub fn of<S>() -> Self {
         Self::named(Name::of_type(std::any::type_name::<S>()))
     }
 
-    /// The name: lower-case letters, digits, `-` and `_`, unique in the group.
+    /// Sets the name: lower-case letters, digits, `-` and `_`, unique in the group.
     #[must_use]
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = name.into().into();
@@ -185,9 +185,9 @@ impl Spec {
         self
     }
 
-    /// Serves HTTP on this address, `host:port` or `unix:/path`, or, with the feature `listenfd`, on a listener
-    /// that was handed over, `fd:name` or `fd:0`. Port 0 takes a free one. An HTTP service runs until it is
-    /// stopped: if it ends earlier, it has failed.
+    /// Serves HTTP on this address: `host:port` or `unix:/path`, or, with the feature `listenfd`, a listener that the
+    /// process inherits, `fd:name` or `fd:0`. Port 0 takes a free port. An HTTP service has [`Role::Daemon`]: if its
+    /// `start` returns before the stop, it has failed.
     #[must_use]
     pub fn http(mut self, address: impl Into<Cow<'static, str>>) -> Self {
         let details = self.details_mut();
@@ -209,16 +209,16 @@ impl Spec {
         self
     }
 
-    /// Serves gRPC on this address, as [`http`](Self::http) does HTTP. A service with both serves them on
-    /// the one address that `http` says: it [`serves_grpc`](Self::serves_grpc) there.
+    /// Serves gRPC on this address, as [`http`](Self::http) does HTTP. A service that serves both has only the address
+    /// of `http`, and [`serves_grpc`](Self::serves_grpc).
     #[must_use]
     pub fn grpc(mut self, address: impl Into<Cow<'static, str>>) -> Self {
         self.details_mut().grpc = Some(address.into());
         self.serves_grpc()
     }
 
-    /// Serves gRPC without an address for that: beside its routes if these have [an address](Self::http), and
-    /// else only for this group, through `group::grpc::Channel`.
+    /// Serves gRPC without an address of its own: together with its routes if it has an [HTTP address](Self::http),
+    /// otherwise only for this group, through `group::grpc::Channel`.
     #[must_use]
     pub fn serves_grpc(mut self) -> Self {
         self.details_mut().serves_grpc = true;
@@ -226,8 +226,8 @@ impl Spec {
         self
     }
 
-    /// The path, such as `/api`, under which its routes are mounted on another service: see
-    /// [`http_on`](Self::http_on). None by default. Handlers see the path without it, as under axum's
+    /// Sets the path, such as `/api`, under which its routes are mounted on another service: see
+    /// [`http_on`](Self::http_on). None by default. Handlers see the path without the prefix, as under axum's
     /// [`Router::nest`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.nest).
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<Cow<'static, str>>) -> Self {
@@ -235,8 +235,8 @@ impl Spec {
         self
     }
 
-    /// It runs elsewhere, and serves gRPC there: `http://host:port`, or `unix:/path`. It is left out of the
-    /// group, and whoever calls it through a `group::grpc::Channel` calls it there.
+    /// Declares that the service runs elsewhere, and serves gRPC at this URL: `http://host:port`, or `unix:/path`. The
+    /// group does not run it, and every `group::grpc::Channel` to it connects to the URL.
     #[cfg(feature = "grpc")]
     #[must_use]
     pub fn remote(mut self, url: impl Into<Cow<'static, str>>) -> Self {
@@ -244,9 +244,9 @@ impl Spec {
         self
     }
 
-    /// Serves on another address, if it serves.
+    /// Replaces its address by a free port of this machine, if it has one.
     pub(crate) fn take_free_port(&mut self) {
-        // One that is no address is still a mistake.
+        // An invalid address stays, to be reported.
         let Some(details) = &mut self.details else { return };
         let addresses = details.http.iter_mut().chain(&mut details.grpc);
         for address in addresses.filter(|address| is_address(address)) {
@@ -254,7 +254,7 @@ impl Spec {
         }
     }
 
-    /// What stands before its address, as people write it.
+    /// The scheme that stands before its address in the log.
     pub(crate) fn scheme(&self) -> &'static str {
         let Details { http, grpc, .. } = self.details();
         match (http, grpc) {
@@ -264,15 +264,15 @@ impl Spec {
         }
     }
 
-    /// Notes that it serves this route. To serve it is another matter: see [`Route`].
+    /// Adds a route to the list of those that it serves. This does not serve it: see [`Route`].
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
         self.details_mut().routes.push(route);
         self
     }
 
-    /// It will tick when this expression says so: a mistake in that is one of the group, and is told
-    /// before anything is built. To tick is up to [`Context::cron`](crate::Context::cron).
+    /// Declares a cron expression, so that a mistake in it is an invalid setup of the group, and is reported before
+    /// anything is built. This runs nothing: [`Context::cron`](crate::Context::cron) does.
     #[cfg(feature = "cron")]
     #[must_use]
     #[track_caller]
@@ -281,62 +281,62 @@ impl Spec {
         self
     }
 
-    /// What it means when its `start` returns. [`Role::Task`] by default.
+    /// Sets the meaning of the end of its `start`. [`Role::Task`] by default.
     #[must_use]
     pub fn role(mut self, role: Role) -> Self {
         self.rules.role = role;
         self
     }
 
-    /// Whether the group cannot do without it: `true` by default. The failure of a service that is
-    /// not critical degrades the group instead of stopping it, and so never makes its end unclean. That it does not
-    /// stop in time, and is aborted, is another matter, and does.
+    /// Sets whether the group stops when the service fails: `true` by default. The failure of a service that is not
+    /// critical only degrades the group, and never makes its end unclean. But any service that does not stop in time,
+    /// and is aborted, makes the end unclean.
     #[must_use]
     pub fn critical(mut self, critical: bool) -> Self {
         self.rules.critical = critical;
         self
     }
 
-    /// Whether its `start` is run again after it ended. [`Restart::never`] by default.
+    /// Sets the restart policy. [`Restart::never`] by default.
     #[must_use]
     pub fn restart(mut self, restart: Restart) -> Self {
         self.details_mut().restart = restart;
         self
     }
 
-    /// How long it may take to be built and ready. 60 s by default. Past it, it has failed, and is not started
-    /// again; of one that the group can do without, `start` is dropped.
+    /// Sets the time within which it must be built and ready. 60 s by default. After that it has failed, and is not
+    /// restarted; if it is not critical, the group goes on and drops its `start`.
     #[must_use]
     pub fn start_timeout(mut self, limit: Duration) -> Self {
         self.details_mut().start_timeout = Some(limit);
         self
     }
 
-    /// How long it may take to stop, inside the group's own budget. 10 s by default;
-    /// [`Duration::MAX`] leaves only the group's. With [`Duration::ZERO`] nothing is awaited: its
-    /// `start` is dropped at its next await and its `stop` is not run, which is then no failure.
+    /// Sets the time within which it must stop. 10 s by default. The group's own `stop_timeout` also limits it;
+    /// with [`Duration::MAX`], it alone does. With [`Duration::ZERO`] the group waits for nothing: `start` is dropped
+    /// at its next await and `stop` does not run, and neither is a failure.
     #[must_use]
     pub fn stop_timeout(mut self, limit: Duration) -> Self {
         self.details_mut().stop_timeout = Some(limit);
         self
     }
 
-    /// How long it may take to be built and ready.
+    /// The time within which it must be built and ready: what was set, or the default.
     pub(crate) fn start_limit(&self) -> Duration {
         self.details().start_timeout.unwrap_or(START_TIMEOUT)
     }
 
-    /// How long it may take to stop.
+    /// The time within which it must stop: what was set, or the default.
     pub(crate) fn stop_limit(&self) -> Duration {
         self.details().stop_timeout.unwrap_or(STOP_TIMEOUT)
     }
 
-    /// Whether it is dropped when its turn to stop comes, and that is all.
+    /// Returns true if it is only dropped when its turn to stop comes.
     pub(crate) fn is_dropped_at_once(&self) -> bool {
         self.details().stop_timeout == Some(Duration::ZERO)
     }
 
-    /// A service that was given as a value is not built, so nothing that `new` takes is needed.
+    /// Removes the needs of `new`: a service that was added as a value is not built.
     pub(crate) fn without_build_needs(mut self) -> Self {
         if let Some(details) = &mut self.details {
             details.build_needs = Needs::default();
@@ -345,7 +345,7 @@ impl Spec {
     }
 }
 
-/// What was set, read back.
+/// The getters.
 ///
 /// ```
 /// use group::{Restart, Role, Spec};
@@ -367,20 +367,19 @@ impl Spec {
 /// assert!(spec.is_critical());
 /// ```
 impl Spec {
-    /// The name that this service has.
+    /// The name.
     #[must_use]
     pub fn get_name(&self) -> &str {
         self.name.as_str()
     }
 
-    /// What it means when its `start` returns: what [`role`](Self::role) says. A service that serves is a
-    /// [`Role::Daemon`].
+    /// The [`role`](Self::role). [`http`](Self::http), [`grpc`](Self::grpc) and the like set [`Role::Daemon`].
     #[must_use]
     pub fn get_role(&self) -> Role {
         self.rules.role
     }
 
-    /// The address on which it serves HTTP: what [`http`](Self::http) says.
+    /// The [address](Self::http) on which it serves HTTP.
     ///
     /// ```
     /// use group::Spec;
@@ -393,9 +392,8 @@ impl Spec {
         self.details().http.as_deref()
     }
 
-    /// The name of the service on which it is mounted: what [`http_on`](Self::http_on) or
-    /// [`http_on_named`](Self::http_on_named) says. One that was given by its type is called by the name that the
-    /// type gives, though it may have another.
+    /// The name of the service on which it is [mounted](Self::http_on). For a service that was given by its type, it
+    /// is the name that the type gives, even if the service has another.
     ///
     /// ```
     /// use group::Spec;
@@ -408,14 +406,14 @@ impl Spec {
         self.details().http_on.as_ref().map(Target::as_text)
     }
 
-    /// The path under which it is mounted: what [`prefix`](Self::prefix) says.
+    /// The [path](Self::prefix) under which it is mounted.
     #[must_use]
     pub fn get_prefix(&self) -> Option<&str> {
         self.details().prefix.as_deref()
     }
 
-    /// The address on which it serves gRPC: what [`grpc`](Self::grpc) says. `None` also for one that
-    /// [`serves_grpc`](Self::serves_grpc) without an address for that.
+    /// The [address](Self::grpc) on which it serves gRPC. Also `None` if it
+    /// [`serves_grpc`](Self::serves_grpc) without an address of its own.
     ///
     /// ```
     /// use group::Spec;
@@ -428,7 +426,7 @@ impl Spec {
         self.details().grpc.as_deref()
     }
 
-    /// Where it runs, if not here: what [`remote`](Self::remote) says.
+    /// The URL of a service that runs [elsewhere](Self::remote).
     ///
     /// ```
     /// use group::Spec;
@@ -442,7 +440,7 @@ impl Spec {
         self.details().remote.as_deref()
     }
 
-    /// The routes that it is known to serve: what [`route`](Self::route) says.
+    /// The [routes](Self::route) that it declares.
     ///
     /// ```
     /// use group::{Route, Spec};
@@ -455,38 +453,38 @@ impl Spec {
         &self.details().routes
     }
 
-    /// What it starts after, each by its name and with whether it is optional: what [`after`](Self::after),
-    /// [`after_optional`](Self::after_optional) and the like say. One that was given by its type is called by the
-    /// name that the type gives, though it may have another. What its `new` and `start` take is not in here.
+    /// The services that it starts [`after`](Self::after): the name of each, and `true` if it is
+    /// [optional](Self::after_optional). For a service that was given by its type, it is the name that the type
+    /// gives, even if the service has another. The parameters of `new` and `start` are not in this list.
     pub fn get_after(&self) -> impl Iterator<Item = (Cow<'_, str>, bool)> {
         self.details().edges.iter().map(|After { target, optional }| (target.as_text(), *optional))
     }
 
-    /// Whether its `start` is run again after it ended: what [`restart`](Self::restart) says.
+    /// The [restart policy](Self::restart).
     #[must_use]
     pub fn get_restart(&self) -> Restart {
         self.details().restart
     }
 
-    /// How long it may take to be built and ready, if [`start_timeout`](Self::start_timeout) was set.
+    /// The [`start_timeout`](Self::start_timeout); `None` if none was set.
     #[must_use]
     pub fn get_start_timeout(&self) -> Option<Duration> {
         self.details().start_timeout
     }
 
-    /// How long it may take to stop, if [`stop_timeout`](Self::stop_timeout) was set.
+    /// The [`stop_timeout`](Self::stop_timeout); `None` if none was set.
     #[must_use]
     pub fn get_stop_timeout(&self) -> Option<Duration> {
         self.details().stop_timeout
     }
 
-    /// Whether the group cannot do without it: what [`critical`](Self::critical) says.
+    /// Returns true if the group stops when it fails: see [`critical`](Self::critical).
     #[must_use]
     pub fn is_critical(&self) -> bool {
         self.rules.critical
     }
 
-    /// When it ticks: what [`cron`](Self::cron) says.
+    /// The [cron expressions](Self::cron) that it declares.
     ///
     /// ```
     /// use group::{Cron, Spec};
@@ -500,7 +498,7 @@ impl Spec {
     }
 }
 
-/// One line with everything that was said or is so by default.
+/// One line with everything, also the defaults.
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let details = self.details();

@@ -1,53 +1,55 @@
-//! What a service is called.
+//! The names of services.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// The longest name that stands in the value itself.
+/// The length in bytes of the longest name that is stored without an allocation.
 const SHORT: usize = 22;
 
-/// A service's name. Each service has one, and another in the report: most are short, and allocate nothing.
+/// A service's name. Each service has two copies of it, one of them in the report; most are short, and allocate
+/// nothing.
 #[derive(Clone)]
-pub(crate) struct Name(Text);
+pub(crate) struct Name(Repr);
 
+/// The storage of a name.
 #[derive(Clone)]
-enum Text {
+enum Repr {
     Static(&'static str),
     Short { length: u8, bytes: [u8; SHORT] },
     Long(Arc<str>),
 }
 
 impl Name {
-    /// Of a type: `app::mail::OrderQueue` becomes `order-queue`, `app::Cache<u8>` becomes `cache-u8`.
+    /// The name that a type gives: `order-queue` for `app::mail::OrderQueue`, `cache-u8` for `app::Cache<u8>`.
     pub(crate) fn of_type(type_name: &str) -> Self {
         let mut bytes = [0; SHORT];
         let length = kebab_case(type_name, &mut bytes);
         match u8::try_from(length) {
-            Ok(length) if usize::from(length) <= SHORT => Self(Text::Short { length, bytes }),
+            Ok(length) if usize::from(length) <= SHORT => Self(Repr::Short { length, bytes }),
             _ => {
                 let mut long = vec![0; length];
                 kebab_case(type_name, &mut long);
-                Self(Text::Long(String::from_utf8_lossy(&long).into()))
+                Self(Repr::Long(String::from_utf8_lossy(&long).into()))
             }
         }
     }
 
     pub(crate) fn as_str(&self) -> &str {
         match &self.0 {
-            Text::Static(text) => text,
-            // It was text when it was put there.
-            Text::Short { .. } => str::from_utf8(self.as_bytes()).unwrap_or_default(),
-            Text::Long(text) => text,
+            Repr::Static(text) => text,
+            // The bytes are always UTF-8: they come from a `str`.
+            Repr::Short { .. } => str::from_utf8(self.as_bytes()).unwrap_or_default(),
+            Repr::Long(text) => text,
         }
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Text::Static(text) => text.as_bytes(),
-            Text::Short { length, bytes } => &bytes[..usize::from(*length)],
-            Text::Long(text) => text.as_bytes(),
+            Repr::Static(text) => text.as_bytes(),
+            Repr::Short { length, bytes } => &bytes[..usize::from(*length)],
+            Repr::Long(text) => text.as_bytes(),
         }
     }
 }
@@ -55,7 +57,7 @@ impl Name {
 impl From<Cow<'static, str>> for Name {
     fn from(text: Cow<'static, str>) -> Self {
         match text {
-            Cow::Borrowed(text) => Self(Text::Static(text)),
+            Cow::Borrowed(text) => Self(Repr::Static(text)),
             Cow::Owned(text) => text.into(),
         }
     }
@@ -67,9 +69,9 @@ impl From<String> for Name {
         match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
             (Some(room), Ok(length)) => {
                 room.copy_from_slice(text.as_bytes());
-                Self(Text::Short { length, bytes })
+                Self(Repr::Short { length, bytes })
             }
-            _ => Self(Text::Long(text.into())),
+            _ => Self(Repr::Long(text.into())),
         }
     }
 }
@@ -100,7 +102,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Writes the name of a type in kebab-case, as far as there is room, and returns how long it is.
+/// Writes the name of a type in kebab-case into `room`, as far as it fits, and returns its whole length.
 fn kebab_case(type_name: &str, room: &mut [u8]) -> usize {
     let letters = type_name.as_bytes();
     let (mut length, mut path) = (0, 0);
@@ -112,7 +114,7 @@ fn kebab_case(type_name: &str, room: &mut [u8]) -> usize {
     };
     for (at, &letter) in letters.iter().enumerate() {
         match letter {
-            // Braces are part of a path: `{{closure}}::Morning` is declared in an async function.
+            // Braces are part of a path: the path of a type in an async function is `{{closure}}::Morning`.
             b'a'..=b'z' | b'0'..=b'9' | b'_' | b'{' | b'}' | 0x80.. => push(&mut length, letter),
             b'A'..=b'Z' => {
                 let begins_word = match letters.get(at.wrapping_sub(1)) {
@@ -125,7 +127,7 @@ fn kebab_case(type_name: &str, room: &mut [u8]) -> usize {
                 }
                 push(&mut length, letter.to_ascii_lowercase());
             }
-            // Of a path, only the last segment counts.
+            // Only the last segment of a path counts.
             b':' => length = path,
             _ if length > path => {
                 push(&mut length, b'-');
@@ -134,7 +136,7 @@ fn kebab_case(type_name: &str, room: &mut [u8]) -> usize {
             _ => {}
         }
     }
-    // There is a hyphen behind the last path, if there are several.
+    // The last path may end with a hyphen.
     if length == path { length.saturating_sub(1) } else { length }
 }
 

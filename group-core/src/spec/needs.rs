@@ -1,4 +1,4 @@
-//! What the parameters of `new` and `start` need.
+//! The needs of the parameters of `new` and `start`.
 
 use std::any::{TypeId, type_name};
 
@@ -7,7 +7,7 @@ use crate::config::read::Check;
 #[cfg(feature = "grpc")]
 use crate::spec::name::Name;
 
-/// What parameters need, gathered by [`FromContext::needs`].
+/// The values, settings and called services that parameters need, collected by [`FromContext::needs`].
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     values: Vec<(TypeId, &'static str)>,
@@ -18,7 +18,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// A `T` is needed: a service, which then comes first, or a value that was provided.
+    /// Adds the need for a `T`: a service, which then starts first, or a value that was provided.
     pub fn value<T: 'static>(&mut self) {
         self.values.push((TypeId::of::<T>(), type_name::<T>()));
     }
@@ -28,7 +28,7 @@ impl Needs {
         self.called.push(service);
     }
 
-    /// The services that are called, here or elsewhere.
+    /// The services that are called, in this process or elsewhere.
     #[cfg(feature = "grpc")]
     pub(crate) fn all_called(&self) -> &[Called] {
         &self.called
@@ -70,11 +70,11 @@ impl Needs {
 }
 
 #[cfg(feature = "grpc")]
-/// A service that another one calls, here or elsewhere.
+/// A service that another one calls, in this process or elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Called {
     pub(crate) type_id: TypeId,
     pub(crate) type_name: &'static str,
-    /// What it is called, if it is not in the group.
+    /// Returns its name, for a service that is not in the group.
     pub(crate) name: fn() -> Name,
 }

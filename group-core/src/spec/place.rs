@@ -1,20 +1,20 @@
-//! Where in the program something was said.
+//! Places in the program's source.
 
 use std::fmt;
 use std::panic::Location;
 
-/// Where in the program a service was added or annotated.
+/// The place in the program's source where something was declared: a service, a cron expression.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place(&'static Location<'static>);
 
 impl Place {
-    /// Where this is called.
+    /// The place of the call of this function.
     #[track_caller]
     pub(crate) const fn here() -> Self {
         Self(Location::caller())
     }
 
-    /// By file, line and column.
+    /// The key by which places are sorted: file, line and column.
     pub(crate) const fn order(self) -> (&'static str, u32, u32) {
         (self.0.file(), self.0.line(), self.0.column())
     }

@@ -1,4 +1,4 @@
-//! Starting a service again.
+//! The restart policy of a service, and the errors that no restart follows.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,13 +8,14 @@ use crate::base::error::BoxError;
 use crate::base::text::Took;
 use crate::lifecycle::restart::{Backoff, Policy, When};
 
-/// Whether a service's `start` is run again after it ended, how often, and after how long.
+/// The restart policy of a service: after which ends its `start` runs again, how often, and after which wait.
 ///
-/// It runs on the same instance: `new` is not run again, and what others hold of the service stays
-/// good. Each service has a budget of its own; when it is used up, the failure counts as if there
-/// were no restarts, and what should run [`always`](Self::always) fails by ending. A failed `new` is final, and so is a `start` that is not ready in time.
+/// `start` runs again on the same instance: `new` does not, so other services can keep their `Arc` of this one. Each
+/// service counts its own restarts. When they are used up, the next failure counts as one without a restart policy; a
+/// service that should run [`always`](Self::always) then fails if its `start` returns. A failed `new` is final, and
+/// so is a `start` that is not ready in time.
 ///
-/// It is built by value, in one expression: it is small, and can be a constant.
+/// Each method takes it by value, because it is built in a single expression, which can be a constant.
 ///
 /// ```
 /// use group::{Restart, Spec};
@@ -35,19 +36,19 @@ impl Default for Restart {
 }
 
 impl Restart {
-    /// Never again. The default.
+    /// Never restarts. The default.
     #[must_use]
     pub const fn never() -> Self {
         Self::when(When::Never)
     }
 
-    /// Again after an error, a panic, or an end that its role does not allow.
+    /// Restarts after an error, a panic, or an end that the service's role does not allow.
     #[must_use]
     pub const fn on_failure() -> Self {
         Self::when(When::OnFailure)
     }
 
-    /// Again whenever it ended by itself.
+    /// Restarts after every end, except when the service was asked to stop.
     #[must_use]
     pub const fn always() -> Self {
         Self::when(When::Always)
@@ -57,14 +58,14 @@ impl Restart {
         Self { policy: Policy { when, max: 5, within: Duration::from_secs(60), backoff: Backoff::DEFAULT } }
     }
 
-    /// So many restarts at most within the window. 5 by default.
+    /// Allows at most this many restarts within the window. 5 by default.
     #[must_use]
     pub const fn max(mut self, max: usize) -> Self {
         self.policy.max = max;
         self
     }
 
-    /// The window, which slides. 60 s by default. A service that was ready for as long as that
+    /// Sets the window, which slides. 60 s by default. A service that was ready for at least this long
     /// counts as stable: its next wait is short again.
     #[must_use]
     pub const fn within(mut self, window: Duration) -> Self {
@@ -72,8 +73,8 @@ impl Restart {
         self
     }
 
-    /// The wait before the first restart, which doubles with each that follows, and the longest
-    /// wait. Each is shortened at random by up to a half. 100 ms and 30 s by default.
+    /// Sets the wait before the first restart, which doubles with each one that follows, and the longest wait. Each
+    /// wait is shortened at random by up to a half. 100 ms and 30 s by default.
     #[must_use]
     pub const fn backoff(mut self, shortest: Duration, longest: Duration) -> Self {
         self.policy.backoff = Backoff { shortest, longest };
@@ -81,7 +82,7 @@ impl Restart {
     }
 }
 
-/// As in the attribute: `never`, or `on-failure (at most 5 in 1m, after 100 ms to 30 s)`.
+/// `never`, or `on-failure (at most 5 in 1m, after 100 ms to 30 s)`.
 impl fmt::Display for Restart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Policy { when, max, within, backoff: Backoff { shortest, longest } } = self.policy;
@@ -95,8 +96,8 @@ impl fmt::Display for Restart {
     }
 }
 
-/// An error after which a service is not started again, whatever its [`Restart`] says: bad
-/// credentials, say, which no retry makes good.
+/// An error after which a service is not restarted, whatever its [`Restart`] policy: for example, wrong
+/// credentials, which no retry can correct.
 ///
 /// ```
 /// use group::{BoxError, Permanent};
@@ -118,14 +119,14 @@ impl Permanent {
         Self(error.into())
     }
 
-    /// Whether an error, or one of its causes, is permanent.
+    /// Returns true if an error, or one of its causes, is permanent.
     pub(crate) fn is_in(error: &BoxError) -> bool {
         let mut cause: Option<&(dyn Error + 'static)> = Some(&**error);
         while let Some(error) = cause {
             if error.is::<Self>() {
                 return true;
             }
-            // The source of an `io::Error` is not what it was made of, but the source of that.
+            // `io::Error::source` skips the error that it wraps, and returns the source of that.
             let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
             cause = inside.map_or_else(|| error.source(), |inside| Some(inside));
         }

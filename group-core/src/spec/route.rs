@@ -1,15 +1,15 @@
-//! What a service says of the routes that it serves.
+//! The routes that a service declares.
 
 use std::fmt;
 use std::panic::Location;
 
-/// One route of an HTTP service, as its [`Spec`](crate::Spec) lists it: for what must know the routes
-/// before they are served. It serves nothing itself.
+/// One route of an HTTP service, as its [`Spec`](crate::Spec) lists it, for code that must know the routes before they
+/// are served. A `Route` serves nothing itself.
 ///
-/// The macro notes every `#[get("/path")]` and its like, with the method's documentation. What
-/// `router` adds is not in the list.
+/// The macro adds every `#[get("/path")]` and the like, with the method's documentation. Routes that
+/// the `router` method adds are not in the list.
 ///
-/// It is built by value: a route is a small thing, and is said in one expression.
+/// Each method takes it by value, because it is built in a single expression.
 ///
 /// ```
 /// use group::{Service, service};
@@ -38,8 +38,8 @@ pub struct Route {
 }
 
 impl Route {
-    /// A route that the calling line declares. The method is written as in a request, `GET`, or `ANY`
-    /// for all those that have no route of their own on this path.
+    /// A route that is declared on the calling line. The method is written as in a request, such as `GET`, or `ANY`
+    /// for all methods that have no route of their own on this path.
     ///
     /// ```
     /// use group::{Route, Spec};
@@ -53,7 +53,7 @@ impl Route {
         Self { method, path, doc: "", place: Location::caller() }
     }
 
-    /// What it is for. The macro takes the method's doc comment.
+    /// Sets the description. The macro takes the method's doc comment.
     ///
     /// ```
     /// use group::Route;
@@ -78,13 +78,13 @@ impl Route {
         self.path
     }
 
-    /// What it is for; empty when nothing was said.
+    /// The description; empty by default.
     #[must_use]
     pub const fn get_doc(&self) -> &'static str {
         self.doc
     }
 
-    /// Where it was declared.
+    /// The place of its declaration.
     #[must_use]
     pub const fn place(&self) -> &'static Location<'static> {
         self.place

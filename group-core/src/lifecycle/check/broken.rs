@@ -1,4 +1,4 @@
-//! A machine that breaks a promise must be caught, or the search proves nothing.
+//! Machines that are broken on purpose. If the search did not catch each of them, it would prove nothing.
 
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use crate::lifecycle::GroupState;
 use crate::lifecycle::interface::{Action, GroupEnd, Input, Reason, Role, Rules, Timer};
 use crate::lifecycle::plan::Schedule;
 
-/// Of three that come one after another.
+/// Asserts that the search finds the broken promise, in a group of three services that start one after another.
 fn catches(breaks: Breaks, promise: &str) {
     let rules = [Rules { role: Role::Task, critical: true }; 3];
     let mut world = World::new(&Arc::new(Group::new(Schedule::Strict, &rules, Vec::new())));
     world.breaks = Some(breaks);
     let caught = catch_unwind(|| Covered::explore(world));
-    let said = crate::base::panic::message(&*caught.expect_err("it went unnoticed"));
-    assert!(said.contains(promise), "{said}");
+    let message = crate::base::panic::message(&*caught.expect_err("it went unnoticed"));
+    assert!(message.contains(promise), "{message}");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_machine_that_waits_without_a_limit_is_caught() {
 #[test]
 fn a_machine_that_swallows_a_failure_is_caught() {
     let breaks: Breaks = |_, actions, _| actions.retain(|action| !matches!(action, Action::Blame(_)));
-    catches(breaks, "it turned for a failure that nobody blames");
+    catches(breaks, "it stops for a failure that is not reported");
 }
 
 #[test]
@@ -144,13 +144,13 @@ fn a_machine_whose_time_to_stop_counts_from_the_end_of_the_delay_is_caught() {
 }
 
 #[test]
-fn a_machine_that_does_not_wait_for_those_who_still_come_is_caught() {
+fn a_machine_that_does_not_wait_for_the_last_clients_is_caught() {
     let breaks: Breaks = |machine, actions, _| {
         if matches!(actions[..], [Action::TellLameDuck(_), ..]) {
             actions.extend(machine.handle(Input::Elapsed(Timer::Quiet)));
         }
     };
-    catches(breaks, "it does not wait for those who still come");
+    catches(breaks, "it does not wait for the last clients");
 }
 
 #[test]

@@ -1,17 +1,16 @@
-//! Which worlds are alike.
+//! The facts that distinguish worlds.
 
 use super::world::{Seen, Task, World};
 use crate::lifecycle::interface::GroupEnd;
 use crate::lifecycle::{GroupState, Slot};
 
-/// As many services as a world can have.
+/// The largest number of services in a world.
 pub(super) const MOST: usize = 5;
 
-/// All of a world that can make a difference from here on: a word for each service, and one for the
-/// group.
+/// The facts of a world that can make a difference later: a word for each service, and one for the group.
 ///
-/// What is left out is what neither the machine nor a promise looks at any more; `mod.rs` tries, on
-/// every world of small groups, that it makes no difference.
+/// It leaves out the facts that neither the machine nor a promise looks at any more. A test in `mod.rs` tries, on
+/// every world of small groups, that they make no difference.
 pub(super) type Essence = [u32; MOST + 1];
 
 impl World {
@@ -29,7 +28,7 @@ impl World {
         bits.number(service.state as usize, 4);
         bits.number(service.held_by as usize, 3);
         bits.flag(service.released);
-        // Whoever is not there any more has no past, but that it was neglected.
+        // Of a service that is gone, one fact counts: that it was built and never told to stop.
         bits.flag(seen.built && !seen.is_told());
         if self.stopping && matches!(seen.task, Task::None | Task::Gone) {
             return bits.0;
@@ -39,12 +38,12 @@ impl World {
         bits.flag(seen.aborted);
         bits.flag(seen.abandoned);
         bits.flags(seen.armed);
-        // Once the group stops, nothing is built any more, whatever is ready or lost.
+        // While the group stops, nothing is built, so it does not matter which services are ready or lost.
         if !self.stopping {
             bits.flag(seen.ready);
             bits.flag(seen.lost);
         }
-        // Nothing waits for another to be settled, once all have been.
+        // Once all services have been settled, no service waits for another one.
         if self.machine.group <= GroupState::Starting {
             bits.flag(service.settled);
             bits.flag(service.doomed);
@@ -59,7 +58,7 @@ impl World {
         bits.number(self.machine.alive, 3);
         bits.flag(self.machine.signalled);
         bits.flags([self.deadline_armed, self.grace_armed, self.stopping, self.out_of_turns, self.over]);
-        // Which first cause it was is looked at only when there was none.
+        // Only the existence of a first cause matters.
         bits.flag(self.verdict == GroupEnd::Clean);
         bits.flag(self.is_forced());
         if !self.stopping {
@@ -72,7 +71,7 @@ impl World {
     }
 }
 
-/// Facts and small numbers in one word.
+/// Packs facts and small numbers into one word.
 #[derive(Default)]
 struct Bits(u32, u32);
 

@@ -1,21 +1,21 @@
-//! Groups to try.
+//! The groups that are tried.
 
 use crate::lifecycle::interface::{Id, Role, Rules};
 use crate::lifecycle::plan::{Edge, Plan, Schedule};
 
-/// A group as it is declared, apart from the [`Plan`] that the machine follows.
+/// The declaration of a group. It is independent of the [`Plan`] that the machine follows.
 #[derive(Debug)]
 pub(super) struct Group {
     schedule: Schedule,
     edges: Vec<Edge>,
     pub(super) rules: Vec<Rules>,
-    /// Whether it may serve: only then can it be a lame duck.
+    /// True if it may serve: only then it can be a lame duck.
     pub(super) may_serve: bool,
-    /// For each service, all that come after it, if only because they come after one that does.
+    /// For each service, all services that come after it, directly or not.
     pub(super) followers: Vec<Vec<Id>>,
 }
 
-/// What tells a group from another, once its numbers are given.
+/// The facts that distinguish two groups with the same numbering.
 type Shape = (Vec<Edge>, Vec<(Role, bool)>);
 
 impl Group {
@@ -26,7 +26,7 @@ impl Group {
         group
     }
 
-    /// The same, which serves nobody.
+    /// The same group, but it does not serve.
     pub(super) fn without_clients(self) -> Self {
         Self { may_serve: false, ..self }
     }
@@ -35,7 +35,7 @@ impl Group {
         Plan::new(self.schedule, self.rules.len(), &self.edges)
     }
 
-    /// What a service comes after. One at a time means after the one before.
+    /// The edges to the services that this one comes after. In the strict schedule, one of them is the service before.
     pub(super) fn needs(&self, id: Id) -> impl Iterator<Item = Edge> {
         let strict = self.schedule == Schedule::Strict && id > 0;
         let before = strict.then(|| Edge { from: id, to: id - 1, required: false });
@@ -46,18 +46,17 @@ impl Group {
         self.needs(id).any(|edge| edge.to == other || self.comes_after(edge.to, other))
     }
 
-    /// Whether this is the first of all groups that differ from it only in their numbers.
+    /// Returns true if this is the first of all groups that differ from it only in their numbers.
     ///
-    /// In the graph schedule a service's number decides only what is done first of what is done at
-    /// once, so one of them stands for all. In the strict schedule the numbers are the order.
+    /// In the graph schedule, a service's number decides only the sequence of actions that are returned together, so
+    /// one of these groups stands for all. In the strict schedule, the numbers are the order.
     pub(super) fn stands_for_its_like(&self) -> bool {
         let all = numberings(self.rules.len());
         let others = all.iter().filter_map(|numbers| self.renumbered(numbers));
         self.schedule == Schedule::Strict || others.min() == self.renumbered(&all[0])
     }
 
-    /// The edges and rules of the group in which the services have these numbers, if that is a start
-    /// order.
+    /// The edges and rules of the group with these numbers instead; `None` if they are not a start order.
     fn renumbered(&self, numbers: &[Id]) -> Option<Shape> {
         let renumber = |edge: &Edge| Edge { from: numbers[edge.from], to: numbers[edge.to], ..*edge };
         let mut edges: Vec<Edge> = self.edges.iter().map(renumber).collect();
@@ -70,7 +69,7 @@ impl Group {
     }
 }
 
-/// Every way to number `n` services, the plain one first.
+/// Returns every way to number `n` services; the first is 0, 1, 2 and so on.
 fn numberings(n: usize) -> Vec<Vec<Id>> {
     (0..n).fold(vec![Vec::new()], |shorter, last| {
         let with = |numbers: &Vec<Id>, at| [&numbers[..at], &[last], &numbers[at..]].concat();
@@ -80,7 +79,7 @@ fn numberings(n: usize) -> Vec<Vec<Id>> {
 
 pub(super) const ROLES: [Role; 4] = [Role::Task, Role::Daemon, Role::Once, Role::Main];
 
-/// Every way to treat `n` services in these roles: each of them critical, or not.
+/// Returns every combination of rules for `n` services in these roles, each critical or not.
 pub(super) fn rules(n: usize, roles: &[Role]) -> Vec<Vec<Rules>> {
     let one = || roles.iter().flat_map(|&role| [true, false].map(|critical| Rules { role, critical }));
     (0..n).fold(vec![Vec::new()], |shorter, _| {
@@ -88,11 +87,10 @@ pub(super) fn rules(n: usize, roles: &[Role]) -> Vec<Vec<Rules>> {
     })
 }
 
-/// Every group of services that are treated in this way: between any two there is no edge, or one.
+/// Returns every group with these rules: between any two services there is one edge or none.
 ///
-/// Whether an edge is required makes a difference only where the group can go on without the
-/// service that it leads to; elsewhere it is. To the one before, the strict schedule has an edge
-/// anyway.
+/// An optional edge differs from a required one only if the group can go on without the service that the edge leads
+/// to; the other edges are all required. The strict schedule has an edge to the service before anyway.
 pub(super) fn groups(schedule: Schedule, rules: &[Rules]) -> Vec<Group> {
     let pairs = (0..rules.len()).flat_map(|from| (0..from).map(move |to| (from, to)));
     let graphs = pairs.fold(vec![Vec::new()], |smaller: Vec<Vec<Edge>>, (from, to)| {

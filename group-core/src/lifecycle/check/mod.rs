@@ -1,12 +1,10 @@
-//! Every reachable state of the machine, against a model of all that its surroundings may do.
+//! A model check: it visits every state of the machine that inputs can lead to.
 //!
-//! A [`world`] is the machine and what one would see from outside: the task of each service, and
-//! what has been done to it. Each event that is possible is tried in every world that is reached;
-//! whatever the machine then does is held against the [`promises`]. Worlds that differ only in what
-//! can make no difference any more ([`essence`]) are visited once.
+//! A [`world`] is the machine together with what an observer sees: the task of each service, and the actions on it so
+//! far. In every world, each possible input is tried, and the machine's actions are checked against the [`promises`].
+//! Worlds that differ only in facts that no later step looks at have the same [`essence`], and are visited once.
 //!
-//! Whether a service is started again is chance here, each time, and there is no end to it: so all
-//! policies are tried at once.
+//! A restart is always possible here, any number of times. This covers all restart policies at once.
 
 mod broken;
 mod essence;
@@ -23,7 +21,7 @@ use self::world::World;
 use crate::lifecycle::interface::{Role, Rules};
 use crate::lifecycle::plan::Schedule;
 
-/// Every group of `n` services in these roles, critical or not.
+/// Returns every group of `n` services in these roles, critical or not.
 fn every_group(schedule: Schedule, n: usize, roles: &[Role]) -> Vec<Group> {
     let groups = rules(n, roles).into_iter().flat_map(|rules| groups(schedule, &rules));
     groups.filter(Group::stands_for_its_like).collect()
@@ -53,12 +51,12 @@ fn every_state_of_every_graph_of_five() {
     let critical = [Rules { role: Role::Task, critical: true }; 5];
     for (schedule, name) in [(Schedule::Strict, "strict"), (Schedule::Graph, "graph")] {
         let graphs = groups(schedule, &critical).into_iter().filter(Group::stands_for_its_like);
-        // As lame ducks, too, they would be five times as many states.
+        // With lame ducks, there would be five times as many states.
         Covered::explore_all(graphs.map(Group::without_clients).collect()).say(&format!("5 services, {name}"));
     }
 }
 
-/// What is left out of an essence makes no difference.
+/// The facts that an essence leaves out make no difference.
 #[test]
 fn worlds_that_look_alike_have_one_future() {
     let (mut worlds, mut essences) = (0, 0);

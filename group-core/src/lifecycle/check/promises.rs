@@ -1,5 +1,5 @@
-//! The promises of `docs/design.md`, section 4, as far as they are the machine's to keep. Each is a
-//! method, named after it; `docs/lifecycle.md` lists them.
+//! The promises of `docs/design.md`, section 4, as far as the machine keeps them. Each is a method of that name;
+//! `docs/lifecycle.md` lists them.
 
 use std::cmp::Reverse;
 
@@ -7,7 +7,7 @@ use super::world::{Seen, Task, World};
 use crate::lifecycle::interface::{Action, Again, GroupEnd, Id, Input, Reason, Role, Timer};
 use crate::lifecycle::{GroupState, ServiceState};
 
-/// Held against an action before it is carried out.
+/// Checked on an action before it is carried out.
 impl World {
     /// Promise 1, order, at start.
     pub(super) fn built_once_and_only_when_its_needs_are_settled(&self, id: Id) {
@@ -20,7 +20,7 @@ impl World {
         }
     }
 
-    /// Promise 2, exactly once: it is started again as the same instance, and never after its end.
+    /// Promise 2, exactly once: a service is restarted only after its `start` has ended, and never once it stops.
     pub(super) fn started_again_only_when_it_has_ended_and_may_go_on(&self, id: Id) {
         assert!(!self.services[id].is_told(), "started again after it was told to stop");
         assert_eq!(self.services[id].task, Task::Ended, "started again while it runs");
@@ -57,37 +57,37 @@ impl World {
         assert!(self.services.iter().all(|seen| seen.ready || seen.lost), "the group is ready, and a service is not");
     }
 
-    /// The group turns once. Promise 5: it says so before it stops anything.
+    /// The group begins to stop once, and reports that before it stops anything (promise 5).
     pub(super) fn turned_once_and_for_a_reason(&self, reason: Reason) {
-        assert!(!self.stopping, "turned twice");
+        assert!(!self.stopping, "stopping twice");
         match reason {
             Reason::Completed => assert!(self.group_ready, "completed before it was ready"),
             Reason::Failed(_) => {
-                assert_ne!(self.verdict, GroupEnd::Clean, "it turned for a failure that nobody blames")
+                assert_ne!(self.verdict, GroupEnd::Clean, "it stops for a failure that is not reported")
             }
-            Reason::Quiet | Reason::DelayOver => assert!(self.lame_duck, "a delay that was not told is over"),
+            Reason::Quiet | Reason::DelayOver => assert!(self.lame_duck, "a delay is over that was not reported"),
             Reason::Asked | Reason::Signal(_) => {}
         }
     }
 
-    /// Promise 5: a group that clients are sent to tells them to go elsewhere before it stops.
+    /// Promise 5: only a group that was ready and serves becomes a lame duck, and only when a stop was asked for.
     pub(super) fn a_lame_duck_once_and_only_when_it_is_ready_and_serves(&self, reason: Reason) {
         assert!(!self.lame_duck && !self.stopping, "a lame duck twice, or too late");
         assert!(self.group_ready, "a lame duck that was never ready");
-        assert!(self.serves, "a lame duck to which nobody comes");
+        assert!(self.serves, "a lame duck that does not serve");
         assert!(matches!(reason, Reason::Asked | Reason::Signal(_) | Reason::Completed), "a lame duck after a failure");
     }
 
-    /// Promise 4: whatever comes later, the time to stop counts from the request.
+    /// Promise 4: the time to stop counts from the request, and begins only once.
     pub(super) fn timed_once(&self) {
-        assert!(!self.is_timed, "the time to stop begins anew");
+        assert!(!self.is_timed, "the time to stop begins again");
     }
 }
 
-/// Held against what came of an event.
+/// Checked on the world after an input.
 impl World {
     pub(super) fn keeps_every_promise(&self, before: &Self, input: Input, actions: &[Action]) {
-        Self::every_failure_is_told(before, input, actions);
+        Self::every_failure_is_reported(before, input, actions);
         self.what_it_cannot_do_without_turns_it();
         self.a_request_turns_it(before, input);
         self.a_lame_duck_waits_and_no_longer(before, input);
@@ -100,19 +100,19 @@ impl World {
         self.what_was_built_was_stopped();
     }
 
-    /// Promise 6: whatever goes wrong is told, and whose it is.
-    fn every_failure_is_told(before: &Self, input: Input, actions: &[Action]) {
+    /// Promise 6: every problem is reported, with its service.
+    fn every_failure_is_reported(before: &Self, input: Input, actions: &[Action]) {
         let whose = match input {
             Input::Ended(id, again) if before.must_not_end(id, again) => Some(id),
             Input::Failed(id, _) | Input::Elapsed(Timer::Start(id, _) | Timer::Stop(id) | Timer::Abort(id)) => Some(id),
             Input::Elapsed(Timer::Deadline) if !before.services.iter().all(Seen::is_gone) => None,
             _ => return,
         };
-        let told = actions.iter().any(|action| matches!(action, Action::Blame(problem) if problem.id == whose));
-        assert!(told, "a failure is lost in silence");
+        let is_reported = actions.iter().any(|action| matches!(action, Action::Blame(problem) if problem.id == whose));
+        assert!(is_reported, "a failure is not reported");
     }
 
-    /// Whether its role says that it fails if it ends now, and it has not failed before.
+    /// Returns true if it is a failure when this service ends now, and it has not failed before.
     fn must_not_end(&self, id: Id, again: Again) -> bool {
         match self.group.rules[id].role {
             _ if self.machine.state(id) == ServiceState::Failed => false,
@@ -122,25 +122,25 @@ impl World {
         }
     }
 
-    /// Promise 3: the group does not go on without what it cannot do without.
+    /// Promise 3: the group does not go on without a critical service.
     fn what_it_cannot_do_without_turns_it(&self) {
         assert!(self.stopping || self.verdict == GroupEnd::Clean, "it goes on after what should end it");
     }
 
-    /// Promises 3 and 7: in whatever phase a request or a signal comes. If it is a lame duck first, it is
-    /// not ready from that moment on, and its time counts from there.
+    /// Promises 3 and 7: a request or a signal begins the stop, in every state of the group. If the group becomes a lame
+    /// duck first, its time counts from that moment.
     fn a_request_turns_it(&self, before: &Self, input: Input) {
         let is_asked = self.lame_duck || self.stopping;
         assert!(is_asked || !matches!(input, Input::Stop | Input::Signal(..)), "a request to stop is lost");
         assert_eq!(self.is_timed, is_asked, "a stop without a limit that counts from the request");
         let at_once = matches!(input, Input::Signal(_, true)) || self.verdict != GroupEnd::Clean;
         if is_asked && before.may_wait() && !before.lame_duck && !at_once {
-            assert!(self.lame_duck && !self.stopping, "it does not wait for those who still come");
+            assert!(self.lame_duck && !self.stopping, "it does not wait for the last clients");
         }
     }
 
-    /// Promise 5: nothing is stopped before the delay is over, unless it is quiet or something has failed.
-    /// Promise 7: a second signal does not wait, nor does somebody who waits for the end.
+    /// Promise 5: nothing is stopped before the delay is over, unless there are no requests or something has failed.
+    /// Promise 7: a second signal ends the delay, and so does a signal from a terminal.
     fn a_lame_duck_waits_and_no_longer(&self, before: &Self, input: Input) {
         if !before.lame_duck || before.stopping {
             return;
@@ -151,24 +151,24 @@ impl World {
         assert_eq!(self.stopping, is_over, "a lame duck goes on for too short or too long");
     }
 
-    /// Promises 3 and 6: only a forced end speaks louder than the first cause.
+    /// Promises 3 and 6: only a forced end replaces the first cause.
     fn the_first_cause_is_kept(&self) {
         assert_eq!(self.machine.outcome(), self.verdict, "it ends for another cause than the first");
     }
 
-    /// Promise 4: when no time is left for turns, nobody is forgotten.
+    /// Promise 4: when no time is left for turns, every service that is left is told to stop.
     fn past_the_deadline_all_are_told(&self) {
         let all = self.services.iter().all(|seen| seen.is_gone() || seen.is_told());
         assert!(!self.out_of_turns || all, "past the deadline, and not told");
     }
 
-    /// Promise 7: a second signal aborts all that are left.
+    /// Promise 7: a second signal aborts all services that are left.
     fn a_forced_end_aborts_all(&self) {
         let all = self.services.iter().all(|seen| seen.is_gone() || seen.aborted);
         assert!(!self.is_forced() || all, "forced, and not aborted");
     }
 
-    /// Promise 4: a timer stands behind every service that somebody waits for.
+    /// Promise 4: a timer runs for every service that the group waits for.
     fn every_wait_has_a_limit(&self) {
         let is_limited = self.delay_armed && self.quiet_armed && self.deadline_armed;
         assert!(!self.lame_duck || self.stopping || is_limited, "a lame duck without a limit");
@@ -186,8 +186,8 @@ impl World {
         }
     }
 
-    /// Promise 4: each timer that elapses while the group stops brings it nearer to its end, so that
-    /// it comes there if nothing else ever happens.
+    /// Promise 4: each timer that elapses while the group stops brings the end nearer, so the group ends even if
+    /// nothing else happens.
     fn time_alone_leads_to_the_end(&self, before: &Self, input: Input) {
         let Input::Elapsed(timer) = input else { return };
         if before.lame_duck || before.stopping {
@@ -202,7 +202,7 @@ impl World {
         group + self.services.iter().flat_map(|seen| seen.armed).filter(|&armed| armed).count()
     }
 
-    /// How far the group has come on its way from the request to stop to its end.
+    /// The number of steps from the request to stop towards the end that are done.
     fn steps_done(&self) -> usize {
         let steps = |id| match self.machine.state(id) {
             ServiceState::Waiting => 0,
@@ -236,10 +236,9 @@ impl World {
     }
 }
 
-/// Held against a state, whatever happens next.
+/// Checked on every world.
 impl World {
-    /// What a task sent before it noticed that it was told to stop comes too late; and after the end
-    /// everything does.
+    /// News from a task that was told to stop come too late; once the group is over, all inputs do.
     pub(super) fn late_news_changes_nothing(&self) {
         let mut late = self.machine.clone();
         let mut comes_too_late = |input| assert_eq!(late.handle(input), [], "late news");

@@ -1,4 +1,4 @@
-//! The search through every world that can be reached.
+//! The search through all reachable worlds.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -12,7 +12,7 @@ use super::group::Group;
 use super::world::World;
 use crate::lifecycle::Lifecycle;
 
-/// How much was tried.
+/// The extent of a search.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Covered {
     groups: usize,
@@ -21,7 +21,7 @@ pub(super) struct Covered {
 }
 
 impl Covered {
-    /// Walks every world that can be reached from here. Worlds of one essence are visited once.
+    /// Visits all worlds that can be reached from this one; of worlds with the same essence, only one.
     pub(super) fn explore(first: World) -> Self {
         let mut seen: HashSet<Essence, BuildHasherDefault<Mixed>> = HashSet::default();
         seen.insert(first.essence());
@@ -33,7 +33,7 @@ impl Covered {
                 let next = world.step(input);
                 if seen.insert(next.essence()) {
                     next.late_news_changes_nothing();
-                    // After the end, nothing is possible any more.
+                    // A group that is over has no future.
                     if !next.over {
                         open.push(next);
                     }
@@ -43,7 +43,7 @@ impl Covered {
         Self { groups: 1, states: seen.len(), transitions }
     }
 
-    /// Walks every world of each of these groups, on all processors.
+    /// Visits all worlds of each of these groups, on all processors.
     pub(super) fn explore_all(groups: Vec<Group>) -> Self {
         let groups: Vec<Arc<Group>> = groups.into_iter().map(Arc::new).collect();
         let next = AtomicUsize::new(0);
@@ -58,7 +58,7 @@ impl Covered {
         })
     }
 
-    /// Prints it, for a person who wants to know.
+    /// Prints it.
     pub(super) fn say(self, what: &str) {
         println!("{what}: {self}");
     }
@@ -81,8 +81,8 @@ impl fmt::Display for Covered {
     }
 }
 
-/// Walks every world that can be reached, also those of one essence: whatever happens, it must lead
-/// them to worlds of one essence again. Returns how many worlds there were, and how many essences.
+/// Visits all reachable worlds, also those with the same essence, and asserts that each input leads worlds with the
+/// same essence to worlds with the same essence. Returns the number of worlds and of essences.
 pub(super) fn worlds_of_one_essence_have_one_future(first: World) -> (usize, usize) {
     let mut seen = HashSet::from([first.whole()]);
     let mut futures: HashMap<Essence, Vec<Essence>> = HashMap::new();
@@ -98,8 +98,8 @@ pub(super) fn worlds_of_one_essence_have_one_future(first: World) -> (usize, usi
 }
 
 impl World {
-    /// Everything, but for how often a service was started again: there is no end to that, and it
-    /// only tells one start's timer from that of the next.
+    /// A hash of all facts except the numbers of restarts: these have no limit, and only distinguish the timer of one
+    /// start from that of the next.
     fn whole(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let Lifecycle { group, services, unsettled, deciding, serves, alive, signalled, outcome, .. } = &self.machine;
@@ -118,7 +118,7 @@ impl World {
     }
 }
 
-/// Quick, and good enough for words that differ: the multiplication of Rust's own `FxHasher`.
+/// A fast hasher that is good enough for these words: the multiplication of rustc's `FxHasher`.
 #[derive(Default)]
 pub(super) struct Mixed(u64);
 

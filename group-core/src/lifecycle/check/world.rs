@@ -1,4 +1,4 @@
-//! The machine, and all that its surroundings may do.
+//! The machine and a model of its surroundings.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::group::Group;
 use crate::lifecycle::interface::{Action, Again, GroupEnd, Id, Input, Problem, Timer};
 use crate::lifecycle::{GroupState, Lifecycle};
 
-/// What the task of one service is doing.
+/// The state of one service's task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Task {
     None,
@@ -15,18 +15,18 @@ pub(super) enum Task {
     Working,
     /// `start` has returned, or failed.
     Ended,
-    /// It was told to stop, or could not be built, and is about to be gone.
+    /// It was told to stop, or `new` failed; it will be gone next.
     Ending,
     Gone,
 }
 
-/// What has happened to one service.
+/// The history of one service.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) task: Task,
     pub(super) built: bool,
-    /// It is, or was when it completed.
+    /// It is ready, or was ready when it completed.
     pub(super) ready: bool,
     /// The group goes on without it.
     pub(super) lost: bool,
@@ -34,7 +34,7 @@ pub(super) struct Seen {
     pub(super) aborted: bool,
     pub(super) abandoned: bool,
     pub(super) restarts: u32,
-    /// The timers that were armed for it: start, backoff, stop, abort.
+    /// True for each of its timers that runs: start, backoff, stop, abort.
     pub(super) armed: [bool; 4],
 }
 
@@ -60,8 +60,7 @@ impl Seen {
     }
 }
 
-/// A way to break a machine, after what it did in this state of its services. Such machines must be
-/// caught.
+/// A function that breaks a machine: it changes the machine or its actions after an input.
 pub(super) type Breaks = fn(&mut Lifecycle, &mut Vec<Action>, &[Seen]);
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -76,17 +75,17 @@ pub(super) struct World {
     pub(super) deadline_armed: bool,
     pub(super) grace_armed: bool,
     pub(super) group_ready: bool,
-    /// Clients come to one of its services.
+    /// One of its services accepts clients.
     pub(super) serves: bool,
-    /// A stop was asked for, and it has been told that the group is a lame duck until then.
+    /// The group has reported that it is a lame duck.
     pub(super) lame_duck: bool,
     pub(super) stopping: bool,
-    /// The time to stop runs: it begins once.
+    /// The time to stop has begun to run.
     pub(super) is_timed: bool,
     /// No time is left for turns, or a second signal has come.
     pub(super) out_of_turns: bool,
     pub(super) over: bool,
-    /// What went wrong first of what the group cannot do without, and how the group is to end for it.
+    /// The way in which the group must end, because of the first fatal problem.
     pub(super) verdict: GroupEnd,
 }
 
@@ -112,7 +111,7 @@ impl World {
         }
     }
 
-    /// All that could happen next.
+    /// The inputs that are possible next.
     pub(super) fn possible(&self) -> Vec<Input> {
         let mut inputs = Vec::new();
         if self.machine.group == GroupState::Idle {
@@ -127,7 +126,7 @@ impl World {
         if !self.is_forced() {
             inputs.push(Input::Signal(15, false));
         }
-        // Elsewhere nobody looks whether somebody waits.
+        // Otherwise the machine ignores the flag.
         if self.may_wait() && !self.machine.signalled {
             inputs.push(Input::Signal(15, true));
         }
@@ -141,7 +140,7 @@ impl World {
                     for again in [Again::Yes, Again::No] {
                         inputs.extend([Input::Ended(id, again), Input::Failed(id, again)]);
                     }
-                    // Of a failure, it only says more.
+                    // Not tried for a failure, where it differs from `No` only in one report.
                     inputs.push(Input::Ended(id, Again::TooOften));
                 }
                 Task::Ending => inputs.extend([Input::Failed(id, Again::No), Input::Gone(id)]),
@@ -158,17 +157,17 @@ impl World {
     /// The timers of the group itself.
     const TIMERS: [Timer; 4] = [Timer::LameDuck, Timer::Quiet, Timer::Deadline, Timer::LastGrace];
 
-    /// Which of them are armed.
+    /// True for each of them that runs.
     pub(super) fn timers(&self) -> [bool; 4] {
         [self.delay_armed, self.quiet_armed, self.deadline_armed, self.grace_armed]
     }
 
-    /// Whether it is a lame duck, or would be one if a stop were asked for now.
+    /// Returns true if the group is a lame duck, or would become one if a stop were asked for now.
     pub(super) fn may_wait(&self) -> bool {
         !self.stopping && (self.lame_duck || self.group_ready && self.serves)
     }
 
-    /// What comes of it. Each promise is held against it.
+    /// Returns the world after this input, and checks every promise on it.
     pub(super) fn step(&self, input: Input) -> Self {
         let mut next = self.clone();
         next.happen(input);
@@ -291,7 +290,7 @@ impl World {
         }
     }
 
-    /// The machine passes over a timer that means nothing any more, so it need not elapse.
+    /// Stops the timers that are no longer relevant: the machine ignores them, so they need not elapse.
     fn disarm(&mut self) {
         let machine = &self.machine;
         for (id, seen) in self.services.iter_mut().enumerate() {
@@ -310,7 +309,8 @@ impl World {
         [Timer::Start(id, seen.restarts), Timer::Backoff(id), Timer::Stop(id), Timer::Abort(id)]
     }
 
-    /// The first cause decides how the group is to end, and when it came decides what it means.
+    /// The first fatal problem decides how the group must end, also by its time: before the group was ready, later, or
+    /// during the stop.
     fn judge(&mut self, problem: Problem) {
         if problem.fatal && self.verdict == GroupEnd::Clean {
             self.verdict = match (self.stopping, self.group_ready) {
