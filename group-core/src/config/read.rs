@@ -10,6 +10,7 @@ use serde::de::{Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::{de, forward_to_deserialize_any};
 
 use crate::base::syntax::nearest;
+use crate::base::text::did_you_mean;
 use crate::config::settings::{Settings, variable_of};
 use crate::config::value::{ANYTHING, Kind, Source, Table, Value, is_same};
 
@@ -318,10 +319,8 @@ impl de::Error for Wrong {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let expected = match nearest(variant, expected.iter().copied()) {
-            Some(near) => format!("one of `{}`; did you mean `{near}`?", expected.join("`, `")),
-            None => format!("one of `{}`", expected.join("`, `")),
-        };
+        let hint = did_you_mean(variant, expected.iter().copied());
+        let expected = format!("one of `{}`{hint}", expected.join("`, `"));
         Self::new(What::Is { found: words(Unexpected::Str(variant)), expected })
     }
 
