@@ -347,7 +347,7 @@ async fn a_service_that_gives_no_sign_of_life_any_more_has_failed() {
     assert_eq!(begun.elapsed(), secs(9 + 2));
     let report = running.wait().await;
     assert_eq!(report.outcome(), Outcome::RunFailed);
-    assert_eq!(report.cause().unwrap().to_string(), "`s1` failed: it has given no sign of life for 2 s (heartbeat)");
+    assert_eq!(report.cause().unwrap().to_string(), "`s1` failed: no sign of life for 2 s (heartbeat)");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! What is done at certain times of the day, as a cron expression says.
+//! Tickers at certain times of the day, given by a cron expression.
 
 use std::time::Duration;
 
@@ -12,20 +12,19 @@ use crate::service::result::ServiceResult;
 use crate::service::shutdown::Shutdown;
 use crate::spec::cron::Cron;
 
-/// How long to trust a clock that may be set, on a machine that may sleep.
+/// The longest sleep between two looks at the clock: it may be set meanwhile, and the machine may sleep.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// A clock that is set back by no more than this makes nothing tick twice. Vixie's cron draws the
-/// line there, too.
+/// A clock that is set back by no more than this makes nothing tick twice. Vixie's cron has the same limit.
 const SET_BACK: SignedDuration = SignedDuration::from_hours(3);
 
 impl Context {
-    /// Ticks when a cron expression says so, until the service is asked to stop.
+    /// Runs `tick` at the times of a cron expression, until the service is asked to stop. Needs the feature `cron`.
     ///
     /// As with [`every`](Self::every), a ticker never overlaps itself, does not tick while the service
-    /// stops, and finishes its last run. What a long run misses is not made up for; what the machine
-    /// slept through is, by one run. Once this is awaited, the service is waited for at the stop, as one
-    /// that takes [`Shutdown`] is.
+    /// stops, and finishes its last run. Times that pass during a long run are skipped; times that pass while
+    /// the machine sleeps are made up for by one run. Once this is awaited, the group waits for the service at
+    /// the stop, as for one that takes [`Shutdown`].
     ///
     /// ```
     /// use group::{Context, Cron, Group};
@@ -41,12 +40,12 @@ impl Context {
     /// # }
     /// ```
     ///
-    /// In a `#[service]` block, that is `#[cron("0 3 * * *", tz = "Europe/Berlin")]` on a method.
+    /// In a `#[service]` block, the same is `#[cron("0 3 * * *", tz = "Europe/Berlin")]` on a method.
     ///
     /// # Errors
     ///
-    /// When the expression or its time zone is none: [`Spec::cron`](crate::Spec::cron) finds that
-    /// before anything is built. The first error that a run returns, which is the last run then.
+    /// If the expression or its time zone is invalid: with [`Spec::cron`](crate::Spec::cron), the group finds that
+    /// before anything is built. And the first error that a run returns: the ticker ends with it.
     pub async fn cron<F, Fut>(&self, cron: impl Into<Cron>, tick: F) -> Result<(), BoxError>
     where
         F: FnMut() -> Fut,
@@ -61,22 +60,22 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output: ServiceResult>,
 {
-    keep(&times(cron)?, &shutdown.cx.member().stop_waiters().latch, Timestamp::now, tick).await
+    keep(&timetable(cron)?, &shutdown.cx.member().stop_waiters().latch, Timestamp::now, tick).await
 }
 
-/// Whether a cron expression can be kept.
+/// Checks that a cron expression is valid and has a next time.
 ///
 /// # Errors
 ///
-/// When the expression or its time zone cannot be read, or when it never comes.
+/// If the expression or its time zone cannot be read, or if no time ever matches.
 pub(crate) fn check(cron: &Cron) -> Result<(), BoxError> {
-    match times(cron)?.after(Timestamp::now()) {
+    match timetable(cron)?.after(Timestamp::now()) {
         Some(_) => Ok(()),
         None => Err(format!("`{}` never comes", cron.expression).into()),
     }
 }
 
-fn times(Cron { expression, tz }: &Cron) -> Result<Times, BoxError> {
+fn timetable(Cron { expression, tz }: &Cron) -> Result<Timetable, BoxError> {
     let pattern = expression.parse().map_err(|reason: croner::errors::CronError| {
         let reason = reason.to_string();
         let reason = reason.trim_end_matches('.');
@@ -88,35 +87,42 @@ fn times(Cron { expression, tz }: &Cron) -> Result<Times, BoxError> {
     let tz = TimeZone::get(tz).map_err(|_| {
         format!("this machine knows no time zone `{tz}`: expected a name as in `Europe/Berlin`, or `UTC`")
     })?;
-    Ok(Times { pattern, tz })
+    Ok(Timetable { pattern, tz })
 }
 
-/// What an expression says, in its time zone.
-struct Times {
+/// The times that match an expression, in its time zone.
+struct Timetable {
     pattern: croner::Cron,
     tz: TimeZone,
 }
 
-impl Times {
+impl Timetable {
+    /// Returns the first time after a moment.
     fn after(&self, moment: Timestamp) -> Option<Timestamp> {
         let moment = moment.to_zoned(self.tz.clone());
         Some(self.pattern.find_next_occurrence(&moment, false).ok()?.timestamp())
     }
 }
 
-async fn keep<F, Fut>(times: &Times, stop: &Latch, clock: impl Fn() -> Timestamp, mut tick: F) -> Result<(), BoxError>
+/// Ticks at the times of a timetable, on this clock, until `stop` is set.
+async fn keep<F, Fut>(
+    timetable: &Timetable,
+    stop: &Latch,
+    clock: impl Fn() -> Timestamp,
+    mut tick: F,
+) -> Result<(), BoxError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output: ServiceResult>,
 {
-    // Until when everything has been done.
+    // All times up to this one are done.
     let mut done = clock();
     loop {
         let now = clock();
         if done.duration_since(now) > SET_BACK {
             done = now;
         }
-        let Some(next) = times.after(done) else {
+        let Some(next) = timetable.after(done) else {
             stop.wait().await;
             return Ok(());
         };
@@ -143,25 +149,25 @@ mod tests {
     }
 
     fn next(cron: &Cron, after: &str, count: usize) -> Vec<String> {
-        let times = times(&cron).unwrap();
+        let timetable = timetable(cron).unwrap();
         let mut moments = Vec::new();
         let mut moment = at(after);
         for _ in 0..count {
-            moment = times.after(moment).unwrap();
+            moment = timetable.after(moment).unwrap();
             moments.push(moment.to_string());
         }
         moments
     }
 
     #[test]
-    fn it_is_utc_unless_it_says_otherwise() {
+    fn the_time_zone_is_utc_by_default() {
         assert_eq!(next(&Cron::new("0 3 * * *"), "2026-01-01T03:00:00Z", 1), ["2026-01-02T03:00:00Z"]);
         let berlin = Cron::new("0 3 * * *").tz("Europe/Berlin");
         assert_eq!(next(&berlin, "2026-01-01T03:00:00Z", 1), ["2026-01-02T02:00:00Z"]);
     }
 
     #[test]
-    fn where_the_clocks_change_a_time_of_the_day_comes_once() {
+    fn when_the_clocks_change_a_time_of_the_day_comes_once() {
         let berlin = Cron::new("30 2 * * *").tz("Europe/Berlin");
         // From 02:00 to 03:00.
         assert_eq!(next(&berlin, "2026-03-28T12:00:00Z", 2), ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]);
@@ -169,10 +175,10 @@ mod tests {
         assert_eq!(next(&berlin, "2026-10-24T12:00:00Z", 2), ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]);
     }
 
-    /// Keeps this expression on a clock that shows this time at first, and runs on with tokio's paused
-    /// one, a day long. Returns when it ticked, in seconds; each run takes as long as said.
+    /// Runs a ticker for a day, on a clock that begins at `now` and runs on with tokio's paused one. Each run
+    /// takes `takes`. Returns the times of the runs, in seconds.
     async fn ticks(cron: &str, now: &str, takes: Duration, set: impl Fn(Duration) -> SignedDuration) -> Vec<u64> {
-        let times = times(&Cron::new(cron.to_owned())).unwrap();
+        let timetable = timetable(&Cron::new(cron.to_owned())).unwrap();
         let (begun, now, stop) = (Instant::now(), at(now), Latch::default());
         let clock = || now + SignedDuration::try_from(begun.elapsed()).unwrap() + set(begun.elapsed());
         let mut ticks = Vec::new();
@@ -184,7 +190,7 @@ mod tests {
             sleep(Duration::from_secs(24 * 60 * 60)).await;
             stop.set();
         };
-        let (kept, ()) = tokio::join!(keep(&times, &stop, clock, tick), a_day);
+        let (kept, ()) = tokio::join!(keep(&timetable, &stop, clock, tick), a_day);
         kept.unwrap();
         ticks
     }
@@ -192,14 +198,14 @@ mod tests {
     const HOUR: u64 = 60 * 60;
 
     #[tokio::test(start_paused = true)]
-    async fn it_ticks_when_the_expression_says_so() {
+    async fn it_ticks_at_the_times_of_the_expression() {
         let none = |_| SignedDuration::ZERO;
         let ticks = ticks("0 3,15 * * *", "2026-01-01T01:00:00.5Z", Duration::from_secs(1), none).await;
         assert_eq!(ticks, [2 * HOUR - 1, 14 * HOUR - 1]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_long_run_misses_is_not_made_up_for() {
+    async fn times_during_a_long_run_are_skipped() {
         let none = |_| SignedDuration::ZERO;
         let ticks = ticks("0 */8 * * *", "2026-01-01T07:00:00Z", Duration::from_secs(9 * HOUR), none).await;
         assert_eq!(ticks, [HOUR, 17 * HOUR]);
@@ -224,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_clock_that_is_set_back_far_was_wrong_before() {
+    async fn a_clock_that_is_set_back_far_is_believed() {
         let back = |passed| {
             if passed < Duration::from_secs(2 * HOUR) { SignedDuration::ZERO } else { SignedDuration::from_hours(-50) }
         };

@@ -1,4 +1,4 @@
-//! What is done again and again, every so often.
+//! Tickers at a fixed interval.
 
 use std::error::Error;
 use std::fmt;
@@ -13,12 +13,11 @@ use crate::service::result::ServiceResult;
 use crate::service::shutdown::Shutdown;
 
 impl Context {
-    /// Ticks at a fixed interval until the service is asked to stop, for the first time after one period.
+    /// Runs `tick` at a fixed interval until the service is asked to stop, for the first time after one period.
     ///
     /// A ticker never overlaps itself, does not tick while the service stops, and finishes its last
-    /// run. A run that takes longer than the period delays the next; what was missed is not made up
-    /// for. Once this is awaited, the service is waited for at the stop, as one that takes
-    /// [`Shutdown`] is.
+    /// run. A run that takes longer than the period delays the next; missed ticks are skipped. Once this is
+    /// awaited, the group waits for the service at the stop, as for one that takes [`Shutdown`].
     ///
     /// ```
     /// use group::{Context, Group};
@@ -34,11 +33,11 @@ impl Context {
     /// # }
     /// ```
     ///
-    /// In a `#[service]` block, that is `#[every("30s")]` on a method.
+    /// In a `#[service]` block, the same is `#[every("30s")]` on a method.
     ///
     /// # Errors
     ///
-    /// The first that a run returns, which is the last run then. When the period is zero.
+    /// The first error that a run returns: the ticker ends with it. And if the period is zero.
     pub async fn every<F, Fut>(&self, period: Duration, tick: F) -> Result<(), BoxError>
     where
         F: FnMut() -> Fut,
@@ -57,7 +56,7 @@ where
         return Err("a ticker needs a period that is longer than zero".into());
     }
     let Some(first) = Instant::now().checked_add(period) else {
-        // That moment never comes.
+        // The first tick is too far away to be represented.
         shutdown.requested().await;
         return Ok(());
     };
@@ -72,14 +71,13 @@ where
     }
 }
 
-/// Runs a ticker beside whatever else the service does. Its failure is the service's, and says in
-/// which method it was.
+/// Runs a ticker in a task beside `start`. Its failure is the failure of the service, and names the method.
 pub(crate) fn spawn<T, Fut>(cx: &Context, method: &'static str, ticker: T)
 where
     T: FnOnce(Shutdown) -> Fut,
     Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    // Not taken by `start`: whether that hears of the stop is another matter.
+    // Not `cx.shutdown()`: that would note that `start` listens to the stop request, and only the ticker does.
     let ticker = caught(ticker(Shutdown::new(cx.clone())));
     cx.spawn_ticker(async move {
         let result = ticker.await.and_then(|result| result);
@@ -87,6 +85,7 @@ where
     });
 }
 
+/// An error, with the name of the method that it came from.
 #[derive(Debug)]
 struct InMethod {
     method: &'static str,

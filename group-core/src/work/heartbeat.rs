@@ -1,4 +1,4 @@
-//! A service that must say again and again that it works.
+//! Services that must report regularly that they work.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::base::text::Took;
 use crate::service::context::Context;
 use crate::service::shutdown::Shutdown;
 
-/// A sign of life that a service owes its group: taken from [`Context::heartbeat`].
+/// A service's regular sign of life, from [`Context::heartbeat`].
 ///
-/// When it has not [beaten](Self::beat) for as long as it should at most, the service has failed: it
-/// is no longer healthy, its `start` is dropped, and it is started again if its
-/// [`Restart`](crate::Restart) says so. To drop it, or to be asked to stop, ends the duty.
+/// If [`beat`](Self::beat) is not called within the interval, the service has failed: it is no longer
+/// healthy, its `start` is dropped, and it is restarted if its [`Restart`](crate::Restart) allows that. The
+/// duty ends when the `Heartbeat` is dropped, or when the service is asked to stop.
 ///
-/// It finds what waits for something that never comes. What blocks its thread is found when the group
-/// stops, by the thread that holds its deadline.
+/// A heartbeat detects a service that waits for something that never comes. A service that blocks its
+/// thread is detected only when the group stops, by the thread that watches the group's deadline.
 ///
 /// ```
 /// use group::{Context, Group};
@@ -28,7 +28,7 @@ use crate::service::shutdown::Shutdown;
 /// async fn consume(cx: Context) {
 ///     let (heartbeat, shutdown) = (cx.heartbeat(Duration::from_secs(30)), cx.shutdown());
 ///     while !shutdown.is_requested() {
-///         // … take a message, or learn that there is none …
+///         // … take a message, or find that there is none …
 ///         heartbeat.beat();
 /// #       shutdown.requested().await;
 ///     }
@@ -46,12 +46,12 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// The service works. To say so twice as often as needed leaves room for delays.
+    /// Reports that the service works. A beat in half of the interval leaves room for delays.
     pub fn beat(&self) {
         self.beats.send_replace(());
     }
 
-    /// The service does not work any more, and has failed at once. The first error counts.
+    /// Fails the service at once, with this error. If it is called more than once, the first error counts.
     pub fn fail(&self, error: impl Into<BoxError>) {
         lock(&self.failure).get_or_insert_with(|| error.into());
         self.beats.send_replace(());
@@ -59,12 +59,12 @@ impl Heartbeat {
 }
 
 impl Context {
-    /// From now on, the service must say at least this often that it works: see [`Heartbeat`].
+    /// Requires a sign of life from the service, from now on and at least this often: see [`Heartbeat`].
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
-    #[must_use = "dropping it ends the duty"]
+    /// If it is called outside of a tokio runtime.
+    #[must_use = "the duty ends when it is dropped"]
     pub fn heartbeat(&self, at_least_every: Duration) -> Heartbeat {
         let (beats, mut heard) = watch::channel(());
         let failure = Arc::new(Mutex::new(None));
@@ -78,9 +78,7 @@ impl Context {
                     (None, Ok(Ok(()))) => {}
                     (None, Ok(Err(_dropped))) => return Ok(()),
                     (None, Err(_elapsed)) => {
-                        return Err(
-                            format!("it has given no sign of life for {} (heartbeat)", Took(at_least_every)).into()
-                        );
+                        return Err(format!("no sign of life for {} (heartbeat)", Took(at_least_every)).into());
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! The messages of a stream, several at a time, and none cut off at the stop.
+//! Consumers: the messages of a stream, several at a time, and none of them cut off at the stop.
 
 use std::error::Error;
 use std::fmt;
@@ -20,18 +20,19 @@ use crate::service::shutdown::Shutdown;
 use crate::spec::restart::Permanent;
 
 impl Context {
-    /// Handles the messages of a stream, so many at a time at most, until the service is asked to stop
-    /// or the stream ends: then no more are taken, and those in hand are finished.
+    /// Handles the messages of a stream, at most `concurrency` at a time, until the service is asked to stop
+    /// or the stream ends. Then it takes no more messages, and finishes those in flight.
     ///
-    /// The stream is asked for a message only when there is room for one: while as many as may be are in
-    /// hand, and from the request to stop on, nobody polls it. One that must be polled to stay connected,
-    /// as to send heartbeats to its broker, belongs into a task of its own, with a channel in between. Where
-    /// the stream's polls also send the acknowledgements, as an MQTT client's event loop does, there must be
-    /// room for all that may wait, or a handler waits for room that only the stream can make.
+    /// The stream is polled only when there is room for another message: not while `concurrency` messages are in
+    /// flight, and not after the request to stop. A stream that must be polled to stay connected, for example to
+    /// send heartbeats to its broker, belongs in a task of its own, with a channel in between. If polling the
+    /// stream also sends the acknowledgements, as the event loop of an MQTT client does, the queue of
+    /// acknowledgements needs room for every message in flight; otherwise a handler waits for room that only the
+    /// stream can make.
     ///
-    /// Once this is awaited, the service is waited for at the stop, as one that takes [`Shutdown`] is.
-    /// What is still in hand when the service is aborted at its limit is counted as abandoned, and is
-    /// in the report: [`ServiceReport::messages`](crate::ServiceReport::messages).
+    /// Once this is awaited, the group waits for the service at the stop, as for one that takes [`Shutdown`].
+    /// Messages that are still in flight when the service is aborted at its limit count as abandoned in the
+    /// report: [`ServiceReport::messages`](crate::ServiceReport::messages).
     ///
     /// ```
     /// use futures_util::stream;
@@ -56,12 +57,12 @@ impl Context {
     /// # }
     /// ```
     ///
-    /// A handler returns `()`, or `Result<(), E>`. What becomes of an error or a panic is up to
-    /// [`retry`](ForEach::retry) and [`on_error`](ForEach::on_error). Acknowledge a message
-    /// at the end of its handler: what was abandoned will come again.
+    /// A handler returns `()` or `Result<(), E>`. [`retry`](ForEach::retry) and [`on_error`](ForEach::on_error)
+    /// decide what happens after an error or a panic. Acknowledge a message at the end of its handler, so that
+    /// the broker delivers an abandoned message again.
     ///
-    /// The handlers run in the task that awaits this. So they can borrow, `&self` for one; what blocks
-    /// or computes for long belongs into [`spawn_blocking`](https://docs.rs/tokio/1/tokio/task/fn.spawn_blocking.html).
+    /// The handlers run in the task that awaits this, so they can borrow, for example `&self`. Code that blocks
+    /// or computes for long belongs in [`spawn_blocking`](https://docs.rs/tokio/1/tokio/task/fn.spawn_blocking.html).
     /// A concurrency of 0 counts as 1.
     pub fn for_each<S, H, Fut>(&self, stream: S, concurrency: usize, handler: H) -> ForEach<'_, S, H>
     where
@@ -79,7 +80,7 @@ impl Context {
     }
 }
 
-/// What [`Context::for_each`] returns: await it.
+/// A consumer of a stream, from [`Context::for_each`]. It runs when it is awaited.
 #[must_use = "no message is taken until it is awaited"]
 pub struct ForEach<'a, S: Stream, H> {
     cx: &'a Context,
@@ -89,29 +90,29 @@ pub struct ForEach<'a, S: Stream, H> {
     on_error: OnError,
 }
 
-/// What is done with one message.
+/// How one message is handled.
 struct Handling<M, H> {
     handler: H,
     retries: usize,
     backoff: Backoff,
-    /// For another try.
+    /// Copies a message for another try; returns `None` without [`ForEach::retry`].
     copy: fn(&M) -> Option<M>,
 }
 
-/// What [`Context::for_each`] does about a message whose handler failed or panicked, and will not be
-/// tried again.
+/// The reaction of [`Context::for_each`] to a message whose handler failed or panicked, and that is not tried
+/// again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnError {
-    /// Logs it, counts it, and goes on. The default.
+    /// Logs the error, counts the message as failed, and goes on. The default.
     #[default]
     Log,
-    /// Takes no more messages, finishes those in hand, and returns the error. In a service, that is
-    /// its failure.
+    /// Takes no more messages, finishes those in flight, and returns the error. A service that returns it has
+    /// failed.
     Stop,
 }
 
-/// A handler failed, and [`OnError::Stop`] says that this is the end.
+/// The error of [`Context::for_each`] with [`OnError::Stop`]: a handler failed.
 #[derive(Debug)]
 pub struct MessageFailed {
     error: BoxError,
@@ -119,7 +120,7 @@ pub struct MessageFailed {
 }
 
 impl MessageFailed {
-    /// What came of the messages that were taken, this one included.
+    /// Returns how many messages were finished, failed and abandoned, this one included.
     #[must_use]
     pub fn messages(&self) -> Messages {
         self.messages
@@ -139,15 +140,15 @@ impl Error for MessageFailed {
 }
 
 impl<S: Stream, H> ForEach<'_, S, H> {
-    /// What is done about a message that failed. [`OnError::Log`] by default.
+    /// Sets the reaction to a message that failed. [`OnError::Log`] by default.
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.on_error = on_error;
         self
     }
 
-    /// Tries a message again, so many times at most, when its handler fails or panics; not when the
-    /// error is [`Permanent`]. It counts as in hand meanwhile. Once the service is asked to stop,
-    /// nothing is tried again: such a message is abandoned. Never by default.
+    /// Tries a message again, at most `max` times, if its handler fails or panics, unless the error is
+    /// [`Permanent`]. It counts as in flight meanwhile. Once the service is asked to stop, no message is tried
+    /// again: one that waits for its next try is abandoned. 0 by default.
     pub fn retry(mut self, max: usize) -> Self
     where
         S::Item: Clone,
@@ -157,8 +158,8 @@ impl<S: Stream, H> ForEach<'_, S, H> {
         self
     }
 
-    /// The wait before the first retry of a message, which doubles with each that follows, and the
-    /// longest wait. Each is shortened at random by up to a half. 100 ms and 30 s by default.
+    /// Sets the wait before the first retry of a message, and the longest wait. The wait doubles with each retry,
+    /// and each wait is shortened at random by up to a half. 100 ms and 30 s by default.
     pub fn backoff(mut self, shortest: Duration, longest: Duration) -> Self {
         self.handling.backoff = Backoff { shortest, longest };
         self
@@ -171,34 +172,34 @@ impl<S: Stream, H> ForEach<'_, S, H> {
     {
         let Self { cx, stream, concurrency, handling, on_error } = self;
         let shutdown = &cx.shutdown();
-        let mut tally = Tally { cx, messages: Messages::default() };
+        let mut count = Count { cx, messages: Messages::default() };
         let mut first = None;
-        let mut takes = true;
+        let mut takes_more = true;
         let mut stream = pin!(stream);
-        let mut in_hand = FuturesUnordered::new();
+        let mut in_flight = FuturesUnordered::new();
         loop {
             tokio::select! {
                 biased;
-                () = shutdown.requested(), if takes => takes = false,
-                Some(handled) = in_hand.next(), if !in_hand.is_empty() => {
-                    if let Some(error) = tally.note(handled) && on_error == OnError::Stop {
-                        takes = false;
+                () = shutdown.requested(), if takes_more => takes_more = false,
+                Some(handled) = in_flight.next(), if !in_flight.is_empty() => {
+                    if let Some(error) = count.note(handled) && on_error == OnError::Stop {
+                        takes_more = false;
                         first.get_or_insert(error);
                     }
                 }
-                message = stream.next(), if takes && in_hand.len() < concurrency => match message {
+                message = stream.next(), if takes_more && in_flight.len() < concurrency => match message {
                     Some(message) => {
-                        tally.took();
-                        in_hand.push(handling.handle(message, shutdown));
-                        // What is always ready must still let others run.
+                        count.took();
+                        in_flight.push(handling.handle(message, shutdown));
+                        // A stream that is always ready must still let other tasks run.
                         tokio::task::coop::consume_budget().await;
                     }
-                    None => takes = false,
+                    None => takes_more = false,
                 },
                 else => break,
             }
         }
-        let messages = tally.messages;
+        let messages = count.messages;
         first.map_or(Ok(messages), |error| Err(MessageFailed { error, messages }))
     }
 }
@@ -226,11 +227,11 @@ where
     }
 }
 
-/// What came of one message.
+/// The outcome of one message.
 enum Handled {
     Finished,
     Failed(BoxError),
-    /// With what it failed for the last time.
+    /// With the error of its last try.
     Abandoned(BoxError),
 }
 
@@ -239,6 +240,7 @@ where
     H: Fn(M) -> Fut,
     Fut: Future<Output: ServiceResult>,
 {
+    /// Handles a message, with its retries.
     async fn handle(&self, mut message: M, shutdown: &Shutdown) -> Handled {
         let mut retries = 0;
         loop {
@@ -256,7 +258,7 @@ where
             retries += 1;
             if !shutdown.is_requested() {
                 let (name, error) = (shutdown.cx.name(), Chain(&*error));
-                tracing::warn!(target: "group", service = name, "a message of {name} failed, and is tried again in {}: {error}", Took(wait));
+                tracing::warn!(target: "group", service = name, "a message of {name} failed, retrying in {}: {error}", Took(wait));
             }
             tokio::select! {
                 biased;
@@ -267,36 +269,37 @@ where
     }
 }
 
-/// Counts the messages of one stream, here and for the service's report. A message counts as
-/// abandoned until something else came of it, so the numbers are right however this ends.
-struct Tally<'a> {
+/// Counts the messages of one stream, for the consumer's result and for the service's report. A message counts
+/// as abandoned until it is finished or has failed, so the numbers are right however the consumer ends.
+struct Count<'a> {
     cx: &'a Context,
     messages: Messages,
 }
 
-impl Tally<'_> {
-    fn count(&mut self, change: impl Fn(&mut Messages)) {
+impl Count<'_> {
+    fn add(&mut self, change: impl Fn(&mut Messages)) {
         change(&mut self.messages);
         self.cx.member().count_messages(change);
     }
 
+    /// Counts a message that was taken from the stream.
     fn took(&mut self) {
-        self.count(|messages| messages.abandoned += 1);
+        self.add(|messages| messages.abandoned += 1);
     }
 
-    /// Returns the error of a message that failed for good.
+    /// Counts the outcome of a message, and logs a failure. Returns the error of a message that failed for good.
     fn note(&mut self, handled: Handled) -> Option<BoxError> {
         let name = self.cx.name();
         match handled {
             Handled::Finished => {
-                self.count(|messages| {
+                self.add(|messages| {
                     messages.abandoned -= 1;
                     messages.finished += 1;
                 });
                 None
             }
             Handled::Failed(error) => {
-                self.count(|messages| {
+                self.add(|messages| {
                     messages.abandoned -= 1;
                     messages.failed += 1;
                 });
@@ -304,14 +307,14 @@ impl Tally<'_> {
                 Some(error)
             }
             Handled::Abandoned(error) => {
-                tracing::warn!(target: "group", service = name, "a message of {name} failed, and is abandoned: {}", Chain(&*error));
+                tracing::warn!(target: "group", service = name, "a message of {name} failed and is abandoned: {}", Chain(&*error));
                 None
             }
         }
     }
 }
 
-impl Drop for Tally<'_> {
+impl Drop for Count<'_> {
     fn drop(&mut self) {
         let (name, messages) = (self.cx.name(), self.messages);
         if messages.abandoned > 0 {

@@ -1,4 +1,4 @@
-//! What a `start` is often made of: something at a fixed interval, at certain times, for each message, with a heartbeat.
+//! Building blocks of a `start`: tickers at a fixed interval and by cron expression, consumers of messages, heartbeats.
 
 #[cfg(feature = "cron")]
 pub(crate) mod cron;
