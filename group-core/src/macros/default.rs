@@ -1,18 +1,18 @@
-//! Makes a service that has no `new`.
+//! The construction of a service that has no `new`.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use crate::__private::result::Result;
 
-/// A service that needs no `new`.
+/// A service that is made without `new`: from its `Default`.
 #[diagnostic::on_unimplemented(
     message = "the group cannot make a `{Self}`",
     label = "has neither `new` nor `Default`",
     note = "derive or implement `Default`, or write `fn new() -> Self` in the `#[service]` block"
 )]
 pub trait ByDefault: Sized {
-    /// Makes it.
+    /// Makes the service.
     ///
     /// # Errors
     ///
@@ -27,8 +27,8 @@ impl<T: Default> ByDefault for T {
     }
 }
 
-/// Makes a `T` if it has a `Default`, and else says that it has none: method lookup prefers
-/// [`ByDefaultIfCan`], which takes one reference less.
+/// Makes a `T` from its `Default`, or returns an error at run time if it has none. Method lookup decides: it prefers
+/// [`ByDefaultIfCan`], which takes one reference less than [`OrElseNot`].
 #[derive(Debug)]
 pub struct Maker<T>(PhantomData<T>);
 
@@ -41,7 +41,7 @@ impl<T> Maker<T> {
 }
 
 pub trait ByDefaultIfCan<T> {
-    /// Makes it.
+    /// Makes the service.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl<T: Default> ByDefaultIfCan<T> for Maker<T> {
 }
 
 pub trait OrElseNot<T> {
-    /// Says that it cannot.
+    /// Returns the error that there is no `Default`.
     ///
     /// # Errors
     ///

@@ -21,32 +21,32 @@ use crate::record::report::{Outcome, Report};
 use crate::running::handle::{Handle, Running};
 use crate::running::message::Message;
 
-/// How long what outlives the group, such as a detached task, may take to be dropped. The services
-/// are gone by then; only what blocks a thread takes so long.
+/// How long the runtime may take to drop tasks that outlive the group, such as detached ones. The services are gone by
+/// then, and only a blocked thread takes so long.
 const LEFTOVERS: Duration = Duration::from_millis(100);
 
-/// The group is the one of all registered services, and there is none.
+/// The mistake of a group of all registered services, if there are none.
 const NOTHING_REGISTERED: &str =
     "no service is registered: a crate that is never named is never linked; name it, as in `use billing as _;`";
 
-/// What `#[group::main(…)]` and `#[group::test(…)]` say of the threads to run on.
+/// The arguments of `#[group::main(…)]` and `#[group::test(…)]` about the runtime.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Threads {
     /// One thread for everything, instead of one per core.
     pub current_thread: bool,
     /// The number of worker threads, instead of one per core.
     pub worker_threads: Option<usize>,
-    /// Time stands still, and leaps when nothing else is to be done. Needs the feature `testing`.
+    /// Paused time: it stands still, and advances when all tasks wait. Needs the feature `testing`.
     pub paused: bool,
 }
 
 impl Threads {
-    /// Runs a program: the signal handlers, the body, the group, the exit code.
+    /// Runs a program: installs the signal handlers, runs the body and then the group, and returns the exit code.
     ///
-    /// The handlers stand before the body runs. If a signal comes while it does, the body is
-    /// dropped at its next await, and nothing is started.
+    /// The handlers are installed before the body runs. If a signal comes while it runs, the body is dropped at its
+    /// next await, and nothing is started.
     pub fn main(self, mut group: Group, body: impl AsyncFnOnce(&mut Group) -> Result<(), BoxError>) -> ExitCode {
-        // While nothing else reads the environment, and before there are children that would have them.
+        // Before other threads read the environment, and before there are child processes that would inherit the sockets.
         #[cfg(feature = "listenfd")]
         handed::receive();
         let (watch, inbox) = match Watch::install(group.declared.stop_limit()) {
@@ -71,7 +71,7 @@ impl Threads {
                 }
             }
         });
-        // What is left to do is to end: no signal may change the exit code any more.
+        // From here on, no signal may change the exit code.
         watch.stay();
         match report.outcome() {
             Outcome::Forced(_) => runtime.shutdown_background(),
@@ -80,11 +80,11 @@ impl Threads {
         report.exit_code().into()
     }
 
-    /// Runs a test on free ports: the body, and then the stop of what runs, if the body took it.
+    /// Runs a test on free ports: runs the body, and then stops the group, if the body had it started.
     ///
     /// # Panics
     ///
-    /// When the test fails: the body, or the group, by ending otherwise than cleanly.
+    /// If the body fails, or if the group does not end cleanly.
     #[track_caller]
     pub fn test(self, mut group: Group, body: impl AsyncFnOnce(&mut Trial) -> Result<(), BoxError>) {
         group.on_free_ports();
@@ -97,7 +97,7 @@ impl Threads {
         runtime.shutdown_timeout(LEFTOVERS);
         let unclean = report.filter(|report| !report.is_clean());
         if let (true, Some(report)) = (!matches!(result, Ok(Ok(()))), &unclean) {
-            // It may well be why.
+            // The end of the group may be the reason.
             eprintln!("{report}");
         }
         match result {
@@ -131,16 +131,16 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// The group, not started.
+    /// Returns the group, not started.
     pub fn group(&mut self) -> &mut Group {
         &mut self.group
     }
 
-    /// Starts it, to be stopped when the test is over.
+    /// Starts the group. It is stopped after the test.
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// If it does not start.
     pub async fn start(&mut self) -> Result<Running, BoxError> {
         if self.group.is_empty() {
             return Err(NOTHING_REGISTERED.into());
@@ -150,7 +150,7 @@ impl Trial {
         Ok(running)
     }
 
-    /// Stops it, if it was started here.
+    /// Stops the group, if it was started here.
     async fn end(self) -> Option<Report> {
         let started = self.started?;
         started.stop();
@@ -158,7 +158,7 @@ impl Trial {
     }
 }
 
-/// Runs the body of `main` until it returns or a stop is asked for.
+/// Runs the body of `main` until it returns or a stop is requested.
 async fn run_body(
     inbox: &Mailbox,
     body: impl Future<Output = Result<Result<(), BoxError>, BoxError>>,
@@ -174,6 +174,7 @@ fn asks_to_stop(message: &Message) -> bool {
     matches!(message, Message::Signal(_))
 }
 
+/// Ends a program that cannot run.
 fn refuse(mistake: String) -> ExitCode {
     console::install();
     Report::bad_group(vec![mistake.into()]).exit_code().into()

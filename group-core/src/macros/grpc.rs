@@ -1,4 +1,4 @@
-//! gRPC, as the macros use it.
+//! gRPC, for the emitted code.
 
 pub use crate::grpc::{Routes, Serve};
 
@@ -10,16 +10,16 @@ use crate::__private::result::Result;
 use crate::grpc::serve;
 use crate::service::context::Context;
 
-/// What `grpc` takes and returns.
+/// The parameter and the result of the method `grpc`.
 #[diagnostic::on_unimplemented(
     message = "`grpc` takes the services and returns them: `fn grpc(self: Arc<Self>, services: Routes) -> Routes`",
     label = "not `group::grpc::Routes`"
 )]
 pub trait Services {
-    /// Takes the services.
+    /// Makes the parameter.
     fn from(services: Routes) -> Self;
 
-    /// Returns the services.
+    /// Takes the result.
     fn into(self) -> Routes;
 }
 
@@ -33,11 +33,11 @@ impl Services for Routes {
     }
 }
 
-/// Puts the gRPC services beside the routes.
+/// Adds the gRPC services of a service to its routes.
 ///
 /// # Errors
 ///
-/// When something is wrong with them.
+/// If they cannot be served.
 pub fn beside<S: Serve>(cx: &Context, service: &Arc<S>, routes: Router) -> Result<Router> {
     serve::beside(cx, service, routes)
 }

@@ -1,4 +1,4 @@
-//! HTTP, as the macros use it.
+//! HTTP, for the emitted code.
 
 pub use axum::Router;
 pub use axum::extract::Request;
@@ -24,11 +24,10 @@ use crate::__private::result::Result;
 use crate::http::run;
 use crate::service::context::Context;
 
-/// A parameter of a route or what its method answers, or else the response that says why it
-/// cannot be had.
+/// A parameter of a route or the response of its method; as an error, the response that refuses the request.
 pub type Answer<T = Response> = std::result::Result<T, Response>;
 
-/// What a parameter of a route can be that is not the last: every [`FromRequestParts`].
+/// A parameter of a route that is not the last one: every [`FromRequestParts`].
 #[diagnostic::on_unimplemented(
     message = "only the last parameter can take the body",
     label = "`{Self}` cannot be taken from the request without its body",
@@ -36,23 +35,23 @@ pub type Answer<T = Response> = std::result::Result<T, Response>;
 )]
 pub trait Part: FromRequestParts<()> {}
 
-// Recommended, so that rustc says what keeps an extractor from being one.
+// Without `do_not_recommend`, so that rustc explains why an extractor is not a part.
 impl<T: FromRequestParts<()>> Part for T {}
 
-/// What `router` takes and returns.
+/// The parameter and the result of the method `router`.
 #[diagnostic::on_unimplemented(
     message = "`router` takes the routes and returns them: `fn router(&self, routes: Router) -> Router`",
     label = "not `group::axum::Router`"
 )]
-pub trait Routes {
-    /// Takes the routes.
+pub trait IsRouter {
+    /// Makes the parameter.
     fn from(routes: Router) -> Self;
 
-    /// Returns the routes.
+    /// Takes the result.
     fn into(self) -> Router;
 }
 
-impl Routes for Router {
+impl IsRouter for Router {
     fn from(routes: Router) -> Self {
         routes
     }
@@ -62,8 +61,8 @@ impl Routes for Router {
     }
 }
 
-/// A parameter on its way. Boxed, because rustc has more to say of an opaque future: once the
-/// parameter is no extractor, that is a second mistake.
+/// The future of a parameter. Boxed: for a parameter that is not an extractor, rustc would report an opaque future as a
+/// second error.
 pub type Taking<'a, T> = Pin<Box<dyn Future<Output = Answer<T>> + Send + 'a>>;
 
 /// Takes a parameter that is not the last.
@@ -76,24 +75,24 @@ pub fn whole<T: FromRequest<(), M> + 'static, M: 'static>(request: Request) -> T
     Box::pin(async { T::from_request(request, &()).await.map_err(IntoResponse::into_response) })
 }
 
-/// Answers with what cannot be named.
+/// Turns a result without a nameable type into a response.
 pub fn respond(answer: impl IntoResponse) -> Response {
     answer.into_response()
 }
 
-/// The answer of a route on its way. A type, so that rustc points at what cannot be one.
-pub type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+/// The future of a route's answer. A named type, so that rustc points at the code that does not fit it.
+pub type AnswerFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// A route, as axum calls it.
+/// A route as a handler of axum.
 #[derive(Clone, Debug)]
 pub struct Handles<F>(F);
 
 /// Makes a route.
-pub fn route<F: FnOnce(Request) -> Answering>(answer: F) -> Handles<F> {
+pub fn route<F: FnOnce(Request) -> AnswerFuture>(answer: F) -> Handles<F> {
     Handles(answer)
 }
 
-impl<F: FnOnce(Request) -> Answering + Clone + Send + Sync + 'static> Handler<(), ()> for Handles<F> {
+impl<F: FnOnce(Request) -> AnswerFuture + Clone + Send + Sync + 'static> Handler<(), ()> for Handles<F> {
     type Future = Answered;
 
     fn call(self, request: Request, (): ()) -> Answered {
@@ -101,9 +100,9 @@ impl<F: FnOnce(Request) -> Answering + Clone + Send + Sync + 'static> Handler<()
     }
 }
 
-/// Answers with the response, whichever it is.
+/// The future of the response: the answer, or the one that refuses the request.
 #[expect(missing_debug_implementations, reason = "a future")]
-pub struct Answered(Answering);
+pub struct Answered(AnswerFuture);
 
 impl Future for Answered {
     type Output = Response;
@@ -113,20 +112,20 @@ impl Future for Answered {
     }
 }
 
-/// What `#[layer(…)]` takes.
+/// The argument of `#[layer(…)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a layer",
     label = "cannot be put around a route",
     note = "a layer implements `tower::Layer`; `axum::middleware::from_fn` makes one of an async function"
 )]
 pub trait Wraps {
-    /// Puts it around the handler of one method.
+    /// Wraps the handler of one method.
     fn around(self, route: MethodRouter) -> MethodRouter;
 
-    /// Puts it around the handler of `any`, which to axum is a fallback.
+    /// Wraps the handler of `any`, which axum treats as a fallback.
     fn around_any(self, route: MethodRouter) -> MethodRouter;
 
-    /// Puts it around all routes.
+    /// Wraps all routes.
     fn around_all(self, routes: Router) -> Router;
 }
 
@@ -135,7 +134,7 @@ pub trait IsLayer: Layer<Route> {}
 #[diagnostic::do_not_recommend]
 impl<L: Layer<Route>> IsLayer for L {}
 
-// Recommended, so that rustc says what keeps a layer from being put around a route.
+// Without `do_not_recommend`, so that rustc explains why a layer does not fit a route.
 impl<L> Wraps for L
 where
     L: IsLayer + Clone + Send + Sync + 'static,
@@ -154,32 +153,32 @@ where
     }
 }
 
-// Functions, because rustc points at an argument that is no layer.
+// These are functions, because rustc then points at the argument that is not a layer.
 
-/// [`Wraps::around`].
+/// Calls [`Wraps::around`].
 pub fn around(layer: impl Wraps, route: MethodRouter) -> MethodRouter {
     layer.around(route)
 }
 
-/// [`Wraps::around_any`].
+/// Calls [`Wraps::around_any`].
 pub fn around_any(layer: impl Wraps, route: MethodRouter) -> MethodRouter {
     layer.around_any(route)
 }
 
-/// [`Wraps::around_all`].
+/// Calls [`Wraps::around_all`].
 pub fn around_all(layer: impl Wraps, routes: Router) -> Router {
     layer.around_all(routes)
 }
 
-/// A `start` on its way, beside the routes. A type, so that rustc points at what cannot be one.
+/// The future of a `start` beside the routes. A named type, so that rustc points at the code that does not fit it.
 pub type Beside = Pin<Box<dyn Future<Output = Result> + Send>>;
 
-/// Makes the routes and serves them where the service is to serve, with its `start` beside that.
+/// Makes the routes and serves them at the address of the service, with its own `start` beside the server.
 ///
 /// # Errors
 ///
-/// When any of it fails.
-#[expect(clippy::manual_async_fn, reason = "that it is `Send` is proven here, and not again for each service")]
+/// If the routes, the server or the `start` fail.
+#[expect(clippy::manual_async_fn, reason = "rustc proves once here that it is `Send`, and not again for each service")]
 pub fn run(
     cx: Context,
     make: impl FnOnce(Context) -> Result<(Router, Option<Beside>)> + Send,

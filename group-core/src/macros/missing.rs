@@ -1,8 +1,8 @@
-//! What is emitted for a feature that is off: one compile error that names it.
+//! One compile error for each feature that emitted code needs and that is off.
 
 #[cfg(not(feature = "grpc"))]
 pub mod grpc {
-    //! What is left of it, so that [`__grpc`](crate::__grpc) alone says that there is none.
+    //! A stub, so that [`__grpc`](crate::__grpc) reports the only error.
 
     use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub mod grpc {
     }
 }
 
-/// Code for HTTP, where it can be had.
+/// Expands to its code, which needs the feature `http`.
 #[cfg(feature = "http")]
 #[doc(hidden)]
 #[macro_export]
@@ -28,7 +28,7 @@ macro_rules! __http {
     ($($code:tt)*) => { $($code)* };
 }
 
-/// Says that it cannot be had.
+/// Reports that the feature is off.
 #[cfg(not(feature = "http"))]
 #[doc(hidden)]
 #[macro_export]
@@ -41,7 +41,7 @@ macro_rules! __http {
     }};
 }
 
-/// Code for gRPC, where it can be had.
+/// Expands to its code, which needs the feature `grpc`.
 #[cfg(feature = "grpc")]
 #[doc(hidden)]
 #[macro_export]
@@ -49,7 +49,7 @@ macro_rules! __grpc {
     ($($code:tt)*) => { $($code)* };
 }
 
-/// Says that it cannot be had.
+/// Reports that the feature is off.
 #[cfg(not(feature = "grpc"))]
 #[doc(hidden)]
 #[macro_export]
@@ -61,7 +61,7 @@ macro_rules! __grpc {
     };
 }
 
-/// Adds a time to what a service says of itself.
+/// Expands to its code, which needs the feature `cron`.
 #[cfg(feature = "cron")]
 #[doc(hidden)]
 #[macro_export]
@@ -71,7 +71,7 @@ macro_rules! __cron {
     };
 }
 
-/// Says that it cannot be had.
+/// Reports that the feature is off.
 #[cfg(not(feature = "cron"))]
 #[doc(hidden)]
 #[macro_export]

@@ -1,4 +1,9 @@
-//! What the macros call. Not public: it changes without notice.
+//! The code that `#[service]`, `#[group::main]` and `#[group::test]` call.
+//!
+//! It is public only so that emitted code can reach it, and changes without notice: do not use it. Much of it exists for
+//! error messages: a trait per argument, parameter or result, whose `on_unimplemented` text is in words about services,
+//! and future types with names, so that rustc points at the code that does not fit. `docs/macros.md` shows what the
+//! macros emit.
 
 pub use core;
 pub use std::clone::Clone;
@@ -53,26 +58,26 @@ use crate::running::handle::Running;
 use crate::service::belongings::Remains;
 use crate::spec::needs::Needs;
 
-/// Notes what `new` takes: [`FromContext::needs`] of each parameter.
+/// Notes the needs of `new`: [`FromContext::needs`] of each parameter.
 #[must_use]
 pub fn builds_with(spec: Spec, needs: fn(&mut Needs)) -> Spec {
     spec.build_needs(needs)
 }
 
-/// Notes what `start` takes.
+/// Notes the needs of `start`.
 #[must_use]
 pub fn starts_with(spec: Spec, needs: fn(&mut Needs)) -> Spec {
     spec.start_needs(needs)
 }
 
-/// A service that another one, or `main`, mentions in an argument.
+/// A service that an argument of a macro names.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service",
     label = "not a service",
     note = "put `#[group::service]` on its `impl` block, or implement `group::Service`"
 )]
 pub trait Mentioned {
-    /// Has a value unless `Self` starts after itself, by whichever way round.
+    /// A constant whose evaluation fails if `Self` starts after itself, directly or through other services.
     const AFTER: ();
 
     /// `after(Self)`.
@@ -110,24 +115,24 @@ impl<S: Service> Mentioned for S {
     }
 }
 
-/// Notes what routes there are.
+/// Notes the routes of a service.
 #[must_use]
 pub fn routes(mut spec: Spec, routes: &[Route]) -> Spec {
     spec.details_mut().routes.extend_from_slice(routes);
     spec
 }
 
-/// Notes that it has no routes but those that others mount on it.
+/// Notes that a service has no routes of its own, only those of services that are mounted on it.
 #[must_use]
 pub fn serves_others(mut spec: Spec) -> Spec {
     spec.details_mut().serves_others = true;
     spec
 }
 
-/// What `main` can take.
+/// The parameter of `main`.
 #[diagnostic::on_unimplemented(message = "`main` can take one parameter, `&mut Group`", label = "not `&mut Group`")]
 pub trait TakenByMain<'a> {
-    /// Takes it.
+    /// Makes the parameter.
     fn take(group: &'a mut Group) -> Self;
 }
 
@@ -137,13 +142,13 @@ impl<'a> TakenByMain<'a> for &'a mut Group {
     }
 }
 
-/// What a test can take.
+/// The parameter of a test.
 #[diagnostic::on_unimplemented(
     message = "a group's test takes one parameter: `&mut Group`, or `Running` for one that is started",
     label = "neither `&mut Group` nor `Running`"
 )]
 pub trait TakenByTest<'a>: Sized {
-    /// Takes it. Boxed, because of an opaque future rustc has a second thing to say.
+    /// Makes the parameter. Boxed: rustc would report an opaque future as a second error.
     fn take(trial: &'a mut Trial) -> Pin<Box<dyn Future<Output = Result<Self>> + 'a>>;
 }
 
@@ -159,7 +164,7 @@ impl<'a> TakenByTest<'a> for Running {
     }
 }
 
-/// What `main` can return: every [`ServiceResult`].
+/// The result of `main`: every [`ServiceResult`].
 #[diagnostic::on_unimplemented(
     message = "`main` cannot return `{Self}`",
     label = "expected `()` or `Result<(), E>`",
@@ -167,11 +172,11 @@ impl<'a> TakenByTest<'a> for Running {
     note = "for `Box<dyn Error>`, write `Box<dyn Error + Send + Sync>`, or `group::BoxError`"
 )]
 pub trait ReturnedByMain {
-    /// The same, in one form.
+    /// Converts it to [`Result`].
     ///
     /// # Errors
     ///
-    /// When it was one.
+    /// If it is one.
     fn into_result(self) -> Result;
 }
 
@@ -182,18 +187,18 @@ impl<T: ServiceResult> ReturnedByMain for T {
     }
 }
 
-/// What a test can return, as under `#[test]`.
+/// The result of a test, as under `#[test]`.
 #[diagnostic::on_unimplemented(
     message = "a test cannot return `{Self}`",
     label = "expected `()` or `Result<(), E>`",
     note = "`E` must implement `Debug`"
 )]
 pub trait ReturnedByTest {
-    /// The same, in one form.
+    /// Converts it to [`Result`].
     ///
     /// # Errors
     ///
-    /// When it was one.
+    /// If it is one.
     fn into_result(self) -> Result;
 }
 
@@ -215,7 +220,7 @@ impl<E: Debug> ReturnedByTest for std::result::Result<(), E> {
     }
 }
 
-/// `paused`, where it can be had.
+/// The argument `paused`; `()` implements it with the feature `testing`.
 #[diagnostic::on_unimplemented(
     message = "`paused` needs the feature `testing` of `service-group`",
     label = "the feature `testing` is not enabled",
@@ -226,17 +231,17 @@ pub trait Paused {}
 #[cfg(feature = "testing")]
 impl Paused for () {}
 
-/// Says that time stands still.
+/// Returns true: the time of the test is paused.
 #[must_use]
 pub fn paused(_: impl Paused) -> bool {
     true
 }
 
-/// Waits for what an async method returns, and puts it in one form.
+/// Waits for the result of an async method, and converts it to [`Result`].
 ///
 /// # Errors
 ///
-/// When it was one.
+/// If the method returned one.
 pub async fn awaited<T>(returning: impl Future<Output = T>, into_result: fn(T) -> Result) -> Result {
     into_result(returning.await)
 }
@@ -245,26 +250,26 @@ pub async fn awaited<T>(returning: impl Future<Output = T>, into_result: fn(T) -
 ///
 /// # Errors
 ///
-/// When it fails, panics, or the thread cannot be had.
+/// If `start` fails or panics, or if the thread cannot be spawned.
 pub async fn on_thread(cx: &Context, start: impl FnOnce() -> Result + Send + 'static) -> Result {
     let alone = cx.member().own_thread().await;
     let (sender, ended) = oneshot::channel();
-    // Abort does not reach a thread: the service is gone only when it is.
+    // A thread cannot be aborted: the service is gone only once the thread has ended.
     let remains = Remains::of(cx);
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new().name(cx.name().to_owned()).spawn(move || {
         let (_remains, _alone) = (remains, alone);
         let _entered = runtime.enter();
         let result = caught_now(start).and_then(|result| result);
-        // Nobody waits any more when the service was aborted.
+        // If the service was aborted, the receiver is gone.
         let _ = sender.send(result);
     })?;
     ended.await?
 }
 
-/// Puts a future in its place. What is none is not yet a mistake.
+/// Boxes and pins a future. It is implemented for every type, so that rustc reports a wrong one only where it is used.
 pub trait Pinned: Sized {
-    /// Puts it there.
+    /// Boxes and pins it.
     fn pinned(self) -> Pin<Box<Self>> {
         Box::pin(self)
     }

@@ -1,6 +1,6 @@
-//! What every method of a service comes down to.
+//! The result of the emitted methods.
 
 use crate::base::error::BoxError;
 
-/// What every method comes down to.
+/// The form that the result of every method of a service is converted to.
 pub type Result<T = ()> = std::result::Result<T, BoxError>;

@@ -1,4 +1,4 @@
-//! Tickers, as the macros use them.
+//! Tickers, for the emitted code.
 
 #[cfg(not(feature = "cron"))]
 pub use self::no_cron::{Cron, cron};
@@ -16,15 +16,15 @@ use crate::spec::cron::Cron;
 use crate::work::cron;
 use crate::work::every;
 
-/// A tick on its way. A type, so that rustc points at what cannot be one.
+/// The future of one run of a ticker. A named type, so that rustc points at the code that does not fit it.
 pub type Ticking = Pin<Box<dyn Future<Output = Result> + Send>>;
 
-/// What a method does again and again, while the service runs.
+/// Starts a ticker that calls a method at a fixed interval.
 pub fn every(cx: &Context, method: &'static str, period: Duration, tick: impl FnMut() -> Ticking + Send + 'static) {
     every::spawn(cx, method, |shutdown| async move { every::every(&shutdown, period, tick).await });
 }
 
-/// The same, when an expression says so.
+/// Starts a ticker that calls a method at the times of a cron expression.
 #[cfg(feature = "cron")]
 pub fn cron(cx: &Context, method: &'static str, cron: Cron, tick: impl FnMut() -> Ticking + Send + 'static) {
     every::spawn(cx, method, |shutdown| async move { cron::run(&shutdown, &cron, tick).await });
@@ -32,7 +32,7 @@ pub fn cron(cx: &Context, method: &'static str, cron: Cron, tick: impl FnMut() -
 
 #[cfg(not(feature = "cron"))]
 mod no_cron {
-    //! What is left of it, so that [`__cron`](crate::__cron) alone says that there is none.
+    //! A stub, so that [`__cron`](crate::__cron) reports the only error.
 
     use crate::service::context::Context;
 
@@ -51,10 +51,16 @@ mod no_cron {
         }
     }
 
-    pub fn cron(_: &Context, _: &'static str, _: Cron, _: impl FnMut() -> crate::__private::tickers::Ticking + Send + 'static) {}
+    pub fn cron(
+        _: &Context,
+        _: &'static str,
+        _: Cron,
+        _: impl FnMut() -> crate::__private::tickers::Ticking + Send + 'static,
+    ) {
+    }
 }
 
-/// The `start` of a service that only ticks.
+/// The `start` of a service that has only tickers.
 ///
 /// # Errors
 ///

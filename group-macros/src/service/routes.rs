@@ -67,8 +67,8 @@ fn wrapper(method: &Method) -> TokenStream {
         #(#cfgs)*
         let routes = {
             let this = __g::Clone::clone(&self);
-            <#output as __g::http::Routes>::into(
-                Self::#name(#this, <#input as __g::http::Routes>::from(routes))
+            <#output as __g::http::IsRouter>::into(
+                Self::#name(#this, <#input as __g::http::IsRouter>::from(routes))
             )
         };
     }
