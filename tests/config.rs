@@ -365,10 +365,7 @@ async fn a_file_overrides_the_drain_delay_of_the_group() {
     let mut group = Group::new();
     group.add(Ticker).drain_delay(Duration::from_secs(1)).config_str("group.drain_delay = '1m'");
     let said = said(&mut group).await;
-    assert_eq!(
-        said,
-        ["drain_delay is 1m, and stop_timeout, which it is a part of, only 25 s: no time is left to stop"]
-    );
+    assert_eq!(said, ["drain_delay is 1m, and stop_timeout, which includes it, is only 25 s: no time is left to stop"]);
 }
 
 #[tokio::test]

@@ -435,7 +435,7 @@ async fn routes_that_clash_are_told_with_both_places_before_anything_starts() {
         said,
         [
             format!(
-                "`GET /twins/{{id}}` of `twin` {get} and `POST /twins/{{name}}` of `maker` {post} get in each other's way: parameters in the same place need the same name"
+                "`GET /twins/{{id}}` of `twin` {get} and `POST /twins/{{name}}` of `maker` {post} conflict: parameters in the same place need the same name"
             ),
             format!("`GET /twins/{{id}}` is served by `twin` {get} and by `other` {other}"),
         ]

@@ -456,7 +456,7 @@ async fn a_delay_that_leaves_no_time_to_stop_is_a_mistake() {
     let report = fails_to_start(group.stop_timeout(secs(5)).drain_delay(secs(5))).await;
     assert_eq!(report.exit_code(), 78, "{report}");
     let said = report.to_string();
-    assert!(said.contains("drain_delay is 5 s, and stop_timeout, which it is a part of, only 5 s"), "{said}");
+    assert!(said.contains("drain_delay is 5 s, and stop_timeout, which includes it, is only 5 s"), "{said}");
 }
 
 #[tokio::test]

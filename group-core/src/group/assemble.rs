@@ -1,4 +1,4 @@
-//! From declarations to a plan: the checks that come before anything is built.
+//! Turns declarations into a plan, with all checks that come before anything is built.
 
 #[cfg(feature = "http")]
 use std::collections::BTreeMap;
@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::base::error::BoxError;
 use crate::base::hash::{NameMap, TypeMap};
 use crate::base::syntax::nearest;
+use crate::base::text::did_you_mean;
 use crate::group::check::check;
 use crate::group::declaration::Declared;
 #[cfg(feature = "grpc")]
@@ -26,31 +27,31 @@ use crate::spec::name::Name;
 /// A group that can be started.
 pub(crate) struct Assembly {
     pub(crate) plan: Plan,
-    /// In start order, as everything below.
+    /// In start order, as is everything below.
     pub(crate) members: Box<[Member]>,
     pub(crate) factories: Vec<Option<Factory>>,
     pub(crate) by_type: TypeMap<usize>,
-    /// Which service is mounted on which.
+    /// The mounted services, each with the one it is mounted on.
     #[cfg(feature = "http")]
     pub(crate) mounts: Mounts,
-    /// What was declared; the plan may add to it.
+    /// The edges as declared; the plan may have more.
     pub(crate) edges: Edges,
-    /// Those that run elsewhere, in any order.
+    /// The services that run elsewhere, in any order.
     #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only gRPC is called elsewhere"))]
     pub(crate) elsewhere: Vec<Declared>,
 }
 
-/// `from` comes after `to`, both as declared.
+/// Dependencies: `from` starts after `to`. Both are places in the list of services.
 type Edges = Vec<Edge>;
 
-/// The first is mounted on the second.
+/// Pairs of services: the first is mounted on the second.
 type Mounts = Vec<(usize, usize)>;
 
-/// Puts the services in order.
+/// Checks the services and puts them in order.
 ///
 /// # Errors
 ///
-/// Every mistake, not only the first.
+/// With every mistake, not only the first.
 fn assemble(mut declared: Vec<Declared>, schedule: Schedule, provided: &[Provided]) -> Result<Assembly, Vec<BoxError>> {
     let mut mistakes: Vec<BoxError> = declared.iter().filter_map(|service| check(&service.spec).err()).collect();
     let elsewhere: Vec<Declared> = declared.extract_if(.., |service| service.runs_elsewhere()).collect();
@@ -58,7 +59,7 @@ fn assemble(mut declared: Vec<Declared>, schedule: Schedule, provided: &[Provide
     let mut edges = edges(&index, provided, &mut mistakes);
     let mounts = mounts(&index, &mut mistakes);
     mistakes.extend(same_address(&index));
-    // It serves what is mounted on it, and can do without what is lost.
+    // A host serves the services that are mounted on it, so it starts after them; it can run without one that fails.
     edges.extend(mounts.iter().map(|&(from, to)| Edge { from: to, to: from, required: false }));
     #[cfg(feature = "http")]
     mistakes.extend(clashes(&index, &mounts));
@@ -76,7 +77,11 @@ fn assemble(mut declared: Vec<Declared>, schedule: Schedule, provided: &[Provide
     }
 }
 
-/// The group in order, or the report of every mistake.
+/// Checks the services and puts them in order.
+///
+/// # Errors
+///
+/// With a report of these mistakes and of all that are found here.
 pub(crate) fn assembled(
     services: Vec<Declared>,
     provided: &[Provided],
@@ -91,6 +96,7 @@ pub(crate) fn assembled(
     Err(Report::bad_group(mistakes))
 }
 
+/// Sorts everything by start order.
 fn in_order(
     mut declared: Vec<Declared>,
     schedule: Schedule,
@@ -125,7 +131,7 @@ fn in_order(
         members.push(Member::new(service.spec));
         service.factory
     };
-    // They take the room of what was declared.
+    // The factories are collected into the memory of the declarations.
     let factories = declared.into_iter().map(factory).collect();
     Assembly {
         plan,
@@ -142,8 +148,8 @@ fn in_order(
 /// The declared services, by name and by type.
 struct Index<'a> {
     declared: &'a [Declared],
-    /// Those of which more is said than what they are called, and are.
-    said: Vec<usize>,
+    /// The services with details: only these can have edges, addresses and mounts.
+    detailed: Vec<usize>,
     by_name: NameMap<&'a Name, usize>,
     by_type: TypeMap<Vec<usize>>,
     elsewhere: &'a [Declared],
@@ -153,10 +159,10 @@ impl<'a> Index<'a> {
     fn new(declared: &'a [Declared], elsewhere: &'a [Declared], mistakes: &mut Vec<BoxError>) -> Self {
         let mut by_name = NameMap::with_capacity_and_hasher(declared.len(), <_>::default());
         let mut by_type = TypeMap::<Vec<usize>>::default();
-        let mut said = Vec::new();
+        let mut detailed = Vec::new();
         for (service, Declared { spec, type_id, .. }) in declared.iter().enumerate() {
             if spec.has_details() {
-                said.push(service);
+                detailed.push(service);
             }
             by_type.entry(*type_id).or_default().push(service);
             let first = *by_name.entry(&spec.name).or_insert(service);
@@ -164,18 +170,18 @@ impl<'a> Index<'a> {
                 mistakes.push(same_name(&declared[first], &declared[service]));
             }
         }
-        Self { declared, said, by_name, by_type, elsewhere }
+        Self { declared, detailed, by_name, by_type, elsewhere }
     }
 
-    fn said(&self) -> impl Iterator<Item = (usize, &'a Declared)> + use<'a, '_> {
-        self.said.iter().map(|&service| (service, &self.declared[service]))
+    fn detailed(&self) -> impl Iterator<Item = (usize, &'a Declared)> + use<'a, '_> {
+        self.detailed.iter().map(|&service| (service, &self.declared[service]))
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(|name| name.as_str())
     }
 
-    /// What runs elsewhere, and is there already.
+    /// Returns the service that is meant, if it runs elsewhere.
     fn elsewhere(&self, target: &Target) -> Option<&Spec> {
         self.elsewhere.iter().find(|service| target.means(service)).map(|service| &service.spec)
     }
@@ -198,14 +204,15 @@ fn same_name(one: &Declared, other: &Declared) -> BoxError {
     format!("two services are called `{name}`: {} and {}; give one another `name`", places.0, places.1).into()
 }
 
-/// Services that would listen on the same address. Whoever has several names for an address is told by the system.
+/// Finds services that would listen on the same address. One address under two names is found only by the system,
+/// when the second service binds it.
 fn same_address(index: &Index<'_>) -> Vec<BoxError> {
     let mut taken: NameMap<&str, &Declared> = NameMap::default();
     let mut mistakes = Vec::new();
-    for (_, service) in index.said() {
+    for (_, service) in index.detailed() {
         let details = service.spec.details();
-        let is_its_own = |address: &&str| !address.ends_with(":0") && !address.starts_with("fd:");
-        let Some(address) = details.http.as_deref().or(details.grpc.as_deref()).filter(is_its_own) else { continue };
+        let is_fixed = |address: &&str| !address.ends_with(":0") && !address.starts_with("fd:");
+        let Some(address) = details.http.as_deref().or(details.grpc.as_deref()).filter(is_fixed) else { continue };
         if let Some(other) = taken.insert(address, service) {
             let [one, two] =
                 [other, service].map(|Declared { spec, place, .. }| format!("`{}` ({place})", spec.get_name()));
@@ -218,10 +225,10 @@ fn same_address(index: &Index<'_>) -> Vec<BoxError> {
     mistakes
 }
 
-/// Who needs whom. What is needed and not there is a mistake, unless it is optional.
+/// Finds the dependencies of all services. A dependency that is not there is a mistake, unless it is optional.
 fn edges(index: &Index<'_>, provided: &[Provided], mistakes: &mut Vec<BoxError>) -> Edges {
     let mut edges = Vec::new();
-    for (service, declared) in index.said() {
+    for (service, declared) in index.detailed() {
         let Declared { spec, place, .. } = declared;
         let name = &spec.name;
         for After { target, optional } in &spec.details().edges {
@@ -259,7 +266,7 @@ fn edges(index: &Index<'_>, provided: &[Provided], mistakes: &mut Vec<BoxError>)
     edges
 }
 
-/// Who is called comes first, unless it runs elsewhere.
+/// Finds the services that a service calls over gRPC: they start before it, unless they run elsewhere.
 #[cfg(feature = "grpc")]
 fn edges_of_calls(
     service: usize,
@@ -282,10 +289,10 @@ fn edges_of_calls(
     }
 }
 
-/// Who is mounted on whom.
+/// Finds which service is mounted on which.
 fn mounts(index: &Index<'_>, mistakes: &mut Vec<BoxError>) -> Mounts {
     let mut mounts = Vec::new();
-    for (service, Declared { spec, place, .. }) in index.said() {
+    for (service, Declared { spec, place, .. }) in index.detailed() {
         let Some(target) = &spec.details().http_on else { continue };
         match host(index.declared, service, index.find(target)) {
             Ok(host) => mounts.push((service, host)),
@@ -299,7 +306,7 @@ fn mounts(index: &Index<'_>, mistakes: &mut Vec<BoxError>) -> Mounts {
     let serves_nothing = |&(service, declared): &(usize, &Declared)| {
         declared.spec.details().serves_others && !mounts.iter().any(|&(_, host)| host == service)
     };
-    for (_, Declared { spec, place, .. }) in index.said().filter(serves_nothing) {
+    for (_, Declared { spec, place, .. }) in index.detailed().filter(serves_nothing) {
         let name = spec.get_name();
         mistakes.push(
             format!("`{name}` ({place}) serves nothing: add a method with `#[get(\"/path\")]` to it, or mount another service on it").into(),
@@ -308,11 +315,11 @@ fn mounts(index: &Index<'_>, mistakes: &mut Vec<BoxError>) -> Mounts {
     mounts
 }
 
-/// The one service on which another can be mounted.
+/// Returns the one service on which another is to be mounted.
 ///
 /// # Errors
 ///
-/// Why there is none.
+/// With the reason if there is none.
 fn host(declared: &[Declared], service: usize, found: &[usize]) -> Result<usize, String> {
     let &[host] = found else {
         let names: Vec<String> = found.iter().map(|&one| format!("`{}`", declared[one].spec.get_name())).collect();
@@ -332,12 +339,12 @@ fn host(declared: &[Declared], service: usize, found: &[usize]) -> Result<usize,
     }
 }
 
-/// Routes that get in each other's way, on any of the addresses.
+/// Finds conflicting routes, on each address.
 #[cfg(feature = "http")]
 fn clashes(index: &Index<'_>, mounts: &Mounts) -> Vec<BoxError> {
     let mut hosts: BTreeMap<usize, Vec<Served<'_>>> = BTreeMap::new();
-    for (service, Declared { spec, .. }) in index.said().filter(|(_, one)| !one.spec.details().routes.is_empty()) {
-        // They are in the order of the services.
+    for (service, Declared { spec, .. }) in index.detailed().filter(|(_, one)| !one.spec.details().routes.is_empty()) {
+        // Mounts are in the order of the services.
         let host = match mounts.binary_search_by_key(&service, |&(mounted, _)| mounted) {
             Ok(at) => mounts[at].1,
             Err(_) if spec.details().http.is_some() => service,
@@ -351,23 +358,23 @@ fn clashes(index: &Index<'_>, mounts: &Mounts) -> Vec<BoxError> {
 }
 
 fn hint(target: &Target, index: &Index<'_>) -> String {
-    let near = nearest(target.name().as_str(), index.names());
-    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+    did_you_mean(target.name().as_str(), index.names())
 }
 
-/// What there is in place of a type that nobody provides.
+/// Lists what is provided in place of a missing type, and a service with a similar name.
 fn instead(wanted: &str, index: &Index<'_>, provided: &[Provided]) -> String {
     let wanted = Name::of_type(wanted);
     let types: Vec<String> = provided.iter().map(|provided| format!("`{}`", provided.type_name)).collect();
     let types = match &types[..] {
         [] => "no value is provided".to_owned(),
-        [one] => format!("provided is {one}"),
-        many => format!("provided are {}", many.join(", ")),
+        [one] => format!("only {one} is provided"),
+        many => format!("only {} are provided", many.join(", ")),
     };
     let near = nearest(wanted.as_str(), index.names());
     near.map_or_else(|| types.clone(), |near| format!("{types}, and there is a service `{near}`"))
 }
 
+/// Describes a cycle: its path, and the reason of each step.
 fn cycle_mistake(declared: &[Declared], cycle: &[usize]) -> BoxError {
     let path: Vec<&str> = cycle.iter().map(|&service| declared[service].spec.get_name()).collect();
     let why: Vec<String> = cycle.windows(2).map(|pair| why_after(&declared[pair[0]], &declared[pair[1]])).collect();
@@ -375,7 +382,7 @@ fn cycle_mistake(declared: &[Declared], cycle: &[usize]) -> BoxError {
     format!("no order exists, because each of these starts after the next: {path}: {why}").into()
 }
 
-/// Why one service starts after another.
+/// Explains why one service starts after another.
 fn why_after(service: &Declared, other: &Declared) -> String {
     let Declared { spec, place, .. } = service;
     let (name, needed) = (spec.get_name(), other.spec.get_name());
@@ -384,7 +391,7 @@ fn why_after(service: &Declared, other: &Declared) -> String {
     let is_mounted = other.spec.details().http_on.as_ref().is_some_and(|on| on.means(service));
     let is_after = spec.details().edges.iter().any(|edge| edge.target.means(other));
     match taken {
-        _ if is_after => format!("`{name}` ({place}) is to start after `{needed}`"),
+        _ if is_after => format!("`{name}` ({place}) is set to start after `{needed}`"),
         Some((_, type_name)) => format!("`{name}` ({place}) takes an `Arc<{type_name}>`"),
         None if is_mounted => format!("`{needed}` is mounted on `{name}` ({place})"),
         None => format!("`{name}` ({place}) calls `{needed}`"),

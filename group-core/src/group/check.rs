@@ -1,4 +1,4 @@
-//! What is wrong with one service, whatever the rest of its group looks like.
+//! The checks of one service by itself, apart from the rest of its group.
 
 use crate::base::error::BoxError;
 use crate::base::syntax;
@@ -10,7 +10,11 @@ use crate::spec::{Spec, is_address};
 #[cfg(feature = "cron")]
 use crate::work::cron;
 
-/// What is wrong with it, whatever the rest of the group looks like.
+/// Checks one service by itself.
+///
+/// # Errors
+///
+/// With the first mistake.
 pub(crate) fn check(spec: &Spec) -> Result<(), BoxError> {
     let name = &spec.name;
     if !syntax::is_name(name.as_str()) {
@@ -24,7 +28,7 @@ pub(crate) fn check(spec: &Spec) -> Result<(), BoxError> {
     check_restart(spec)?;
     check_prefix(spec)?;
     if spec.details().http.is_some() && spec.rules.role == Role::Once {
-        let ready = "a `once` service is ready when it is done, and a server never is";
+        let ready = "a `once` service is ready when it completes, and a server never completes";
         return Err(format!("`{name}` cannot serve: {ready}").into());
     }
     #[cfg(feature = "cron")]
@@ -49,7 +53,7 @@ fn check_grpc(spec: &Spec) -> Result<(), BoxError> {
     #[cfg(feature = "grpc")]
     if let Some(url) = &details.remote {
         if !details.serves_grpc {
-            return Err(format!("`{name}` cannot run elsewhere: it serves no gRPC, so nobody could call it").into());
+            return Err(format!("`{name}` cannot run elsewhere: it serves no gRPC, so it cannot be called").into());
         }
         endpoint(url).map_err(|expected| format!("`{name}` cannot run at `{url}`: expected {expected}"))?;
     }
@@ -79,7 +83,8 @@ fn check_crons(spec: &Spec) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// What is started again whenever it has ended can neither be done nor end the group.
+/// A service that is always restarted never completes, so a `once` service would never be ready, and a `main` service
+/// would never end the group.
 fn check_restart(spec: &Spec) -> Result<(), BoxError> {
     let role = match spec.rules.role {
         _ if spec.details().restart.policy.when != When::Always => return Ok(()),
@@ -88,5 +93,5 @@ fn check_restart(spec: &Spec) -> Result<(), BoxError> {
         Role::Task | Role::Daemon => return Ok(()),
     };
     let name = &spec.name;
-    Err(format!("`{name}` cannot be restarted always: a `{role}` service ends when it is done").into())
+    Err(format!("`{name}` cannot be restarted always: a `{role}` service ends when it completes").into())
 }

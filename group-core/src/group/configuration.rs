@@ -1,10 +1,10 @@
-//! The whole configuration, and who is told what of it.
+//! The whole configuration, and its parts for the group and for each service.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::syntax::nearest;
-use crate::base::text::duration;
+use crate::base::text::{did_you_mean, duration};
 use crate::config::read::Check;
 use crate::config::settings::{Origin, Settings, USUAL_FILE, variable_of};
 use crate::config::value;
@@ -17,25 +17,24 @@ use crate::lifecycle::restart::When;
 use crate::spec::needs::Needs;
 use crate::spec::{Spec, is_address};
 
-/// The variable that names another file.
+/// The environment variable that names another file.
 const FILE_VARIABLE: &str = "GROUP_CONFIG";
 
 /// The whole configuration.
 #[derive(Debug)]
 pub(crate) struct Configuration {
-    /// `group` and `services`, with the variables of services in their tables.
+    /// The tables `group` and `services`.
     tables: Table,
     variables: Environment,
     origin: Origin,
 }
 
 impl Configuration {
-    /// Reads it. Without `variables`, nothing outside of the program is looked at unless `file` says
-    /// so.
+    /// Reads the file, or the text in its place. Without `variables`, the usual file is not looked for.
     ///
     /// # Errors
     ///
-    /// When a file that must be there is not, or is no TOML.
+    /// If a file that must exist does not, or if it is not TOML.
     pub(crate) fn read(file: File, variables: Option<&Environment>) -> Result<Self, String> {
         let file = match variables.and_then(|variables| variables.get(FILE_VARIABLE)) {
             Some(path) => File::Path(path.into()),
@@ -52,9 +51,9 @@ impl Configuration {
         Ok(Self { tables, variables: variables.cloned().unwrap_or_default(), origin })
     }
 
-    /// Tells the group and its services what is for them, and tries what services take.
+    /// Gives each service its settings, sets those of the group, and tries every `Config<T>` that a service takes.
     ///
-    /// `keys` are the group's own, which `set` sets. All that is wrong comes back.
+    /// `keys` are the keys of the group, which `set` sets. Returns every mistake.
     pub(crate) fn give_out(
         mut self,
         services: &mut [Declared],
@@ -62,7 +61,7 @@ impl Configuration {
         set: impl FnMut(&str, &str) -> Result<(), String>,
     ) -> Vec<String> {
         let mut mistakes = Vec::new();
-        tell_group(self.table("group", &mut mistakes), keys, set, &mut mistakes);
+        set_group(self.table("group", &mut mistakes), keys, set, &mut mistakes);
         let mut tables = self.table("services", &mut mistakes);
         for (key, value) in &self.tables {
             mistakes.push(value.source.unknown(key, key, &["group", "services"]));
@@ -74,7 +73,7 @@ impl Configuration {
             configure(spec, &settings, &mut mistakes);
             let needs = [&spec.details().build_needs, &spec.details().start_needs];
             let checks: Vec<Check> = needs.into_iter().flat_map(Needs::configs).copied().collect();
-            // What runs elsewhere has its settings there; it may share a file with this group.
+            // A service that runs elsewhere reads its settings there, perhaps from this file, which both share.
             if spec.details().remote.is_none() {
                 settings.check(&checks, misspelt.iter().any(|name| name == spec.get_name()), &mut mistakes);
             }
@@ -83,7 +82,7 @@ impl Configuration {
         mistakes
     }
 
-    /// Takes one of the tables that a configuration has.
+    /// Takes out one of the two tables; it is empty if it is not there.
     fn table(&mut self, key: &str, mistakes: &mut Vec<String>) -> Table {
         match self.tables.remove(key) {
             Some(Value { kind: Kind::Table(table), .. }) => table,
@@ -95,7 +94,8 @@ impl Configuration {
         }
     }
 
-    /// Each table and each variable with `__` is of a service. Returns whose table is misspelt, perhaps.
+    /// Finds the service of each table and of each variable with `__`, and lays the variables over the tables.
+    /// Returns the services whose table seems to be misspelt.
     fn find_services(&self, tables: &mut Table, services: &[Declared], mistakes: &mut Vec<String>) -> Vec<String> {
         let names: Vec<&str> = services.iter().map(|service| service.spec.get_name()).collect();
         let mut misspelt = Vec::new();
@@ -105,7 +105,7 @@ impl Configuration {
         }
         for (variable, text) in self.variables.iter().filter(|(name, _)| name.contains("__")) {
             let meant = names.iter().filter_map(|name| Some((*name, key_in(variable, name)?)));
-            // The shorter the key, the longer the name that was found.
+            // The longest name that fits leaves the shortest key.
             let Some((name, key)) = meant.min_by_key(|(_, key)| key.len()) else {
                 let name = variable.trim_start_matches("GROUP_").split("__").next().unwrap_or_default().to_lowercase();
                 mistakes.push(of_no_service(variable, &name, &names));
@@ -124,7 +124,8 @@ impl Configuration {
     }
 }
 
-fn tell_group(
+/// Sets the group's own settings.
+fn set_group(
     table: Table,
     keys: &[&str],
     mut set: impl FnMut(&str, &str) -> Result<(), String>,
@@ -140,7 +141,7 @@ fn tell_group(
     }
 }
 
-/// The keys of a service's table that are for the group: they are named like the methods of [`Spec`].
+/// Returns the keys of a service's table that are for the group, named like the methods of [`Spec`].
 fn own_keys(spec: &Spec) -> Vec<&'static str> {
     let mut own = vec!["start_timeout", "stop_timeout", "critical", "restart"];
     if spec.details().http.is_some() {
@@ -155,7 +156,7 @@ fn own_keys(spec: &Spec) -> Vec<&'static str> {
     own
 }
 
-/// Sets what a service's table says for the group.
+/// Sets the group's keys of a service's table.
 fn configure(spec: &mut Spec, settings: &Settings, mistakes: &mut Vec<String>) {
     let Kind::Table(table) = &settings.table.kind else { return };
     for key in settings.own.iter().copied() {
@@ -167,11 +168,11 @@ fn configure(spec: &mut Spec, settings: &Settings, mistakes: &mut Vec<String>) {
     }
 }
 
-/// Sets one of a service's own keys.
+/// Sets one of the group's keys.
 ///
 /// # Errors
 ///
-/// What was expected.
+/// With the text of what was expected.
 fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
     match key {
         "http" => {
@@ -207,14 +208,14 @@ fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The key that a variable is for, if it is one of this service.
+/// Returns the key that a variable sets, if it is a variable of this service.
 fn key_in<'a>(variable: &'a str, service: &str) -> Option<&'a str> {
     variable.strip_prefix(&variable_of(service))?.strip_prefix("__")
 }
 
+/// The mistake of a table or a variable whose service is not in the group.
 fn of_no_service(subject: &str, name: &str, names: &[&str]) -> String {
-    let near = nearest(name, names.iter().copied());
-    let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    let hint = did_you_mean(name, names.iter().copied());
     format!("{subject} is for a service that is not in this group{hint}")
 }
 

@@ -1,4 +1,4 @@
-//! Everything that is said of a group before it starts.
+//! The declaration of a group: everything that is set before it starts.
 
 use std::any::TypeId;
 #[cfg(feature = "grpc")]
@@ -21,14 +21,15 @@ pub(crate) struct Declared {
     pub(crate) spec: Spec,
     pub(crate) type_id: TypeId,
     pub(crate) place: Place,
-    /// `None` where nothing is to be built: in a copy that is only put in order, and for a service that is only called.
+    /// `None` if the service is not to be built: in a copy that is only put in order, and for a service that is only
+    /// called.
     pub(crate) factory: Option<Factory>,
-    /// Whether it is here only because others call it: then it is no member, wherever it runs.
+    /// True if it is listed only because others call it: it is not a member of the group.
     pub(crate) only_called: bool,
 }
 
 impl Declared {
-    /// A service that is called, and is no member.
+    /// Declares a service that is called, and is not a member of the group.
     #[cfg(feature = "grpc")]
     #[track_caller]
     pub(crate) fn only_called(called: Called) -> Self {
@@ -41,7 +42,7 @@ impl Declared {
         }
     }
 
-    /// A copy to be put in order: nothing can make the service.
+    /// Copies it, without the factory: the copy is only put in order.
     pub(crate) fn without_factory(&self) -> Self {
         let Self { ref spec, type_id, place, factory: _, only_called } = *self;
         Self { spec: spec.clone(), type_id, place, factory: None, only_called }
@@ -52,7 +53,7 @@ impl Declared {
     }
 }
 
-/// Everything that is said of a group before it starts.
+/// Everything that is set of a group before it starts.
 #[derive(Default)]
 pub(crate) struct Declaration {
     pub(crate) services: Vec<Declared>,
@@ -70,7 +71,7 @@ pub(crate) struct Declaration {
 }
 
 impl Declaration {
-    /// A copy of all that decides the order. Nothing can make its services.
+    /// Copies everything that decides the order, without the factories of the services.
     pub(super) fn without_factories(&self) -> Self {
         Self {
             services: self.services.iter().map(Declared::without_factory).collect(),
@@ -87,13 +88,15 @@ impl Declaration {
     }
 }
 
+/// The source of the configuration.
 #[cfg(feature = "config")]
-/// Which file says it.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum File {
-    /// [`USUAL_FILE`], if it is there.
+    /// `group.toml` in the working directory, if it exists.
     #[default]
     Usual,
+    /// This file, which must exist.
     Path(PathBuf),
+    /// This text.
     Text(String),
 }

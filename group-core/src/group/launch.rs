@@ -1,4 +1,4 @@
-//! A plan becomes a running group.
+//! Turns the plan of a group into a running group.
 
 #[cfg(feature = "grpc")]
 use std::borrow::Cow;
@@ -13,6 +13,7 @@ use crate::base::hash::TypeMap;
 use crate::base::sync::Latch;
 use crate::base::text::Took;
 use crate::engine::driver::{Driver, Mailbox};
+use crate::group::Group;
 use crate::group::assemble::{Assembly, assembled};
 use crate::group::declaration::Declaration;
 #[cfg(feature = "grpc")]
@@ -30,65 +31,98 @@ use crate::running::lame_duck::LameDuck;
 use crate::running::member::Member;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
-use crate::running::shared::Shared;
+use crate::running::shared::{Provided, Shared};
+use crate::service::Factory;
+
+/// A running group, and the channel that fires when all of its services are ready.
+type Launched = (Running, oneshot::Receiver<()>);
+
+impl Group {
+    /// Starts the group, and returns at once.
+    ///
+    /// # Errors
+    ///
+    /// With the report, if the setup of the group is invalid.
+    pub(super) fn launch(self, inbox: Arc<Mailbox>) -> Result<Launched, Report> {
+        self.declared.launch(self.environment.as_ref(), inbox)
+    }
+
+    /// Starts the group for a test that observes it, and returns at once.
+    #[cfg(feature = "testing")]
+    pub(crate) fn start_observed(&mut self) -> Result<Running, Report> {
+        std::mem::take(self).launch(Arc::default()).map(|(running, _started)| running)
+    }
+}
 
 impl Declaration {
-    /// Starts the group, and returns at once, with what fires when all services are ready.
-    pub(super) fn launch(
-        mut self,
-        environment: Option<&Environment>,
-        inbox: Arc<Mailbox>,
-    ) -> Result<(Running, oneshot::Receiver<()>), Report> {
+    fn launch(mut self, environment: Option<&Environment>, inbox: Arc<Mailbox>) -> Result<Launched, Report> {
         self.apply_settings(environment);
-        let Self { mut services, provided, schedule, stop_timeout, drain_delay, on_free_ports, mistakes, .. } = self;
-        if on_free_ports {
-            for service in &mut services {
-                service.spec.take_free_port();
-            }
-        }
+        self.take_free_ports();
+        let Self { services, provided, schedule, stop_timeout, drain_delay, mistakes, .. } = self;
         let assembly = assembled(services, &provided, schedule, mistakes)?;
-        #[cfg(feature = "http")]
-        let mounts = assembly.mounts.into();
-        #[cfg(feature = "grpc")]
-        let elsewhere = elsewhere(&assembly.elsewhere);
-        let Assembly { plan, members, factories, by_type, .. } = assembly;
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
-        let budget = Budget::new(stop_timeout, drain_delay, plan.chain());
-        warn_of_limits(&plan, &members, &budget);
-        let plan = Arc::new(plan);
-        let rules: Vec<Rules> = members.iter().map(|member| member.spec.rules).collect();
-        let begun = Instant::now();
-        let shared = Arc::new(Shared {
-            members,
-            by_type,
-            #[cfg(feature = "http")]
-            mounts,
-            #[cfg(feature = "grpc")]
-            elsewhere,
-            #[cfg(feature = "http")]
-            parts: Parts::default(),
-            provided: Mutex::new(provided),
-            begun,
-            inbox: Arc::clone(&inbox) as _,
-            ready: Latch::default(),
-            reloading: tokio::sync::Mutex::new(()),
-            plan: Arc::clone(&plan),
-            stop_timeout,
-            stopping: Latch::default(),
-            lame_duck: Arc::new(LameDuck::new()),
-            journal: Mutex::new(Journal::new(rules.len(), begun, budget)),
-            report: watch::Sender::new(None),
-        });
+        let budget = Budget::new(stop_timeout, drain_delay, assembly.plan.chain());
+        warn_of_limits(&assembly.plan, &assembly.members, &budget);
+        let (shared, factories) = share(assembly, provided, stop_timeout, budget, Arc::clone(&inbox));
+        let rules: Vec<Rules> = shared.members.iter().map(|member| member.spec.rules).collect();
+        let lifecycle = Lifecycle::new(Arc::clone(&shared.plan), &rules, !drain_delay.is_zero());
         let (started_sender, started) = oneshot::channel();
-        let lifecycle = Lifecycle::new(plan, &rules, !drain_delay.is_zero());
         let driver = Box::new(Driver::new(Arc::clone(&shared), inbox, lifecycle, budget, factories, started_sender));
         // Spawned, never run inside `block_on`: there, every wake would cross threads.
         let driver = tokio::spawn(driver.run());
         Ok((Running::new(Handle::new(shared), driver), started))
     }
+
+    /// Gives every HTTP service a free port, if the group is to have them.
+    fn take_free_ports(&mut self) {
+        if self.on_free_ports {
+            for service in &mut self.services {
+                service.spec.take_free_port();
+            }
+        }
+    }
 }
 
-/// The URLs of the services that run elsewhere.
+/// Makes the state that the whole group shares. Returns it with the factories of the services.
+fn share(
+    assembly: Assembly,
+    provided: Vec<Provided>,
+    stop_timeout: Duration,
+    budget: Budget,
+    inbox: Arc<Mailbox>,
+) -> (Arc<Shared>, Vec<Option<Factory>>) {
+    #[cfg(feature = "http")]
+    let mounts = assembly.mounts.into();
+    #[cfg(feature = "grpc")]
+    let elsewhere = elsewhere(&assembly.elsewhere);
+    let Assembly { plan, members, factories, by_type, .. } = assembly;
+    let begun = Instant::now();
+    let journal = Journal::new(members.len(), begun, budget);
+    let shared = Shared {
+        members,
+        by_type,
+        #[cfg(feature = "http")]
+        mounts,
+        #[cfg(feature = "grpc")]
+        elsewhere,
+        #[cfg(feature = "http")]
+        parts: Parts::default(),
+        provided: Mutex::new(provided),
+        begun,
+        inbox,
+        ready: Latch::default(),
+        reloading: tokio::sync::Mutex::new(()),
+        plan: Arc::new(plan),
+        stop_timeout,
+        stopping: Latch::default(),
+        lame_duck: Arc::new(LameDuck::new()),
+        journal: Mutex::new(journal),
+        report: watch::Sender::new(None),
+    };
+    (Arc::new(shared), factories)
+}
+
+/// Returns the URLs of the services that run elsewhere, and logs them.
 #[cfg(feature = "grpc")]
 fn elsewhere(elsewhere: &[Declared]) -> TypeMap<Cow<'static, str>> {
     let place = |Declared { spec, type_id, .. }: &Declared| {
@@ -99,8 +133,8 @@ fn elsewhere(elsewhere: &[Declared]) -> TypeMap<Cow<'static, str>> {
     elsewhere.iter().filter_map(place).collect()
 }
 
-/// Limits that were set and together exceed the group's cannot all be kept. Those that nobody set
-/// are only upper bounds.
+/// Warns if the limits of the services together exceed the limit of the group, so that not all can be kept. Only
+/// limits that were set count: a default is only an upper bound.
 fn warn_of_limits(plan: &Plan, members: &[Member], budget: &Budget) {
     let limit = |member: &Member| member.spec.details().stop_timeout;
     if members.iter().all(|member| limit(member).is_none()) {
@@ -113,7 +147,7 @@ fn warn_of_limits(plan: &Plan, members: &[Member], budget: &Budget) {
         tracing::warn!(
             target: "group",
             "services that stop one after the other may take {longest} (stop_timeout), \
-             but the group leaves them {turns}: who comes last may be cut short"
+             but the group leaves them {turns}: the last ones may be cut short"
         );
     }
 }
@@ -122,11 +156,10 @@ fn warn_of_limits(plan: &Plan, members: &[Member], budget: &Budget) {
 mod tests {
     use super::*;
 
-    use crate::group::Group;
     use crate::service::shutdown::Shutdown;
 
     #[tokio::test]
-    async fn what_comes_after_the_end_is_not_kept() {
+    async fn messages_after_the_end_are_not_kept() {
         let mut group = Group::new();
         group.add_fn("service", |shutdown: Shutdown| async move { shutdown.requested().await });
         let inbox = Arc::<Mailbox>::default();

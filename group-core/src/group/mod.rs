@@ -1,4 +1,4 @@
-//! The builder: services go in, a running group comes out.
+//! The builder of a group: it takes services, and runs or starts them.
 
 mod assemble;
 mod check;
@@ -18,22 +18,17 @@ use std::any::TypeId;
 #[cfg(feature = "grpc")]
 use std::borrow::Cow;
 use std::fmt;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use crate::base::error::Failure;
-use crate::base::syntax::nearest;
+use crate::base::text::did_you_mean;
 use crate::engine::driver::Mailbox;
 use crate::engine::watch::Watch;
-use crate::group::assemble::assembled;
 #[cfg(feature = "config")]
 use crate::group::declaration::File;
 use crate::group::declaration::{Declaration, Declared};
-use crate::group::environment::{Environment, ORDER_VARIABLE};
-use crate::group::order::Order;
+use crate::group::environment::Environment;
 #[cfg(feature = "grpc")]
 use crate::grpc::serve::Serve;
 use crate::lifecycle::interface::Stage;
@@ -49,15 +44,15 @@ use crate::spec::Spec;
 use crate::spec::needs::Called;
 use crate::spec::place::Place;
 
-/// What the body of `main` did wrong.
+/// The mistake of a body of `main` that runs or starts the group itself.
 const RUN_BY_MAIN: &str =
     "`#[group::main]` runs this group after the body of `main`, which must neither `run` nor `start` it";
 
-/// A set of services that live and die together.
+/// A set of services that start, run and stop together.
 ///
 /// It is built like a [`std::process::Command`]: each method takes `&mut self` and returns it, because the body of
-/// `#[group::main]` is handed a group to add to; and [`run`](Self::run) or [`start`](Self::start) takes out what
-/// was added.
+/// `#[group::main]` gets a `&mut Group` to add to. [`run`](Self::run) and [`start`](Self::start) take everything
+/// that was added, and leave an empty group.
 ///
 /// ```
 /// use group::{Group, Shutdown};
@@ -81,7 +76,7 @@ const RUN_BY_MAIN: &str =
 #[must_use = "a group does nothing until it is run or started"]
 pub struct Group {
     pub(crate) declared: Declaration,
-    /// Whether `#[group::main]` runs it after the body of `main`.
+    /// True if `#[group::main]` runs it after the body of `main`.
     pub(crate) is_mains: bool,
     /// The variables that begin with `GROUP_`, if the environment was read.
     environment: Option<Environment>,
@@ -95,15 +90,15 @@ impl fmt::Debug for Group {
 }
 
 impl Group {
-    /// An empty group.
+    /// Makes an empty group.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The group of all services that `#[service]` registered, in every crate that this program
-    /// links. Those that no edge orders stand by crate name, file and line.
+    /// Makes the group of all services that `#[service]` registered, in every crate that this program links.
+    /// Services that no dependency orders are sorted by crate name, file and line.
     ///
-    /// A crate that is never named is never linked: name it, as in `use billing as _;`.
+    /// A crate is linked only if the program names it, as in `use billing as _;`.
     pub fn registered() -> Self {
         Self { declared: Declaration { services: registry::all(), ..Declaration::default() }, ..Self::default() }
     }
@@ -115,22 +110,22 @@ impl Group {
         self.declare::<S>(S::spec().without_build_needs(), made(service))
     }
 
-    /// Adds a service under another name than its own, as for a second one of the same type.
+    /// Adds a service under another name than its own, for example a second service of the same type.
     #[track_caller]
     pub fn add_as<S: Service>(&mut self, name: impl Into<String>, service: S) -> &mut Self {
         self.declare::<S>(S::spec().without_build_needs().name(name.into()), made(service))
     }
 
-    /// Adds a service that the group makes when it is its turn, with [`Service::build`].
+    /// Adds a service that the group makes with [`Service::build`], when its turn in the start order comes.
     #[track_caller]
     pub fn add_type<S: Service>(&mut self) -> &mut Self {
         self.declare::<S>(S::spec(), built::<S>())
     }
 
-    /// Adds an async function as a service. Its parameters are taken from the group, each by its
-    /// type: [`Shutdown`](crate::Shutdown), [`Ready`](crate::Ready), `Arc<T>`, and every other
-    /// [`FromContext`](crate::FromContext). One that takes no `Shutdown` is dropped at its next
-    /// await when the group stops.
+    /// Adds an async function as a service. The group passes its parameters, each by its type:
+    /// [`Shutdown`](crate::Shutdown), [`Ready`](crate::Ready), `Arc<T>`, and every other
+    /// [`FromContext`](crate::FromContext). A function that takes no `Shutdown` is dropped at its next await when
+    /// the group stops.
     #[track_caller]
     pub fn add_fn<F, Args>(&mut self, name: impl Into<String>, function: F) -> &mut Self
     where
@@ -148,9 +143,10 @@ impl Group {
         self
     }
 
-    /// `S` runs elsewhere, at this URL: it is left out of the group if it is there, and every
-    /// [`Channel`](crate::grpc::Channel) to it goes over the network. `http://host:port` and `unix:/path` are
-    /// understood. What the configuration says of it, comes over this.
+    /// Declares that `S` runs elsewhere, at this URL. Needs the feature `grpc`.
+    ///
+    /// `S` is then left out of the group, if it was added, and every [`Channel`](crate::grpc::Channel) to it goes
+    /// over the network. The URL is `http://host:port` or `unix:/path`; a URL in the configuration overrides it.
     ///
     /// ```
     /// use group::grpc::{Channel, Routes, Serve};
@@ -201,23 +197,23 @@ impl Group {
     ///     .configure("mailer", |spec| spec.stop_timeout(Duration::from_secs(3)));
     /// ```
     ///
-    /// A name that the group does not have is a mistake that its start reports.
+    /// If the group has no service of this name, its start reports that as a mistake.
     pub fn configure(&mut self, name: &str, change: impl FnOnce(Spec) -> Spec) -> &mut Self {
-        // What was added last is most often what is configured.
+        // From the end: most often, the service that was added last is configured.
         if let Some(service) = self.declared.services.iter_mut().rfind(|service| service.spec.get_name() == name) {
             service.spec = change(service.spec.clone());
         } else {
             let names = self.declared.services.iter().map(|service| service.spec.get_name());
-            let hint = nearest(name, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            let hint = did_you_mean(name, names);
             self.declared.mistakes.push(format!("cannot configure `{name}`, which is not in this group{hint}").into());
         }
         self
     }
 
-    /// Provides a value to the services: each that takes an `Arc<T>` gets this one. A second value
-    /// of the same type is a mistake that the start reports.
+    /// Provides a value to the services: every service that takes an `Arc<T>` gets it. If there are two values of
+    /// one type, the start reports that as a mistake.
     ///
-    /// Values are dropped when the last service is gone, the last one provided first.
+    /// Values are dropped after the last service is gone, the last one provided first.
     pub fn provide<T: Send + Sync + 'static>(&mut self, value: T) -> &mut Self {
         let value = Provided::new(value);
         if self.declared.provided.iter().any(|provided| provided.type_id == value.type_id) {
@@ -230,34 +226,35 @@ impl Group {
         self
     }
 
-    /// How the order is walked. [`Schedule::Strict`] by default.
+    /// Sets how much starts and stops at a time. [`Schedule::Strict`] by default.
     pub fn schedule(&mut self, schedule: Schedule) -> &mut Self {
         self.declared.schedule = schedule;
         self
     }
 
-    /// How long it may take from the request to stop until everything is over. 25 s by default.
-    /// The environment variable `GROUP_STOP_TIMEOUT`, as in `40s`, overrides it in
-    /// [`run`](Self::run) and `#[group::main]`.
+    /// Sets the limit of the time from the request to stop until everything is over. 25 s by default.
+    ///
+    /// The environment variable `GROUP_STOP_TIMEOUT`, as in `40s`, overrides it in [`run`](Self::run) and
+    /// `#[group::main]`.
     pub fn stop_timeout(&mut self, limit: Duration) -> &mut Self {
         self.declared.stop_timeout = Some(limit);
         self
     }
 
-    /// After the request to stop, goes on for this long as a *lame duck*: the group is not
-    /// [ready](crate::Status::is_ready) any more, so that a load balancer sends nobody here, but serves
-    /// those who still come, because it has not heard of it yet. Off by default. The environment variable
-    /// `GROUP_DRAIN_DELAY`, as in `5s`, overrides it where [`run`](Self::run) reads `GROUP_STOP_TIMEOUT`.
+    /// Sets how long the group goes on as a *lame duck* after the request to stop. Off by default.
     ///
-    /// No service is asked to stop meanwhile. What is in flight is answered, and every answer over
-    /// HTTP/1.1 says that the connection closes; idle connections are left open until the stop, because
-    /// the next request may be on its way. It ends earlier when nobody has come for 2 s, or for half of a
-    /// shorter delay, neither with a connection nor with a request; when a service fails that the group
-    /// cannot do without; or at a second signal, which forces the end as ever.
+    /// Meanwhile the group is no longer [ready](crate::Status::is_ready), so that a load balancer sends it no new
+    /// clients, but it still serves clients that come before the load balancer has noticed. The environment
+    /// variable `GROUP_DRAIN_DELAY`, as in `5s`, overrides it in [`run`](Self::run) and `#[group::main]`.
     ///
-    /// The delay is a part of [`stop_timeout`](Self::stop_timeout), and must leave time to stop. There is none
-    /// when a service has failed, when the group was not ready yet, when none of its services serves
-    /// HTTP, or when the signal is Ctrl-C on a terminal.
+    /// No service is asked to stop meanwhile. Requests in flight are answered, and every answer over HTTP/1.1 says
+    /// that the connection closes. Idle connections are left open until the stop, because the next request may be
+    /// on its way. The delay ends early after 2 s, or half of a shorter delay, without a new connection or a
+    /// request; when a critical service fails; or at a second signal, which aborts everything, as always.
+    ///
+    /// The delay is a part of [`stop_timeout`](Self::stop_timeout), and must leave time to stop. There is no delay
+    /// if a service has failed, if the group was not ready yet, if none of its services serves HTTP, or if the
+    /// signal is Ctrl-C on a terminal.
     ///
     /// ```
     /// # use group::{Group, axum::Router, http};
@@ -272,9 +269,8 @@ impl Group {
         self
     }
 
-    /// Puts every HTTP service on a free port of the loopback interface, whatever its address is: so
-    /// tests get in the way neither of each other nor of what else runs here.
-    /// [`Running::local_addr`] says which port it is.
+    /// Puts every HTTP service on a free port of the loopback interface, whatever its address is, so that tests
+    /// disturb neither each other nor other programs on the machine. [`Running::local_addr`] returns the address.
     ///
     /// ```
     /// use group::{Group, service};
@@ -301,7 +297,8 @@ impl Group {
         self
     }
 
-    /// Takes settings from this text, which is TOML, instead of `group.toml`. See [`Config`](crate::Config).
+    /// Takes settings from this text, in TOML, instead of from `group.toml`: see [`Config`](crate::Config). Needs the
+    /// feature `config`.
     ///
     /// ```
     /// # use group::{Group, Shutdown};
@@ -311,84 +308,58 @@ impl Group {
     ///     .config_str("[services.mailer]\nstop_timeout = '3s'");
     /// ```
     ///
-    /// The file that `GROUP_CONFIG` names, if it does, comes in its place; what is wrong with it, the
-    /// start reports.
+    /// If the environment variable `GROUP_CONFIG` names a file, [`run`](Self::run) and `#[group::main]` take that
+    /// instead. The start reports mistakes in the text.
     #[cfg(feature = "config")]
     pub fn config_str(&mut self, toml: impl Into<String>) -> &mut Self {
         self.declared.config = File::Text(toml.into());
         self
     }
 
-    /// Takes settings from this file, which must be there, instead of `group.toml`. See
-    /// [`config_str`](Self::config_str).
+    /// Takes settings from this file, which must exist, instead of from `group.toml`: see
+    /// [`config_str`](Self::config_str). Needs the feature `config`.
     #[cfg(feature = "config")]
     pub fn config_file(&mut self, path: impl Into<std::path::PathBuf>) -> &mut Self {
         self.declared.config = File::Path(path.into());
         self
     }
 
-    /// In which order the services would start and stop. Nothing is built, no code of a service
-    /// is run, and the group stays as it is.
-    ///
-    /// ```
-    /// # use group::{Group, Shutdown};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let mut group = Group::new();
-    /// group
-    ///     .add_fn("database", |shutdown: Shutdown| async move { shutdown.requested().await })
-    ///     .add_fn("api", |shutdown: Shutdown| async move { shutdown.requested().await });
-    /// assert_eq!(group.order().unwrap().starts(), [["database"], ["api"]]);
-    ///
-    /// let running = group.start().await.unwrap();
-    /// assert!(running.stop().await.is_clean());
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// When the group is wrong.
-    pub fn order(&self) -> Result<Order, StartError> {
-        let mut copy = self.declared.without_factories();
-        copy.apply_settings(self.environment.as_ref());
-        let Declaration { services, schedule, mistakes, .. } = copy;
-        let assembly = assembled(services, &self.declared.provided, schedule, mistakes).map_err(StartError::new)?;
-        Ok(Order::of(&assembly))
-    }
-
-    /// How each service that was added will be treated, in the order in which they were added.
+    /// Returns the [`Spec`] of each service, in the order in which they were added.
     pub fn specs(&self) -> impl Iterator<Item = &Spec> {
         self.declared.services.iter().map(|service| &service.spec)
     }
 
-    /// Whether no service was added.
+    /// Returns true if no service was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.declared.services.is_empty()
     }
 
-    /// Runs the group until everything is over: starts the services, waits for a signal or an end,
-    /// stops the services in reverse.
+    /// Runs the group until everything is over: starts the services, waits for a signal or for the end of a service
+    /// that ends the group, and stops the services in reverse.
     ///
-    /// SIGTERM, SIGINT and SIGQUIT (on Windows: Ctrl-C, Ctrl-Break and the close events) ask for a
-    /// stop. Any second one aborts everything; should even that not end the group within 100 ms,
-    /// because its runtime is blocked, the process is exited with code 128 + n.
+    /// SIGTERM, SIGINT and SIGQUIT (on Windows: Ctrl-C, Ctrl-Break and the close events) request the stop. A second
+    /// signal aborts everything. If even that does not end the group within 100 ms, because its runtime is blocked,
+    /// the process exits with code 128 + n. SIGHUP requests a reload, or the stop if no service can reload. When the
+    /// group is over, a signal ends the process again, with code 128 + n.
     ///
-    /// SIGHUP asks for a reload, and where no service has one, for a stop. When the group is over, a
-    /// signal ends the process again, with code 128 + n. The environment variable
-    /// `GROUP_STOP_TIMEOUT` overrides [`stop_timeout`](Self::stop_timeout), `GROUP_DRAIN_DELAY`
-    /// [`drain_delay`](Self::drain_delay). With `GROUP_ORDER=text` or
-    /// `GROUP_ORDER=dot`, the [`Order`] is printed on stdout, and nothing is started.
+    /// The environment variables `GROUP_STOP_TIMEOUT` and `GROUP_DRAIN_DELAY` override
+    /// [`stop_timeout`](Self::stop_timeout) and [`drain_delay`](Self::drain_delay). With `GROUP_ORDER=text` or
+    /// `GROUP_ORDER=dot`, the [`Order`](crate::Order) is printed on stdout, and nothing is started.
     ///
-    /// A thread outside the runtime holds the deadline: if something blocks every worker, or goes on
-    /// blocking one after the group's end, the process is exited when the time to stop is up, with
-    /// the report's exit code.
+    /// A thread outside of the runtime watches the deadline: if every worker is blocked, or if code goes on blocking
+    /// after the end of the group, the process exits when the time to stop is up, with the exit code of the report.
     ///
-    /// What goes wrong, also before anything was started, is in the report. To drop the future is
-    /// to ask for a stop that nobody awaits.
+    /// The first group of a process installs a panic hook, which stays until the process ends. It notes the place of
+    /// each panic inside of a service, for the report, and passes every panic on to the hook that was there before. A
+    /// hook that is set later must call the one that it replaces; otherwise the report lacks the places of panics.
+    ///
+    /// The report contains every error, also those from before anything was started. If the future is dropped, the
+    /// group is asked to stop, and nothing waits for its end.
     ///
     /// # Panics
     ///
-    /// When polled outside of a tokio runtime whose time is enabled.
+    /// If it is polled outside of a tokio runtime whose time driver is enabled.
     pub fn run(&mut self) -> impl Future<Output = Report> + Send + use<> {
         let group = self.take();
         async move {
@@ -409,11 +380,11 @@ impl Group {
         }
     }
 
-    /// All of it, to be run.
+    /// Takes everything that was added, to be run.
     ///
     /// # Errors
     ///
-    /// When it is to be run by another.
+    /// If `#[group::main]` is to run the group.
     fn take(&mut self) -> Result<Self, Report> {
         if self.is_mains {
             self.declared.mistakes.push(RUN_BY_MAIN.into());
@@ -423,7 +394,7 @@ impl Group {
         Ok(std::mem::take(self))
     }
 
-    /// As [`run`](Self::run), with signals that are listened for already.
+    /// Runs the group as [`run`](Self::run) does, with signal handlers that are installed already.
     pub(crate) async fn run_watched(mut self, watch: &Watch, inbox: Arc<Mailbox>) -> Report {
         let environment = environment::read();
         let order_form = environment::order_form(&environment);
@@ -440,17 +411,19 @@ impl Group {
         }
     }
 
-    /// Starts the group, and returns when every service is ready. It listens for no signal and
-    /// reads no environment variable: this is for tests, and for programs that do it themselves.
+    /// Starts the group, and returns once every service is ready. It listens for no signals and reads no environment
+    /// variables: it is for tests, and for programs that do so themselves.
+    ///
+    /// It installs the panic hook of [`run`](Self::run), too.
     ///
     /// # Errors
     ///
-    /// When the group is wrong, or a service fails before all are ready. What had been started is
-    /// stopped again by then.
+    /// If the setup of the group is invalid, or if a service fails before all are ready. The services that had been
+    /// started are stopped again by then.
     ///
     /// # Panics
     ///
-    /// When polled outside of a tokio runtime whose time is enabled.
+    /// If it is polled outside of a tokio runtime whose time driver is enabled.
     pub fn start(&mut self) -> impl Future<Output = Result<Running, StartError>> + Send + use<> {
         let group = self.take();
         async move {
@@ -460,35 +433,5 @@ impl Group {
                 Err(_) => Err(StartError::new(running.wait().await)),
             }
         }
-    }
-
-    /// Starts the group, and returns at once.
-    #[cfg(feature = "testing")]
-    pub(crate) fn start_observed(&mut self) -> Result<Running, Report> {
-        std::mem::take(self).launch(Arc::default()).map(|(running, _started)| running)
-    }
-
-    /// Says on stdout in which order services would start and stop, and starts none.
-    fn print_order(&self, form: &str) -> Report {
-        match (self.order(), form) {
-            (Err(error), _) => error.into_report(),
-            (Ok(order), "dot") => printed(&order.to_dot()),
-            (Ok(order), "text") => printed(&format!("{order}\n")),
-            (Ok(_), other) => {
-                Report::bad_group(vec![format!("{ORDER_VARIABLE} is `{other}`: expected `text` or `dot`").into()])
-            }
-        }
-    }
-
-    fn launch(self, inbox: Arc<Mailbox>) -> Result<(Running, oneshot::Receiver<()>), Report> {
-        self.declared.launch(self.environment.as_ref(), inbox)
-    }
-}
-
-/// Prints on stdout; what cannot be printed has not been told.
-fn printed(text: &str) -> Report {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => Report::of_nothing(Outcome::Clean, Vec::new()),
-        Err(error) => Report::bad_group(vec![format!("cannot write to stdout: {error}").into()]),
     }
 }

@@ -8,28 +8,28 @@ use crate::group::environment;
 use crate::lifecycle::budget::Budget;
 use crate::lifecycle::plan::Schedule;
 
-/// From the request to stop until everything must be over, unless said otherwise. Kubernetes kills
-/// 30 s after it asked; what is left is for the process itself.
+/// The default time from the request to stop until everything must be over. Kubernetes kills a process 30 s after its
+/// request; the difference is left for the exit of the process.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// What can be set from outside, named like the method that sets it: `GROUP_STOP_TIMEOUT`.
+/// The settings that a file and the environment can change, named like the method: `GROUP_STOP_TIMEOUT`.
 pub(crate) const SETTINGS: &[&str] = &["drain_delay", "schedule", "stop_timeout"];
 
 impl Declaration {
-    /// How long it may take to stop, as far as that is known before the group is run.
+    /// Returns the time to stop, as far as it is known before the configuration file is read.
     pub(crate) fn stop_limit(&self) -> Duration {
         let environment = environment::read();
         let value = environment.get("GROUP_STOP_TIMEOUT").and_then(|value| value.to_str());
         value.and_then(|value| duration(value).ok()).or(self.stop_timeout).unwrap_or(STOP_TIMEOUT)
     }
 
-    /// A delay that would take all the time to stop is nobody's intention.
+    /// Refuses a delay that would leave no time to stop.
     pub(super) fn check_drain_delay(&mut self) {
         let limit = self.stop_timeout.unwrap_or(STOP_TIMEOUT);
         if !self.drain_delay.is_zero() && Budget::new(limit, self.drain_delay, 1).turns().is_zero() {
             let (delay, limit) = (Took(self.drain_delay), Took(limit));
             self.mistakes.push(
-                format!("drain_delay is {delay}, and stop_timeout, which it is a part of, only {limit}: no time is left to stop")
+                format!("drain_delay is {delay}, and stop_timeout, which includes it, is only {limit}: no time is left to stop")
                     .into(),
             );
         }
@@ -39,7 +39,7 @@ impl Declaration {
     ///
     /// # Errors
     ///
-    /// What was expected.
+    /// With the text of what was expected.
     pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "drain_delay" => self.drain_delay = duration(value)?,

@@ -1,14 +1,69 @@
-//! The order in which a group would start and stop, without starting it.
+//! The order in which a group would start and stop, found without starting it.
 
 use std::fmt;
 use std::fmt::Write as _;
+use std::io::Write as _;
 
-use crate::group::assemble::Assembly;
+use crate::group::Group;
+use crate::group::assemble::{Assembly, assembled};
+use crate::group::declaration::Declaration;
+use crate::group::environment::ORDER_VARIABLE;
 use crate::lifecycle::interface::Id;
+use crate::record::report::{Outcome, Report, StartError};
 
-/// In which order services start and stop, from [`Group::order`](crate::Group::order).
+impl Group {
+    /// Returns the order in which the services would start and stop. Nothing is built, no code of a service runs,
+    /// and the group stays as it is.
+    ///
+    /// ```
+    /// # use group::{Group, Shutdown};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut group = Group::new();
+    /// group
+    ///     .add_fn("database", |shutdown: Shutdown| async move { shutdown.requested().await })
+    ///     .add_fn("api", |shutdown: Shutdown| async move { shutdown.requested().await });
+    /// assert_eq!(group.order().unwrap().starts(), [["database"], ["api"]]);
+    ///
+    /// let running = group.start().await.unwrap();
+    /// assert!(running.stop().await.is_clean());
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the setup of the group is invalid.
+    pub fn order(&self) -> Result<Order, StartError> {
+        let mut copy = self.declared.without_factories();
+        copy.apply_settings(self.environment.as_ref());
+        let Declaration { services, schedule, mistakes, .. } = copy;
+        let assembly = assembled(services, &self.declared.provided, schedule, mistakes).map_err(StartError::new)?;
+        Ok(Order::of(&assembly))
+    }
+
+    /// Prints on stdout the order in which the services would start and stop.
+    pub(super) fn print_order(&self, form: &str) -> Report {
+        match (self.order(), form) {
+            (Err(error), _) => error.into_report(),
+            (Ok(order), "dot") => printed(&order.to_dot()),
+            (Ok(order), "text") => printed(&format!("{order}\n")),
+            (Ok(_), other) => {
+                Report::bad_group(vec![format!("{ORDER_VARIABLE} is `{other}`: expected `text` or `dot`").into()])
+            }
+        }
+    }
+}
+
+/// Prints on stdout. The report is a failure if that fails.
+fn printed(text: &str) -> Report {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Report::of_nothing(Outcome::Clean, Vec::new()),
+        Err(error) => Report::bad_group(vec![format!("cannot write to stdout: {error}").into()]),
+    }
+}
+
+/// The order in which services start and stop, from [`Group::order`](crate::Group::order).
 ///
-/// Displayed, it is the waves of start and of stop: services of one wave go together.
+/// It is displayed as waves: the services of one wave start or stop together.
 ///
 /// ```
 /// use group::{Group, Schedule, Shutdown};
@@ -29,7 +84,7 @@ pub struct Order {
     names: Vec<String>,
     starts: Vec<Vec<Id>>,
     stops: Vec<Vec<Id>>,
-    /// What comes after what, and whether it needs it.
+    /// From, to, and true if the dependency is required.
     edges: Vec<(Id, Id, bool)>,
 }
 
@@ -56,13 +111,13 @@ impl Order {
         }
     }
 
-    /// The waves of start: each is built when the one before it is ready.
+    /// Returns the waves of the start: each is built once the one before it is ready.
     #[must_use]
     pub fn starts(&self) -> Vec<Vec<&str>> {
         self.named(&self.starts)
     }
 
-    /// The waves of stop: each is stopped when the one before it is gone.
+    /// Returns the waves of the stop: each is stopped once the one before it is gone.
     #[must_use]
     pub fn stops(&self) -> Vec<Vec<&str>> {
         self.named(&self.stops)
@@ -72,7 +127,7 @@ impl Order {
         waves.iter().map(|wave| wave.iter().map(|&id| self.names[id].as_str()).collect()).collect()
     }
 
-    /// The graph of what comes after what, for Graphviz: the same group always gives the same text.
+    /// Returns the graph of dependencies, for Graphviz. The same group always gives the same text.
     #[must_use]
     pub fn to_dot(&self) -> String {
         let mut dot = "digraph group {\n".to_owned();
@@ -88,7 +143,7 @@ impl Order {
     }
 }
 
-/// Services by the wave that each is in.
+/// Groups services by the number of their wave.
 fn waves(numbers: impl Iterator<Item = usize>) -> Vec<Vec<Id>> {
     let mut waves: Vec<Vec<Id>> = Vec::new();
     for (id, number) in numbers.enumerate() {

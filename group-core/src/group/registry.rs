@@ -6,7 +6,7 @@ use crate::group::declaration::Declared;
 use crate::service::{Service, built};
 use crate::spec::place::Place;
 
-/// One `#[service]` block, as the linker gathers it.
+/// The registration of one `#[service]` block; the linker gathers them.
 #[derive(Debug)]
 pub struct Registration {
     declare: fn(Place) -> Declared,
@@ -17,15 +17,15 @@ pub struct Registration {
 inventory::collect!(Registration);
 
 impl Registration {
-    /// The service `S`, whose block stands here.
+    /// Registers the service `S`, at the caller's place.
     #[must_use]
     #[track_caller]
     pub const fn of<S: Service>(module: &'static str) -> Self {
         Self { declare: declare::<S>, module, place: Place::here() }
     }
 
-    /// The linker's order is nobody's: crates by name, and in each of them files by path and
-    /// blocks by line.
+    /// Returns the sort key: crates by name, then files by path and blocks by line, because the order of the linker
+    /// means nothing.
     fn order(&self) -> (&'static str, (&'static str, u32, u32)) {
         let package = self.module.split("::").next().unwrap_or_default();
         (package, self.place.order())
@@ -36,6 +36,7 @@ fn declare<S: Service>(place: Place) -> Declared {
     Declared { spec: S::spec(), type_id: TypeId::of::<S>(), place, factory: Some(built::<S>()), only_called: false }
 }
 
+/// Returns all registered services, in order.
 pub(crate) fn all() -> Vec<Declared> {
     let mut found: Vec<&Registration> = inventory::iter::<Registration>.into_iter().collect();
     found.sort_by_key(|registration| registration.order());

@@ -1,7 +1,7 @@
-//! Routes of one address that get in each other's way.
+//! Conflicting routes of one address.
 //!
-//! What axum would say of them when they are put together, and then without a word of who they belong
-//! to, is said here before anything is started.
+//! axum panics when conflicting routes are put into one router, and does not name their services. So they are found
+//! and reported here, before anything is started.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ pub(crate) struct Served<'a> {
     pub(crate) route: &'a Route,
 }
 
-/// What all requests to a route's path go by.
+/// The method of a route that takes every request to its path.
 const ANY: &str = "ANY";
 
 impl Served<'_> {
@@ -31,36 +31,36 @@ impl Served<'_> {
         }
     }
 
-    /// `GET /users`, as a client asks for it.
+    /// Returns the method and the whole path, as in `GET /users`.
     fn name(&self) -> String {
         format!("`{} {}`", self.route.method(), self.path())
     }
 
-    /// Whose it is, and where that is said.
+    /// Returns the service of the route, and its place in the code.
     fn owner(&self) -> String {
         let place = self.route.place();
         format!("`{}` ({}:{})", self.service, place.file(), place.line())
     }
 
-    /// Whether both answer the same requests. In a service of its own, `any` is for the methods that
-    /// have no route: to others, it is for all.
+    /// Returns true if both answer the same requests. Within one service, `any` takes only the methods that have no
+    /// route; between services, it takes all.
     fn meets(&self, other: &Self) -> bool {
         let (one, two) = (self.route.method(), other.route.method());
         one == two || (self.service != other.service && (one == ANY || two == ANY))
     }
 
-    /// Why it cannot be served beside another one that came before it.
+    /// Explains why it cannot be served beside an earlier route.
     fn clash(&self, first: &Self) -> BoxError {
         if self.name() == first.name() {
             return format!("{} is served by {} and by {}", self.name(), first.owner(), self.owner()).into();
         }
         let why = match (self.path(), first.path()) {
-            (path, other) if path == other => "`any` is for all methods",
+            (path, other) if path == other => "`any` takes all methods",
             (path, other) if shape(&path) == shape(&other) => "parameters in the same place need the same name",
             _ => "their paths cannot be told apart",
         };
         let (name, owner) = (self.name(), self.owner());
-        format!("{} of {} and {name} of {owner} get in each other's way: {why}", first.name(), first.owner()).into()
+        format!("{} of {} and {name} of {owner} conflict: {why}", first.name(), first.owner()).into()
     }
 
     fn is_no_route(&self, why: &str) -> BoxError {
@@ -68,13 +68,13 @@ impl Served<'_> {
     }
 }
 
-/// A path without the names of its parameters.
+/// Returns a path without the names of its parameters.
 fn shape(path: &str) -> Vec<(&str, bool)> {
     let without = |(before, parameter): (_, &str)| (before, parameter.starts_with('*'));
     path.split('/').map(|segment| segment.split_once('{').map_or((segment, false), without)).collect()
 }
 
-/// Every route that cannot be served beside those before it, or not at all.
+/// Returns a mistake for each route that is not a valid route, or cannot be served beside the ones before it.
 pub(crate) fn find(served: &[Served<'_>]) -> Vec<BoxError> {
     let mut paths = matchit::Router::new();
     let mut by_path: HashMap<String, Vec<&Served<'_>>> = HashMap::new();
@@ -96,7 +96,7 @@ pub(crate) fn find(served: &[Served<'_>]) -> Vec<BoxError> {
     mistakes
 }
 
-/// Whether axum's router cannot have both.
+/// Returns true if axum's router cannot take both paths.
 fn are_in_conflict(first: &str, second: &str) -> bool {
     let mut paths = matchit::Router::new();
     let both = paths.insert(first, ()).and_then(|()| paths.insert(second, ()));
@@ -109,7 +109,7 @@ mod tests {
     use super::find;
     use crate::spec::route::Route;
 
-    /// What is wrong with these routes, each of a service with a prefix; places without their file.
+    /// Returns the mistakes of these routes, each given with its service and prefix, without the places in the code.
     fn wrong<const N: usize>(routes: [(&str, &str, &'static str, &'static str); N]) -> Vec<String> {
         let declared: Vec<Route> = routes.iter().map(|&(_, _, method, path)| Route::new(method, path)).collect();
         let served: Vec<Served<'_>> = routes
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_and_paths_that_differ_are_no_clash() {
+    fn different_methods_or_paths_do_not_conflict() {
         let none: [&str; 0] = [];
         assert_eq!(wrong([("a", "", "GET", "/x"), ("b", "", "POST", "/x"), ("b", "", "GET", "/x/y")]), none);
         assert_eq!(wrong([("a", "/a", "GET", "/{id}"), ("b", "/b", "GET", "/{name}")]), none);
@@ -146,34 +146,30 @@ mod tests {
     fn parameters_in_one_place_have_one_name() {
         assert_eq!(
             wrong([("a", "", "GET", "/a/{x}"), ("b", "", "POST", "/a/{y}")]),
-            [
-                "`GET /a/{x}` of `a` and `POST /a/{y}` of `b` get in each other's way: parameters in the same place need the same name"
-            ]
+            ["`GET /a/{x}` of `a` and `POST /a/{y}` of `b` conflict: parameters in the same place need the same name"]
         );
         assert_eq!(wrong([("a", "", "GET", "/a/{x}"), ("a", "", "GET", "/a/{y}")]).len(), 1);
     }
 
     #[test]
-    fn any_is_for_all_methods_of_another_service() {
+    fn any_takes_all_methods_of_another_service() {
         assert_eq!(
             wrong([("a", "", "ANY", "/x"), ("b", "", "GET", "/x")]),
-            ["`ANY /x` of `a` and `GET /x` of `b` get in each other's way: `any` is for all methods"]
+            ["`ANY /x` of `a` and `GET /x` of `b` conflict: `any` takes all methods"]
         );
         assert_eq!(wrong([("a", "", "ANY", "/x"), ("a", "", "ANY", "/x")]).len(), 1);
     }
 
     #[test]
-    fn nothing_else_is_where_a_path_catches_all() {
+    fn a_path_beside_one_that_catches_all_is_a_conflict() {
         assert_eq!(
             wrong([("a", "", "GET", "/files/{*rest}"), ("b", "", "GET", "/files/{name}")]),
-            [
-                "`GET /files/{*rest}` of `a` and `GET /files/{name}` of `b` get in each other's way: their paths cannot be told apart"
-            ]
+            ["`GET /files/{*rest}` of `a` and `GET /files/{name}` of `b` conflict: their paths cannot be told apart"]
         );
     }
 
     #[test]
-    fn what_is_no_path_is_no_route() {
+    fn an_invalid_path_is_refused() {
         assert_eq!(
             wrong([("a", "/api", "GET", "users"), ("a", "", "GET", "/{x"), ("a", "", "GET", "/{*x}/y")]),
             [

@@ -1,4 +1,4 @@
-//! What the environment and a configuration file say of a group, laid over what its code says.
+//! Applies the configuration file and the environment to a group.
 
 #[cfg(feature = "config")]
 use crate::base::error::BoxError;
@@ -14,7 +14,7 @@ use crate::group::environment::variable_of;
 use crate::group::options::SETTINGS;
 
 impl Declaration {
-    /// Lays over what the code says what a file says, and over that what the environment does.
+    /// Applies the configuration file over the settings in the code, and the environment over both.
     pub(crate) fn apply_settings(&mut self, environment: Option<&Environment>) {
         #[cfg(feature = "grpc")]
         self.place_remotes();
@@ -39,21 +39,21 @@ impl Declaration {
         }
     }
 
-    /// Has each service that others call, and tells those of which the code says where they run.
+    /// Declares services that are only called, and notes the addresses that are given in code.
     #[cfg(feature = "grpc")]
     fn place_remotes(&mut self) {
-        let said: Vec<_> = std::mem::take(&mut self.remotes);
+        let in_code: Vec<_> = std::mem::take(&mut self.remotes);
         let needs = self
             .services
             .iter()
             .flat_map(|service| [&service.spec.details().build_needs, &service.spec.details().start_needs]);
         let called = needs.flat_map(|needs| needs.all_called().iter().copied());
-        for called in called.chain(said.iter().map(|(called, _)| *called)).collect::<Vec<_>>() {
+        for called in called.chain(in_code.iter().map(|(called, _)| *called)).collect::<Vec<_>>() {
             if !self.services.iter().any(|service| service.type_id == called.type_id) {
                 self.services.push(Declared::only_called(called));
             }
         }
-        for (called, url) in said {
+        for (called, url) in in_code {
             for service in self.services.iter_mut().filter(|service| service.type_id == called.type_id) {
                 service.spec.details_mut().remote = Some(url.clone());
                 service.spec.details_mut().serves_grpc = true;
@@ -61,10 +61,10 @@ impl Declaration {
         }
     }
 
-    /// Hears where services run, and forgets those of which nobody says it.
+    /// Reads from the environment where services run, and drops those that are only called and have no address.
     #[cfg(feature = "grpc")]
     fn find_remotes(&mut self, environment: Option<&Environment>) {
-        // What else the environment says of services, it says to the feature `config`.
+        // With the feature `config`, the configuration has read all variables of services.
         #[cfg(not(feature = "config"))]
         for (variable, url) in environment.into_iter().flatten().filter(|(name, _)| name.ends_with("__REMOTE")) {
             let url = url.to_string_lossy().into_owned();
@@ -94,7 +94,8 @@ impl Declaration {
     }
 }
 
-/// A variable may be somebody else's, whatever it is called; but one that looks like one of the group's is worth a word.
+/// Warns of each variable whose name is like one of the group's. A variable with any other name may belong to another
+/// program.
 fn warn_of_misspelt(environment: &Environment) {
     let known: Vec<&str> = SETTINGS.iter().copied().chain(["config", "order"]).collect();
     let alone = environment.iter().filter(|(name, _)| !name.contains("__"));
@@ -102,7 +103,7 @@ fn warn_of_misspelt(environment: &Environment) {
         let name = variable.trim_start_matches("GROUP_").to_lowercase();
         if let Some(near) = nearest(&name, known.iter().copied()).filter(|near| *near != name) {
             let near = near.to_uppercase();
-            tracing::warn!(target: "group", "{variable} means nothing here: did you mean GROUP_{near}?");
+            tracing::warn!(target: "group", "{variable} is unknown: did you mean GROUP_{near}?");
         }
     }
 }

@@ -467,7 +467,7 @@ async fn what_is_wrong_is_said_before_anything_starts() {
     let mut group = Group::new();
     group.add_fn("database", |shutdown: Shutdown| async move { shutdown.requested().await });
     group.configure("database", |spec| spec.remote("http://database:1"));
-    has(&said(&mut group).await, "`database` cannot run elsewhere: it serves no gRPC, so nobody could call it");
+    has(&said(&mut group).await, "`database` cannot run elsewhere: it serves no gRPC, so it cannot be called");
 
     let mut group = Group::new();
     group.add_fn("reader", |_: Arc<Inventory>, shutdown: Shutdown| async move { shutdown.requested().await });
