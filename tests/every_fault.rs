@@ -85,7 +85,7 @@ fn a_service_that_does_not_stop_when_another_fails_is_found() {
         group
     });
     let broken = broken.unwrap_err().to_string();
-    assert!(broken.starts_with("without any fault: it does not end cleanly"), "{broken}");
+    assert!(broken.starts_with("without any fault: the group does not end cleanly"), "{broken}");
 }
 
 #[test]

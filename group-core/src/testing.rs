@@ -1,7 +1,8 @@
-//! Try a group with every fault in turn: what happens to *your* services when one of them fails?
+//! Tests a group with every fault in turn: what happens to *your* services when one of them fails? Needs the feature
+//! `testing`.
 //!
-//! [`every_fault`] runs a group again and again under paused time, each time with one service made
-//! to fail in one way at one point of its life, and holds every run against what a group promises.
+//! [`every_fault`] runs a group many times under paused time. In each run one service fails in one way, at one point of
+//! its life, and every run is checked against the promises of a group.
 //!
 //! ```
 //! use group::{Group, Shutdown, testing};
@@ -35,10 +36,10 @@ use crate::running::instance::{BoxFuture, Instance};
 use crate::service::context::Context;
 use crate::service::{DynService, Factory};
 
-/// How long a group runs, in paused time, before it is asked to stop.
+/// The time, paused, that a group runs before it is asked to stop.
 const RUN: Duration = Duration::from_secs(600);
 
-/// What is made to happen.
+/// The way in which a service is made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -46,13 +47,13 @@ pub enum Fault {
     Error,
     /// It panics.
     Panic,
-    /// It waits for ever.
+    /// It waits forever.
     Hang,
-    /// It returns `Ok` without having done anything.
+    /// It returns `Ok` at once.
     Return,
 }
 
-/// Where it is made to happen.
+/// The point in the life of a service at which it is made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Point {
@@ -66,7 +67,7 @@ pub enum Point {
     Stop,
 }
 
-/// Every fault at every point; a `new` that returns nothing cannot be.
+/// Every fault at every point, except an early return of `new`, which must return the service.
 const INJECTIONS: [(Point, Fault); 15] = [
     (Point::New, Fault::Error),
     (Point::New, Fault::Panic),
@@ -85,14 +86,14 @@ const INJECTIONS: [(Point, Fault); 15] = [
     (Point::Stop, Fault::Return),
 ];
 
-/// One service made to fail in one way.
+/// A fault of one service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Injection {
-    /// The service.
+    /// The name of the service.
     pub service: String,
-    /// Where.
+    /// The point in its life.
     pub point: Point,
-    /// What.
+    /// The way in which it fails.
     pub fault: Fault,
 }
 
@@ -115,13 +116,13 @@ impl fmt::Display for Injection {
     }
 }
 
-/// What was tried.
+/// The extent of a test that found no broken promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Tried {
-    /// How many services the group has.
+    /// The number of services in the group.
     pub services: usize,
-    /// How often it was run.
+    /// The number of runs.
     pub runs: usize,
 }
 
@@ -131,14 +132,14 @@ impl fmt::Display for Tried {
     }
 }
 
-/// A run in which something happened that should not.
+/// A run that broke a promise.
 #[derive(Clone)]
 pub struct Broken {
-    /// What was made to happen; `None` for the run without any fault.
+    /// The fault; `None` for the run without one.
     pub injection: Option<Injection>,
-    /// What should not have happened.
+    /// A description of the broken promise.
     pub what: String,
-    /// How the group ended.
+    /// The report of the run.
     pub report: Report,
 }
 
@@ -160,25 +161,24 @@ impl fmt::Debug for Broken {
 
 impl std::error::Error for Broken {}
 
-/// Runs the group that `make` makes once as it is, and then once for each service, each point of
-/// its life and each fault. After each run it checks that
+/// Runs the group that `make` makes once as it is, and then once for each service, each point of its life and each
+/// fault. After each run it checks that
 ///
-/// - services started and stopped in order, each once, and nothing of them is left;
-/// - everything was over within the group's `stop_timeout`;
-/// - the fault is in the report, and the outcome is that of the first cause;
-/// - no other service failed because of it, or had to be aborted.
+/// - services started and stopped in order, each once, and no task of them is left;
+/// - the stop took no longer than the group's `stop_timeout`;
+/// - the fault is in the report;
+/// - no other service failed because of it or had to be aborted.
 ///
-/// The group runs for ten minutes before it is asked to stop, on one thread and under tokio's paused
-/// time: timers do not wait. What is outside the process, such as a database, is as real as
-/// `make` makes it.
+/// The group runs for ten minutes before it is asked to stop, on one thread and under tokio's paused time: timers do not
+/// wait. Resources outside of the process, such as a database, are real unless `make` replaces them.
 ///
 /// # Errors
 ///
-/// The first run in which one of these does not hold.
+/// The first run that broke one of these promises.
 ///
 /// # Panics
 ///
-/// When called from within an async runtime, or when no runtime can be built.
+/// If it is called from within an async runtime, or if no runtime can be built.
 pub fn every_fault(make: impl Fn() -> Group) -> Result<Tried, Broken> {
     let names = run(make(), None)?;
     let mut runs = 1;
@@ -196,15 +196,16 @@ fn run(mut group: Group, injection: Option<Injection>) -> Result<Vec<String>, Br
     let trap = injection.as_ref().map(|injection| inject(&mut group, injection));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let runtime = runtime.unwrap_or_else(|error| panic!("cannot build a runtime: {error}"));
-    let run = runtime.block_on(observe(&mut group));
+    let observed = runtime.block_on(observe(&mut group));
     let sprung = trap.is_some_and(|trap| trap.sprung.load(Ordering::Relaxed));
-    let what = run.check(injection.as_ref(), sprung).err();
+    let what = observed.check(injection.as_ref(), sprung).err();
     match what {
-        Some(what) => Err(Broken { injection, what, report: run.report }),
-        None => Ok(run.report.services().iter().map(|service| service.name().to_owned()).collect()),
+        Some(what) => Err(Broken { injection, what, report: observed.report }),
+        None => Ok(observed.report.services().iter().map(|service| service.name().to_owned()).collect()),
     }
 }
 
+/// Puts a trap into one service of a group.
 fn inject(group: &mut Group, injection: &Injection) -> Trap {
     let trap = Trap { point: injection.point, fault: injection.fault, sprung: Arc::default() };
     let named = |service: &&mut Declared| service.spec.get_name() == injection.service;
@@ -228,12 +229,12 @@ fn inject(group: &mut Group, injection: &Injection) -> Trap {
     trap
 }
 
-/// A fault that waits for its moment.
+/// A fault that happens when its point is reached.
 #[derive(Clone)]
 struct Trap {
     point: Point,
     fault: Fault,
-    /// Whether its moment has come. It need not: a service that is done cannot fail while it runs.
+    /// True once its point was reached. Some points never are: a service that has completed cannot fail while it runs.
     sprung: Arc<AtomicBool>,
 }
 
@@ -302,26 +303,27 @@ impl Instance for Faulty {
     }
 }
 
-/// What was seen of one run.
-struct Run {
+/// The observations of one run.
+struct Observed {
     report: Report,
     events: Vec<Event>,
-    /// For each service, in start order, those that come after it.
+    /// For each service, in start order, the services that start after it.
     holders: Vec<Vec<String>>,
     took: Duration,
     stop_timeout: Duration,
     tasks_left: usize,
 }
 
-async fn observe(group: &mut Group) -> Run {
+/// Runs a group and observes it.
+async fn observe(group: &mut Group) -> Observed {
     let before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let running = match group.start_observed() {
         Ok(running) => running,
-        Err(report) => return Run::refused(report),
+        Err(report) => return Observed::refused(report),
     };
     let handle = running.handle();
     let mut events = handle.events();
-    // Nobody asks a group that has come up to stop before its time.
+    // A group that has started runs for the whole time, unless a service ends it.
     let _ = tokio::time::timeout(RUN, handle.stopping()).await;
     let asked = tokio::time::Instant::now();
     let report = running.stop().await;
@@ -333,7 +335,7 @@ async fn observe(group: &mut Group) -> Run {
     // The driver's own task ends with the report.
     tokio::task::yield_now().await;
     let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    Run {
+    Observed {
         holders: handle.holders(),
         stop_timeout: handle.shared.stop_timeout,
         tasks_left: tasks.saturating_sub(before),
@@ -343,7 +345,7 @@ async fn observe(group: &mut Group) -> Run {
     }
 }
 
-impl Run {
+impl Observed {
     fn refused(report: Report) -> Self {
         let (events, holders) = (Vec::new(), Vec::new());
         Self { report, events, holders, took: Duration::ZERO, stop_timeout: Duration::MAX, tasks_left: 0 }
@@ -351,14 +353,14 @@ impl Run {
 
     fn check(&self, injection: Option<&Injection>, sprung: bool) -> Result<(), String> {
         if self.report.outcome() == Outcome::BadGroup {
-            return Err("the group is wrong".to_owned());
+            return Err("invalid setup".to_owned());
         }
         self.each_once()?;
         self.in_order()?;
         self.in_time()?;
         match injection {
             None if self.report.is_clean() => Ok(()),
-            None => Err("it does not end cleanly".to_owned()),
+            None => Err("the group does not end cleanly".to_owned()),
             Some(injection) => {
                 if sprung {
                     self.nothing_lost(injection)?;
@@ -368,7 +370,7 @@ impl Run {
         }
     }
 
-    /// Where in the events a service came to this state, the first time.
+    /// Returns the place of the event that a service came to this state for the first time.
     fn position(&self, name: &str, state: State) -> Option<usize> {
         let is_it = |event: &Event| matches!(event, Event::Service { name: n, state: s } if n == name && *s == state);
         self.events.iter().position(is_it)
@@ -414,13 +416,13 @@ impl Run {
 
     fn in_time(&self) -> Result<(), String> {
         if self.took > self.stop_timeout {
-            return Err(format!("it took {:?} to stop, of {:?}", self.took, self.stop_timeout));
+            return Err(format!("the stop took {:?}, and the limit is {:?}", self.took, self.stop_timeout));
         }
         Ok(())
     }
 
-    /// A fault that counts is in the report. An early return need not count, nor does a hang of
-    /// something that is stopped by being dropped.
+    /// Checks that the fault is in the report. An early return need not be a failure, nor need a hang be one: a task that
+    /// is stopped by being dropped may hang.
     fn nothing_lost(&self, injection: &Injection) -> Result<(), String> {
         let said = match injection.fault {
             Fault::Error => "an injected error",
