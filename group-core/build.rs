@@ -1,5 +1,6 @@
-//! Nothing is built here. Cargo refuses two packages with one `links` in a program, and a second
-//! copy of this one would keep a second registry, each with half of the services.
+//! This script builds nothing: it exists because `links` in Cargo.toml requires a build script. Cargo refuses a program
+//! with two packages of the same `links`. So a program has only one version of this package, and one registry of services;
+//! with two versions, each registry would have a part of the services.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,9 +1,9 @@
-//! Guides to using it, and to how it works inside.
+//! Guides to its use and to its internals.
 
 #![doc = include_str!("links.md")]
 #![doc = include_str!("../docs/README.md")]
 
-/// A page that is in `docs/`.
+/// Makes a module of a page in `docs/`.
 macro_rules! page {
     ($name:ident, $about:literal) => {
         #[doc = $about]
@@ -14,12 +14,12 @@ macro_rules! page {
 }
 
 page!(stopping, "What happens between the request to stop and the exit code.");
-page!(traffic, "How it is known that no request is lost.");
-page!(settings, "What can be set by the environment and by `group.toml`.");
-page!(deploying, "What to set in Kubernetes, Docker and systemd.");
-page!(troubleshooting, "What to do when it does not compile, or does not start.");
-page!(cost, "What it costs, measured.");
-page!(design, "What is promised, and how it is laid out.");
-page!(architecture, "Where is what in the code.");
-page!(lifecycle, "By which rules a group starts and stops, and what proves each.");
-page!(macros, "What becomes of `#[service]` and `#[group::main]`.");
+page!(traffic, "The evidence that no request is lost.");
+page!(settings, "The settings in the environment and in `group.toml`.");
+page!(deploying, "The settings for Kubernetes, Docker and systemd.");
+page!(troubleshooting, "Help when a program does not compile or does not start.");
+page!(cost, "Its costs, measured.");
+page!(design, "Its promises, and its design.");
+page!(architecture, "The layout of the code.");
+page!(lifecycle, "The rules by which a group starts and stops, and the proof of each.");
+page!(macros, "The code that `#[service]` and `#[group::main]` emit.");

@@ -41,28 +41,28 @@
 //! async fn main() {}
 //! ```
 //!
-//! On Ctrl-C or SIGTERM, `Evening` answers what it has accepted and stops; only then is `Morning` asked to.
+//! On Ctrl-C or SIGTERM, `Evening` answers what it has accepted and stops; only then is `Morning` asked to stop.
 //!
 //! # Guides
 //!
-//! | guide | what it answers |
+//! | guide | subject |
 //! |---|---|
-//! | [Services](macro@service) | what a service can say: arguments, hooks, routes, tickers, consumers, gRPC |
+//! | [Services](macro@service) | everything about a service: arguments, hooks, routes, tickers, consumers, gRPC |
 //! | [The program](macro@main) | which services run, in which order |
 //! | [Testing](macro@test) | how to test services, and what happens when one fails |
 //! | [Stopping](guide::stopping) | what happens at the stop: the budget, load balancers, exit codes, default limits |
 //! | [Settings](guide::settings) | `group.toml`, and all environment variables |
-//! | [Deploying](guide::deploying) | what to set in Kubernetes, Docker and systemd |
-//! | [Troubleshooting](guide::troubleshooting) | it does not compile, or does not start |
-//! | [all guides](guide) | and how it works inside |
+//! | [Deploying](guide::deploying) | settings for Kubernetes, Docker and systemd |
+//! | [Troubleshooting](guide::troubleshooting) | a program that does not compile or does not start |
+//! | [all guides](guide) | these, and its internals |
 //!
 //! # Where to begin
 //!
 //! - [`#[service]`](macro@service), [`#[group::main]`](macro@main) and [`#[group::test]`](macro@test) are the macros.
-//! - [`Group`] is the builder: the same without macros, and in tests.
-//! - [`Service`] is what `#[service]` implements, and [`Spec`] is how the group treats a service.
-//! - [`Context`] is what a service is given: [`Shutdown`], [`Ready`], tickers, consumers, tasks.
-//! - [`Running`] and [`Handle`] are a group that runs; a [`Report`] says how it ended.
+//! - [`Group`] is the builder, for use without macros and in tests.
+//! - [`Service`] is the trait that `#[service]` implements, and a [`Spec`] says how the group treats a service.
+//! - [`Context`] gives a service access to its group: [`Shutdown`], [`Ready`], tickers, consumers, tasks.
+//! - [`Running`] and [`Handle`] stand for a group that runs; a [`Report`] says how it ended.
 //!
 //! # Where in its life a service or a group is
 //!
@@ -87,13 +87,13 @@
 //! | `cron` | `#[cron("…")]`, `Cron` and `Context::cron` | no |
 //! | `listenfd` | sockets that systemd or `systemfd` hands over: `LISTEN_FDS`, `http = "fd:web"`; brings `http` | no |
 //! | `serde` | a [`Report`] can be serialized | no |
-//! | `testing` | `group::testing`: every fault in turn; `#[group::test(paused)]`: paused time | no |
+//! | `testing` | `group::testing`: runs with every fault in turn; `#[group::test(paused)]`: paused time | no |
 //! | `tokio-util` | `Shutdown::token`: a `CancellationToken`, for libraries that take one | no |
 
 pub mod guide;
 
 pub use group_core::*;
-// What a feature gates is named, so that rustc can say which one.
+// Each feature-gated item is re-exported by its name, so that rustc can name the missing feature.
 #[cfg(feature = "config")]
 pub use group_core::Config;
 #[cfg(feature = "cron")]
@@ -109,7 +109,7 @@ pub use group_core::testing;
 #[cfg(all(feature = "grpc", not(doc)))]
 pub use group_core::tonic;
 
-// The re-exported crates, as the documentation shows them: with a link in place of hundreds of pages.
+// For the documentation, the re-exported crates are modules with a link, in place of hundreds of inlined pages.
 /// axum itself, in the version that `group` serves with: see [its documentation](https://docs.rs/axum/0.8/axum/). With the
 /// feature `http`.
 #[cfg(all(feature = "http", doc))]
@@ -145,7 +145,7 @@ pub use group_macros::test;
 #[doc(hidden)]
 pub use group_core::__private;
 
-// The examples of the front page are compiled, too.
+// Compiles the examples of the README as doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

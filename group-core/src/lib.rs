@@ -1,7 +1,23 @@
-//! The runtime of `service-group`. Depend on `service-group`, which re-exports what is public here.
+//! The runtime of `service-group`. Depend on `service-group`, which re-exports everything that is public here.
 //!
-//! The modules are rooms on floors, from the ground up: a room names only itself and those below it. What each is for,
-//! and how a service, a connection and a signal go through them, is in `docs/architecture.md`.
+//! The modules are rooms, listed here from the ground up. A room uses only itself and the rooms above it in this list;
+//! the test `tests/rooms.rs` checks that. `docs/architecture.md` follows a service, a connection and a signal through
+//! the rooms.
+//!
+//! - `lifecycle` decides what happens next: a state machine without tasks, clocks or services.
+//! - `base` has tools that know no service: errors, panics, latches, clocks, syntax and text.
+//! - `config` reads settings as a tree that knows the place of each value.
+//! - `spec` holds the properties of one service: its name, dependencies, limits, routes.
+//! - `record` is the public view of a group: status, events, reports.
+//! - `running` is the state of a running group in memory, and its journal.
+//! - `service` defines a service, and what it is given: `Context`, `Shutdown`, `Ready`.
+//! - `engine` runs the services: it carries out the decisions of the lifecycle, and listens for signals.
+//! - `http` serves HTTP, and drains connections at the stop.
+//! - `grpc` serves gRPC, and calls services here and elsewhere.
+//! - `work` has building blocks of a `start`: tickers, consumers, heartbeats.
+//! - `group` has the builder: it checks the declarations, and turns them into a running group.
+//! - `macros`, as `__private`, is the code that the macros call.
+//! - `testing` runs a group with every fault in turn.
 
 mod lifecycle;
 
