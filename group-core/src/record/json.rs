@@ -11,10 +11,12 @@ use crate::record::counts::{Drain, Messages};
 use crate::record::report::{Outcome, Report};
 use crate::record::service_report::{Ending, ServiceReport};
 
+/// Milliseconds, with fractions.
 fn ms(time: Option<Duration>) -> Option<f64> {
     time.map(|time| time.as_secs_f64() * 1000.0)
 }
 
+/// With the feature `serde`.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let outcome = match self.outcome() {
@@ -38,6 +40,7 @@ impl Serialize for Report {
     }
 }
 
+/// With the feature `serde`.
 impl Serialize for Failure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let stage = match self.stage() {
@@ -57,6 +60,7 @@ impl Serialize for Failure {
     }
 }
 
+/// With the feature `serde`.
 impl Serialize for ServiceReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ending = match self.ending() {
@@ -86,6 +90,7 @@ impl Serialize for ServiceReport {
     }
 }
 
+/// With the feature `serde`.
 impl Serialize for Messages {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut messages = serializer.serialize_struct("Messages", 3)?;
@@ -96,6 +101,7 @@ impl Serialize for Messages {
     }
 }
 
+/// With the feature `serde`.
 impl Serialize for Drain {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut drain = serializer.serialize_struct("Drain", 4)?;

@@ -31,9 +31,9 @@ use crate::spec::Spec;
 
 /// A service's view of its group. Cheap to clone.
 ///
-/// In the source, some of its methods stand in other files: `spawn_child` and others for the parts of a service in
-/// `service/belongings.rs`; [`every`](Self::every), `cron` (with the feature `cron`), [`for_each`](Self::for_each) and
-/// [`heartbeat`](Self::heartbeat) in `work/`.
+/// In the source, some of its methods stand in other files: those behind [`spawn`](Self::spawn), such as `spawn_child`,
+/// in `service/belongings.rs`; [`every`](Self::every), `cron` (with the feature `cron`), [`for_each`](Self::for_each)
+/// and [`heartbeat`](Self::heartbeat) in `work/`.
 #[derive(Clone, Debug)]
 pub struct Context {
     shared: Arc<Shared>,
