@@ -1,10 +1,10 @@
 //! The primitives on which the lock-free protocols of this crate are built: those of std and tokio.
 //!
 //! The files of the protocols (`base/sync.rs`, `running/stop_request.rs`, `engine/inbox.rs`) take them from here only.
-//! `tests/loom.rs` includes these files and puts loom's primitives in this place, to try every interleaving.
+//! `tests/loom.rs` includes these files, with loom's primitives in this place, and tries every interleaving.
 
+pub(crate) use std::sync::Mutex;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-pub(crate) use std::sync::{Arc, Mutex};
 
 pub(crate) use tokio::sync::Notify;
 pub(crate) use tokio::sync::futures::Notified;

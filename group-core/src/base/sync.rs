@@ -12,7 +12,9 @@
 //!   there and `Acquire` in `none_left` show everything that was done while it was counted, as with an `Arc`. To count up
 //!   may be `Relaxed`: the new part is passed on by means that order it.
 
-use crate::base::primitives::{Arc, AtomicBool, AtomicUsize, Notified, Notify, Ordering};
+use std::sync::Arc;
+
+use crate::base::primitives::{AtomicBool, AtomicUsize, Notified, Notify, Ordering};
 
 /// Is set once, and waited for by many. It is smaller than a `CancellationToken`, which is also a tree, and allocates.
 #[derive(Debug, Default)]
