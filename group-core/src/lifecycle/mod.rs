@@ -20,14 +20,13 @@ use self::plan::{Need, Plan};
 /// The states of the group, in order. It never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum GroupState {
-    /// `Begin` has not come yet.
+    /// [`Input::Begin`] has not come yet.
     Idle,
     /// Services are being built and started.
     Starting,
-    /// Every service has been ready.
+    /// Every service has been ready, or was given up.
     Running,
-    /// A stop was asked for, but everything goes on for a while: load balancers still send clients here, because
-    /// they do not know of it yet.
+    /// A stop was asked for, but all services go on for a while, because load balancers still send clients here.
     LameDuck,
     /// Services are being stopped, each when all services that need it are gone.
     Stopping,
