@@ -227,7 +227,11 @@ impl Results<'_> {
         let mut goals = Vec::new();
         for (what, figure) in FIGURES {
             let margins = self.margins(figure);
-            goals.push(Goal::at_most(format!("{what}, N ≥ 100, × the best peer of the same order"), 1.0, worst(margins)));
+            goals.push(Goal::at_most(
+                format!("{what}, N ≥ 100, × the best peer of the same order"),
+                1.0,
+                worst(margins),
+            ));
             let growth = THREADS.iter().filter_map(|&threads| self.growth("group, macros", threads, figure));
             goals.push(Goal::at_most(format!("{what}, growth from {MANY} to {MOST}"), 12.0, worst(growth)));
         }
