@@ -1,4 +1,4 @@
-//! The same two services without macros, and a third one that is only a function.
+//! The two services of `morning_evening` without macros, and a third service that is a function.
 //!
 //! ```text
 //! cargo run --example by_hand
@@ -24,7 +24,7 @@ impl Service for Greeter {
     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
         let greeting = self.greeting;
         let routes = Router::new().route(&format!("/{}", cx.name()), get(move || async move { greeting }));
-        // Ready once it is bound; returns once it has been asked to stop and every request is answered.
+        // The service is ready once the address is bound. `serve` returns at the stop, once every request is answered.
         http::serve(&cx, self.address, routes).await
     }
 
@@ -34,7 +34,7 @@ impl Service for Greeter {
     }
 }
 
-/// A function is a service, too. It takes what it needs from the group: here, word of the stop.
+/// A function is a service, too. The group passes its parameters: here `Shutdown`, to wait for the stop request.
 async fn clock(shutdown: Shutdown) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     loop {
@@ -56,6 +56,6 @@ async fn main() -> Report {
         .run()
         .await;
     println!("{report}");
-    // Returned from `main`, the report is the exit code.
+    // `main` returns the report, which becomes the exit code.
     report
 }

@@ -1,4 +1,4 @@
-//! A small service with settings, a ticker, a dependency and a test: the one that the README shows.
+//! The example of the README: a small service with settings, a ticker, a dependency and a test.
 //!
 //! ```text
 //! GROUP_GREETER__GREETING=hello cargo run --example greeter --features config
@@ -47,7 +47,7 @@ impl Greeter {
         Ok(Self { settings, visits })
     }
 
-    /// Any axum extractor, any axum response; `&self` is the state.
+    /// A route takes any extractors of axum and returns any response of axum; `&self` is the state.
     #[get("/hello/{name}")]
     async fn hello(&self, Path(name): Path<String>) -> String {
         self.visits.0.fetch_add(1, Relaxed);

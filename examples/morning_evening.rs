@@ -6,7 +6,7 @@
 //! curl -i localhost:8081/evening
 //! ```
 //!
-//! Then press Ctrl-C: `Evening` has stopped before `Morning` is asked to.
+//! Then press Ctrl-C: `Evening` stops before `Morning` is asked to stop.
 
 use group::service;
 

@@ -1,4 +1,4 @@
-//! The broker: one in this process, or the one at `BROKER_URL`.
+//! The broker: the one at `BROKER_URL`, or else one in this process.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -12,11 +12,11 @@ use crate::mqtt::options;
 
 pub(crate) struct Broker {
     url: String,
-    /// Where ours listens, if it is ours.
+    /// The address of the broker in this process, if there is one.
     own: Option<SocketAddr>,
 }
 
-/// Whoever takes an `Arc<Broker>` starts after it, and has stopped before it is asked to.
+/// A service that takes an `Arc<Broker>` starts after it, and stops before it.
 #[service(role = "daemon")]
 impl Broker {
     fn new() -> anyhow::Result<Self> {
@@ -24,7 +24,7 @@ impl Broker {
             options(&url, "shop").context("BROKER_URL")?;
             return Ok(Self { url, own: None });
         }
-        // `rumqttd` binds by itself, and would not say which port it got: so find a free one for it.
+        // `rumqttd` binds its port itself and does not report it, so it gets a port that was found to be free.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         Ok(Self { url: format!("mqtt://{address}"), own: Some(address) })
     }
@@ -35,12 +35,12 @@ impl Broker {
             shutdown.requested().await;
             return Ok(());
         };
-        // A `rumqttd::Broker` cannot be stopped. Its parts can: the server, by dropping its future; the
-        // router only waits, on a thread of its own, and ends with the process.
+        // A `rumqttd::Broker` cannot be stopped, but its server can, by dropping its future. The router only waits, on a
+        // thread of its own, and ends with the process.
         let router = Router::new(0, router_config()).spawn();
         let mut server = Server::new(server_settings(address), router, V4);
         tokio::select! {
-            // In this order, for the server has bound when it was polled once.
+            // The server first: it has bound its port once it was polled.
             biased;
             ended = server.start(LinkType::Remote) => ended.context("the broker ended"),
             () = async {
@@ -53,7 +53,8 @@ impl Broker {
 }
 
 impl Broker {
-    /// A client, which connects when the event loop is polled, and holds so much until the loop sends it.
+    /// Makes a client. It connects when its event loop is polled, and queues up to this many requests until the loop
+    /// sends them.
     pub(crate) fn client(&self, name: &str, holds: usize) -> anyhow::Result<(AsyncClient, EventLoop)> {
         Ok(AsyncClient::new(options(&self.url, name)?, holds))
     }

@@ -1,5 +1,4 @@
-//! `SQLite`. What was written stays written, also when the process is killed in the next moment, or the
-//! power fails.
+//! `SQLite`. A write is durable: it survives a kill of the process and a power failure.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,19 +37,19 @@ impl Database {
         Ok(Self { connection: Arc::new(Mutex::new(connection)), written: watch::Sender::new(()) })
     }
 
-    /// There is nothing to do but to be there.
+    /// Has nothing to do: the database is there as long as the service runs.
     async fn start(&self, shutdown: Shutdown) {
         shutdown.requested().await;
     }
 
-    /// Whoever takes an `Arc<Database>` has stopped by now.
+    /// Every service that takes an `Arc<Database>` has stopped by now.
     async fn stop(&self) -> anyhow::Result<()> {
         self.call(|connection| connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")).await
     }
 }
 
 impl Database {
-    /// Asks it.
+    /// Runs a query.
     pub(crate) async fn read<T, F>(&self, ask: F) -> anyhow::Result<T>
     where
         T: Send + 'static,
@@ -59,7 +58,7 @@ impl Database {
         self.call(|connection| ask(connection)).await
     }
 
-    /// Changes it: all of it, or nothing.
+    /// Runs a change in a transaction: all of it, or nothing.
     pub(crate) async fn write<T, F>(&self, change: F) -> anyhow::Result<T>
     where
         T: Send + 'static,
@@ -76,19 +75,19 @@ impl Database {
         Ok(changed)
     }
 
-    /// Tells of each write.
+    /// Returns a receiver that is notified of each write.
     pub(crate) fn written(&self) -> watch::Receiver<()> {
         self.written.subscribe()
     }
 
-    /// `SQLite` blocks, so it gets a thread that may be blocked.
+    /// Runs on a thread that may block, because `SQLite` does.
     async fn call<T, F>(&self, call: F) -> anyhow::Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let connection = Arc::clone(&self.connection);
-        // After a panic it is as good as before: what was not committed is rolled back.
+        // A panic leaves the connection usable: the open transaction is rolled back.
         let call = move || call(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(spawn_blocking(call).await??)
     }

@@ -18,14 +18,14 @@ use crate::outbox::Outbox;
 use crate::proto::QuoteRequest;
 use crate::proto::inventory_client::InventoryClient;
 
-/// What is asked for.
+/// The body of a request.
 #[derive(Deserialize)]
 struct Wanted {
     item: String,
     pieces: u32,
 }
 
-/// What goes through the broker.
+/// An order, as it goes through the broker.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) id: String,
@@ -41,14 +41,14 @@ pub(crate) struct Gateway {
     inventory: InventoryClient<Channel<Inventory>>,
 }
 
-/// After the outbox, so that this stops before it: what was answered here can still leave.
+/// It starts after the outbox, so that it stops before it: orders that were accepted here can still be sent.
 #[service(http = "127.0.0.1:8080", after(Outbox))]
 impl Gateway {
     fn new(database: Arc<Database>, inventory: Channel<Inventory>) -> Self {
         Self { database, inventory: InventoryClient::new(inventory) }
     }
 
-    /// The client chooses the id. So it can ask again when it got no answer, and has ordered once.
+    /// The client chooses the id, so that it can repeat a request without an answer and still orders only once.
     #[put("/orders/{id}")]
     async fn order(&self, Path(id): Path<String>, Json(wanted): Json<Wanted>) -> Result<(StatusCode, String), Refused> {
         let Wanted { item, pieces } = wanted;
@@ -57,7 +57,7 @@ impl Gateway {
         let price = quote.into_inner().price;
         let order = Order { id, item, pieces, price };
         let message = serde_json::to_string(&order).map_err(|error| internal(error.into()))?;
-        // On the disk, before it is promised.
+        // The order is on the disk before it is confirmed.
         let accepted = self.database.write(move |database| {
             let accept = "INSERT INTO outbox (id, message) SELECT ?1, ?2
                 WHERE NOT EXISTS (SELECT * FROM orders WHERE id = ?1) ON CONFLICT DO NOTHING";

@@ -1,4 +1,4 @@
-//! The inventory, over gRPC: what there is, and what it costs.
+//! The inventory, over gRPC: the items and their prices.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ pub(crate) struct Inventory {
     database: Arc<Database>,
 }
 
-/// The gateway's calls go through memory. The address is for others, and for the day when the inventory
-/// runs elsewhere.
+/// The calls of the gateway go through memory. The address is for other programs, and for an inventory that runs
+/// elsewhere.
 #[service(grpc = "127.0.0.1:50051")]
 impl Inventory {
     fn new(database: Arc<Database>) -> Self {

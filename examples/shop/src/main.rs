@@ -1,5 +1,5 @@
-//! A small shop in one process: HTTP, gRPC, a queue, a ticker, and a database behind it all. The
-//! README.md beside it says how to try it, and what happens to an order.
+//! A small shop in one process: HTTP, gRPC, a queue, a ticker and a database. Its README.md describes how to try it,
+//! and the way of an order.
 
 mod broker;
 mod database;
@@ -10,7 +10,7 @@ mod outbox;
 mod report;
 mod warehouse;
 
-/// What is generated from `proto/shop.proto`.
+/// The code that is generated from `proto/shop.proto`.
 mod proto {
     #![allow(clippy::pedantic, missing_docs, unreachable_pub)]
     tonic::include_proto!("shop");

@@ -1,4 +1,4 @@
-//! Sends what was ordered to the broker, until it is packed.
+//! Sends orders to the broker, again and again until they are packed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,10 @@ use crate::database::Database;
 use crate::mqtt::{ORDERS, leave, next};
 use crate::warehouse::Warehouse;
 
-/// How many orders are on their way at most: what a broker has room for.
+/// The most orders in flight: a broker has room for so many.
 const AT_ONCE: u32 = 100;
-/// After how long they are sent again: a broker can lose them. Ours does when the process ends.
+/// The time after which an order is sent again: a broker can lose it. The one in this process does when the process
+/// ends.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Outbox {
@@ -22,14 +23,14 @@ pub(crate) struct Outbox {
     broker: Arc<Broker>,
 }
 
-/// After the warehouse, so that this stops before it: what was sent can still be packed.
+/// It starts after the warehouse, so that it stops before it: orders that were sent can still be packed.
 #[service(role = "daemon", after(Warehouse))]
 impl Outbox {
     fn new(database: Arc<Database>, broker: Arc<Broker>) -> Self {
         Self { database, broker }
     }
 
-    /// It may be cut off anywhere: what is not packed is still there at the next start.
+    /// It may be cut off at any point: orders that are not packed are still in the database at the next start.
     async fn start(&self, shutdown: Shutdown) -> anyhow::Result<()> {
         let (client, mut events) = self.broker.client("outbox", AT_ONCE as usize)?;
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Says now and then how the shop is doing.
+//! Reports the state of the shop at a fixed interval.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ impl Report {
         Self { database }
     }
 
-    /// It never overlaps itself, and the stop waits for it to end.
+    /// It never overlaps itself, and the stop waits for the run in flight.
     #[every("10s")]
     async fn report(&self) -> anyhow::Result<()> {
         let report = self.database.read(|database| {

@@ -1,4 +1,4 @@
-//! Takes the orders from the broker, and packs them.
+//! Takes orders from the broker, and packs them.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use crate::database::Database;
 use crate::gateway::Order;
 use crate::mqtt::{ORDERS, leave, next};
 
-/// How many acknowledgements may wait to be sent: for every message that can be on its way, for MQTT
-/// numbers them with 16 bits. With less, a backlog could fill it; the order in hand would wait for room,
-/// which the event loop makes, and the event loop for the order in hand.
+/// The room for acknowledgements that wait to be sent: one for every message that can be in flight, as MQTT numbers them
+/// with 16 bits. With less room, a backlog could fill it. Then the order in flight would wait for room, which only the
+/// event loop makes, and the event loop for the order in flight.
 const ACKNOWLEDGEMENTS: usize = 1 << 16;
 
 pub(crate) struct Warehouse {
@@ -29,7 +29,7 @@ impl Warehouse {
         Self { database, broker }
     }
 
-    /// At the stop no more is taken, and the order in hand is finished.
+    /// At the stop it takes no more orders, and finishes the one in flight.
     async fn start(&self, cx: Context, ready: Ready) -> anyhow::Result<()> {
         let (client, mut events) = self.broker.client("warehouse", ACKNOWLEDGEMENTS)?;
         let messages = stream::unfold(&mut events, |events| async {
@@ -37,7 +37,7 @@ impl Warehouse {
                 match next(events).await {
                     Packet::Publish(message) => return Some((message, events)),
                     Packet::SubAck(_) => ready.fire(),
-                    // Also when the broker has forgotten us.
+                    // Subscribes at each connection, as the broker may have lost the subscription.
                     Packet::ConnAck(_) => client.try_subscribe(ORDERS, QoS::AtLeastOnce).ok()?,
                     _ => {}
                 }
@@ -51,17 +51,17 @@ impl Warehouse {
 }
 
 impl Warehouse {
-    /// Acknowledges a message when all is done: if the process ends before, it comes again.
+    /// Acknowledges a message once its order is packed: if the process ends before that, the broker delivers it again.
     async fn take(&self, client: &AsyncClient, message: Publish) -> anyhow::Result<()> {
         match serde_json::from_slice(&message.payload) {
             Ok(order) => self.pack(order).await?,
-            // It would be no order the next time, either.
+            // Without the acknowledgement, the broker would deliver the invalid order again and again.
             Err(error) => tracing::error!("what came from the broker is no order: {error}"),
         }
         client.ack(&message).await.context("cannot acknowledge an order")
     }
 
-    /// An order that came before changes nothing.
+    /// Packs an order. An order that is packed already changes nothing.
     async fn pack(&self, Order { id, item, pieces, price }: Order) -> anyhow::Result<()> {
         let packed = self.database.write(move |database| {
             let pack = "INSERT INTO orders VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
