@@ -1,9 +1,9 @@
-//! `service-group`, measured against what could be used in its place.
+//! Measures `service-group` against the libraries that could be used in its place.
 //!
-//! To read it: [`contenders`] are the things that are compared, all doing the same work. A [`stopwatch`] measures one of
-//! them, once, in a process of its own. [`sample`] runs such processes, tells the samples that other processes disturbed
-//! and takes them again. [`lifecycle`] compares starting and stopping, [`process`] whole programs that serve HTTP,
-//! [`requests`] the way of a request. What is left is medians, and [`page`] writes them into the documents.
+//! The [`contenders`] are compared; all do the same work. A [`stopwatch`] measures one contender once, in a process of its
+//! own. [`sample`] runs these processes, finds the samples that other processes disturbed, and takes them again.
+//! [`lifecycle`] compares starts and stops, [`process`] whole programs that serve HTTP, and [`requests`] the answers to
+//! requests. [`statistics`] computes the medians, and [`page`] writes them into the documents.
 
 pub mod contenders;
 pub mod lifecycle;

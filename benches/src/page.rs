@@ -15,7 +15,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with this head.
+    /// Makes a table with this head.
     #[must_use]
     pub fn new(head: Vec<String>) -> Self {
         Self { head, lines: Vec::new() }
@@ -38,7 +38,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// What is to be reached, and what was.
+/// A goal, and the measured value.
 #[derive(Clone, Debug)]
 pub struct Goal {
     what: String,
@@ -53,13 +53,13 @@ enum Bound {
 }
 
 impl Goal {
-    /// The median is to be no higher.
+    /// Makes a goal that the median is no higher.
     #[must_use]
     pub fn at_most(what: String, bound: f64, measured: Option<Spread>) -> Self {
         Self { what, bound: Bound::AtMost(bound), measured }
     }
 
-    /// The median is to be no lower.
+    /// Makes a goal that the median is no lower.
     #[must_use]
     pub fn at_least(what: String, bound: f64, measured: Option<Spread>) -> Self {
         Self { what, bound: Bound::AtLeast(bound), measured }
@@ -74,7 +74,7 @@ impl Goal {
         }
     }
 
-    /// All of them.
+    /// Makes the table of all goals.
     #[must_use]
     pub fn table(goals: &[Self]) -> Table {
         let mut table = Table::new(["what", "goal", "measured", ""].map(str::to_owned).to_vec());
@@ -94,7 +94,7 @@ impl Goal {
 ///
 /// # Errors
 ///
-/// When it cannot be read or written, or has no such markers.
+/// If the document cannot be read or written, or has no such markers.
 pub fn replace(document: &Path, name: &str, text: &str) -> Result<()> {
     let old = fs::read_to_string(document)?;
     let new = between(&old, name, text).ok_or_else(|| format!("{}: no markers `{name}`", document.display()))?;

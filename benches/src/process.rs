@@ -1,5 +1,5 @@
-//! Whole programs, as their users see them: two HTTP services, from exec to ready, and from SIGTERM to exit with nothing
-//! in flight.
+//! Whole programs with two HTTP services: the times from exec to ready, and from SIGTERM to exit with no request in
+//! flight.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -29,22 +29,22 @@ pub const PROGRAMS: &[&str] = &[
     "continuo",
 ];
 
-/// What the others are compared with.
+/// The program that the others are compared with.
 pub const PLAIN: &str = "axum";
 
-/// Ours.
+/// The program on `group`.
 pub const GROUP: &str = "group";
 
-/// How long nobody asks before SIGTERM comes: no request may be on its way.
+/// The pause between the last request and SIGTERM, so that no request is in flight.
 const SILENCE: Duration = Duration::from_millis(400);
 
-/// A program that is not ready by then is broken.
+/// The limit of the time to be ready: a slower program is broken.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How often is asked whether it is ready.
+/// The interval of the requests that find out if a program is ready.
 const PAUSE: Duration = Duration::from_micros(50);
 
-/// What was measured of one run.
+/// The measurements of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     program: String,
@@ -61,11 +61,11 @@ struct Life {
     exit: f64,
 }
 
-/// Runs every program so often, interleaved.
+/// Runs every program this many times, interleaved.
 ///
 /// # Errors
 ///
-/// When a program does not do what it is to do.
+/// If a program does not start, answer or stop.
 pub fn measure(programs: &Path, rounds: usize, tries: u32) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for round in 0..rounds {
@@ -102,16 +102,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it, and returns when both addresses have answered.
+    /// Starts it, and returns once both addresses have answered.
     ///
     /// # Errors
     ///
-    /// When they do not.
+    /// If they do not answer.
     pub fn start(command: &mut Command, addresses: [SocketAddr; 2]) -> Result<Self> {
         let command = command.args(addresses.map(|address| address.to_string()));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let server = Self { child };
-        // What was started last is ready last.
+        // The service that starts last is ready last.
         for address in addresses.iter().rev() {
             wait_for(*address)?;
         }
@@ -122,7 +122,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When it cannot be sent.
+    /// If it cannot be sent.
     pub fn terminate(&mut self) -> Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
     }
@@ -136,7 +136,7 @@ impl Drop for Server {
     }
 }
 
-/// An address that nobody listens on.
+/// Returns an address without a listener.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
@@ -163,21 +163,21 @@ fn ask(mut stream: TcpStream) -> Result<()> {
     }
 }
 
-/// The rows, to be asked.
+/// The samples, with the questions that the tables ask.
 #[derive(Debug)]
 pub struct Results<'a>(pub &'a [Row]);
 
 type Figure = fn(&Life) -> f64;
 
 impl Results<'_> {
-    /// How many milliseconds more than plain axum in the same round.
+    /// Returns the differences to plain axum in the same round, in milliseconds.
     fn more(&self, program: &str, figure: Figure) -> Option<Spread> {
         let plain = |round: usize| self.0.iter().find(|row| row.round == round && row.program == PLAIN);
         let own = self.0.iter().filter(|row| row.program == program);
         Spread::of(own.filter_map(|row| Some(figure(&row.taken.value) - figure(&plain(row.round)?.taken.value))))
     }
 
-    /// Milliseconds more than plain axum, of each program.
+    /// Returns the table: the difference of each program to plain axum, in milliseconds.
     #[must_use]
     pub fn table(&self) -> Table {
         let mut table =
@@ -190,7 +190,7 @@ impl Results<'_> {
         table
     }
 
-    /// What `group` is to reach.
+    /// Returns the goals of `group`.
     #[must_use]
     pub fn goals(&self) -> Vec<Goal> {
         vec![
@@ -199,7 +199,7 @@ impl Results<'_> {
         ]
     }
 
-    /// How many of the samples were disturbed even so, and how many there are.
+    /// Returns how many samples were disturbed at every try, and how many samples there are.
     #[must_use]
     pub fn disturbed(&self) -> (usize, usize) {
         (self.0.iter().filter(|row| row.taken.is_disturbed()).count(), self.0.len())

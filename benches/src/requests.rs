@@ -1,4 +1,4 @@
-//! The way of a request: `group` and plain axum under the same load, in turn.
+//! The cost of a request: `group` and plain axum under the same load, in turn.
 //!
 //! The server has the first processor to itself, the client the last one. As many requests as there are connections
 //! (over HTTP/2: streams) are in flight at any time, so a server that is slower also lets them wait longer.
@@ -16,38 +16,38 @@ use crate::process::{GROUP, PLAIN, Server, free_address};
 use crate::sample::{Result, Taken, run, undisturbed};
 use crate::statistics::Spread;
 
-/// How the client asks, and what that is called.
+/// The kinds of requests, and their names in the table.
 pub const WAYS: &[(&str, &str)] = &[
     ("http1", "HTTP/1.1, keep-alive"),
     ("connections", "HTTP/1.1, a connection per request"),
     ("http2", "HTTP/2 without TLS"),
 ];
 
-/// How long the client asks, in milliseconds: once to warm up, and once that counts.
+/// The times that the client sends requests, in milliseconds: first to warm up, then to measure.
 const WARM_UP: u64 = 300;
 const LONG: u64 = 2000;
 
-/// A client that takes longer hangs.
+/// The limit of a client: one that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// What the client says.
+/// The output of the client.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Answered {
-    /// So many requests were answered.
+    /// The number of answers.
     pub answers: u64,
-    /// In so many seconds.
+    /// The time that they took, in seconds.
     pub seconds: f64,
-    /// The median of how long a request took, in microseconds.
+    /// The median of the times of requests, in microseconds.
     pub p50: f64,
-    /// All but a hundredth took no longer, in microseconds.
+    /// The 99th percentile of the times of requests, in microseconds.
     pub p99: f64,
 }
 
-/// What was measured of one server.
+/// The measurements of one server.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Load {
     answered: Answered,
-    /// How long the server's threads have run meanwhile, in seconds.
+    /// The processor time of the server meanwhile, in seconds.
     worked: f64,
 }
 
@@ -60,11 +60,11 @@ pub struct Row {
     taken: Taken<Load>,
 }
 
-/// Loads both servers so often in each way; who is first changes.
+/// Loads both servers this many times with each kind of requests. The first of the two changes each time.
 ///
 /// # Errors
 ///
-/// When a request is not answered.
+/// If a request is not answered.
 pub fn measure(programs: &Path, rounds: usize, tries: u32) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for round in 0..rounds {
@@ -96,14 +96,14 @@ fn load(programs: &Path, program: &str, way: &str) -> Result<Load> {
     Ok(Load { answered, worked: worked(server.child.id())? - before })
 }
 
-/// On this processor alone. A runtime asks how many it has, and starts as many workers.
+/// Pins a program to this processor. Its runtime then starts one worker.
 fn pinned(processor: usize, program: &Path) -> Command {
     let mut command = Command::new("taskset");
     command.arg("--cpu-list").arg(processor.to_string()).arg(program);
     command
 }
 
-/// How long the threads of this process have run, in seconds.
+/// Returns the processor time of a process, in seconds.
 fn worked(process: u32) -> Result<f64> {
     let mut total = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
@@ -115,7 +115,7 @@ fn worked(process: u32) -> Result<f64> {
     Ok(total.as_secs_f64())
 }
 
-/// The rows, to be asked.
+/// The samples, with the questions that the tables ask.
 #[derive(Debug)]
 pub struct Results<'a>(pub &'a [Row]);
 
@@ -130,14 +130,14 @@ const FIGURES: [(&str, Figure); 4] = [
 ];
 
 impl Results<'_> {
-    /// How many times plain axum's figure of the same round it is.
+    /// Returns the ratios to plain axum in the same round.
     fn ratio(&self, way: &str, figure: Figure) -> Option<Spread> {
         let of = |program| self.0.iter().filter(move |row| row.way == way && row.program == program);
         let pairs = of(GROUP).filter_map(|own| Some((own, of(PLAIN).find(|plain| plain.round == own.round)?)));
         Spread::of(pairs.map(|(own, plain)| figure(&own.taken.value) / figure(&plain.taken.value)))
     }
 
-    /// `group` as a multiple of plain axum.
+    /// Returns the table: `group` as a multiple of plain axum.
     #[must_use]
     pub fn table(&self) -> Table {
         let head = [String::new()].into_iter().chain(FIGURES.map(|(what, _)| what.to_owned())).collect();
@@ -150,7 +150,7 @@ impl Results<'_> {
         table
     }
 
-    /// What `group` is to reach.
+    /// Returns the goals of `group`.
     #[must_use]
     pub fn goals(&self) -> Vec<Goal> {
         let [(_, answers), _, (_, p99), _] = FIGURES;
@@ -166,7 +166,7 @@ impl Results<'_> {
         goals
     }
 
-    /// How many of the samples were disturbed even so, and how many there are.
+    /// Returns how many samples were disturbed at every try, and how many samples there are.
     #[must_use]
     pub fn disturbed(&self) -> (usize, usize) {
         (self.0.iter().filter(|row| row.taken.is_disturbed()).count(), self.0.len())

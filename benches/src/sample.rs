@@ -11,37 +11,38 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// How much of the processors others may have had, for a sample to count.
+/// The largest share of the processors that other processes may use in an undisturbed sample.
 const CALM: f64 = 0.05;
 
-/// How long to wait before a sample is taken again; twice as long each time.
+/// The wait before a sample is taken again; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What can go wrong when a sample is taken; none of it is a matter of timing.
+/// The result of taking a sample. No error depends on timing.
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// A sample, and how far it is to be trusted.
+/// A sample, and how much it was disturbed.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Taken<T> {
-    /// What was measured.
+    /// The sample.
     pub value: T,
-    /// The share of the processors' time that others had meanwhile.
+    /// The share of the processors that other processes used meanwhile.
     pub disturbance: f64,
 }
 
 impl<T> Taken<T> {
-    /// Whether others were at work.
+    /// Returns true if other processes used too much of the processors.
     #[must_use]
     pub fn is_disturbed(&self) -> bool {
         self.disturbance > CALM
     }
 }
 
-/// Takes a sample, so often again as it was disturbed. Of `tries` that all were, the least disturbed is returned.
+/// Takes a sample, again if it was disturbed, at most `tries` times. If all were disturbed, it returns the one that was
+/// disturbed least.
 ///
 /// # Errors
 ///
-/// When it cannot be taken.
+/// If it cannot be taken.
 pub fn undisturbed<T>(
     tries: u32,
     mut take: impl FnMut() -> Result<T>,
@@ -66,13 +67,13 @@ pub fn undisturbed<T>(
     best.ok_or_else(|| "nothing was tried".into())
 }
 
-/// What the processors have done so far.
+/// The processor time so far.
 #[derive(Clone, Copy, Debug)]
 struct Machine {
     at: Instant,
-    /// By everybody, on all processors.
+    /// Of all processes.
     busy: Duration,
-    /// By this process, and by those that it started and that have ended.
+    /// Of this process, and of its child processes that have ended.
     own: Duration,
 }
 
@@ -87,7 +88,7 @@ impl Machine {
         Ok(Self { at: Instant::now(), busy, own })
     }
 
-    /// Which share of the processors others have had.
+    /// Returns the share of the processors that other processes used.
     fn others_since(&self, before: &Self) -> f64 {
         let own = self.own.saturating_sub(before.own);
         let others = self.busy.saturating_sub(before.busy).saturating_sub(own);
@@ -109,11 +110,11 @@ fn fields(line: &str, which: &[usize]) -> Result<Duration> {
     sum.map(|ticks| TICK * ticks).ok_or_else(|| format!("cannot read the ticks in `{line}`").into())
 }
 
-/// Runs a program that says what it measured as a line of JSON. `None` when it takes longer than this; it is killed.
+/// Runs a program that prints its measurement as a line of JSON. Kills it and returns `None` if it takes longer than this.
 ///
 /// # Errors
 ///
-/// When it cannot be run, or says something else.
+/// If it cannot be run, or prints something else.
 pub fn run<T: DeserializeOwned>(command: &mut Command, limit: Duration) -> Result<Option<T>> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let mut stdout = child.stdout.take().ok_or("it was to be piped")?;
