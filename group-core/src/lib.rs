@@ -13,8 +13,8 @@
 //! - `service` defines a service, and what it is given: `Context`, `Shutdown`, `Ready`.
 //! - `engine` runs the services: it carries out the decisions of the lifecycle, and listens for signals.
 //! - `http` serves HTTP, and drains connections at the stop.
-//! - `grpc` serves gRPC, and calls services here and elsewhere.
 //! - `work` has building blocks of a `start`: tickers, consumers, heartbeats.
+//! - `grpc` serves gRPC, and calls services here and elsewhere.
 //! - `group` has the builder: it checks the declarations, and turns them into a running group.
 //! - `macros`, as `__private`, is the code that the macros call.
 //! - `testing` runs a group with every fault in turn.
