@@ -1,5 +1,5 @@
-//! What the programs that serve HTTP have in common: each serves one short answer on two addresses, which are its
-//! arguments, and ends on SIGTERM.
+//! Common code of the programs that serve HTTP. Each serves one short answer on two addresses, which are its arguments,
+//! and ends on SIGTERM.
 
 use std::io;
 
@@ -8,14 +8,14 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What is answered.
+/// The answer.
 pub const ANSWER: &str = "hello";
 
-/// Where to serve.
+/// Returns the addresses to serve on.
 ///
 /// # Panics
 ///
-/// When the program was called without two arguments.
+/// If the program was called without two arguments.
 #[must_use]
 pub fn addresses() -> [String; 2] {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -26,7 +26,7 @@ pub fn addresses() -> [String; 2] {
 ///
 /// # Errors
 ///
-/// When the address cannot be bound.
+/// If the address cannot be bound.
 pub async fn serve(address: &str, stopped: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
     serve_on(TcpListener::bind(address).await?, stopped).await
 }
@@ -35,17 +35,17 @@ pub async fn serve(address: &str, stopped: impl Future<Output = ()> + Send + 'st
 ///
 /// # Errors
 ///
-/// Never, says axum.
+/// Never, according to the documentation of axum.
 pub async fn serve_on(listener: TcpListener, stopped: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
     let routes = Router::new().route("/", get(|| async { ANSWER }));
     axum::serve(listener, routes).with_graceful_shutdown(stopped).await
 }
 
-/// Returns when SIGTERM comes, for those who do not listen for it themselves.
+/// Returns when SIGTERM comes, for programs whose library does not listen for it.
 ///
 /// # Panics
 ///
-/// When one cannot listen for it.
+/// If the signal handler cannot be installed.
 pub async fn terminated() {
     signal(SignalKind::terminate()).expect("one can listen for it").recv().await;
 }

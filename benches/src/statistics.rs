@@ -1,8 +1,8 @@
-//! Medians, and how far the samples lie apart.
+//! Medians and quartiles of samples.
 
 use std::fmt;
 
-/// The middle of some figures, and the quarters around it.
+/// The median and the quartiles of some figures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// The lower quartile.
@@ -14,7 +14,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of these figures, if there are any.
+    /// Returns the spread of these figures, if there are any.
     #[must_use]
     pub fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut figures: Vec<f64> = figures.into_iter().collect();
@@ -29,7 +29,7 @@ impl Spread {
     }
 }
 
-/// As in `1.08 (1.05–1.12)`.
+/// Formats it as in `1.08 (1.05–1.12)`.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);

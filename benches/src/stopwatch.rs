@@ -1,4 +1,4 @@
-//! One measurement, from inside the process that is measured.
+//! One measurement, taken inside of the measured process.
 
 use std::process::exit;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
-/// What one process measured of one contender.
+/// The measurements of one contender, from one process.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Sample {
     /// From nothing to every service declared, in nanoseconds. Part of `start`.
@@ -15,14 +15,14 @@ pub struct Sample {
     pub start: u64,
     /// From the request to stop until it is known that every service has ended, in nanoseconds.
     pub stop: u64,
-    /// How many bytes more are resident when every service is ready than before the first was declared.
+    /// The growth of resident memory from before the first service is declared until all are ready, in bytes.
     pub resident: u64,
-    /// How long the process's threads were ready to run while others had their processors, in nanoseconds.
+    /// The time that threads of the process waited for a processor, in nanoseconds.
     pub delayed: u64,
 }
 
 impl Sample {
-    /// Of each figure, the median.
+    /// Returns the median of each figure.
     #[must_use]
     pub fn median_of(samples: &[Self]) -> Self {
         let of = |figure: fn(&Self) -> u64| {
@@ -39,8 +39,8 @@ impl Sample {
         }
     }
 
-    /// The share of the time in which a thread that could have run did not. Of what is over at once, it tells
-    /// nothing: a thread that wakes up has always waited for a moment.
+    /// Returns the share of the time in which a thread waited for a processor. It means nothing for very short
+    /// measurements, because a thread that wakes up always waits for a moment.
     #[must_use]
     pub fn disturbance(&self) -> f64 {
         let wall = Duration::from_nanos(self.start + self.stop);
@@ -48,10 +48,10 @@ impl Sample {
     }
 }
 
-/// A time in which the moments in which threads wake up do not count.
+/// The shortest time in which the waits of threads that wake up do not matter.
 const ENOUGH: Duration = Duration::from_millis(10);
 
-/// After which phase the process ends: to count the instructions of each phase, subtract.
+/// The phase after which the process ends. The instructions of a phase are the difference of two such runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
     /// Every service is declared.
@@ -62,7 +62,7 @@ pub enum Until {
     Stopped,
 }
 
-/// Takes the time of the phases of a contender's life.
+/// Measures the phases of a contender's life.
 #[derive(Debug)]
 pub struct Stopwatch {
     until: Until,
@@ -73,27 +73,27 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Begins to measure.
+    /// Begins the measurement.
     ///
     /// # Errors
     ///
-    /// When `/proc` cannot be read.
+    /// If `/proc` cannot be read.
     pub fn begin(until: Until) -> io::Result<Self> {
         let (resident, delayed) = (resident()?, delayed()?);
         Ok(Self { until, sample: Sample::default(), resident, delayed, begun: Instant::now() })
     }
 
-    /// Every service is declared. Where to declare is to start, this is not called.
+    /// Notes that every service is declared. It is not called for contenders whose declaration is the start.
     pub fn declared(&mut self) {
         self.sample.declare = nanoseconds(self.begun.elapsed());
         self.end_after(Until::Declared);
     }
 
-    /// Every service is ready; from here on, the stop is measured.
+    /// Notes that every service is ready. The stop is measured from here on.
     ///
     /// # Panics
     ///
-    /// When `/proc` cannot be read.
+    /// If `/proc` cannot be read.
     pub fn started(&mut self) {
         self.sample.start = nanoseconds(self.begun.elapsed());
         self.end_after(Until::Started);
@@ -106,17 +106,17 @@ impl Stopwatch {
         self.sample.stop = nanoseconds(self.begun.elapsed());
     }
 
-    /// What was measured.
+    /// Returns the measurements.
     ///
     /// # Errors
     ///
-    /// When `/proc` cannot be read.
+    /// If `/proc` cannot be read.
     pub fn sample(mut self) -> io::Result<Sample> {
         self.sample.delayed = delayed()?.saturating_sub(self.delayed);
         Ok(self.sample)
     }
 
-    /// Without dropping anything: that would be counted.
+    /// Exits without dropping anything, because drops would be counted.
     fn end_after(&self, phase: Until) {
         if self.until == phase {
             exit(0);
@@ -124,7 +124,7 @@ impl Stopwatch {
     }
 }
 
-/// The bytes of this process that are in memory. Unlike `statm`, exact: the kernel counts them now.
+/// Returns the resident memory of this process, in bytes. Unlike `statm`, it is exact: the kernel counts it at the call.
 fn resident() -> io::Result<u64> {
     let text = fs::read_to_string("/proc/self/smaps_rollup")?;
     let rss = text.lines().find_map(|line| line.strip_prefix("Rss:"));
@@ -132,7 +132,7 @@ fn resident() -> io::Result<u64> {
     kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("no `Rss: … kB` in /proc/self/smaps_rollup"))
 }
 
-/// How long the threads of this process have waited for a processor.
+/// Returns the time that the threads of this process have waited for a processor.
 fn delayed() -> io::Result<u64> {
     let mut total = 0;
     for thread in fs::read_dir("/proc/self/task")? {

@@ -1,4 +1,4 @@
-//! What it costs to build programs on `service-group`, beside the same on plain axum and the same by hand.
+//! Measures the cost of builds of programs on `service-group`, beside the same programs on plain axum and by hand.
 //!
 //! ```text
 //! cargo run --release -p cost                # five rounds of everything, about half an hour
@@ -7,9 +7,9 @@
 //! cargo run --release -p cost -- page        # everything, and the table of `docs/cost.md`
 //! ```
 //!
-//! All times are CPU seconds (user and system) of everything that `cargo` started. What is compared is
-//! built in turns, and the median of the ratios of all rounds is told, with its quartiles. Other work on
-//! the machine slows down what shares its caches: what was built beside much of it is built again.
+//! All times are CPU seconds (user and system) of everything that `cargo` started. The two
+//! programs of a comparison are built in turns, and the median of the ratios of all rounds is reported with its
+//! quartiles. Other work on the machine slows builds down, so a build that was disturbed by much of it is repeated.
 
 use std::env;
 use std::fmt::{self, Display};
@@ -23,16 +23,16 @@ use self::programs::{Kind, Style, services};
 
 mod programs;
 
-/// How many services a file has, when what one of them costs is asked.
+/// The number of services in a file, to measure the cost of one service.
 const SERVICES: usize = 200;
 
-/// What the system counts CPU time in.
+/// The unit of CPU time in `/proc`.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A sample counts if others had no more than this share of the processors.
+/// The largest share of the processors that other processes may use in a sample that counts.
 const DISTURBANCE: f64 = 0.05;
 
-/// How often a sample is taken until the least disturbed one counts.
+/// The number of tries for a sample; if all are disturbed, the least disturbed one counts.
 const TRIES: usize = 4;
 
 fn main() {
@@ -106,7 +106,7 @@ fn build_cold(rounds: usize) -> String {
     compared.line("cold build of the hello world, CPU s", Some(1.08))
 }
 
-/// What one more service costs, everything below being built.
+/// The cost of one more service, with all dependencies built.
 fn build_services(command: &str, rounds: usize) -> String {
     let projects = by_macro_and_by_hand();
     let compared = compare(command, rounds, |which| {
@@ -125,7 +125,7 @@ fn build_services(command: &str, rounds: usize) -> String {
     compared.line(&format!("{command} of one more service, CPU ms"), Some(1.1))
 }
 
-/// What it costs to check a file of services again after an edit.
+/// The cost of another check of a file of services after an edit.
 fn edit_one_body(what: &str, edited: &str, rounds: usize) -> String {
     let projects = by_macro_and_by_hand();
     let middle = format!("pub struct S{} ", SERVICES / 2);
@@ -149,15 +149,15 @@ fn by_macro_and_by_hand() -> [(Project, Style); 2] {
     })
 }
 
-/// What was measured once.
+/// One measurement.
 #[derive(Clone, Copy)]
 struct Sample {
     seconds: f64,
-    /// The share of the processors that others had.
+    /// The share of the processors that other processes used.
     disturbance: f64,
 }
 
-/// Two of which each round has a sample: what is compared with, and ours.
+/// The two sides of a comparison, with a sample of each per round: the base, and the program on `group`.
 struct Compared {
     rounds: Vec<[Sample; 2]>,
 }
@@ -176,7 +176,7 @@ impl Compared {
     }
 }
 
-/// Both in turns, so often.
+/// Measures both in turns, this many times.
 fn compare(what: &str, rounds: usize, measure: impl Fn(usize) -> Sample) -> Compared {
     let take = |which: usize| {
         let mut best = measure(which);
@@ -200,7 +200,7 @@ fn compare(what: &str, rounds: usize, measure: impl Fn(usize) -> Sample) -> Comp
     Compared { rounds: (0..rounds.max(1)).map(round).collect() }
 }
 
-/// The middle of some figures, and the quarters around it.
+/// The median and the quartiles of some figures.
 struct Spread {
     low: f64,
     median: f64,

@@ -1,4 +1,4 @@
-//! What tokio itself costs. No names, no limits, no report, no panics told from ends.
+//! The cost of tokio itself: no names, no limits, no report, and panics are not told from ends.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::Gate;
 use crate::stopwatch::Stopwatch;
 
-/// One task and one token per service; each ready before the next; told and awaited one by one in reverse.
+/// One task and one token for each service. Each is ready before the next starts; they are cancelled and awaited one by
+/// one, in reverse.
 pub(super) async fn ordered(n: usize, mut watch: Stopwatch) -> Stopwatch {
     let mut services = Vec::with_capacity(n);
     for _ in 0..n {
@@ -32,7 +33,7 @@ pub(super) async fn ordered(n: usize, mut watch: Stopwatch) -> Stopwatch {
     watch
 }
 
-/// One token for all; started at once, told at once.
+/// One token for all. They are started at once and cancelled at once.
 pub(super) async fn unordered(n: usize, mut watch: Stopwatch) -> Stopwatch {
     let (token, gate) = (CancellationToken::new(), Arc::new(Gate::new(n)));
     let mut services = JoinSet::new();

@@ -1,5 +1,5 @@
-//! What is compared. Every contender does the same: it runs `n` services that each wait to be told to stop, and then
-//! end. Each is written as its documentation says; what it does not do is in [`Contender`].
+//! The contenders. Each runs `n` services, which wait for the request to stop and then end. Each is used as its
+//! documentation says; [`Contender`] notes which order it keeps.
 
 mod continuo;
 mod floor;
@@ -16,44 +16,44 @@ use tokio::sync::Notify;
 
 use crate::stopwatch::Stopwatch;
 
-/// No contender is to run into its own time limit.
+/// A time limit that no contender reaches.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// One of those that are compared.
+/// A contender.
 #[derive(Clone, Copy, Debug)]
 pub struct Contender {
-    /// What it is called in the table, and on the command line.
+    /// Its name in the table and on the command line.
     pub name: &'static str,
-    /// Whether a service is started only when the one before it is ready.
+    /// True if it starts a service only once the one before it is ready.
     pub ready_before_next: bool,
-    /// Whether a service is told to stop only when the one that was started after it has ended.
+    /// True if it asks a service to stop only once the one that was started after it has ended.
     pub reverse_stop: bool,
-    /// Starts and stops so many services.
+    /// Starts and stops this many services.
     pub run: Run,
 }
 
-/// Starts and stops so many services.
+/// Starts and stops this many services.
 pub type Run = fn(usize, Stopwatch) -> Pin<Box<dyn Future<Output = Stopwatch> + Send>>;
 
-/// It keeps the order at start, and at stop.
+/// Makes a contender that keeps the order at the start and at the stop.
 const fn ordered(name: &'static str, run: Run) -> Contender {
     Contender { name, ready_before_next: true, reverse_stop: true, run }
 }
 
-/// It keeps the order at stop.
+/// Makes a contender that keeps the order at the stop.
 const fn stops_in_order(name: &'static str, run: Run) -> Contender {
     Contender { name, ready_before_next: false, reverse_stop: true, run }
 }
 
-/// It keeps no order.
+/// Makes a contender that keeps no order.
 const fn unordered(name: &'static str, run: Run) -> Contender {
     Contender { name, ready_before_next: false, reverse_stop: false, run }
 }
 
-/// What the others are compared with.
+/// The contender that the others are compared with.
 pub const FLOOR: &str = "floor";
 
-/// All of them, in the order of the table.
+/// All contenders, in the order of the table.
 pub const ALL: &[Contender] = &[
     ordered(FLOOR, |n, watch| Box::pin(floor::ordered(n, watch))),
     ordered("group", |n, watch| Box::pin(groups::functions(n, watch, Schedule::Strict))),
@@ -72,13 +72,13 @@ pub const ALL: &[Contender] = &[
     unordered("continuo", |n, watch| Box::pin(continuo::run(n, watch))),
 ];
 
-/// The contender of this name.
+/// Returns the contender of this name.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static Contender> {
     ALL.iter().find(|contender| contender.name == name)
 }
 
-/// Opens when everybody has arrived: how one knows that services run where nobody says so.
+/// Opens once all services have arrived, for libraries that do not report that services run.
 #[derive(Debug)]
 struct Gate {
     missing: AtomicUsize,
@@ -96,7 +96,7 @@ impl Gate {
         }
     }
 
-    /// For one who waits.
+    /// Returns a future that waits until it opens.
     async fn all_arrived(&self) {
         self.open.notified().await;
     }
