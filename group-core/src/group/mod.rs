@@ -226,7 +226,7 @@ impl Group {
         self
     }
 
-    /// Sets how much starts and stops at a time. [`Schedule::Strict`] by default.
+    /// Sets which services may start and stop at the same time. [`Schedule::Strict`] by default.
     pub fn schedule(&mut self, schedule: Schedule) -> &mut Self {
         self.declared.schedule = schedule;
         self
