@@ -45,7 +45,7 @@ pub(super) fn still_waiting(
     let (waited, limit) = (Took(waited), Limit(limit));
     let connections =
         if in_flight == 0 { String::new() } else { format!(": {} in flight", count(in_flight, "connection")) };
-    tracing::info!(target: "group", service, took = %waited, in_hand = in_flight, "still waiting for {service} to {to} ({waited}; {setting} {limit}){connections}");
+    tracing::info!(target: "group", service, took = %waited, in_flight = in_flight, "still waiting for {service} to {to} ({waited}; {setting} {limit}){connections}");
 }
 
 pub(super) fn restarting(service: &str, wait: Duration, nth: u32, max: usize, within: Duration) {
