@@ -4,7 +4,8 @@
 //! which here is loom's. There is no `--cfg loom`: that would change tokio, too.
 //!
 //! Loom fails a model in which a thread waits for ever (a deadlock), or in which an assertion fails in any interleaving.
-//! Each model says which weakening of the real code makes it fail; each was tried by hand.
+//! Each model says which weakenings of the real code make it fail; each was tried by hand. A model that fails with a
+//! deadlock may abort the whole process, as loom's locks panic again in destructors: the first panic says what failed.
 #![allow(dead_code, reason = "the models need only a part of each file")]
 
 #[path = "../src/base"]
@@ -231,17 +232,21 @@ fn put(inbox: &Inbox<Driver>, message: Message) {
     inbox.put(message);
 }
 
+/// Fails if `put` wakes before it puts the message in, and if `lay_down` wakes nobody for a driver that needs its task.
 #[test]
 fn no_message_is_left_while_a_services_task_runs_the_driver() {
     with_driver([put_silently_and_deal, put]);
 }
 
+/// Fails if `lay_down` does not look for messages, if `put_silently` sets `holds_any` after it has released the lock, and
+/// if `lay_down` wakes nobody for a driver that needs its task.
 #[test]
 fn no_message_is_left_while_two_services_tasks_run_the_driver() {
     with_driver([put_silently_and_deal, put_silently_and_deal]);
 }
 
 /// A timer rings once. If a service's task has taken the driver up at that moment, the driver's task must be woken again.
+/// Fails if `poll_take_up` does not set `is_missed`.
 #[test]
 fn a_timer_that_rings_while_a_services_task_runs_the_driver_is_not_missed() {
     loom::model(|| {
@@ -256,6 +261,7 @@ fn a_timer_that_rings_while_a_services_task_runs_the_driver_is_not_missed() {
     });
 }
 
+/// Fails if the count down or `is_any_left` is `Relaxed`, and if `none_left` looks before it registers.
 #[test]
 fn what_was_counted_has_been_done_when_none_is_left() {
     three_threads(|| {

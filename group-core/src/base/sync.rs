@@ -8,9 +8,10 @@
 //!
 //! - [`Latch`]: `is_set` is written once, by `set`, before it wakes. `Release` and `Acquire` show what was written before
 //!   `set` to those that see it.
-//! - [`Tally`]: `left` is counted up by `count`, and down by each destructor; the one that reaches zero wakes. `AcqRel`
-//!   there and `Acquire` in `none_left` show everything that was done while it was counted, as with an `Arc`. To count up
-//!   may be `Relaxed`: the new part is passed on by means that order it.
+//! - [`Tally`]: `left` is counted up by `count`, and down by each destructor; the one that reaches zero wakes. `Release`
+//!   there and `Acquire` in `none_left` show everything that was done while it was counted: each later change of `left`
+//!   continues what the earlier ones have released. To count up may be `Relaxed`: the new part is passed on by means
+//!   that order it.
 
 use std::sync::Arc;
 
@@ -88,7 +89,7 @@ impl Tally {
 
 impl Drop for Tallied {
     fn drop(&mut self) {
-        if self.0.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.0.left.fetch_sub(1, Ordering::Release) == 1 {
             self.0.none.notify_waiters();
         }
     }
