@@ -1,9 +1,15 @@
 //! One service's life, in one task: built, started, told to stop, dropped.
 //!
-//! What happens is decided elsewhere: this carries it out and tells the driver what came of it. Whoever has
-//! something to say to the task says it to the [`Member`](crate::member::Member), and wakes the task, which looks there.
+//! The lifecycle decides what happens; the task carries it out and reports the result to the driver. Requests to the task
+//! are flags of the [`Member`](crate::running::member::Member): the driver sets one and wakes the task, which looks there.
 //!
-//! Steps and no `async fn`: that would be three times as large, for as long as the service runs.
+//! # Protocol
+//!
+//! The task reports silently ([`Post::put_silently`](crate::running::message::Post::put_silently)), and runs the driver at
+//! the end of its poll, for all that it has reported. Not earlier: `start` may block the thread, and the driver's work would
+//! wait behind it. A task that is aborted by its runtime cannot run the driver, so it wakes the driver's task.
+//!
+//! The task is written as steps, not as an `async fn`: that would be three times as large, for as long as the service runs.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,11 +26,11 @@ use crate::running::message::News;
 use crate::service::context::Context;
 use crate::service::{DynService, Factory};
 
-/// A service's task, from `new` to its drop. However it ends, even aborted before it ever ran, the
-/// driver hears of every panic and that it is gone, and nothing of it is left by then.
+/// A service's task, from `new` to its drop. However it ends, even aborted before its first poll, it reports every panic
+/// to the driver, and at last that the service is gone.
 pub(crate) struct Life(Option<Alive>);
 
-/// Until it is over.
+/// The parts of a task that is not over.
 struct Alive {
     run: Run,
     cx: Context,
@@ -37,7 +43,7 @@ impl Life {
         Self(Some(Alive { run, cx }))
     }
 
-    /// Drops what is left of it. Once it has, the driver is to look, or to be woken.
+    /// Drops what is left of the service. The caller then runs or wakes the driver.
     fn end(&mut self) -> Option<Context> {
         let Alive { mut run, cx } = self.0.take()?;
         {
@@ -52,8 +58,7 @@ impl Life {
 impl Future for Life {
     type Output = ();
 
-    /// What it has told the driver is dealt with at the end: what it runs may block the thread, and should not have the
-    /// driver wait behind it.
+    /// Runs the driver at the end, not in between: the service's code may block the thread, and the driver would wait.
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
         let Some(Alive { run, cx }) = &mut self.0 else { return Poll::Ready(()) };
         if run.poll(cx, task).is_pending() {
@@ -67,7 +72,7 @@ impl Future for Life {
     }
 }
 
-/// To be aborted by the runtime is to be dropped.
+/// A runtime aborts a task by dropping it.
 impl Drop for Life {
     fn drop(&mut self) {
         if let Some(cx) = self.end() {
@@ -76,14 +81,14 @@ impl Drop for Life {
     }
 }
 
-/// What the task does.
+/// The state of the task.
 struct Run {
     step: Step,
-    /// While it runs.
+    /// The run of `start`, until it is over.
     start: Option<Start>,
-    /// Once it is built.
+    /// The service, once it is built.
     service: Option<Arc<dyn DynService>>,
-    /// Whether anybody took a [`Shutdown`](crate::Shutdown) before `start` ran.
+    /// Whether a [`Shutdown`](crate::Shutdown) was taken before `start` ran: it then counts for each run.
     listened: bool,
 }
 
@@ -94,11 +99,11 @@ enum Step {
     Running,
     /// `start` has ended by itself, and may run again, until a stop is asked for.
     Ended,
-    /// `start` hears of the stop, and is waited for.
+    /// `start` listens to the stop request, and is waited for.
     Finishing,
-    /// `stop` runs, beside a `start` that nothing else can tell.
+    /// `stop` runs, beside a `start` that does not listen to the stop request.
     Stopping(BoxFuture<Option<Result<(), BoxError>>>),
-    /// `stop` has told `start`, which is waited for.
+    /// `stop` has returned, and `start` is waited for.
     Returning,
     /// Nothing is left to do.
     Over,
@@ -109,7 +114,7 @@ impl Run {
     fn poll(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<()> {
         let member = cx.member();
         let _polls = member.polls_own();
-        // Before it looks, so that it is woken by what comes after.
+        // Before it reads the flags, so that it is woken by those that are set later.
         if let Step::Unbuilt(_) = self.step {
             member.set_task(task.waker());
         }
@@ -131,7 +136,7 @@ impl Run {
         Poll::Ready(())
     }
 
-    /// What follows, when this step is done.
+    /// Ready with the next step when this one is done.
     fn next(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
         let is_unwanted = || cx.member().is_asked_to_stop() || cx.member().is_given_up();
         match &mut self.step {
@@ -161,8 +166,8 @@ impl Run {
             Step::Stopping(stop) => match poll_caught(stop.as_mut(), task) {
                 Poll::Ready(stopped) => Poll::Ready(after_stop(stopped, cx)),
                 Poll::Pending => {
-                    // `stop` may wait for something that only `start` does. What goes wrong is told at
-                    // once, for an abort may cut the rest off.
+                    // `stop` may wait for `start` to do something. A failure of it is reported at once, as an abort may
+                    // cut the rest off.
                     let _ = self.poll_start(cx, task);
                     Poll::Pending
                 }
@@ -191,13 +196,13 @@ impl Run {
     /// Runs `start`, for the first time or again.
     fn begin(&mut self, cx: &Context) -> Step {
         let Some(service) = &self.service else { return Step::Over };
-        // What an earlier run of it took is gone with it.
+        // A `Shutdown` that an earlier run took does not count.
         cx.member().set_listens_to_stop(self.listened);
         self.start = Some(Start::of(Arc::clone(service), cx));
         Step::Running
     }
 
-    /// Runs `start`, and tells when the service is ready: once it has been polled and has not failed, and every
+    /// Runs `start`, and reports when the service is ready: once `start` has been polled and has not failed, and every
     /// [`Ready`](crate::Ready) that it took by then has fired.
     fn running(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
         let Some(start) = &mut self.start else { return Poll::Ready(Step::Ended) };
@@ -208,7 +213,7 @@ impl Run {
         }
         match start.poll_ready(cx, task) {
             Poll::Ready(Ok(())) if !matches!(ended, Poll::Ready(Err(_))) => cx.tell_silently(News::Ready),
-            // What `start` returned, if it did, says more.
+            // If `start` has returned, its result says more.
             Poll::Ready(Err(Unfired)) if ended.is_pending() => {
                 ended = start.give_up("its `Ready` was dropped before it was fired".into(), cx, task);
             }
@@ -218,17 +223,18 @@ impl Run {
         self.start = None;
         match result {
             Err(mut failed) => failed.tell(cx),
-            // That it has ended means nothing any more.
+            // The end of `start` is no news during a stop.
             Ok(()) if cx.member().is_asked_to_stop() => {}
             Ok(()) => cx.tell_silently(News::Ended),
         }
         Poll::Ready(Step::Ended)
     }
 
-    /// Drops `start`, unless it has failed and ends by itself, and waits for what it has spawned, which is aborted.
+    /// Drops `start`, aborts the tasks that it has spawned, and waits for them. A `start` that has failed already ends by
+    /// itself.
     fn give_up(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
         let Some(start) = &mut self.start else { return Poll::Ready(Step::Ended) };
-        // What it serves already is finished, as when something beside it fails.
+        // Requests in flight are finished, as when a spawned task fails.
         if cx.member().children().is_some_and(|children| children.are_serving()) {
             start.failed.get_or_insert_default();
             start.readiness = Readiness::Settled;
@@ -255,15 +261,15 @@ impl Run {
     /// A stop was asked for.
     fn told(&mut self, cx: &Context) -> Poll<Step> {
         if cx.member().listens_to_stop() && !cx.member().spec.is_dropped_at_once() {
-            // It has just been polled, and will be woken by what it waits for.
+            // `start` has just been polled, and waits with a waker.
             self.step = Step::Finishing;
             return Poll::Pending;
         }
         Poll::Ready(self.release(cx))
     }
 
-    /// Runs `stop`, if there is one. A `start` that hears of no stop returns for it, or else nothing can tell
-    /// it, and it is dropped.
+    /// Runs `stop`, if there is one: it makes a `start` return that does not listen to the stop request. Without a `stop`,
+    /// such a `start` is dropped.
     fn release(&self, cx: &Context) -> Step {
         match (&self.service, cx.member().children()) {
             _ if cx.member().spec.is_dropped_at_once() => Step::Over,
@@ -286,13 +292,13 @@ impl Run {
         Poll::Ready(())
     }
 
-    /// Drops what is left, and aborts what was spawned.
+    /// Drops what is left, and aborts the spawned tasks.
     fn end(&mut self, cx: &Context) {
         if let Some(mut failed) = self.start.as_mut().and_then(|start| start.failed.take()) {
             failed.tell(cx);
         }
         let dropped = caught_now(|| {
-            // In the reverse of this order, whatever panics.
+            // They are dropped in reverse order, also if one of them panics.
             let _service = self.service.take();
             let _step = std::mem::replace(&mut self.step, Step::Over);
             let _start = self.start.take();
@@ -304,7 +310,7 @@ impl Run {
     }
 }
 
-/// `stop` may close what tickers use.
+/// Runs `stop` after the tickers have ended: it may close what they use.
 async fn stop_after_tickers(
     children: Arc<Children>,
     service: Arc<dyn DynService>,

@@ -5,7 +5,7 @@ pub(super) use self::platform::Signals;
 use std::io;
 use std::io::IsTerminal as _;
 
-/// Whether somebody sits there and waits for the end: the signal is the terminal's Ctrl-C.
+/// Returns true if a person waits for the end: the signal is the Ctrl-C of a terminal.
 pub(crate) fn is_waited_for(signal: i32) -> bool {
     let on_terminal = || io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal();
     signal == platform::SIGINT && on_terminal()
@@ -46,7 +46,7 @@ mod platform {
                 signal = self.quit.recv() => (signal, SignalKind::quit()),
                 signal = self.hup.recv() => (signal, SignalKind::hangup()),
             };
-            // The streams end with the runtime that holds them, which is ours.
+            // A stream ends with its runtime, and this runs in that.
             if signal.is_none() {
                 std::future::pending::<()>().await;
             }

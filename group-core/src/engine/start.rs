@@ -20,21 +20,21 @@ use crate::service::context::Context;
 /// One run of `start` and of what it spawns: the service has ended when all of it has, and it has failed
 /// when any of it has.
 pub(crate) struct Start {
-    /// `start`, and then what waits for the rest.
+    /// `start`, and after it `wind_up`, which waits for the spawned tasks.
     work: Option<BoxFuture<Result<(), BoxError>>>,
     pub(super) winds_up: bool,
-    /// Until all is over.
+    /// The failures so far.
     pub(super) failed: Option<Box<Failed>>,
     pub(super) readiness: Readiness,
 }
 
-/// What a run of `start` failed with: what came first, and then the rest.
+/// The failures of a run of `start`: the first one, and the rest.
 #[derive(Default)]
 pub(crate) struct Failed {
-    /// Until it is told.
+    /// The first one, until it is reported.
     error: Option<BoxError>,
     besides: Vec<BoxError>,
-    /// While servers finish what they have in hand.
+    /// The wait while servers finish the requests in flight.
     drained: Option<BoxFuture<()>>,
 }
 
@@ -46,7 +46,7 @@ impl Failed {
 }
 
 pub(crate) enum Readiness {
-    /// `start` was not polled: that is when it takes its own.
+    /// `start` was not polled yet: it takes its `Ready`s in the first poll.
     Unknown,
     Held(Holds),
     Settled,
@@ -64,14 +64,14 @@ impl Start {
         let polled = poll_caught(work.as_mut(), task).map(flatten);
         if self.winds_up {
             self.note(ready!(polled));
-            // Another run of it spawns anew.
+            // Another run starts with no spawned tasks.
             let children = cx.member().take_children();
             for error in children.map(|children| children.take_failures()).unwrap_or_default() {
                 self.note(Err(error));
             }
             return Poll::Ready(self.result());
         }
-        // Once it is asked to stop, what has not failed may still finish.
+        // During a stop, a `start` that has not failed itself may still finish.
         let has_failed = self.failed.is_some() || cx.member().has_failed_children();
         match polled {
             Poll::Ready(result) => self.end(result, cx, task),
@@ -83,7 +83,7 @@ impl Start {
         }
     }
 
-    /// What a server has in hand is finished before it is dropped for what has failed beside it. That is told at once.
+    /// Reports the failure of a spawned task at once, and waits until the servers have finished the requests in flight.
     fn poll_drained(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<()> {
         let Some(children) = cx.member().children().filter(|children| children.are_serving()) else {
             return Poll::Ready(());
@@ -99,7 +99,7 @@ impl Start {
         failed.drained.get_or_insert_with(drained).as_mut().poll(task)
     }
 
-    /// Drops `start` with this result, and waits for what it has spawned.
+    /// Drops `start` with this result, and waits for the tasks that it has spawned.
     pub(super) fn end(
         &mut self,
         result: Result<(), BoxError>,
@@ -130,7 +130,7 @@ impl Start {
         self.failed.take().map_or(Ok(()), Err)
     }
 
-    /// It has failed like this, although it goes on. What it has failed with before, if it has, says more.
+    /// Ends a `start` that still runs, with this failure. A failure from before comes first.
     pub(super) fn give_up(
         &mut self,
         error: BoxError,
@@ -149,7 +149,7 @@ impl Start {
         }
     }
 
-    /// Ready once, when nothing holds it back any more.
+    /// Ready once, when every `Ready` has fired.
     pub(super) fn poll_ready(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), Unfired>> {
         if let Readiness::Unknown = self.readiness {
             self.readiness = Readiness::Held(cx.member().take_holds());
@@ -161,8 +161,8 @@ impl Start {
     }
 }
 
-/// Waits until no server is left, for as long as the service may take to stop. If `start` is to run again meanwhile,
-/// its time to become ready has not begun.
+/// Waits until no server is left, but no longer than the service may take to stop. Extends the start timeout meanwhile, as
+/// the time of a `start` that is to run again has not begun.
 async fn drained(children: Arc<Children>, cx: Context) {
     let to_start = cx.member().spec.start_limit();
     let puts_off = async {
@@ -180,12 +180,12 @@ async fn drained(children: Arc<Children>, cx: Context) {
     cx.extend(to_start);
 }
 
-/// Waits for what a service has spawned, once its `start` is over.
+/// Waits for the tasks that a service has spawned, once its `start` is over.
 async fn wind_up(children: Arc<Children>, cx: Context) -> Result<(), BoxError> {
     let member = cx.member();
     let mut ended = pin!(children.ended());
     future::poll_fn(|task| {
-        // The others would go on without one that has failed.
+        // Without this, the others would go on beside the one that has failed.
         if member.has_failed_children() && !member.is_asked_to_stop() {
             children.abort();
         }
