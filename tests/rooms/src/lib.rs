@@ -9,7 +9,8 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Attribute, Item};
 
-/// The modules of a crate, one a file. Each has its path as its name, `service::model`; the crate's root has none: ``.
+/// The modules of a crate, one a file. Each has its path as its name, `service::model`; the name of the crate's root is
+/// empty.
 #[derive(Clone, Debug)]
 pub struct Modules(Vec<(String, PathBuf)>);
 
@@ -33,8 +34,8 @@ impl Modules {
     /// When the folder cannot be read.
     #[must_use]
     pub fn of(src: &Path, names: &[(&str, &str)], is_test: impl Fn(&str) -> bool) -> Self {
-        let named = |file: PathBuf| (module(src, &file, names), file);
-        Self(files(src).into_iter().map(named).filter(|(module, _)| !is_test(module)).collect())
+        let with_name = |file: PathBuf| (module(src, &file, names), file);
+        Self(files(src).into_iter().map(with_name).filter(|(module, _)| !is_test(module)).collect())
     }
 
     /// The names of all modules.
