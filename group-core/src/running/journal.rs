@@ -59,9 +59,8 @@ pub(crate) struct Journal {
     events: Option<broadcast::Sender<Event>>,
 }
 
-/// One service. Its alignment keeps it in one cache line.
+/// One service.
 #[derive(Clone, Debug, Default)]
-#[repr(align(64))]
 struct Entry {
     state: State,
     ending: Ending,

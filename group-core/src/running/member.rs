@@ -46,10 +46,8 @@ use crate::running::instance::Instance;
 use crate::running::stop_request::{StopRequest, StopWaiters};
 use crate::spec::Spec;
 
-/// One service. Its alignment makes it two cache lines and not three: of thousands of services, each is long out of the
-/// cache when its turn comes.
+/// One service.
 #[derive(Debug)]
-#[repr(align(64))]
 pub(crate) struct Member {
     pub(crate) spec: Spec,
     stop: StopRequest,
