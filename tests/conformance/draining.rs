@@ -528,6 +528,32 @@ async fn more_connections_than_may_be_open_wait_for_their_turn() {
     assert_drained(&running.stop().await);
 }
 
+#[tokio::test]
+async fn a_full_server_says_so_once_in_a_while_and_how_often_it_was_full() {
+    listen();
+    let mut group = Group::new();
+    group.add_fn("web", |cx: Context| async move {
+        let routes = Router::new().route("/", get(|| async { "served" }));
+        http::Server::new(routes).max_connections(1).serve(&cx, "127.0.0.1:0").await
+    });
+    let running = group.start().await.unwrap();
+    let addr = running.local_addr("web").unwrap();
+    let served = async || response(&mut requested(addr, "/").await, "served").await;
+    for _ in 0..20 {
+        served().await;
+    }
+    let full = || logged().into_iter().filter(|line| line.contains("max_connections")).collect::<Vec<_>>();
+    let first = "WARN `web` has reached its limit of 1 connections (max_connections): new ones wait";
+    assert_eq!(full(), [first]);
+    tokio::time::pause();
+    tokio::time::advance(secs(11)).await;
+    tokio::time::resume();
+    served().await;
+    let later = "WARN `web` has reached its limit of 1 connections (max_connections), 20 times since this was last logged: new ones wait";
+    assert_eq!(full(), [first, later]);
+    assert_drained(&running.stop().await);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_unix_socket_is_served_and_its_file_removed() {

@@ -50,7 +50,7 @@ struct Connections {
     tasks: JoinSet<()>,
     serving: Arc<Serving>,
     traffic: Arc<Traffic>,
-    room: Arc<Semaphore>,
+    room: FreeRoom,
     /// When the last connection was accepted.
     last: Option<Instant>,
     /// When the log last said that `accept` fails.
@@ -68,7 +68,7 @@ impl Connections {
             tasks: JoinSet::new(),
             serving: Arc::new(serving),
             traffic: Traffic::new(cx, &limits),
-            room: Arc::new(Semaphore::new(limits.max_connections)),
+            room: FreeRoom::new(limits.max_connections),
             last: None,
             complained: None,
             first_timer: None,
@@ -79,8 +79,13 @@ impl Connections {
     /// Accepts connections for ever.
     async fn accept(&mut self, listener: &Listener) {
         loop {
-            let room = self.room().await;
-            match listener.accept().await {
+            // A task that has ended keeps its memory until it is joined.
+            let (room, accepted) = tokio::select! {
+                biased;
+                accepted = self.room.accept(listener, self.traffic.service()) => accepted,
+                Some(_) = self.tasks.join_next() => continue,
+            };
+            match accepted {
                 Ok(stream) => self.take(stream, room),
                 Err(error) if is_client_gone(&error) => {}
                 Err(error) => {
@@ -117,16 +122,6 @@ impl Connections {
         }
     }
 
-    /// Waits until one more connection may be open.
-    async fn room(&self) -> Option<OwnedSemaphorePermit> {
-        if self.room.available_permits() == 0 {
-            let (service, max) = (self.traffic.service(), self.serving.limits.max_connections);
-            tracing::warn!(target: "group", service, "`{service}` has reached its limit of {max} connections (max_connections): new ones wait");
-        }
-        // The semaphore is never closed, so this does not fail.
-        Arc::clone(&self.room).acquire_owned().await.ok()
-    }
-
     /// Sets a timer that ends before those of the connections that come next. When a timer becomes the earliest of all,
     /// tokio wakes the thread that waits for timers, which is a system call; with this one, new connections do not.
     fn set_first_timer(&mut self) {
@@ -151,7 +146,6 @@ impl Connections {
             let _remains = remains;
             serving.connection(io, activity).await;
         });
-        while self.tasks.try_join_next().is_some() {}
     }
 
     /// Stops listening, and waits until every accepted request is answered and every connection closed.
@@ -176,6 +170,58 @@ impl Connections {
     }
 }
 
+/// The connections that may still be opened.
+struct FreeRoom {
+    max: usize,
+    left: Arc<Semaphore>,
+    /// One more may be open: the next that is accepted.
+    next: Option<OwnedSemaphorePermit>,
+    /// The next one has been counted in `waited`.
+    waits: bool,
+    /// How often the limit was reached since the log last said so.
+    waited: usize,
+    /// When the log last said that the limit is reached.
+    complained: Option<Instant>,
+}
+
+impl FreeRoom {
+    fn new(max: usize) -> Self {
+        let left = Arc::new(Semaphore::new(max));
+        Self { max, left, next: None, waits: false, waited: 0, complained: None }
+    }
+
+    /// Waits until one more connection may be open, and accepts it. Nothing is lost if this is dropped meanwhile.
+    async fn accept(
+        &mut self,
+        listener: &Listener,
+        service: &str,
+    ) -> (Option<OwnedSemaphorePermit>, std::io::Result<Stream>) {
+        if self.next.is_none() {
+            if self.left.available_permits() == 0 && !self.waits {
+                self.waits = true;
+                self.complain(service);
+            }
+            // The semaphore is never closed, so this does not fail.
+            self.next = Arc::clone(&self.left).acquire_owned().await.ok();
+            self.waits = false;
+        }
+        let accepted = listener.accept().await;
+        (self.next.take(), accepted)
+    }
+
+    /// Logs that the limit is reached, unless that was logged a moment ago.
+    fn complain(&mut self, service: &str) {
+        self.waited += 1;
+        if self.complained.is_some_and(|at| at.elapsed() < COMPLAIN_AGAIN) {
+            return;
+        }
+        self.complained = Some(Instant::now());
+        let (max, waited) = (self.max, std::mem::take(&mut self.waited));
+        let times = if waited > 1 { format!(", {waited} times since this was last logged") } else { String::new() };
+        tracing::warn!(target: "group", service, "`{service}` has reached its limit of {max} connections (max_connections){times}: new ones wait");
+    }
+}
+
 /// Returns true if the client closed the connection before it was accepted. The server can go on.
 fn is_client_gone(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
@@ -192,7 +238,7 @@ impl Drop for Draining<'_> {
     fn drop(&mut self) {
         let drain = Drain {
             drained: self.traffic.drained(),
-            cut: self.traffic.left(),
+            cut: self.traffic.cut(),
             streams: self.traffic.streams(),
             took: self.begun.elapsed(),
         };
@@ -203,5 +249,47 @@ impl Drop for Draining<'_> {
         } else if drain.drained > 0 {
             tracing::info!(target: "group", service, drained = drain.drained, cut = 0, "{service} {drain}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::group::Group;
+    use crate::http::limits::Limits;
+
+    #[tokio::test]
+    async fn the_tasks_of_ended_connections_are_gone_before_another_connection_comes() {
+        let mut group = Group::new();
+        group.add_fn("web", |cx: Context| async move {
+            let listener = Listener::bind("127.0.0.1:0").await?;
+            let addr = listener.local_addr()?.expect("it has one");
+            let mut connections = Connections::new(&cx, Serving::new(Router::new(), Limits::default(), cx.shutdown()));
+            let traffic = Arc::clone(&connections.traffic);
+            let clients = async {
+                for _ in 0..20 {
+                    let mut client = TcpStream::connect(addr).await.unwrap();
+                    client.write_all(b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").await.unwrap();
+                    client.read_to_end(&mut Vec::new()).await.unwrap();
+                }
+                traffic.ended().await;
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = clients => {}
+                () = connections.accept(&listener) => {}
+            }
+            assert_eq!(connections.tasks.len(), 0);
+            Ok::<(), crate::base::error::BoxError>(())
+        });
+        let report = group.start().await.unwrap().stop().await;
+        assert!(report.is_clean(), "{report}");
     }
 }

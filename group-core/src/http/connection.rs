@@ -17,15 +17,14 @@ use axum::http::{Extensions, Method, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::future::RouteFuture;
 use hyper::Request;
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::body::{Body as HttpBody, Buf, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
-use hyper::server::conn::http1::UpgradeableConnection;
 #[cfg(feature = "http2")]
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 #[cfg(feature = "http2")]
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tower_service::Service as _;
 
 use crate::base::error::BoxError;
@@ -33,6 +32,8 @@ use crate::base::panic::caught_now;
 use crate::http::io::Io;
 use crate::http::limits::Limits;
 use crate::http::panicked::poll_frame_caught;
+#[cfg(feature = "http2")]
+use crate::http::traffic::RunningTask;
 use crate::http::traffic::{Activity, InFlight};
 use crate::service::shutdown::Shutdown;
 
@@ -91,8 +92,12 @@ impl Serving {
         // `Io` keeps this limit with one timer for the connection; hyper sets one for every request.
         http1.header_read_timeout(None);
         http1.max_header_size(self.limits.max_header_size);
-        let connection = pin!(http1.serve_connection(TokioIo::new(io), service).with_upgrades());
-        until_closed(connection, activity, activity.may_close(), UpgradeableConnection::graceful_shutdown).await
+        let mut connection = pin!(http1.serve_connection(TokioIo::new(io), service).with_upgrades());
+        if until(connection.as_mut(), activity, activity.may_close()).await?.is_closed() {
+            return Ok(());
+        }
+        connection.as_mut().graceful_shutdown();
+        Ok(connection.await?)
     }
 
     /// The connection need not be silent before it is asked to end: HTTP/2 reports which requests are still answered.
@@ -101,14 +106,23 @@ impl Serving {
         io.is_http2();
         let extensions = self.extensions(&io);
         let service = service_fn(|request| self.answer(request, activity, &extensions));
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        let mut http2 = http2::Builder::new(ConnectionTasks(Arc::clone(activity)));
         http2.timer(TokioTimer::new());
         http2.keep_alive_interval(self.limits.header_read_timeout);
         http2.max_header_list_size(u32::try_from(self.limits.max_header_size).unwrap_or(u32::MAX));
         // A `WebSocket` over HTTP/2 needs it.
         http2.enable_connect_protocol();
-        let connection = pin!(http2.serve_connection(TokioIo::new(io), service));
-        until_closed(connection, activity, activity.is_to_close(), http2::Connection::graceful_shutdown).await
+        let mut connection = pin!(http2.serve_connection(TokioIo::new(io), service));
+        if until(connection.as_mut(), activity, activity.is_to_close()).await?.is_closed() {
+            return Ok(());
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            biased;
+            // It comes first, so that the connection is polled after each of its wakes.
+            never = activity.close_in_time() => match never {},
+            closed = connection => Ok(closed?),
+        }
     }
 
     /// Answers one request.
@@ -214,7 +228,7 @@ impl Future for Answering {
             }
         }
         in_flight.answer(is_http1);
-        Poll::Ready(Ok(response.map(|body| AnswerBody { body, in_flight })))
+        Poll::Ready(Ok(response.map(|body| AnswerBody { body, in_flight: Some(in_flight), is_http1 })))
     }
 }
 
@@ -223,57 +237,143 @@ fn upgrades((method, _): &RequestLine, status: StatusCode) -> bool {
     status == StatusCode::SWITCHING_PROTOCOLS || *method == Method::CONNECT && status.is_success()
 }
 
-/// Serves a connection until it is closed. Once `goodbye` is ready, calls `shut_down`, which asks it to end.
-async fn until_closed<C>(
+/// Why [`until`] has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Closed,
+    Goodbye,
+}
+
+impl Ended {
+    fn is_closed(self) -> bool {
+        self == Self::Closed
+    }
+}
+
+/// Serves a connection until it is closed, or until `goodbye` is ready and it is to be asked to end.
+async fn until<C>(
     mut connection: Pin<&mut C>,
     activity: &Activity,
     goodbye: impl Future<Output = ()>,
-    shut_down: impl FnOnce(Pin<&mut C>),
-) -> Result<(), BoxError>
+) -> hyper::Result<Ended>
 where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut goodbye = pin!(goodbye);
     // The waker that `goodbye` has registered.
     let mut wakes = Waker::noop().clone();
-    let served = poll_fn(|task| {
+    poll_fn(|task| {
         if let Poll::Ready(served) = connection.as_mut().poll(task) {
-            return Poll::Ready(Some(served));
+            return Poll::Ready(served.map(|()| Ended::Closed));
         }
         // Before the stop, another poll of `goodbye` would only register the same waker again.
         if !activity.is_stopping() && wakes.will_wake(task.waker()) {
             return Poll::Pending;
         }
         wakes.clone_from(task.waker());
-        goodbye.as_mut().poll(task).map(|()| None)
+        goodbye.as_mut().poll(task).map(|()| Ok(Ended::Goodbye))
     })
-    .await;
-    if let Some(served) = served {
-        return Ok(served?);
-    }
-    shut_down(connection.as_mut());
-    Ok(connection.await?)
+    .await
 }
 
-/// The body of a response. The request is in flight until this is dropped and, over HTTP/1, written.
+/// Runs the tasks of an HTTP/2 connection, and counts them.
+#[cfg(feature = "http2")]
+#[derive(Clone)]
+struct ConnectionTasks(Arc<Activity>);
+
+#[cfg(feature = "http2")]
+impl<F> hyper::rt::Executor<F> for ConnectionTasks
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::spawn(CountedTask { future, _running: self.0.begin_task() });
+    }
+}
+
+#[cfg(feature = "http2")]
+pin_project_lite::pin_project! {
+    /// An `async` block would take twice the memory of the future.
+    struct CountedTask<F> {
+        #[pin]
+        future: F,
+        _running: RunningTask,
+    }
+}
+
+#[cfg(feature = "http2")]
+impl<F: Future> Future for CountedTask<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<F::Output> {
+        self.project().future.poll(task)
+    }
+}
+
+/// The body of a response. The request is in flight until this is dropped or has given its last piece and, over HTTP/1,
+/// until it is written.
 #[derive(Debug)]
 struct AnswerBody {
     body: Body,
-    in_flight: InFlight,
+    /// `None` once the last piece is given.
+    in_flight: Option<InFlight>,
+    is_http1: bool,
+}
+
+impl AnswerBody {
+    /// Counts a piece until it is written. HTTP/1 needs no such count: there, a flush tells it.
+    fn piece(&mut self, bytes: Bytes) -> AnswerPiece {
+        let counted = if self.is_http1 {
+            None
+        } else if self.body.is_end_stream() {
+            self.in_flight.take().map(InFlight::into_last_piece)
+        } else {
+            self.in_flight.as_ref().map(InFlight::piece)
+        };
+        AnswerPiece { bytes, _counted: counted }
+    }
+}
+
+/// A piece of a response. It is dropped when it is written, or is not to be written any more.
+#[derive(Debug)]
+struct AnswerPiece {
+    bytes: Bytes,
+    _counted: Option<InFlight>,
+}
+
+impl Buf for AnswerPiece {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+    }
+
+    fn copy_to_bytes(&mut self, length: usize) -> Bytes {
+        self.bytes.copy_to_bytes(length)
+    }
 }
 
 impl HttpBody for AnswerBody {
-    type Data = Bytes;
+    type Data = AnswerPiece;
     type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         task: &mut task::Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        poll_frame_caught(&mut self.body, task).unwrap_or_else(|panicked| {
-            self.in_flight.cx().handler_panicked(&panicked, None, None);
+    ) -> Poll<Option<Result<Frame<AnswerPiece>, BoxError>>> {
+        let polled = poll_frame_caught(&mut self.body, task).unwrap_or_else(|panicked| {
+            if let Some(in_flight) = &self.in_flight {
+                in_flight.cx().handler_panicked(&panicked, None, None);
+            }
             Poll::Ready(Some(Err(panicked)))
-        })
+        });
+        polled.map(|frame| Some(frame?.map(|frame| frame.map_data(|bytes| self.piece(bytes)))))
     }
 
     fn is_end_stream(&self) -> bool {

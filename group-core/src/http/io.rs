@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::http::limits::Limits;
-use crate::http::socket::Stream;
+use crate::http::socket::{Stream, Unsent};
 use crate::http::traffic::Activity;
 
 /// The first bytes of a client that speaks HTTP/2.
@@ -25,6 +25,14 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Pieces that are together no longer than this are copied and written as one, which costs the system less than a
 /// vectored write.
 const SMALL: usize = 1024;
+
+/// The longest time for which a client that goes on sending after its last response is read from, as in nginx.
+const MOST_LINGER: Duration = Duration::from_secs(30);
+
+/// The time in which a client's system acknowledges what it has received: it may put that off for 40 ms.
+const ACKNOWLEDGES: Duration = Duration::from_millis(60);
+
+const UNREAD: &str = "the client does not read the response (write_timeout)";
 
 /// The stream of a connection. If a handler upgrades the connection, it gets this. Dropping it closes the connection.
 #[derive(Debug)]
@@ -42,8 +50,8 @@ pub(crate) struct Io {
     write_timeout: Duration,
     /// Runs while the client does not read.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Runs while bytes that come after the last response are thrown away.
-    lingers: Option<Pin<Box<Sleep>>>,
+    /// Is set while the connection closes.
+    closing: Option<Closing>,
     /// Whether a write waits for the responses that are about to be ready.
     #[cfg(feature = "http2")]
     gathers: Gathers,
@@ -67,7 +75,7 @@ impl Io {
             idle: None,
             write_timeout: limits.write_timeout,
             stalled: None,
-            lingers: None,
+            closing: None,
             #[cfg(feature = "http2")]
             gathers: Gathers::Never,
             _room: room,
@@ -121,7 +129,10 @@ impl Io {
     ///
     /// The timer is set also while a request is in flight, because hyper does not read again when that is answered.
     fn poll_idle(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(limit) = self.header_read_timeout else { return Poll::Pending };
+        let Some(limit) = self.header_read_timeout else {
+            // At the end of what it reads, h2 closes the connection. It would wait for an answer to its PING.
+            return if self.activity.gives_up() { Poll::Ready(Ok(())) } else { Poll::Pending };
+        };
         if self.activity.gives_up() {
             return Poll::Ready(Err(timed_out("the server stops, and the client has not sent a complete request")));
         }
@@ -150,13 +161,144 @@ impl Io {
     /// Fails if a write is pending for too long: a client that does not read for a while will not read the rest.
     fn in_time<T>(&mut self, written: Poll<io::Result<T>>, task: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stalled = None;
+            if self.stalled.take().is_some() {
+                self.activity.note_stalled(false);
+            }
             return written;
         }
+        ready!(self.poll_stalled(task));
+        Poll::Ready(Err(timed_out(UNREAD)))
+    }
+
+    /// Completes when the client has left its response unread for too long.
+    fn poll_stalled(&mut self, task: &mut Context<'_>) -> Poll<()> {
         let limit = self.write_timeout;
+        if self.stalled.is_none() {
+            self.activity.note_stalled(true);
+        }
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(stalled.as_mut().poll(task));
-        Poll::Ready(Err(timed_out("the client does not read the response (write_timeout)")))
+        self.activity.note_cut();
+        Poll::Ready(())
+    }
+
+    /// Begins to close the connection. Returns `None` if nothing is to be waited for.
+    fn closing(&self) -> Option<Closing> {
+        let linger = self.activity.last_linger().filter(|_| !self.has_had_its_time());
+        if self.activity.is_upgraded() || linger.is_none() && !self.activity.is_stopping() {
+            return None;
+        }
+        Some(Closing {
+            unsent: self.stream.unsent(),
+            acknowledges: Box::pin(sleep(ACKNOWLEDGES)),
+            linger,
+            is_shut: false,
+            heard: false,
+            silence: None,
+            most: None,
+        })
+    }
+
+    /// Returns true if this is an HTTP/2 connection that was idle at the stop, and has been given the time to end.
+    fn has_had_its_time(&self) -> bool {
+        self.header_read_timeout.is_none() && self.activity.gives_up() && !self.activity.is_waited_for()
+    }
+
+    /// Throws away what the client sends. Returns true if the client has closed the connection.
+    fn discard(&mut self, task: &mut Context<'_>) -> io::Result<bool> {
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut buffer);
+            let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(task, &mut buffer) else { return Ok(false) };
+            read?;
+            if buffer.filled().is_empty() {
+                return Ok(true);
+            }
+            self.activity.note_read(buffer.filled());
+            if let Some(closing) = &mut self.closing {
+                closing.heard = true;
+            }
+        }
+    }
+
+    /// Returns true if a client that goes on sending is waited for. It may be reading its last responses; over HTTP/2,
+    /// it says so as it reads.
+    fn waits_while_heard(&self) -> bool {
+        if self.header_read_timeout.is_none() {
+            return self.activity.is_waited_for();
+        }
+        !self.activity.gives_up()
+    }
+
+    /// The longest time for which a client that goes on sending is waited for. At the stop, the service's own limit ends
+    /// that, too.
+    fn most(&self) -> Duration {
+        let is_http2 = self.header_read_timeout.is_none();
+        if is_http2 && self.activity.is_stopping() { self.write_timeout } else { MOST_LINGER }
+    }
+}
+
+/// A connection that the server closes.
+///
+/// To close a socket that has unread bytes is to reset the connection, and so is to receive bytes afterwards: then the
+/// system throws away what the client has not taken. So the server reads on until the client has all, and is silent.
+#[derive(Debug)]
+struct Closing {
+    /// Completes when the client has taken what was written; `None` if that is so, or if the system cannot tell.
+    unsent: Option<Unsent>,
+    /// Runs while the client's system may only be slow to acknowledge.
+    acknowledges: Pin<Box<Sleep>>,
+    /// The time for which a client that is silent already is waited for; `None` if nothing can come from it.
+    linger: Option<Duration>,
+    /// The client has been told that nothing more comes.
+    is_shut: bool,
+    /// Bytes came since `silence` began.
+    heard: bool,
+    /// Runs while the client is silent.
+    silence: Option<Pin<Box<Sleep>>>,
+    /// When a client that goes on sending is not waited for any more.
+    most: Option<Instant>,
+}
+
+impl Io {
+    fn poll_close(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.closing.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_flush(task))?;
+            self.closing = self.closing();
+        }
+        if self.closing.is_none() {
+            return Pin::new(&mut self.stream).poll_shutdown(task);
+        }
+        if self.discard(task)? {
+            return Pin::new(&mut self.stream).poll_shutdown(task);
+        }
+        let Some(closing) = &mut self.closing else { return Poll::Ready(Ok(())) };
+        if let Some(unsent) = &mut closing.unsent {
+            if unsent.poll_sent(task).is_pending() {
+                ready!(closing.acknowledges.as_mut().poll(task));
+                closing.linger = Some(self.activity.silence());
+                self.activity.note_unsent();
+                ready!(self.poll_stalled(task));
+                return Poll::Ready(Err(timed_out(UNREAD)));
+            }
+            closing.unsent = None;
+            if self.stalled.take().is_some() {
+                self.activity.note_stalled(false);
+            }
+        }
+        let (may_go_on, most) = (self.waits_while_heard(), self.most());
+        let Some(closing) = &mut self.closing else { return Poll::Ready(Ok(())) };
+        if !closing.is_shut {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(task))?;
+            closing.is_shut = true;
+        }
+        let Some(linger) = closing.linger else { return Poll::Ready(Ok(())) };
+        if closing.heard && may_go_on && Instant::now() < *closing.most.get_or_insert_with(|| Instant::now() + most) {
+            closing.silence = Some(Box::pin(sleep(self.activity.silence())));
+            closing.heard = false;
+        }
+        let silence = closing.silence.get_or_insert_with(|| Box::pin(sleep(linger)));
+        silence.as_mut().poll(task).map(Ok)
     }
 }
 
@@ -270,25 +412,10 @@ impl AsyncWrite for Io {
         Poll::Ready(Ok(()))
     }
 
-    /// Closing a socket that has unread bytes resets the connection, and then the client may never see its response. So
-    /// this reads until the client closes, too, or has been silent for a while. It does not wait for a client that has
-    /// said that it sends no more, nor on an upgraded connection, whose rest the handler reads.
+    /// Completes when the client has taken its responses and is silent, or has closed the connection, too. It does not
+    /// wait for a client that has said that it sends no more, except for what it has not taken at the stop; nor on an
+    /// upgraded connection, whose rest the handler reads.
     fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.lingers.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(task))?;
-            self.lingers = self.activity.last_linger().map(|wait| Box::pin(sleep(wait)));
-        }
-        let Some(lingers) = &mut self.lingers else { return Poll::Ready(Ok(())) };
-        if lingers.as_mut().poll(task).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
-        let mut buffer = [0; 1024];
-        loop {
-            let mut buffer = ReadBuf::new(&mut buffer);
-            ready!(Pin::new(&mut self.stream).poll_read(task, &mut buffer))?;
-            if buffer.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-        }
+        self.poll_close(task)
     }
 }

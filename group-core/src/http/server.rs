@@ -133,7 +133,7 @@ impl Server {
     }
 
     /// Sets the number of connections that may be open. Further connections are not refused: they wait until another
-    /// one is closed. 10 000 by default.
+    /// one is closed. The log says so, every 10 s at most. 10 000 by default.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.limits.max_connections = connections.min(Semaphore::MAX_PERMITS);
         self
@@ -149,6 +149,9 @@ impl Server {
     /// Sets the time for which a connection must have been silent to count as idle when the server stops: on one that
     /// was just opened or answered, the next request may be on its way. 200 ms by default, a little more than the way
     /// to a client and back.
+    ///
+    /// Over HTTP/2 it is the time that a client without a stream has for answering the goodbye of the server: then the
+    /// connection is closed. There, it is two seconds at most, and no more than a quarter of the time to stop.
     pub fn linger(mut self, time: Duration) -> Self {
         self.limits.linger = time;
         self

@@ -90,6 +90,16 @@ impl Stream {
         UnixStream::from_std(stream).map(Self::Unix)
     }
 
+    /// Waits until the client's system has acknowledged what was written. Returns `None` where nothing need be waited
+    /// for, or where the system cannot tell: a unix socket gives everything to the client at once.
+    pub(super) fn unsent(&self) -> Option<Unsent> {
+        match self {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Tcp(stream, _) => Unsent::of(stream).ok(),
+            _ => None,
+        }
+    }
+
     fn reader(&mut self) -> &mut (dyn AsyncRead + Unpin) {
         match self {
             Self::Tcp(stream, _) => stream,
@@ -104,6 +114,41 @@ impl Stream {
             #[cfg(unix)]
             Self::Unix(stream) => stream,
         }
+    }
+}
+
+/// What a TCP connection has written and its client has not acknowledged.
+///
+/// On Linux a socket is writable when what it has not sent leaves room in its buffer, and that buffer can be made small
+/// at any time: no more than two or three thousand bytes are unacknowledged then. A socket that is newly registered is
+/// reported by its present state, so it is registered a second time, under another descriptor.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[derive(Debug)]
+pub(crate) struct Unsent(TcpStream);
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl Unsent {
+    fn of(stream: &TcpStream) -> io::Result<Self> {
+        let again = socket2::SockRef::from(stream).try_clone()?;
+        // The least that the system allows.
+        again.set_send_buffer_size(0)?;
+        TcpStream::from_std(again.into()).map(Self)
+    }
+
+    pub(super) fn poll_sent(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_write_ready(task).map(drop)
+    }
+}
+
+/// Other systems do not tell what is unsent.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[derive(Debug)]
+pub(crate) enum Unsent {}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+impl Unsent {
+    pub(super) fn poll_sent(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        match *self {}
     }
 }
 

@@ -10,7 +10,13 @@
 //!
 //! A connection may be closed once no request is in flight and the client has been silent for `linger`: its next
 //! request might be on the way. The report counts connections, not requests. A connection is counted if it had a
-//! request in flight when the stop came, got one after that, or was upgraded.
+//! request in flight when the stop came, got one after that, was upgraded, or has bytes of a response that its client
+//! has not taken.
+//!
+//! Over HTTP/2, hyper closes a connection when the client has answered the PING that follows GOAWAY, which a client need
+//! not do. So [`Activity::close_in_time`] waits as long as something is owed, and for a round trip more; then `io.rs`
+//! reports the end of the connection to hyper. A response is owed until hyper has written its last piece: flow control
+//! may hold pieces back for any time after the body has given them.
 //!
 //! # Protocol
 //!
@@ -33,6 +39,9 @@
 //! | `waited_for`, `streams`, `drained` | any task, as `standing` changes | server, log | An addition is made under the lock of `standing`, and the subtraction after a later use of that lock, so that no count goes below zero. When the drain has ended, `open` (`AcqRel`) has ordered all of them before the reader. A drain that is cut short reads them while connections close: it may miss one that closes at that instant. |
 //! | `standing` | connection, upgraded `Io` | the same | A lock. When a connection is upgraded, its task counts it as a stream at the same time as the handler's task may close it. |
 //! | `in_flight` | connection; HTTP/2: also requests | connection | `Release` where a request ends, `Acquire` where it is read: if no request is in flight, `silent_since` is that of the last response or later. |
+//! | `pieces`, `tasks` | HTTP/2: connection, requests, tunnels | connection | As `in_flight`. A piece is counted before its request is not, and the task of a tunnel before that of its request ends, so that something is owed all the time. |
+//! | `stalled` | connection | connection | One task. |
+//! | `cut` | connection | server | As `drained`: an addition before the connection is closed, and so before `open` is. |
 //! | `answering` | connection; HTTP/2: requests | connection, once, at the stop | Only whether it is zero matters, and only while a request is in flight. A response that ends at that instant is called a stream or is not; both are true. |
 //! | `unwritten` | connection, HTTP/1 only | the same | One task, so that a load and a store are enough. |
 //! | `partial` | connection; HTTP/2: requests clear it | connection | Over HTTP/2 it decides only how long the closing lingers. A value that is cleared too early changes nothing: the connection was not silent. |
@@ -86,8 +95,10 @@ pub(crate) struct Traffic {
     waited_for: Arc<AtomicUsize>,
     /// Connections that the drain waited for and that have been closed since the stop.
     drained: AtomicUsize,
-    /// Connections, of `waited_for` and `drained` together, that are streams: upgraded, or in the midst of a response
-    /// when the stop came.
+    /// Connections that the drain waited for and that the server has closed before their client took its response.
+    cut: AtomicUsize,
+    /// Connections, of `waited_for`, `drained` and `cut` together, that are streams: upgraded, or in the midst of a
+    /// response when the stop came.
     streams: AtomicUsize,
 }
 
@@ -105,6 +116,7 @@ impl Traffic {
             open: Tally::default(),
             waited_for: Arc::default(),
             drained: AtomicUsize::new(0),
+            cut: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
         })
     }
@@ -154,6 +166,11 @@ impl Traffic {
         self.waited_for.load(Relaxed)
     }
 
+    /// The number of connections that were cut or, if the drain ends now, are cut with its end.
+    pub(super) fn cut(&self) -> usize {
+        self.cut.load(Relaxed) + self.left()
+    }
+
     /// The counter behind [`left`](Self::left), for the log line of a slow stop.
     pub(super) fn waited_for(&self) -> &Arc<AtomicUsize> {
         &self.waited_for
@@ -181,13 +198,22 @@ pub(crate) struct Activity {
     answering: AtomicUsize,
     /// Requests in flight whose response is given to the connection and not yet written. HTTP/1 only.
     unwritten: AtomicUsize,
+    /// Pieces of responses that are given to the connection and not yet written. HTTP/2 only.
+    pieces: AtomicUsize,
+    /// Tasks of requests and of tunnels. HTTP/2 only.
+    tasks: AtomicUsize,
+    /// The system takes no more bytes at the moment.
+    stalled: AtomicBool,
+    /// The connection is closed although the client has not taken all of a response.
+    cut: AtomicBool,
     /// A part of a request has come.
     partial: AtomicBool,
     /// A request that is still partial is not waited for.
     gives_up: AtomicBool,
-    /// Nothing that the client may still send is to be read here. Either it has said that it sends no more, and has
-    /// sent no body that may be unread; or the connection was upgraded, and the handler reads it.
+    /// The client has said that it sends no more, and has sent no body that may be unread.
     all_read: AtomicBool,
+    /// The connection was upgraded, and the handler reads what the client sends.
+    upgraded: AtomicBool,
     /// The next response is the last.
     is_last: AtomicBool,
     /// When the connection was opened, or last answered.
@@ -217,6 +243,11 @@ impl Activity {
             partial: AtomicBool::new(false),
             gives_up: AtomicBool::new(false),
             all_read: AtomicBool::new(false),
+            upgraded: AtomicBool::new(false),
+            pieces: AtomicUsize::new(0),
+            tasks: AtomicUsize::new(0),
+            stalled: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
             is_last: AtomicBool::new(false),
             silent_since: AtomicU64::new(traffic.now()),
             standing: Mutex::new(Standing::Idle),
@@ -276,14 +307,15 @@ impl Activity {
 
     /// Notes that the connection is closed.
     pub(super) fn close(&self) {
-        let Traffic { waited_for, drained, streams, .. } = &*self.traffic;
+        let Traffic { waited_for, drained, cut, streams, .. } = &*self.traffic;
         let before = mem::replace(&mut *lock(&self.standing), Standing::Closed);
         if !matches!(before, Standing::WaitedFor | Standing::Stream) {
             return;
         }
         waited_for.fetch_sub(1, Relaxed);
         if self.is_stopping() {
-            drained.fetch_add(1, Relaxed);
+            let counted = if self.cut.load(Relaxed) { cut } else { drained };
+            counted.fetch_add(1, Relaxed);
         } else if before == Standing::Stream {
             streams.fetch_sub(1, Relaxed);
         }
@@ -307,7 +339,7 @@ impl Activity {
     /// Waits until the server is asked to stop.
     async fn stop_asked(&self) {
         self.traffic.stop.wait().await;
-        if self.is_in_flight() {
+        if self.owes() {
             let is_answering = self.answering.load(Relaxed) > 0;
             self.count_as(if is_answering { Standing::Stream } else { Standing::WaitedFor });
         }
@@ -345,14 +377,86 @@ impl Activity {
         (!left.is_zero()).then(|| wait.min(left))
     }
 
-    /// Notes that nothing the client will send is to be read here.
+    /// HTTP/2, after GOAWAY: waits until nothing is owed and the client has had the time of a round trip. From then on,
+    /// [`gives_up`](Self::gives_up) is true. Never completes, so that the connection looks at that again and again.
+    #[cfg(feature = "http2")]
+    pub(super) async fn close_in_time(&self) -> std::convert::Infallible {
+        let round_trip = self.traffic.linger.min(self.traffic.rest_of_head).max(READ_FIRST);
+        let since = Instant::now();
+        loop {
+            let mut wait = round_trip;
+            if self.owes() {
+                self.count_as(Standing::WaitedFor);
+            } else {
+                let left = round_trip.saturating_sub(since.elapsed().min(self.silent_for()));
+                if left.is_zero() {
+                    self.gives_up.store(true, Relaxed);
+                } else {
+                    wait = left;
+                }
+            }
+            sleep(wait).await;
+        }
+    }
+
+    /// Notes that the client will send nothing more.
     pub(super) fn note_all_read(&self) {
         self.all_read.store(true, Relaxed);
+    }
+
+    /// Returns true if the handler has the connection.
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Relaxed)
     }
 
     /// The time to wait for the client to close the connection, too.
     pub(super) fn last_linger(&self) -> Option<Duration> {
         if self.all_read.load(Relaxed) { None } else { self.linger() }
+    }
+
+    /// The time for which a client must be silent before the server closes a connection that it has read from.
+    pub(super) fn silence(&self) -> Duration {
+        self.traffic.linger.max(READ_FIRST)
+    }
+
+    /// Notes that the client has not taken all bytes of a response.
+    pub(super) fn note_unsent(&self) {
+        if self.is_stopping() {
+            self.count_as(Standing::WaitedFor);
+        }
+    }
+
+    /// Notes that the system takes no more bytes, or that it does again.
+    pub(super) fn note_stalled(&self, is_stalled: bool) {
+        self.stalled.store(is_stalled, Relaxed);
+        if is_stalled {
+            self.note_unsent();
+        }
+    }
+
+    /// Notes that the server closes the connection although the client has not taken all of a response.
+    pub(super) fn note_cut(&self) {
+        self.cut.store(true, Relaxed);
+    }
+
+    /// Returns true if the drain waits for the connection.
+    pub(super) fn is_waited_for(&self) -> bool {
+        *lock(&self.standing) >= Standing::WaitedFor
+    }
+
+    /// Returns true if the client is to get something: a response, the rest of one, or what a tunnel sends.
+    fn owes(&self) -> bool {
+        self.is_in_flight()
+            || self.pieces.load(Acquire) > 0
+            || self.tasks.load(Acquire) > 0
+            || self.stalled.load(Relaxed)
+    }
+
+    /// Counts a task of this connection until the result is dropped.
+    #[cfg(feature = "http2")]
+    pub(super) fn begin_task(self: &Arc<Self>) -> RunningTask {
+        self.tasks.fetch_add(1, Relaxed);
+        RunningTask(Arc::clone(self))
     }
 
     /// The time for which something may still be on its way from the client.
@@ -366,7 +470,7 @@ impl Activity {
 
     /// Returns true if nothing is waited for any more: no request is in flight, and a partial one has had its time.
     pub(super) fn gives_up(&self) -> bool {
-        self.gives_up.load(Relaxed) && !self.is_in_flight()
+        self.gives_up.load(Relaxed) && !self.owes()
     }
 
     fn has_partial_request(&self) -> bool {
@@ -391,7 +495,23 @@ impl Activity {
     }
 }
 
-/// A request, until its response is complete.
+/// A task of an HTTP/2 connection: it answers a request, or writes for a tunnel.
+#[cfg(feature = "http2")]
+#[derive(Debug)]
+pub(super) struct RunningTask(Arc<Activity>);
+
+#[cfg(feature = "http2")]
+impl Drop for RunningTask {
+    fn drop(&mut self) {
+        // Before the stop only responses matter.
+        if self.0.is_stopping() {
+            self.0.silent_since.store(self.0.traffic.now(), Relaxed);
+        }
+        self.0.tasks.fetch_sub(1, Release);
+    }
+}
+
+/// A request, until its response is complete; or a piece of its response, until it is written.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     activity: Arc<Activity>,
@@ -406,6 +526,8 @@ enum Progress {
     Begun,
     /// It is complete when all of it is written, too.
     ToBeWritten,
+    /// This is a piece of it, which the connection has.
+    Piece,
 }
 
 impl InFlight {
@@ -431,7 +553,37 @@ impl InFlight {
 
     /// Notes that the response upgrades the connection. Called before the handler gets the connection.
     pub(super) fn upgrade(&self) {
-        self.activity.note_all_read();
+        self.activity.upgraded.store(true, Relaxed);
+    }
+
+    /// A piece of the response, which is given to the connection.
+    pub(super) fn piece(&self) -> Self {
+        self.activity.pieces.fetch_add(1, Relaxed);
+        Self { activity: Arc::clone(&self.activity), progress: Progress::Piece }
+    }
+
+    /// The last piece of the response, which is given to the connection: the request is no longer in flight.
+    pub(super) fn into_last_piece(mut self) -> Self {
+        self.activity.pieces.fetch_add(1, Relaxed);
+        self.complete();
+        self.progress = Progress::Piece;
+        self
+    }
+
+    fn complete(&self) {
+        let activity = &self.activity;
+        match self.progress {
+            Progress::NotBegun => activity.answered(1),
+            Progress::Begun => {
+                activity.answering.fetch_sub(1, Relaxed);
+                activity.answered(1);
+            }
+            Progress::ToBeWritten => activity.unwritten.store(activity.unwritten.load(Relaxed) + 1, Relaxed),
+            Progress::Piece => {
+                activity.silent_since.store(activity.traffic.now(), Relaxed);
+                activity.pieces.fetch_sub(1, Release);
+            }
+        }
     }
 
     /// Notes that the response begins. Over HTTP/1 responses are written in order, so that a flush tells which of them
@@ -444,15 +596,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let activity = &self.activity;
-        match self.progress {
-            Progress::NotBegun => activity.answered(1),
-            Progress::Begun => {
-                activity.answering.fetch_sub(1, Relaxed);
-                activity.answered(1);
-            }
-            Progress::ToBeWritten => activity.unwritten.store(activity.unwritten.load(Relaxed) + 1, Relaxed),
-        }
+        self.complete();
     }
 }
 
