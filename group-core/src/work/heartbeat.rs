@@ -4,19 +4,27 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use crate::base::clock::FOREVER;
 use crate::base::error::BoxError;
 use crate::base::lock;
 use crate::base::text::Took;
 use crate::service::context::Context;
 use crate::service::shutdown::Shutdown;
 
+/// A timer that fires later than this tells nothing about the service: the process was stopped meanwhile, or its
+/// runtime was. A tenth of the interval, if that is more.
+const LATE: Duration = Duration::from_millis(50);
+
 /// A service's regular sign of life, from [`Context::heartbeat`].
 ///
 /// If [`beat`](Self::beat) is not called within the interval, the service has failed: it is no longer
 /// healthy, its `start` is dropped, and it is restarted if its [`Restart`](crate::Restart) allows that. The
 /// duty ends when the `Heartbeat` is dropped, or when the service is asked to stop.
+///
+/// If the whole process was suspended meanwhile (SIGSTOP, a paused virtual machine), or its threads were blocked, the
+/// service gets one more interval.
 ///
 /// A heartbeat detects a service that waits for something that never comes. A service that blocks its
 /// thread is detected only when the group stops, by the thread that watches the group's deadline.
@@ -72,11 +80,13 @@ impl Context {
         let shutdown = Shutdown::new(self.clone());
         let listen = async move {
             loop {
+                let due = Instant::now() + at_least_every.min(FOREVER);
                 let beat = timeout(at_least_every, heard.changed()).await;
                 match (lock(&failed).take(), beat) {
                     (Some(error), _) => return Err(error),
                     (None, Ok(Ok(()))) => {}
                     (None, Ok(Err(_dropped))) => return Ok(()),
+                    (None, Err(_elapsed)) if due.elapsed() > LATE.max(at_least_every / 10) => {}
                     (None, Err(_elapsed)) => {
                         return Err(format!("no sign of life for {} (heartbeat)", Took(at_least_every)).into());
                     }
