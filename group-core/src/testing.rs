@@ -34,7 +34,7 @@ use crate::record::service_report::Ending;
 use crate::record::status::{Event, State};
 use crate::running::instance::{BoxFuture, Instance};
 use crate::service::context::Context;
-use crate::service::{DynService, Factory};
+use crate::service::{DynService, Factory, Make};
 
 /// The time, paused, that a group runs before it is asked to stop.
 const RUN: Duration = Duration::from_secs(600);
@@ -213,18 +213,20 @@ fn inject(group: &mut Group, injection: &Injection) -> Trap {
         && let Some(factory) = service.factory.take()
     {
         let trap = trap.clone();
-        service.factory = Some(Factory::Make(Box::new(move |cx| {
+        let has_reload = factory.has_reload();
+        let make: Make = Box::new(move |cx| {
             Box::pin(async move {
                 if trap.point == Point::New {
                     trap.spring().await?;
                 }
                 let inner = match factory {
                     Factory::Made(service) => service,
-                    Factory::Make(make) => make(cx).await?,
+                    Factory::Make { make, .. } => make(cx).await?,
                 };
                 Ok(Arc::new(Faulty { inner, trap }) as Arc<dyn DynService>)
             })
-        })));
+        });
+        service.factory = Some(Factory::Make { make, has_reload });
     }
     trap
 }
@@ -279,6 +281,10 @@ impl DynService for Faulty {
 
     fn has_stop(&self) -> bool {
         self.trap.point == Point::Stop || self.inner.has_stop()
+    }
+
+    fn has_reload(&self) -> bool {
+        self.inner.has_reload()
     }
 
     fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {

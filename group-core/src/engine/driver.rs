@@ -29,11 +29,13 @@ use tokio::task::coop;
 use crate::base::clock::Moment;
 use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
+use crate::base::text::{Took, signal_name};
 use crate::base::{chance, lock};
 use crate::engine::alarm::Alarm;
 use crate::engine::inbox::{Drive, Inbox};
 use crate::engine::life::Life;
 use crate::engine::signals::is_waited_for;
+use crate::engine::stop_signals::SAME_REQUEST;
 use crate::lifecycle::Lifecycle;
 use crate::lifecycle::budget::Budget;
 use crate::lifecycle::interface::{Action, Again, GroupEnd, Id, Input, Timer};
@@ -192,8 +194,19 @@ impl Driver {
                 self.feed(Input::Stop, None);
             }
             Message::Signal(signal) => self.feed(Input::Signal(signal, is_waited_for(signal)), None),
+            Message::SameRequest(signal) => {
+                let (signal, window) = (signal_name(signal), Took(SAME_REQUEST));
+                tracing::debug!(target: "group", "{signal}: the stop was asked for already, less than {window} ago");
+            }
+            Message::Ignored(signal) => {
+                let signal = signal_name(signal);
+                tracing::debug!(target: "group", "{signal}: ignored, as it was when the program was started");
+            }
             Message::Serves => self.feed(Input::Serves, None),
-            Message::Reload(signal) => reload::spawn(Handle::new(Arc::clone(&self.shared)), signal),
+            Message::Reload(signal) => {
+                tracing::debug!(target: "group", "{}: reloading, once all services are ready", signal_name(signal));
+                reload::spawn(Handle::new(Arc::clone(&self.shared)), signal);
+            }
             Message::Extend(id, by) => self.extend(id, by),
             Message::Service(id, news) => self.hear(id, news),
         }

@@ -143,7 +143,7 @@ impl Run {
             Step::Unbuilt(_) | Step::Building(_) if is_unwanted() => Poll::Ready(Step::Over),
             Step::Unbuilt(factory) => Poll::Ready(match factory.take() {
                 Some(Factory::Made(service)) => self.built(Ok(service), cx),
-                Some(Factory::Make(make)) => match caught_now(|| make(cx.clone())) {
+                Some(Factory::Make { make, .. }) => match caught_now(|| make(cx.clone())) {
                     Ok(building) => Step::Building(building),
                     Err(panicked) => self.built(Err(panicked), cx),
                 },

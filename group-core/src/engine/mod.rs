@@ -6,4 +6,5 @@ mod inbox;
 mod life;
 mod signals;
 mod start;
+mod stop_signals;
 pub(crate) mod watch;

@@ -4,6 +4,7 @@ pub(super) use self::platform::Signals;
 
 use std::io;
 use std::io::IsTerminal as _;
+use std::sync::OnceLock;
 
 /// Returns true if a person waits for the end: the signal is the Ctrl-C of a terminal.
 pub(crate) fn is_waited_for(signal: i32) -> bool {
@@ -11,13 +12,77 @@ pub(crate) fn is_waited_for(signal: i32) -> bool {
     signal == platform::SIGINT && on_terminal()
 }
 
+/// On Windows, no event has this number.
+pub(crate) const SIGHUP: i32 = 1;
+
+/// The signals of the table in `/proc/self/status` that matter here. Their numbers are the same on every Linux.
+const SIGNALS: [(i32, &str); 4] = [(SIGHUP, "SIGHUP"), (2, "SIGINT"), (3, "SIGQUIT"), (15, "SIGTERM")];
+
+/// The state of the signals that the process got from its parent.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited {
+    ignored: u64,
+    blocked: u64,
+}
+
+impl Inherited {
+    /// Returns the state before this process had handlers. Only Linux shows it; elsewhere, nothing is ignored or blocked.
+    pub(crate) fn get() -> &'static Self {
+        static INHERITED: OnceLock<Inherited> = OnceLock::new();
+        INHERITED.get_or_init(|| {
+            let status = if cfg!(target_os = "linux") {
+                std::fs::read_to_string("/proc/self/status")
+            } else {
+                Ok(String::new())
+            };
+            status.map(|status| Self::of(&status)).unwrap_or_default()
+        })
+    }
+
+    fn of(status: &str) -> Self {
+        let mask = |key: &str| {
+            let masks = status.lines().find_map(|line| line.strip_prefix(key));
+            masks.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+        };
+        Self { ignored: mask("SigIgn:"), blocked: mask("SigBlk:") }
+    }
+
+    pub(crate) fn ignores_hangup(&self) -> bool {
+        holds(self.ignored, SIGHUP)
+    }
+
+    /// The names of the signals that never arrive.
+    pub(crate) fn blocked(&self) -> Vec<&'static str> {
+        SIGNALS.iter().filter(|(signal, _)| holds(self.blocked, *signal)).map(|(_, name)| *name).collect()
+    }
+}
+
+/// Returns true if the signal is in this mask of the kernel's, whose lowest bit is signal 1.
+fn holds(mask: u64, signal: i32) -> bool {
+    mask >> (signal - 1) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_is_read_as_the_kernel_writes_it() {
+        let status =
+            "Name:\tsh\nSigQ:\t0/1\nSigBlk:\t0000000000004002\nSigIgn:\t0000000000000007\nSigCgt:\t0000000000000001\n";
+        let inherited = Inherited::of(status);
+        assert!(inherited.ignores_hangup());
+        assert_eq!(inherited.blocked(), ["SIGINT", "SIGTERM"]);
+        let nothing = Inherited::of("");
+        assert!(!nothing.ignores_hangup() && nothing.blocked().is_empty());
+    }
+}
+
 #[cfg(unix)]
 mod platform {
     use std::io;
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
-
-    use crate::running::message::Message;
 
     pub(crate) const SIGINT: i32 = 2;
 
@@ -39,7 +104,8 @@ mod platform {
             })
         }
 
-        pub(crate) async fn recv(&mut self) -> Message {
+        /// Returns the number of the next signal.
+        pub(crate) async fn recv(&mut self) -> i32 {
             let (signal, kind) = tokio::select! {
                 signal = self.term.recv() => (signal, SignalKind::terminate()),
                 signal = self.int.recv() => (signal, SignalKind::interrupt()),
@@ -50,10 +116,7 @@ mod platform {
             if signal.is_none() {
                 std::future::pending::<()>().await;
             }
-            match kind {
-                hup if hup == SignalKind::hangup() => Message::Reload(hup.as_raw_value()),
-                stop => Message::Signal(stop.as_raw_value()),
-            }
+            kind.as_raw_value()
         }
     }
 }
@@ -64,8 +127,6 @@ mod platform {
 
     use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown};
     use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
-
-    use crate::running::message::Message;
 
     pub(crate) const SIGINT: i32 = 2;
     const SIGTERM: i32 = 15;
@@ -90,14 +151,15 @@ mod platform {
             })
         }
 
-        pub(crate) async fn recv(&mut self) -> Message {
-            Message::Signal(tokio::select! {
+        /// Returns the number of the signal that the next event stands for.
+        pub(crate) async fn recv(&mut self) -> i32 {
+            tokio::select! {
                 _ = self.c.recv() => SIGINT,
                 _ = self.break_.recv() => SIGINT,
                 _ = self.close.recv() => SIGTERM,
                 _ = self.logoff.recv() => SIGTERM,
                 _ = self.shutdown.recv() => SIGTERM,
-            })
+            }
         }
     }
 }

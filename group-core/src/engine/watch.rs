@@ -19,11 +19,15 @@
 //! rest. Until it is relieved, the thread that stayed may still end the process, as if the signal had come
 //! a moment earlier.
 //!
-//! In one watch, `asked` (a latch) and `first` are written by the thread itself only; `over` is set by the destructor of
-//! [`Watch`]; `group` is a `watch` channel, which [`Watch::attach`] writes.
+//! In one watch, `signals` is locked by the thread for each signal, and once by [`Watch::know_services`]. The message to
+//! the driver is put under this lock, so the driver gets a first signal before the one that forces the end. `asked` (a
+//! latch) is set after that message was put; `over` is set by the destructor of [`Watch`]; `group` is a `watch` channel,
+//! which [`Watch::attach`] writes.
+//!
+//! [`StopSignals`] alone decides whether a signal is a new request. The driver takes each [`Message::Signal`] at its word.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, mpsc as thread_mpsc};
+use std::sync::{Arc, Mutex, mpsc as thread_mpsc};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -35,7 +39,8 @@ use crate::base::error::Failure;
 use crate::base::lock;
 use crate::base::sync::Latch;
 use crate::engine::driver::Mailbox;
-use crate::engine::signals::Signals;
+use crate::engine::signals::{Inherited, SIGHUP, Signals};
+use crate::engine::stop_signals::{Effect, FirstSignal, StopSignals};
 use crate::lifecycle::interface::{GroupEnd, Stage};
 use crate::record::console;
 use crate::record::report::{Outcome, Report};
@@ -53,6 +58,7 @@ const LAST_WORDS: Duration = Duration::from_millis(30);
 pub(crate) struct Watch {
     group: watch::Sender<Option<Handle>>,
     over: Arc<Latch>,
+    requests: Arc<Requests>,
 }
 
 impl Watch {
@@ -61,16 +67,16 @@ impl Watch {
     pub(crate) fn install(stop_timeout: Duration) -> io::Result<(Self, Arc<Mailbox>)> {
         let inbox = Arc::<Mailbox>::default();
         let (group, attached) = watch::channel(None);
-        WATCHES.fetch_add(1, Ordering::SeqCst);
-        let watch = Self { group, over: Arc::default() };
-        let watch_thread = WatchThread {
-            group: attached,
-            stop_timeout,
+        // Before there are handlers, which replace what was ignored.
+        let inherited = Inherited::get();
+        let requests = Arc::new(Requests {
+            signals: Mutex::new(StopSignals::new(inherited.ignores_hangup())),
             asked: Latch::default(),
-            first: OnceLock::new(),
-            over: Arc::clone(&watch.over),
             inbox: Arc::clone(&inbox),
-        };
+        });
+        WATCHES.fetch_add(1, Ordering::SeqCst);
+        let watch = Self { group, over: Arc::default(), requests: Arc::clone(&requests) };
+        let watch_thread = WatchThread { group: attached, stop_timeout, over: Arc::clone(&watch.over), requests };
         let (installed, is_installed) = thread_mpsc::channel();
         thread::Builder::new().name("group-watch".to_owned()).spawn(move || {
             // The receiver outlives this send: it blocks until it has come.
@@ -92,6 +98,16 @@ impl Watch {
         })?;
         is_installed.recv().map_err(io::Error::other)??;
         Ok((watch, inbox))
+    }
+
+    /// Sets whether a service of the group has a `reload`, which decides what SIGHUP asks for. Also for one that has come
+    /// already. Warns of signals that the group will never get.
+    pub(crate) fn know_services(&self, reloads: bool) {
+        warn_of_blocked(&Inherited::get().blocked());
+        let mut signals = lock(&self.requests.signals);
+        if let Some(effect) = signals.know_services(reloads) {
+            self.requests.pass_on(SIGHUP, effect);
+        }
     }
 
     /// Sets the group whose deadline is held, and which has the last words if the thread must exit the process.
@@ -141,11 +157,55 @@ fn linger() -> Option<Arc<Latch>> {
     Some(relieved)
 }
 
-/// The first signal that asks for a stop.
-#[derive(Clone, Copy)]
-struct FirstSignal {
-    signal: i32,
-    at: Instant,
+/// Warns of signals that the parent of this process has blocked.
+fn warn_of_blocked(blocked: &[&str]) {
+    match blocked {
+        [] => {}
+        [one] => {
+            tracing::warn!(target: "group", "{one} is blocked, as it was when the program was started, and stops nothing");
+        }
+        many => {
+            let many = many.join(" and ");
+            tracing::warn!(target: "group", "{many} are blocked, as they were when the program was started, and stop nothing");
+        }
+    }
+}
+
+/// The requests that signals have made, and the way to the driver.
+struct Requests {
+    signals: Mutex<StopSignals>,
+    /// Set at the first signal that asks for a stop. A blocked runtime may never read the message.
+    asked: Latch,
+    inbox: Arc<Mailbox>,
+}
+
+impl Requests {
+    /// Decides the effect of a signal that has just come, and passes it on to the driver.
+    fn receive(&self, signal: i32) -> Effect {
+        let mut signals = lock(&self.signals);
+        let effect = signals.receive(signal, Instant::now());
+        self.pass_on(signal, effect);
+        effect
+    }
+
+    /// Passes a signal on, under the lock of `signals`. This thread logs nothing: a log that is not read would block it.
+    fn pass_on(&self, signal: i32, effect: Effect) {
+        self.inbox.put(match effect {
+            Effect::Stop | Effect::Force => Message::Signal(signal),
+            Effect::SameRequest => Message::SameRequest(signal),
+            Effect::Reload => Message::Reload(signal),
+            Effect::Ignored => Message::Ignored(signal),
+            Effect::Undecided => return,
+        });
+        if effect == Effect::Stop {
+            self.asked.set();
+        }
+    }
+
+    /// Returns true if a signal ends the process now that the group is over.
+    fn ends_process(&self, signal: i32) -> bool {
+        lock(&self.signals).ends_process(signal, Instant::now())
+    }
 }
 
 /// The state of the thread.
@@ -153,15 +213,12 @@ struct WatchThread {
     group: watch::Receiver<Option<Handle>>,
     /// The limit of a stop while there is no group.
     stop_timeout: Duration,
-    /// Set at the first signal that asks for a stop. A blocked runtime may never read the message.
-    asked: Latch,
-    first: OnceLock<FirstSignal>,
     over: Arc<Latch>,
-    inbox: Arc<Mailbox>,
+    requests: Arc<Requests>,
 }
 
 impl WatchThread {
-    async fn watch(self, mut signals: Signals) {
+    async fn watch(&self, mut signals: Signals) {
         let late = tokio::select! {
             biased;
             () = self.over.wait() => None,
@@ -173,7 +230,7 @@ impl WatchThread {
         if let Some(relieved) = linger() {
             tokio::select! {
                 () = relieved.wait() => {}
-                () = die_of(late, &mut signals) => {}
+                () = self.die_of(late, &mut signals) => {}
             }
         }
     }
@@ -181,20 +238,13 @@ impl WatchThread {
     /// Returns the first signal that comes when the group is over already.
     async fn listen(&self, signals: &mut Signals) -> i32 {
         loop {
-            let message = signals.recv().await;
-            if let (true, Message::Signal(signal) | Message::Reload(signal)) = (self.over.is_set(), &message) {
-                return *signal;
+            let signal = signals.recv().await;
+            if self.over.is_set() {
+                return signal;
             }
-            let Message::Signal(signal) = message else {
-                self.inbox.put(message);
-                continue;
-            };
-            let second = self.asked.is_set();
-            self.first.get_or_init(|| FirstSignal { signal, at: Instant::now() });
             // The driver's end closes the inbox; then `over` follows.
-            self.inbox.put(message);
-            self.asked.set();
-            if second && timeout(FORCED, self.over.wait()).await.is_err() {
+            let effect = self.requests.receive(signal);
+            if effect == Effect::Force && timeout(FORCED, self.over.wait()).await.is_err() {
                 self.exit(GroupEnd::Forced(signal));
             }
         }
@@ -205,7 +255,7 @@ impl WatchThread {
     async fn hold_deadline(&self) {
         let mut group = self.group.clone();
         tokio::select! {
-            () = self.asked.wait() => {}
+            () = self.requests.asked.wait() => {}
             () = stops(group.clone()) => {}
         }
         let asked = Instant::now();
@@ -222,7 +272,7 @@ impl WatchThread {
 
     /// Ends the process, with the group's last words.
     fn exit(&self, outcome: GroupEnd) {
-        let (group, first) = (self.group.borrow().clone(), self.first.get().copied());
+        let (group, first) = (self.group.borrow().clone(), lock(&self.requests.signals).first());
         let (said, is_said) = thread_mpsc::channel();
         // A failed send means that the receiver has timed out.
         let speak = move || said.send(last_words(group, outcome, first));
@@ -230,19 +280,22 @@ impl WatchThread {
         let code = speaks.ok().and_then(|_| is_said.recv_timeout(LAST_WORDS).ok());
         std::process::exit(code.unwrap_or_else(|| Outcome::from(outcome).exit_code()).into());
     }
-}
 
-/// Ends the process, which has no group: by a signal that has come already, or by the next.
-async fn die_of(late: Option<i32>, signals: &mut Signals) {
-    let signal = match late {
-        Some(signal) => signal,
-        None => loop {
-            if let Message::Signal(signal) | Message::Reload(signal) = signals.recv().await {
+    /// Ends the process, which has no group: by a signal that has come already, or by the next that is not a copy of the
+    /// one that has stopped the group.
+    async fn die_of(&self, late: Option<i32>, signals: &mut Signals) {
+        let mut next = late;
+        let signal = loop {
+            let signal = match next.take() {
+                Some(signal) => signal,
+                None => signals.recv().await,
+            };
+            if self.requests.ends_process(signal) {
                 break signal;
             }
-        },
-    };
-    std::process::exit(128 + signal);
+        };
+        std::process::exit(128 + signal);
+    }
 }
 
 /// Waits until there is a group, and it stops.

@@ -71,6 +71,12 @@ pub(crate) struct Declaration {
 }
 
 impl Declaration {
+    /// Returns true unless no service has a `reload`.
+    pub(super) fn have_reload(&self) -> bool {
+        let factories = self.services.iter().filter_map(|service| service.factory.as_ref());
+        factories.into_iter().any(Factory::has_reload)
+    }
+
     /// Copies everything that decides the order, without the factories of the services.
     pub(super) fn without_factories(&self) -> Self {
         Self {

@@ -338,10 +338,11 @@ impl Group {
     /// Runs the group until everything is over: starts the services, waits for a signal or for the end of a service
     /// that ends the group, and stops the services in reverse.
     ///
-    /// SIGTERM, SIGINT and SIGQUIT (on Windows: Ctrl-C, Ctrl-Break and the close events) request the stop. A second
-    /// signal aborts everything. If even that does not end the group within 100 ms, because its runtime is blocked,
-    /// the process exits with code 128 + n. SIGHUP requests a reload, or the stop if no service can reload. When the
-    /// group is over, a signal ends the process again, with code 128 + n.
+    /// SIGTERM, SIGINT and SIGQUIT (on Windows: Ctrl-C, Ctrl-Break and the close events) request the stop. Signals
+    /// within 500 ms of the first are the same request; a later one aborts everything. If even that does not end the
+    /// group within 100 ms, because its runtime is blocked, the process exits with code 128 + n. SIGHUP requests a
+    /// reload, or the stop if no service has a `reload`. When the group is over, a signal ends the process again, with
+    /// code 128 + n.
     ///
     /// The environment variables `GROUP_STOP_TIMEOUT` and `GROUP_DRAIN_DELAY` override
     /// [`stop_timeout`](Self::stop_timeout) and [`drain_delay`](Self::drain_delay). With `GROUP_ORDER=text` or
@@ -402,6 +403,7 @@ impl Group {
         if let Some(form) = order_form {
             return self.print_order(&form);
         }
+        watch.know_services(self.declared.have_reload());
         match self.launch(inbox) {
             Ok((running, _started)) => {
                 watch.attach(running.handle());

@@ -353,15 +353,17 @@ impl Journal {
     /// A stop was asked for, and new requests are still served for a while.
     pub(crate) fn lame_duck(&mut self, reason: Reason, members: &[Member]) {
         self.ask_to_stop(Phase::LameDuck, reason, members);
-        log::lame_duck(&self.why(reason, members), self.budget.delay(), self.budget.quiet());
+        let by_signal = matches!(reason, Reason::Signal(_));
+        log::lame_duck(&self.why(reason, members), by_signal, self.budget.delay(), self.budget.quiet());
     }
 
     pub(crate) fn stopping(&mut self, reason: Reason, members: &[Member]) {
+        let by_signal = self.stopping.is_none() && matches!(reason, Reason::Signal(_));
         // A delay before the stop has used up some of the time.
         let within = self.budget.total().saturating_sub(self.stopping_for());
         self.ask_to_stop(Phase::Stopping, reason, members);
         let left = self.services.iter().filter(|entry| entry.is_left()).count();
-        log::stopping(&self.why(reason, members), left, within);
+        log::stopping(&self.why(reason, members), by_signal, left, within);
         for (id, member) in members.iter().enumerate().rev() {
             if self.services[id].times.launched.is_none() {
                 self.enter(id, member, State::Gone);

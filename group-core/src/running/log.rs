@@ -98,16 +98,24 @@ pub(super) fn all_ready(services: usize, took: Duration) {
     tracing::info!(target: "group", took = %took, "{services} services are ready ({took})");
 }
 
-pub(super) fn lame_duck(why: &str, delay: Duration, quiet: Duration) {
-    let (delay, quiet) = (Took(delay), Took(quiet));
-    tracing::info!(target: "group", drain_delay = %delay, "{why}: not ready any more; stopping in {delay}, or once there are no requests for {quiet}");
+/// `by_signal` is true if a signal has asked for the stop.
+pub(super) fn lame_duck(why: &str, by_signal: bool, delay: Duration, quiet: Duration) {
+    let (delay, quiet, how_to_force) = (Took(delay), Took(quiet), if by_signal { HOW_TO_FORCE } else { "" });
+    tracing::info!(target: "group", drain_delay = %delay, "{why}: not ready any more; stopping in {delay}, or once there are no requests for {quiet}{how_to_force}");
 }
 
+/// Appended to the line of a stop that a signal has asked for.
+const HOW_TO_FORCE: &str = "; a second signal forces the end";
+
 /// `left` is the number of services that are not gone yet.
-pub(super) fn stopping(why: &str, left: usize, within: Duration) {
+/// `by_signal` is true if a signal has just asked for the stop, and is the first.
+pub(super) fn stopping(why: &str, by_signal: bool, left: usize, within: Duration) {
     let what = match left {
         0 => "nothing to stop".to_owned(),
-        left => format!("stopping {}, within {}", count(left, "service"), Took(within)),
+        left => {
+            let how_to_force = if by_signal { HOW_TO_FORCE } else { "" };
+            format!("stopping {}, within {}{how_to_force}", count(left, "service"), Took(within))
+        }
     };
     tracing::info!(target: "group", cause = why, "{why}: {what}");
 }
@@ -136,6 +144,10 @@ pub(super) fn reloaded(service: &str) {
 
 pub(super) fn all_reloaded(services: usize) {
     tracing::info!(target: "group", "{} reloaded", count(services, "service"));
+}
+
+pub(super) fn nothing_reloaded(signal: &str) {
+    tracing::warn!(target: "group", "{signal}: nothing was reloaded: no service with a `reload` is ready");
 }
 
 pub(super) fn reload_failed(failure: &Failure) {

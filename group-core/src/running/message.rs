@@ -14,12 +14,16 @@ pub(crate) enum Message {
     Extend(Id, Duration),
     Stop,
     Exit(u8),
+    /// This signal asks for a stop or, if it is the second such message, forces the end.
     Signal(i32),
+    /// This signal repeats a request that was made less than half a second ago.
+    SameRequest(i32),
+    /// This signal was ignored when the program was started, and is ignored.
+    Ignored(i32),
     /// A service serves clients from outside.
     #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "nothing here serves without it"))]
     Serves,
     /// This signal asks for a reload.
-    #[cfg_attr(windows, expect(dead_code, reason = "there is no such event"))]
     Reload(i32),
 }
 

@@ -9,13 +9,12 @@ use tokio::time::timeout;
 use crate::base::error::{BoxError, Chain, Failure};
 use crate::base::lock;
 use crate::base::panic::caught;
-use crate::base::text::Took;
+use crate::base::text::{Took, signal_name};
 use crate::lifecycle::interface::Stage;
 use crate::record::status::State;
 use crate::running::handle::Handle;
 use crate::running::journal::PATIENCE;
 use crate::running::log;
-use crate::running::message::Message;
 
 /// Why a reload failed, as a whole or in some services. A service that failed to reload keeps its old
 /// state, and the group runs on.
@@ -139,12 +138,11 @@ impl Drop for Reloading<'_> {
     }
 }
 
-/// Reloads in the background, because of a signal. If no service has a `reload`, the signal asks for a
-/// stop instead.
+/// Reloads in the background, because of a signal.
 pub(crate) fn spawn(handle: Handle, signal: i32) {
     tokio::spawn(async move {
         if let Err(ReloadError::Nothing) = handle.reload().await {
-            handle.shared.tell(Message::Signal(signal));
+            log::nothing_reloaded(&signal_name(signal));
         }
     });
 }

@@ -11,6 +11,7 @@ pub(crate) mod result;
 pub(crate) mod shutdown;
 
 use std::any::{Any, TypeId};
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task;
@@ -109,7 +110,7 @@ pub trait Service: Sized + Send + Sync + 'static {
     /// If something could not be released. The rest of the group is stopped all the same, and the error is
     /// in its report. The default returns [`Absent`], which means that there is no such hook.
     fn stop(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
-        NoStop
+        NoHook::<Stop>(PhantomData)
     }
 
     /// Checks the health of the service, for [`Handle::health`](crate::Handle::health). The result changes neither
@@ -130,14 +131,22 @@ pub trait Service: Sized + Send + Sync + 'static {
     /// If the new settings cannot be used; then the service keeps the old ones and stays ready.
     /// The default returns [`Absent`], which means that there is no such hook.
     fn reload(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
-        async { Err(Absent.into()) }
+        NoHook::<Reload>(PhantomData)
     }
 }
 
-/// The future of the default `stop`. Its type tells, without a call, that the service has no `stop`.
-struct NoStop;
+/// The future of a hook's default. Its type tells, without a call, that the service has no such hook.
+struct NoHook<Hook>(PhantomData<Hook>);
 
-impl Future for NoStop {
+type NoStop = NoHook<Stop>;
+
+type NoReload = NoHook<Reload>;
+
+struct Stop;
+
+struct Reload;
+
+impl<Hook> Future for NoHook<Hook> {
     type Output = Result<(), BoxError>;
 
     fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
@@ -150,12 +159,19 @@ fn returns<R: 'static, S: 'static, T: 'static>(_: impl Fn(&'static S) -> T) -> b
     TypeId::of::<T>() == TypeId::of::<R>()
 }
 
+fn has_reload<S: Service>() -> bool {
+    !returns::<NoReload, _, _>(<S as Service>::reload)
+}
+
 /// A service with its type erased, as its task runs it.
 pub(crate) trait DynService: Instance {
     fn start(self: Arc<Self>, cx: Context) -> BoxFuture<Result<(), BoxError>>;
 
     /// Returns true unless the service is known to have no `stop`; then no future is made for it.
     fn has_stop(&self) -> bool;
+
+    /// Returns true unless the service is known to have no `reload`.
+    fn has_reload(&self) -> bool;
 
     /// The future returns `None` if the service has no `stop`.
     fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
@@ -168,6 +184,10 @@ impl<S: Service> DynService for S {
 
     fn has_stop(&self) -> bool {
         !returns::<NoStop, _, _>(<S as Service>::stop)
+    }
+
+    fn has_reload(&self) -> bool {
+        has_reload::<S>()
     }
 
     fn stop(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
@@ -201,7 +221,17 @@ pub(crate) enum Factory {
     /// It was added as a value.
     Made(Arc<dyn DynService>),
     /// Its own `build` makes it.
-    Make(Make),
+    Make { make: Make, has_reload: bool },
+}
+
+impl Factory {
+    /// Returns true unless the service is known to have no `reload`.
+    pub(crate) fn has_reload(&self) -> bool {
+        match self {
+            Self::Made(service) => service.has_reload(),
+            Self::Make { has_reload, .. } => *has_reload,
+        }
+    }
 }
 
 pub(crate) type Make = Box<dyn FnOnce(Context) -> BoxFuture<Result<Arc<dyn DynService>, BoxError>> + Send>;
@@ -213,7 +243,8 @@ pub(crate) fn made<S: Service>(service: S) -> Factory {
 
 /// The factory of a service that its own `build` makes.
 pub(crate) fn built<S: Service>() -> Factory {
-    Factory::Make(Box::new(|cx| Box::pin(async move { Ok(Arc::new(S::build(cx).await?) as Arc<dyn DynService>) })))
+    let make: Make = Box::new(|cx| Box::pin(async move { Ok(Arc::new(S::build(cx).await?) as Arc<dyn DynService>) }));
+    Factory::Make { make, has_reload: has_reload::<S>() }
 }
 
 /// The return types of `new`: the service, or a `Result` of it with any `E` that converts into
@@ -333,6 +364,10 @@ mod tests {
         async fn stop(&self) -> Result<(), BoxError> {
             Ok(())
         }
+
+        async fn reload(&self) -> Result<(), BoxError> {
+            Ok(())
+        }
     }
 
     struct WithOneOfNoSize;
@@ -351,5 +386,11 @@ mod tests {
     #[test]
     fn a_service_without_stop_is_known_by_that() {
         assert!(!Without.has_stop() && With.has_stop() && WithOneOfNoSize.has_stop());
+    }
+
+    #[test]
+    fn a_service_without_reload_is_known_by_that_before_it_is_built() {
+        assert!(!made(Without).has_reload() && made(With).has_reload());
+        assert!(!built::<Without>().has_reload() && built::<With>().has_reload());
     }
 }

@@ -137,6 +137,16 @@ impl Program {
         assert!(status.expect("there is `kill`").success());
     }
 
+    /// Sends it a signal that is no longer taken for the one that was sent just before: after more than 500 ms.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be sent.
+    pub fn signal_again(&self, name: &str) {
+        std::thread::sleep(Duration::from_millis(600));
+        self.signal(name);
+    }
+
     /// Waits until it has ended.
     ///
     /// # Panics

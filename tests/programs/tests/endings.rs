@@ -108,7 +108,7 @@ fn a_second_signal_ends_it_now_and_says_so() {
         program.prints("deaf is ready");
         program.signal("TERM");
         program.prints("deaf was told");
-        program.signal(second);
+        program.signal_again(second);
         let ended = program.end();
         assert_eq!((ended.code, ended.signal), (Some(code), None), "{ended:#?}");
         assert!(ended.last_words().starts_with("forced to end by a second signal, SIG"), "{ended:#?}");
@@ -117,18 +117,19 @@ fn a_second_signal_ends_it_now_and_says_so() {
 
 #[test]
 fn an_end_that_nobody_reads_of_comes_all_the_same() {
-    let start = || {
-        let mut program = Program::start(env!("CARGO_BIN_EXE_shouts"), &[], &[]);
+    let start = |limit| {
+        let limit = [("GROUP_STOP_TIMEOUT", limit)];
+        let mut program = Program::start(env!("CARGO_BIN_EXE_shouts"), &[], &limit);
         program.prints("ready");
         program.prints("ready");
         program
     };
-    let program = start();
+    let program = start("500ms");
     program.signal("TERM");
     assert_eq!(program.end().code, Some(3), "the deadline holds");
-    let program = start();
+    let program = start("25s");
     program.signal("TERM");
-    program.signal("INT");
+    program.signal_again("INT");
     assert!(matches!(program.end().code, Some(130 | 143)), "and a second signal ends it");
 }
 
@@ -144,7 +145,7 @@ fn a_second_signal_ends_it_also_when_a_service_blocks_a_worker() {
     program.prints("all are ready");
     program.signal("TERM");
     program.prints("blocked");
-    program.signal("TERM");
+    program.signal_again("TERM");
     let ended = program.end();
     assert_eq!(ended.code, Some(128 + 15), "{ended:#?}");
     assert!(ended.last_words().starts_with("forced to end by a second signal, SIGTERM"), "{ended:#?}");
@@ -155,7 +156,7 @@ fn a_second_signal_ends_it_also_when_the_only_thread_is_blocked() {
     let mut program = Program::start(env!("CARGO_BIN_EXE_one_thread"), &[], &[]);
     program.prints("blocked");
     program.signal("TERM");
-    program.signal("INT");
+    program.signal_again("INT");
     let ended = program.end();
     assert!(matches!(ended.code, Some(130 | 143)), "{ended:#?}");
     assert!(ended.last_words().starts_with("forced to end by a second signal, SIG"), "{ended:#?}");
@@ -166,7 +167,7 @@ fn a_second_signal_ends_it_also_when_the_body_of_main_is_blocked() {
     let mut program = start("body-blocks");
     program.prints("blocked");
     program.signal("TERM");
-    program.signal("INT");
+    program.signal_again("INT");
     let ended = program.end();
     assert!(matches!(ended.code, Some(130 | 143)), "{ended:#?}");
     assert!(ended.last_words().starts_with("forced to end by a second signal, SIG"), "{ended:#?}");
@@ -310,7 +311,7 @@ fn after_the_group_a_signal_ends_the_process_again() {
     program.prints("ready");
     program.signal("TERM");
     program.prints("stopped cleanly");
-    program.signal("TERM");
+    program.signal_again("TERM");
     assert_eq!(program.end().code, Some(128 + 15));
 }
 

@@ -1,6 +1,6 @@
 //! A `main` without macros, which goes on after the group: for ever, if the first argument is
-//! `lingers`. With `blocks` its service does not end; with `without signals` the group is started, not
-//! run; with `again and again` a hundred groups run, and the threads that remain are counted.
+//! `lingers`, or for a second, with `cleans up`. With `blocks` its service does not end; with `without signals` the
+//! group is started, not run; with `again and again` a hundred groups run, and the threads that remain are counted.
 
 use std::process::ExitCode;
 
@@ -41,6 +41,10 @@ async fn main() -> ExitCode {
     let report =
         if way == "without signals" { group.start().await.expect("it starts").wait().await } else { group.run().await };
     println!("{report}");
+    if way == "cleans up" {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        println!("cleaned up");
+    }
     if lingers {
         std::future::pending::<()>().await;
     }

@@ -1,0 +1,181 @@
+//! Signals as they really come: one request twice, SIGHUP that was meant otherwise, and those that a launcher has ignored
+//! or blocked.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+
+use programs::Program;
+
+const SLOW: &str = env!("CARGO_BIN_EXE_slow");
+const HUNG_UP: &str = env!("CARGO_BIN_EXE_hung_up");
+const ENDING: &str = env!("CARGO_BIN_EXE_ending");
+
+/// A program that runs below a launcher.
+fn launched_by(launcher: &[&str], program: &[&str], log: &str) -> Program {
+    let mut command = Command::new(launcher[0]);
+    command.args(&launcher[1..]).args(program).env("RUST_LOG", log);
+    Program::of(command)
+}
+
+/// The program is answering a request.
+fn with_request_in_flight(program: &mut Program) -> TcpStream {
+    let mut client = TcpStream::connect(program.address_of("web")).expect("it listens");
+    client.write_all(b"GET /slow HTTP/1.1\r\nhost: test\r\n\r\n").expect("it reads");
+    program.prints("asked");
+    client
+}
+
+#[track_caller]
+fn check_answered_and_clean(mut client: TcpStream, program: Program) {
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("it answers");
+    let ended = program.end();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("answered"), "{answer:?} {ended:#?}");
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(ended.last_words().starts_with("stopped cleanly"), "{ended:#?}");
+}
+
+#[test]
+fn one_stop_that_timeout_delivers_twice_cuts_nothing() {
+    for signal in ["TERM", "INT", "QUIT", "HUP"] {
+        let mut program = launched_by(&["timeout", "--preserve-status", "60"], &[SLOW], "info");
+        let client = with_request_in_flight(&mut program);
+        program.signal(signal);
+        check_answered_and_clean(client, program);
+    }
+}
+
+#[test]
+fn one_stop_by_signals_of_several_numbers_cuts_nothing() {
+    for signals in [["TERM", "TERM"], ["TERM", "INT"], ["HUP", "TERM"], ["INT", "HUP"], ["QUIT", "INT"]] {
+        let mut program = Program::start(SLOW, &[], &[("RUST_LOG", "group=debug")]);
+        let client = with_request_in_flight(&mut program);
+        program.signal(signals[0]);
+        program.prints("told");
+        program.signal(signals[1]);
+        program.logs(&format!("SIG{}: the stop was asked for already, less than 500 ms ago", signals[1]));
+        check_answered_and_clean(client, program);
+    }
+}
+
+#[test]
+fn the_first_line_says_how_to_force_the_end() {
+    let mut program = Program::start(ENDING, &["deaf"], &[]);
+    program.prints("deaf is ready");
+    program.signal("TERM");
+    program.logs("SIGTERM: stopping 2 services, within 25 s; a second signal forces the end");
+    program.signal_again("HUP");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(128 + 1), "{ended:#?}");
+    assert!(ended.last_words().starts_with("forced to end by a second signal, SIGHUP"), "{ended:#?}");
+}
+
+#[test]
+fn a_second_copy_of_the_stop_does_not_end_what_comes_after_the_group() {
+    let mut program = Program::start(env!("CARGO_BIN_EXE_by_hand"), &["cleans up"], &[]);
+    program.prints("ready");
+    program.signal("TERM");
+    program.prints("stopped cleanly");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!((ended.code, ended.signal), (Some(123), None), "{ended:#?}");
+    assert_eq!(ended.printed.last().map(String::as_str), Some("cleaned up"), "{ended:#?}");
+}
+
+#[test]
+fn sighup_never_stops_a_group_with_a_service_that_reloads() {
+    for (way, state) in
+        [("lost", "the group goes on without reloads"), ("waits for a restart", "reloads: restarting in")]
+    {
+        let mut program = Program::start(HUNG_UP, &[way], &[]);
+        program.logs(state);
+        program.signal("HUP");
+        program.logs("SIGHUP: nothing was reloaded: no service with a `reload` is ready");
+        program.signal("TERM");
+        program.logs("SIGTERM: stopping");
+        assert_eq!(program.end().code, Some(0), "{way}");
+    }
+}
+
+#[test]
+fn sighup_during_the_start_waits_where_a_service_reloads() {
+    let mut program = Program::start(HUNG_UP, &["not built"], &[("RUST_LOG", "group=debug")]);
+    program.prints("hangs");
+    program.signal("HUP");
+    program.logs("SIGHUP: reloading");
+    program.signal("TERM");
+    program.logs("SIGTERM: stopping");
+    assert_eq!(program.end().code, Some(0));
+}
+
+#[test]
+fn sighup_during_the_start_stops_at_once_where_nothing_reloads() {
+    let mut program = Program::start(HUNG_UP, &["hangs"], &[("GROUP_STOP_TIMEOUT", "2s")]);
+    program.prints("hangs");
+    program.signal("HUP");
+    program.logs("SIGHUP: stopping 1 service");
+    assert_eq!(program.end().code, Some(0));
+}
+
+#[test]
+fn sighup_in_the_body_of_main_stops_the_group_where_nothing_reloads() {
+    let mut program = Program::start(HUNG_UP, &["in main"], &[]);
+    program.prints("body runs");
+    program.signal("HUP");
+    program.logs("SIGHUP: ");
+    assert_eq!(program.end().code, Some(0));
+}
+
+#[test]
+fn sighup_that_nohup_has_ignored_stops_nothing() {
+    for launcher in [&["nohup"][..], &["env", "--ignore-signal=HUP"]] {
+        let mut program = launched_by(launcher, &[ENDING, "stopped"], "group=debug");
+        program.prints("all are ready");
+        program.signal("HUP");
+        program.logs("SIGHUP: ignored, as it was when the program was started");
+        program.signal("TERM");
+        program.logs("SIGTERM: stopping 2 services");
+        assert_eq!(program.end().code, Some(0));
+    }
+}
+
+#[test]
+fn sighup_that_nohup_has_ignored_still_reloads() {
+    let mut program = launched_by(&["nohup"], &[env!("CARGO_BIN_EXE_reloads")], "info");
+    program.logs("3 services are ready");
+    program.signal("HUP");
+    program.logs("2 services reloaded");
+    program.signal("TERM");
+    assert_eq!(program.end().code, Some(0));
+}
+
+#[test]
+fn sighup_that_nohup_has_ignored_does_not_end_what_comes_after_the_group() {
+    let mut program = launched_by(&["nohup"], &[env!("CARGO_BIN_EXE_by_hand"), "cleans up"], "info");
+    program.prints("ready");
+    program.signal("TERM");
+    program.prints("stopped cleanly");
+    program.signal_again("HUP");
+    let ended = program.end();
+    assert_eq!((ended.code, ended.signal), (Some(123), None), "{ended:#?}");
+}
+
+#[test]
+fn a_stop_signal_that_the_launcher_has_blocked_is_told_at_the_start() {
+    for (blocked, told) in [
+        ("--block-signal=TERM", "SIGTERM is blocked, as it was when the program was started, and stops nothing"),
+        (
+            "--block-signal=TERM,INT",
+            "SIGINT and SIGTERM are blocked, as they were when the program was started, and stop nothing",
+        ),
+    ] {
+        let mut program = launched_by(&["env", blocked], &[ENDING, "stopped"], "info");
+        program.logs(told);
+        program.prints("all are ready");
+        program.signal("TERM");
+        program.signal("QUIT");
+        program.logs("SIGQUIT: stopping 2 services");
+        assert_eq!(program.end().code, Some(0));
+    }
+}
