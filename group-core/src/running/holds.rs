@@ -6,7 +6,8 @@
 //! - Writers: `Context::ready` adds a receiver, in any task of the service. `Ready::fire` sends. To drop a `Ready`
 //!   closes its channel.
 //! - Reader: the service's own task. After the first poll of `start` it takes the list out of the member once, and then
-//!   polls the receivers. A `Ready` that is taken later is not waited for.
+//!   polls the receivers. A `Ready` that is taken later is not waited for, and not kept: the next run of `start` begins
+//!   with an empty list.
 //! - Ordering: a mutex guards the list, and a oneshot orders all that came before the send before the poll that sees
 //!   it. Each poll registers the task's waker with one channel only, the last of the list; the next one is polled once
 //!   that has fired, so no wake is missed. A `Ready` that is dropped unfired is noticed when its turn comes.

@@ -22,9 +22,11 @@
 //! that the service is gone. `remove_part` is `AcqRel`, so that the last one sees all that the others have done, as with
 //! an `Arc`; `add_part` may be `Relaxed`, as a clone of an `Arc`: its caller holds a part, or is turned away.
 //!
-//! **Notes** (`listens_to_stop`, `is_own_polled`, `polled`, `stopped`): `Relaxed`, as nothing else is read on their
-//! account. `listens_to_stop` decides something, but usually in one task; a `Shutdown` that another task
-//! takes at the moment of the stop may be seen or not, as if it were taken a little later. The counts of polls are for the report only.
+//! **Notes** (`listens_to_stop`, `is_settled`, `is_own_polled`, `polled`, `stopped`): `Relaxed`, as nothing else is read
+//! on their account. `listens_to_stop` and `is_settled` decide something, but usually in one task; a `Shutdown` that
+//! another task takes at the moment of the stop, or a `Ready` at the moment at which the service is ready, may be seen
+//! or not, as if it were taken a little later. A hold that slips in so is forgotten when `start` runs again. The counts of
+//! polls are for the report only.
 
 use std::net::SocketAddr;
 #[cfg(feature = "http")]
@@ -53,6 +55,8 @@ pub(crate) struct Member {
     stop: StopRequest,
     /// Whether `start` listens to the request to stop: it has taken a [`Shutdown`](crate::Shutdown).
     listens_to_stop: AtomicBool,
+    /// Whether the list of holds of this run of `start` is complete.
+    is_settled: AtomicBool,
     /// Whether `start` is to run again.
     again: AtomicBool,
     is_aborted: AtomicBool,
@@ -119,6 +123,7 @@ impl Member {
             spec,
             stop: StopRequest::default(),
             listens_to_stop: AtomicBool::new(false),
+            is_settled: AtomicBool::new(false),
             again: AtomicBool::new(false),
             is_aborted: AtomicBool::new(false),
             is_given_up: AtomicBool::new(false),
@@ -219,6 +224,7 @@ impl Member {
         if self.is_asked_to_stop() {
             Poll::Ready(false)
         } else if self.again.swap(false, Ordering::Acquire) {
+            self.open_holds();
             Poll::Ready(true)
         } else {
             Poll::Pending
@@ -235,14 +241,27 @@ impl Member {
     }
 
     /// Holds the service's readiness back until something is sent. If the sender is dropped instead, the service fails.
+    /// After [`take_holds`](Self::take_holds), it holds nothing back, and is not kept.
     pub(crate) fn hold(&self) -> oneshot::Sender<()> {
         let (sender, hold) = oneshot::channel();
-        lock(&self.rare().holds).push(hold);
+        if !self.is_settled.load(Ordering::Relaxed) {
+            lock(&self.rare().holds).push(hold);
+        }
         sender
     }
 
+    /// Takes the holds of this run of `start`, which are then complete.
     pub(crate) fn take_holds(&self) -> Holds {
+        self.is_settled.store(true, Ordering::Relaxed);
         Holds(self.rare.get().map(|rare| std::mem::take(&mut *lock(&rare.holds))).unwrap_or_default())
+    }
+
+    /// Forgets every hold of an earlier run of `start`, and takes those of the next one.
+    fn open_holds(&self) {
+        if let Some(rare) = self.rare.get() {
+            lock(&rare.holds).clear();
+        }
+        self.is_settled.store(false, Ordering::Relaxed);
     }
 
     pub(crate) fn instance(&self) -> Option<Arc<dyn Instance>> {
@@ -345,5 +364,23 @@ impl Member {
 
     pub(crate) fn drain(&self) -> Option<Drain> {
         *lock(&self.rare.get()?.drain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_holds_are_not_kept() {
+        let member = Member::new(Spec::new("service"));
+        let _in_time = member.hold();
+        assert_eq!(member.take_holds().0.len(), 1);
+        let _late: Vec<_> = (0..10).map(|_| member.hold()).collect();
+        assert!(member.take_holds().0.is_empty());
+        member.start_again();
+        assert!(member.poll_again().is_ready());
+        let _of_the_next_run = member.hold();
+        assert_eq!(member.take_holds().0.len(), 1);
     }
 }
