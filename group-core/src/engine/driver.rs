@@ -240,11 +240,8 @@ impl Driver {
     /// Decides whether the service may be started again, and notes how long to wait before.
     fn again(&mut self, id: Id, failed: bool) -> Again {
         let Some(service) = self.again.get_mut(&id) else { return Again::No };
-        let (now, stable) = {
-            let journal = lock(&self.shared.journal);
-            (journal.now(), journal.ready_for(id))
-        };
-        let (again, wait) = service.restarts.next(failed, now.into(), stable, chance());
+        let stable = lock(&self.shared.journal).ready_for(id);
+        let (again, wait) = service.restarts.next(failed, stable, chance());
         service.wait = wait;
         again
     }

@@ -1,6 +1,5 @@
 //! Decides whether and when a service is restarted. Plain arithmetic: time goes in as a number.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::interface::Again;
@@ -17,7 +16,8 @@ pub(crate) enum When {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Policy {
     pub(crate) when: When,
-    /// At most this many restarts within the window, which slides.
+    /// At most this many restarts in a row. Restarts are in a row if the service was not ready for `within` between
+    /// them.
     pub(crate) max: usize,
     pub(crate) within: Duration,
     pub(crate) backoff: Backoff,
@@ -46,35 +46,31 @@ impl Backoff {
 #[derive(Clone, Debug)]
 pub(crate) struct Restarts {
     policy: Policy,
-    recent: VecDeque<Duration>,
     /// The number of restarts in a row, without a stable period between them.
     in_a_row: u32,
 }
 
 impl Restarts {
     pub(crate) fn new(policy: Policy) -> Self {
-        Self { policy, recent: VecDeque::new(), in_a_row: 0 }
+        Self { policy, in_a_row: 0 }
     }
 
     /// Decides about a restart, and returns the wait before it.
     ///
-    /// `stable` is the time for which the service was ready. If that is at least as long as the window, the wait is
-    /// short again.
-    pub(crate) fn next(&mut self, failed: bool, now: Duration, stable: Duration, chance: f64) -> (Again, Duration) {
+    /// `stable` is the time for which the service was ready. If that is at least as long as the window, earlier restarts
+    /// are forgotten. Nothing else forgets them: waits before restarts, starts and drains take time, too, and with a
+    /// window that slides over them a service could fail for ever.
+    pub(crate) fn next(&mut self, failed: bool, stable: Duration, chance: f64) -> (Again, Duration) {
         match self.policy.when {
             When::Never => return (Again::No, Duration::ZERO),
             When::OnFailure if !failed => return (Again::No, Duration::ZERO),
             When::OnFailure | When::Always => {}
         }
-        while self.recent.front().is_some_and(|&past| now.saturating_sub(past) >= self.policy.within) {
-            self.recent.pop_front();
-        }
-        if self.recent.len() >= self.policy.max {
-            return (Again::TooOften, Duration::ZERO);
-        }
-        self.recent.push_back(now);
         if stable >= self.policy.within {
             self.in_a_row = 0;
+        }
+        if usize::try_from(self.in_a_row).is_ok_and(|in_a_row| in_a_row >= self.policy.max) {
+            return (Again::TooOften, Duration::ZERO);
         }
         let wait = self.policy.backoff.wait(self.in_a_row, chance);
         self.in_a_row = self.in_a_row.saturating_add(1);
@@ -108,7 +104,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest_and_are_short_again_after_a_stable_period() {
         let mut restarts = Restarts::new(policy(100));
-        let mut next = |stable| restarts.next(true, ms(0), ms(stable), 1.0);
+        let mut next = |stable| restarts.next(true, ms(stable), 1.0);
         let waits: Vec<_> = (0..6).map(|_| next(0)).collect();
         assert_eq!(waits, [100, 200, 400, 800, 1000, 1000].map(|wait| (Again::Yes, ms(wait))));
         assert_eq!(next(999), (Again::Yes, ms(1000)));
@@ -117,22 +113,23 @@ mod tests {
 
     #[test]
     fn chance_spreads_the_waits_over_the_upper_half() {
-        let wait = |chance| Restarts::new(policy(1)).next(true, ms(0), ms(0), chance).1;
+        let wait = |chance| Restarts::new(policy(1)).next(true, ms(0), chance).1;
         assert_eq!((wait(0.0), wait(0.5), wait(1.0)), (ms(50), ms(75), ms(100)));
     }
 
     #[test]
-    fn the_window_slides() {
-        let mut restarts = Restarts::new(policy(1));
-        for at in [0, 1000, 2100] {
-            assert_eq!(restarts.next(true, ms(at), ms(0), 0.0).0, Again::Yes, "{at}");
+    fn only_a_stable_period_forgets() {
+        let mut restarts = Restarts::new(policy(2));
+        for stable in [0, 999, 1000, 999, 5000, 0] {
+            assert_eq!(restarts.next(true, ms(stable), 0.0).0, Again::Yes, "{stable}");
         }
-        assert_eq!(restarts.next(true, ms(2500), ms(0), 0.0).0, Again::TooOften);
+        assert_eq!(restarts.next(true, ms(999), 0.0).0, Again::TooOften);
+        assert_eq!(restarts.next(true, ms(0), 0.0).0, Again::TooOften);
     }
 
     #[test]
     fn what_did_not_fail_is_started_again_only_always() {
-        let next = |when, failed| Restarts::new(Policy { when, ..policy(1) }).next(failed, ms(0), ms(0), 0.0).0;
+        let next = |when, failed| Restarts::new(Policy { when, ..policy(1) }).next(failed, ms(0), 0.0).0;
         assert_eq!((next(When::Never, true), next(When::Never, false)), (Again::No, Again::No));
         assert_eq!((next(When::OnFailure, true), next(When::OnFailure, false)), (Again::Yes, Again::No));
         assert_eq!((next(When::Always, true), next(When::Always, false)), (Again::Yes, Again::Yes));

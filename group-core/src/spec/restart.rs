@@ -58,15 +58,19 @@ impl Restart {
         Self { policy: Policy { when, max: 5, within: Duration::from_secs(60), backoff: Backoff::DEFAULT } }
     }
 
-    /// Allows at most this many restarts within the window. 5 by default.
+    /// Allows at most this many restarts in a row: without a stable period, as [`within`](Self::within) sets it, between
+    /// them. 5 by default; `usize::MAX` for no limit.
     #[must_use]
     pub const fn max(mut self, max: usize) -> Self {
         self.policy.max = max;
         self
     }
 
-    /// Sets the window, which slides. 60 s by default. A service that was ready for at least this long
-    /// counts as stable: its next wait is short again.
+    /// Sets the stable period. 60 s by default. Once a service was ready for this long without an end, its earlier
+    /// restarts are forgotten, and its next wait is short again. Nothing else forgets them: a service that never is
+    /// ready for this long is restarted at most [`max`](Self::max) times, however long its waits are.
+    ///
+    /// Zero would forget every restart, so it is refused when the group starts.
     #[must_use]
     pub const fn within(mut self, window: Duration) -> Self {
         self.policy.within = window;
