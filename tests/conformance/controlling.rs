@@ -580,3 +580,24 @@ async fn p8_a_group_goes_on_when_another_fails() {
     let report = second.stop().await;
     assert!(report.is_clean() && report.failures().is_empty(), "{report}");
 }
+
+#[tokio::test]
+async fn a_group_runs_once() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1"]);
+    let running = group.start().await.unwrap();
+    journal.take();
+    for _ in 0..2 {
+        let report = fails_to_start(&mut group).await;
+        assert_eq!((report.outcome(), report.exit_code()), (Outcome::BadGroup, 78), "while it runs");
+    }
+    assert!(running.stop().await.is_clean());
+    assert_eq!(journal.take(), stops(["s1"]));
+    let report = in_time(group.run()).await;
+    assert_eq!((report.outcome(), report.exit_code()), (Outcome::BadGroup, 78), "when it is over");
+    assert!(report.to_string().contains("run or started already"), "{report}");
+    assert!(group.order().is_err());
+    let (report, _) = started_and_stopped(group.probe(journal.probe("s2"))).await;
+    assert!(report.is_clean(), "it can be filled again: {report}");
+    assert_eq!(journal.take(), then(&["s2 starts"], stops(["s2"])));
+}

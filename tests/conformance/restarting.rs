@@ -338,6 +338,16 @@ impl std::error::Error for LoginFailed {
     }
 }
 
+/// Fails with this error after a second, when it runs first.
+struct FailsWith(std::sync::Mutex<Option<BoxError>>);
+
+impl Service for FailsWith {
+    async fn start(self: Arc<Self>, _: Context) -> Result<(), BoxError> {
+        sleep(secs(1)).await;
+        Err(self.0.lock().unwrap().take().expect("it runs once"))
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_a_permanent_error_a_service_is_not_started_again() {
     let direct = || -> BoxError { Permanent::new("wrong password").into() };
@@ -346,10 +356,7 @@ async fn after_a_permanent_error_a_service_is_not_started_again() {
     let errors = [(direct(), "wrong password"), (wrapped(), "cannot log in"), (of_io(), "wrong password")];
     for (error, message) in errors {
         let mut group = Group::new();
-        group.add_fn("s1", |_: Shutdown| async {
-            sleep(secs(1)).await;
-            Err::<(), _>(error)
-        });
+        group.add_as("s1", FailsWith(std::sync::Mutex::new(Some(error))));
         group.configure("s1", |spec| spec.restart(at_once(Restart::always())));
         let (report, at) = ended(&mut group).await;
         assert_eq!((report.outcome(), at), (Outcome::RunFailed, secs(1)));
@@ -418,4 +425,176 @@ async fn the_group_is_not_ready_while_a_service_it_cannot_do_without_is_down() {
     };
     assert_eq!(ready(true).await, (true, false, true));
     assert_eq!(ready(false).await, (true, true, true));
+}
+
+/// The service takes a `Ready` after it is ready, fails, and its second run takes one that it fires.
+#[tokio::test(start_paused = true)]
+async fn a_late_ready_holds_back_neither_this_run_nor_the_next() {
+    for is_kept in [false, true] {
+        let kept = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let mut group = Group::new();
+        group.add_as("s1", Late { kept: Arc::clone(&kept), is_kept, runs: 3.into() });
+        let restart = at_once(Restart::on_failure());
+        group.configure("s1", |spec| spec.restart(restart).start_timeout(secs(2)));
+        let (report, at) = ended(group.lasts(secs(60))).await;
+        assert_eq!((report.outcome(), at), (Outcome::Clean, secs(60)), "{report}");
+        assert_eq!(report.service("s1").unwrap().restarts(), 2, "{report}");
+        assert_eq!(failures(&report), ["`s1` failed: it dies", "`s1` failed: it dies"]);
+        assert_eq!(kept.lock().unwrap().len(), if is_kept { 2 } else { 0 });
+    }
+}
+
+/// Takes a `Ready` in time and another one when it is ready already, in a task of its own, too.
+struct Late {
+    kept: Arc<std::sync::Mutex<Vec<group::Ready>>>,
+    is_kept: bool,
+    /// The number of runs that are left. The last one lasts.
+    runs: std::sync::atomic::AtomicUsize,
+}
+
+impl Service for Late {
+    async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+        let shutdown = cx.shutdown();
+        cx.ready().fire();
+        tokio::task::yield_now().await;
+        if self.runs.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) == 1 {
+            shutdown.requested().await;
+            return Ok(());
+        }
+        let (late, aside) = (cx.ready(), cx.clone());
+        tokio::spawn(async move { drop(aside.ready()) }).await?;
+        if self.is_kept {
+            self.kept.lock().unwrap().push(late);
+        }
+        Err("it dies".into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_run_still_waits_for_a_ready_of_its_own() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    let s1 = failing(&journal, ..=1, at_once(Restart::on_failure())).on(StartLater, Take(secs(3)));
+    let running = in_time(group.probe(s1).start()).await.unwrap();
+    let handle = running.handle();
+    until_state(&handle, "s1", State::Starting).await;
+    let again = Instant::now();
+    until_state(&handle, "s1", State::Ready).await;
+    assert_eq!(again.elapsed(), secs(3));
+    assert!(running.stop().await.is_clean());
+}
+
+/// Waits before restarts, starts and drains are longer than `within`, and forget nothing.
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_restarts_is_reached_however_long_the_waits_and_starts_are() {
+    let journal = Journal::default();
+    let slow = || journal.probe("s1").on(StartLater, Take(secs(3))).on(Run, Take(millis(1))).on(Run, Fail);
+    let short = |journal: &Journal| journal.probe("s1").on(Run, Take(millis(900))).on(Run, Fail);
+    let limit = |restart: Restart| restart.max(2).within(secs(1));
+    let every_12_s = journal.probe("s1").on(Run, Take(secs(12))).on(Run, Fail);
+    for (probe, restart, restarts) in [
+        (short(&journal), limit(Restart::on_failure()).backoff(secs(2), secs(4)), 2),
+        (slow(), limit(at_once(Restart::on_failure())), 2),
+        (short(&journal), limit(Restart::always()).backoff(secs(10), secs(10)), 2),
+        (every_12_s, Restart::on_failure(), 5),
+    ] {
+        let mut group = Group::new();
+        let (report, _) = ended(group.probe(probe.spec(|spec| spec.restart(restart))).lasts(secs(600))).await;
+        let s1 = report.service("s1").unwrap();
+        assert_eq!((s1.restarts(), report.outcome()), (restarts, Outcome::RunFailed), "{restart:?}");
+    }
+}
+
+/// The time in which a server finishes its requests is no time for which the service was ready.
+#[tokio::test]
+async fn a_drain_between_two_deaths_is_no_stable_period() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
+    let mut group = Group::new();
+    let restart = at_once(Restart::on_failure()).max(1).within(secs(1));
+    group.add_as("web", Dies(free)).configure("web", |spec| spec.restart(restart));
+    let (report, took) = ended(&mut group).await;
+    assert!(took >= secs(2), "each run answers its request");
+    assert_eq!((report.outcome(), report.service("web").unwrap().restarts()), (Outcome::RunFailed, 1), "{report}");
+}
+
+/// Serves on this address, and fails once its own request is in flight, which takes longer than `within`.
+struct Dies(std::net::SocketAddr);
+
+impl Service for Dies {
+    async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+        let (arrived, mut has_arrived) = tokio::sync::mpsc::channel(1);
+        let slow = || async move {
+            let _ = arrived.send(()).await;
+            sleep(millis(1100)).await;
+            "answered"
+        };
+        let (addr, ready) = (self.0, cx.ready());
+        cx.spawn(async move {
+            tokio::spawn(crate::support::text_at(addr, "/"));
+            has_arrived.recv().await;
+            ready.fire();
+            tokio::task::yield_now().await;
+            Err::<(), _>("it dies")
+        });
+        let routes = group::axum::Router::new().route("/", group::axum::routing::get(slow));
+        Ok(group::http::serve(&cx, &addr.to_string(), routes).await?)
+    }
+}
+
+#[tokio::test]
+async fn restarts_that_would_never_be_used_up_are_an_invalid_setup() {
+    for restart in [Restart::on_failure(), Restart::always().max(0)] {
+        let journal = Journal::default();
+        let mut group = Group::new();
+        group.probe(journal.probe("s1").spec(|spec| spec.restart(restart.within(Duration::ZERO))));
+        let report = fails_to_start(&mut group).await;
+        assert_eq!((report.outcome(), report.exit_code()), (Outcome::BadGroup, 78));
+        assert!(report.to_string().contains("`s1` cannot be restarted within 0s"), "{report}");
+        assert!(journal.take().is_empty());
+    }
+    let mut group = Group::new();
+    let report =
+        group.probe(Journal::default().probe("s1").spec(|spec| spec.restart(Restart::never().within(Duration::ZERO))));
+    assert!(report.start().await.unwrap().stop().await.is_clean(), "it is never restarted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_can_run_again_is_run_again() {
+    let starts = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let mut group = Group::new();
+    let counted = Arc::clone(&starts);
+    group.add_restartable_fn("f", move |shutdown: Shutdown| async move {
+        tokio::task::yield_now().await;
+        if counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 {
+            return Err("not yet");
+        }
+        shutdown.requested().await;
+        Ok(())
+    });
+    group.configure("f", |spec| spec.restart(at_once(Restart::on_failure())));
+    let (report, _) = ended(group.lasts(secs(5))).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.service("f").unwrap().restarts(), 2);
+    assert_eq!(failures(&report), ["`f` failed: not yet", "`f` failed: not yet"]);
+    assert_eq!(starts.load(std::sync::atomic::Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn a_function_that_runs_once_is_refused_with_a_restart_policy() {
+    for restart in [Restart::on_failure(), Restart::always(), Restart::never()] {
+        let journal = Journal::default();
+        let mut group = journal.group(["s1"]);
+        group.add_fn("f", |shutdown: Shutdown| async move { shutdown.requested().await });
+        group.configure("f", |spec| spec.restart(restart));
+        if restart == Restart::never() {
+            assert!(group.start().await.unwrap().stop().await.is_clean());
+            continue;
+        }
+        assert!(group.order().unwrap_err().to_string().contains("`f`"));
+        let report = fails_to_start(&mut group).await;
+        assert_eq!((report.outcome(), report.exit_code()), (Outcome::BadGroup, 78));
+        let refused = report.to_string();
+        assert!(refused.contains("`f` (") && refused.contains("use `add_restartable_fn`"), "{refused}");
+        assert!(journal.take().is_empty());
+    }
 }

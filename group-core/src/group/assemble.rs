@@ -7,7 +7,7 @@ use crate::base::error::BoxError;
 use crate::base::hash::{NameMap, TypeMap};
 use crate::base::syntax::nearest;
 use crate::base::text::did_you_mean;
-use crate::group::check::check;
+use crate::group::check::{check, check_runs_once};
 use crate::group::declaration::Declared;
 #[cfg(feature = "grpc")]
 use crate::group::environment::variable_of;
@@ -53,7 +53,10 @@ type Mounts = Vec<(usize, usize)>;
 ///
 /// With every mistake, not only the first.
 fn assemble(mut declared: Vec<Declared>, schedule: Schedule, provided: &[Provided]) -> Result<Assembly, Vec<BoxError>> {
-    let mut mistakes: Vec<BoxError> = declared.iter().filter_map(|service| check(&service.spec).err()).collect();
+    let mut mistakes: Vec<BoxError> = declared
+        .iter()
+        .filter_map(|service| check(&service.spec).and_then(|()| check_runs_once(service)).err())
+        .collect();
     let elsewhere: Vec<Declared> = declared.extract_if(.., |service| service.runs_elsewhere()).collect();
     let index = Index::new(&declared, &elsewhere, &mut mistakes);
     let mut edges = edges(&index, provided, &mut mistakes);

@@ -2,10 +2,11 @@
 
 use crate::base::error::BoxError;
 use crate::base::syntax;
+use crate::group::declaration::Declared;
 #[cfg(feature = "grpc")]
 use crate::grpc::remote::endpoint;
 use crate::lifecycle::interface::Role;
-use crate::lifecycle::restart::When;
+use crate::lifecycle::restart::{Policy, When};
 use crate::spec::{Spec, is_address};
 #[cfg(feature = "cron")]
 use crate::work::cron;
@@ -42,6 +43,22 @@ pub(crate) fn check(spec: &Spec) -> Result<(), BoxError> {
         return Err(format!("`{name}` cannot listen on `{address}`: {expected}").into());
     }
     check_grpc(spec)
+}
+
+/// A function that can run only once cannot be restarted.
+///
+/// # Errors
+///
+/// If its spec has a restart policy.
+pub(crate) fn check_runs_once(service: &Declared) -> Result<(), BoxError> {
+    let Declared { spec, place, runs_once, .. } = service;
+    if !runs_once || !spec.has_details() || spec.details().restart.policy.when == When::Never {
+        return Ok(());
+    }
+    let name = &spec.name;
+    let instead = "use `add_restartable_fn`, which runs a clone of it each time";
+    Err(format!("`{name}` ({place}) cannot be restarted: a function that was added with `add_fn` runs once: {instead}")
+        .into())
 }
 
 fn check_grpc(spec: &Spec) -> Result<(), BoxError> {
@@ -85,7 +102,15 @@ fn check_crons(spec: &Spec) -> Result<(), BoxError> {
 
 /// A service that is always restarted never completes, so a `once` service would never be ready, and a `main` service
 /// would never end the group.
+///
+/// A policy whose stable period is zero would forget every restart, and so never give up.
 fn check_restart(spec: &Spec) -> Result<(), BoxError> {
+    let Policy { when, within, .. } = spec.details().restart.policy;
+    if when != When::Never && within.is_zero() {
+        let name = &spec.name;
+        let never = "without a time for which it must be ready, it would never be given up";
+        return Err(format!("`{name}` cannot be restarted within 0s: {never}").into());
+    }
     let role = match spec.rules.role {
         _ if spec.details().restart.policy.when != When::Always => return Ok(()),
         Role::Once => "once",

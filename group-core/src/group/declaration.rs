@@ -26,6 +26,8 @@ pub(crate) struct Declared {
     pub(crate) factory: Option<Factory>,
     /// True if it is listed only because others call it: it is not a member of the group.
     pub(crate) only_called: bool,
+    /// True if its `start` can run only once.
+    pub(crate) runs_once: bool,
 }
 
 impl Declared {
@@ -39,13 +41,14 @@ impl Declared {
             place: Place::here(),
             factory: None,
             only_called: true,
+            runs_once: false,
         }
     }
 
     /// Copies it, without the factory: the copy is only put in order.
     pub(crate) fn without_factory(&self) -> Self {
-        let Self { ref spec, type_id, place, factory: _, only_called } = *self;
-        Self { spec: spec.clone(), type_id, place, factory: None, only_called }
+        let Self { ref spec, type_id, place, factory: _, only_called, runs_once } = *self;
+        Self { spec: spec.clone(), type_id, place, factory: None, only_called, runs_once }
     }
 
     pub(super) fn runs_elsewhere(&self) -> bool {

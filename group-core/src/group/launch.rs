@@ -50,7 +50,7 @@ impl Group {
     /// Starts the group for a test that observes it, and returns at once.
     #[cfg(feature = "testing")]
     pub(crate) fn start_observed(&mut self) -> Result<Running, Report> {
-        std::mem::take(self).launch(Arc::default()).map(|(running, _started)| running)
+        self.take()?.launch(Arc::default()).map(|(running, _started)| running)
     }
 }
 

@@ -37,7 +37,7 @@ use crate::record::report::{Outcome, Report, StartError};
 use crate::record::service_report::Ending;
 use crate::running::handle::Running;
 use crate::running::shared::Provided;
-use crate::service::function::{Function, ServiceFn};
+use crate::service::function::{Function, Repeatable, ServiceFn};
 use crate::service::{Factory, Service, built, made};
 use crate::spec::Spec;
 #[cfg(feature = "grpc")]
@@ -48,11 +48,14 @@ use crate::spec::place::Place;
 const RUN_BY_MAIN: &str =
     "`#[group::main]` runs this group after the body of `main`, which must neither `run` nor `start` it";
 
+/// The mistake of a second `run` or `start`.
+const RUN_ONCE: &str = "this group was run or started already, and nothing was added to it since";
+
 /// A set of services that start, run and stop together.
 ///
 /// It is built like a [`std::process::Command`]: each method takes `&mut self` and returns it, because the body of
 /// `#[group::main]` gets a `&mut Group` to add to. [`run`](Self::run) and [`start`](Self::start) take everything
-/// that was added, and leave an empty group.
+/// that was added, and leave an empty group. To run or start that is an error, until something is added to it again.
 ///
 /// ```
 /// use group::{Group, Shutdown};
@@ -78,6 +81,8 @@ pub struct Group {
     pub(crate) declared: Declaration,
     /// True if `#[group::main]` runs it after the body of `main`.
     pub(crate) is_mains: bool,
+    /// True once it was run or started.
+    was_run: bool,
     /// The variables that begin with `GROUP_`, if the environment was read.
     environment: Option<Environment>,
 }
@@ -126,6 +131,9 @@ impl Group {
     /// [`Shutdown`](crate::Shutdown), [`Ready`](crate::Ready), `Arc<T>`, and every other
     /// [`FromContext`](crate::FromContext). A function that takes no `Shutdown` is dropped at its next await when
     /// the group stops.
+    ///
+    /// The function may consume what it has captured, so it runs once: with a [restart](Spec::restart) policy, the
+    /// setup of the group is invalid. [`add_restartable_fn`](Self::add_restartable_fn) adds one that is restarted.
     #[track_caller]
     pub fn add_fn<F, Args>(&mut self, name: impl Into<String>, function: F) -> &mut Self
     where
@@ -133,13 +141,53 @@ impl Group {
         Args: 'static,
     {
         let spec = F::needs(Spec::new(name.into()));
-        self.declare::<Function<F, Args>>(spec, made(Function::new(function)))
+        let factory = made(Function::new(function));
+        self.declare::<Function<F, Args>>(spec, factory);
+        if let Some(added) = self.declared.services.last_mut() {
+            added.runs_once = true;
+        }
+        self
+    }
+
+    /// Adds an async function as a service that can run again, as a [restart](Spec::restart) policy says: each run gets
+    /// a clone of the function, as it was when it was added. A function can be cloned if everything that it captured
+    /// can be.
+    ///
+    /// ```
+    /// # use group::{Group, Restart};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let queue = std::sync::Arc::new(std::sync::Mutex::new(vec!["good", "bad"]));
+    /// let report = Group::new()
+    ///     .add_restartable_fn("worker", move || async move {
+    ///         tokio::task::yield_now().await;
+    ///         match queue.lock().unwrap().pop() {
+    ///             Some("bad") => Err("a bad job"),
+    ///             _ => Ok(()),
+    ///         }
+    ///     })
+    ///     .configure("worker", |spec| spec.restart(Restart::on_failure()))
+    ///     .run()
+    ///     .await;
+    /// assert!(report.is_clean());
+    /// assert_eq!(report.service("worker").unwrap().restarts(), 1);
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn add_restartable_fn<F, Args>(&mut self, name: impl Into<String>, function: F) -> &mut Self
+    where
+        F: ServiceFn<Args> + Clone,
+        Args: 'static,
+    {
+        let spec = F::needs(Spec::new(name.into()));
+        self.declare::<Repeatable<F, Args>>(spec, made(Repeatable::new(function)))
     }
 
     #[track_caller]
     fn declare<S: Service>(&mut self, spec: Spec, factory: Factory) -> &mut Self {
         let (type_id, place) = (TypeId::of::<S>(), Place::here());
-        self.declared.services.push(Declared { spec, type_id, place, factory: Some(factory), only_called: false });
+        let factory = Some(factory);
+        let declared = Declared { spec, type_id, place, factory, only_called: false, runs_once: false };
+        self.declared.services.push(declared);
         self
     }
 
@@ -355,6 +403,8 @@ impl Group {
     /// each panic inside of a service, for the report, and passes every panic on to the hook that was there before. A
     /// hook that is set later must call the one that it replaces; otherwise the report lacks the places of panics.
     ///
+    /// The report of a second `run` is that of an invalid setup, with exit code 78, unless services were added since.
+    ///
     /// The report contains every error, also those from before anything was started. If the future is dropped, the
     /// group is asked to stop, and nothing waits for its end.
     ///
@@ -385,14 +435,19 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// If `#[group::main]` is to run the group.
-    fn take(&mut self) -> Result<Self, Report> {
+    /// If `#[group::main]` is to run the group, or if it was taken already.
+    pub(crate) fn take(&mut self) -> Result<Self, Report> {
         if self.is_mains {
             self.declared.mistakes.push(RUN_BY_MAIN.into());
             let failure = Failure::new(None, Stage::Plan, true, RUN_BY_MAIN.into());
             return Err(Report::of_nothing(Outcome::BadGroup, vec![failure]));
         }
-        Ok(std::mem::take(self))
+        self.check_not_run()?;
+        Ok(std::mem::replace(self, Self { was_run: true, ..Self::default() }))
+    }
+
+    fn check_not_run(&self) -> Result<(), Report> {
+        if self.was_run && self.is_empty() { Err(Report::bad_group(vec![RUN_ONCE.into()])) } else { Ok(()) }
     }
 
     /// Runs the group as [`run`](Self::run) does, with signal handlers that are installed already.
@@ -420,8 +475,8 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// If the setup of the group is invalid, or if a service fails before all are ready. The services that had been
-    /// started are stopped again by then.
+    /// If the setup of the group is invalid, if the group was run or started already and nothing was added since, or if a service fails before all
+    /// are ready. The services that had been started are stopped again by then.
     ///
     /// # Panics
     ///

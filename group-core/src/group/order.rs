@@ -31,8 +31,9 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// If the setup of the group is invalid.
+    /// If the setup of the group is invalid, or if the group was run or started already: then it has no services any more.
     pub fn order(&self) -> Result<Order, StartError> {
+        self.check_not_run().map_err(StartError::new)?;
         let mut copy = self.declared.without_factories();
         copy.apply_settings(self.environment.as_ref());
         let Declaration { services, schedule, mistakes, .. } = copy;

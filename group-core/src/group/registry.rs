@@ -33,7 +33,14 @@ impl Registration {
 }
 
 fn declare<S: Service>(place: Place) -> Declared {
-    Declared { spec: S::spec(), type_id: TypeId::of::<S>(), place, factory: Some(built::<S>()), only_called: false }
+    Declared {
+        spec: S::spec(),
+        type_id: TypeId::of::<S>(),
+        place,
+        factory: Some(built::<S>()),
+        only_called: false,
+        runs_once: false,
+    }
 }
 
 /// Returns all registered services, in order.

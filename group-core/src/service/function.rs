@@ -71,7 +71,7 @@ service_fn!(A B C);
 
 service_fn!(A B C D);
 
-/// A function as a service.
+/// A function as a service, which runs once.
 pub(crate) struct Function<F, Args> {
     function: Mutex<Option<F>>,
     args: PhantomData<fn(Args)>,
@@ -90,5 +90,24 @@ impl<F: ServiceFn<Args>, Args: 'static> Service for Function<F, Args> {
             Some(function) => Either::Left(function.call(cx)),
             None => Either::Right(ready(Err("a function can be started only once".into()))),
         }
+    }
+}
+
+/// A function as a service, of which each run gets a copy.
+pub(crate) struct Repeatable<F, Args> {
+    function: Mutex<F>,
+    args: PhantomData<fn(Args)>,
+}
+
+impl<F: ServiceFn<Args> + Clone, Args> Repeatable<F, Args> {
+    pub(crate) fn new(function: F) -> Self {
+        Self { function: Mutex::new(function), args: PhantomData }
+    }
+}
+
+impl<F: ServiceFn<Args> + Clone, Args: 'static> Service for Repeatable<F, Args> {
+    fn start(self: Arc<Self>, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send {
+        let function = lock(&self.function).clone();
+        function.call(cx)
     }
 }
