@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use group::axum::Router;
 use group::{BoxError, Context, Group, Restart, Role, Schedule, Service, Shutdown};
 
 use crate::support::{
     Act::{Fail, Hang, Panic, Take},
     Journal,
-    Point::{Run, Start, StartLater, Stop},
-    Probe, Stage as _, fails_to_start, in_time, millis, secs, started_and_stopped,
+    Point::{Build, BuildLater, Run, Start, StartLater, Stop},
+    Probe, Stage as _, ended, fails_to_start, in_time, listen, logged, logged_causes, millis, secs, start_aside,
+    started_and_stopped, web,
 };
 
 /// Words that only mean something to a developer of the group itself.
@@ -165,4 +167,72 @@ async fn a_report_can_be_read_by_machines() {
     assert_eq!((at("/failures/0/service"), at("/failures/0/stage")), ("s2".into(), "run".into()));
     assert_eq!((at("/services/0/name"), at("/services/0/ending")), ("s1".into(), "stopped".into()));
     assert_eq!((at("/services/1/stop_asked_at_ms"), at("/ended_at_ms")), (1000.0.into(), 1000.0.into()));
+}
+
+/// The only logged line that contains this.
+fn line_with(part: &str) -> String {
+    let lines: Vec<String> = logged().into_iter().filter(|line| line.contains(part)).collect();
+    assert_eq!(lines.len(), 1, "{part}: {:?}", logged());
+    lines.into_iter().next().unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stop_counts_the_services_that_the_end_counts() {
+    for (point, act) in [(Build, Fail), (BuildLater, Panic)] {
+        listen();
+        let journal = Journal::default();
+        let _ = fails_to_start(journal.group(["s1"]).build::<1>(journal.probe("s2").on(point, act))).await;
+        assert!(line_with("stopping").contains(": stopping 1 service, within"), "{act:?}");
+        assert!(line_with("stopped again").contains("stopped again: 1 service in"), "{act:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_being_built_is_counted_apart() {
+    listen();
+    let journal = Journal::default();
+    let mut group = journal.group(["s1"]);
+    let starting = start_aside(group.build::<1>(journal.probe("s2").on(BuildLater, Hang)));
+    journal.until("s2 builds").await;
+    journal.handle().stop();
+    assert!(in_time(starting).await.unwrap().is_err());
+    assert!(line_with("stopping").contains("stopping 1 service, dropping 1 before `new` has returned, within 25 s"));
+    assert!(line_with("cleanly").contains("stopped cleanly: 1 service in"));
+}
+
+#[tokio::test]
+async fn the_end_of_a_delay_keeps_the_cause_of_the_stop() {
+    listen();
+    let (report, _) = started_and_stopped(web(Router::new()).drain_delay(millis(100))).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(logged_causes().len(), 1, "{:?}", logged());
+    assert!(logged_causes()[0].contains("a stop was asked for"), "{:?}", logged_causes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_line_of_a_failed_run_repeats_its_cause() {
+    listen();
+    let journal = Journal::default();
+    let mut group = journal.group(["s1"]);
+    let _ = ended(group.probe(journal.probe("s2").on(Run, Take(secs(1))).on(Run, Fail))).await;
+    let last = logged().pop().unwrap();
+    assert!(
+        last.contains("stopped after a failure: 2 services") && last.ends_with(": `s2` failed: s2 fails in Run"),
+        "{last}"
+    );
+
+    listen();
+    let _ = fails_to_start(journal.group(["s1"]).probe(journal.probe("s2").on(StartLater, Fail))).await;
+    let last = logged().pop().unwrap();
+    assert!(last.contains("start failed; stopped again: 2 services") && last.ends_with(": `s2` failed"), "{last}");
+
+    listen();
+    let _ = started_and_stopped(journal.group(["s1"]).probe(journal.probe("s2").on(Stop, Hang))).await;
+    let last = logged().pop().unwrap();
+    assert!(last.contains("stopped, but not cleanly: 2 services") && last.ends_with(": `s2` failed"), "{last}");
+
+    listen();
+    let _ = started_and_stopped(&mut journal.group(["s1"])).await;
+    let last = logged().pop().unwrap();
+    assert!(last.contains("stopped cleanly: 1 service in") && !last.contains("failed"), "{last}");
 }

@@ -432,6 +432,7 @@ type Told = (&'static str, fn());
 
 thread_local! {
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static CAUSES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static WHEN_TOLD: Cell<Option<Told>> = const { Cell::new(None) };
 }
 
@@ -442,6 +443,7 @@ pub(crate) fn listen() {
     // passed its callsite before.
     ONCE.call_once(|| tracing::subscriber::set_global_default(Listener).expect("nobody else listens"));
     LOG.take();
+    CAUSES.take();
 }
 
 /// From now on, calls this function when a line that contains `what` is logged on this thread.
@@ -459,6 +461,11 @@ pub(crate) fn logged_at(level: tracing::Level) -> Vec<String> {
     logged().into_iter().filter(|line| line.starts_with(level.as_str())).collect()
 }
 
+/// The field `cause` of the lines that were logged since [`listen`], where there is one.
+pub(crate) fn logged_causes() -> Vec<String> {
+    CAUSES.with_borrow(Clone::clone)
+}
+
 struct Listener;
 
 impl tracing::Subscriber for Listener {
@@ -471,6 +478,8 @@ impl tracing::Subscriber for Listener {
         event.record(&mut |field: &tracing::field::Field, value: &dyn fmt::Debug| {
             if field.name() == "message" {
                 let _ = write!(line, " {value:?}");
+            } else if field.name() == "cause" {
+                CAUSES.with_borrow_mut(|causes| causes.push(format!("{value:?}")));
             }
         });
         if let Some((what, does)) = WHEN_TOLD.get()

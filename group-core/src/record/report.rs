@@ -240,10 +240,29 @@ impl Report {
         chain
     }
 
+    /// The last line of the log: the summary, and the first cause. The whole error is repeated only if it came while
+    /// the group ran: any other came shortly before this line, so that the service is named again.
+    pub(crate) fn last_words(&self) -> String {
+        let summary = self.summary();
+        match self.cause() {
+            Some(cause) if cause.stage() == Stage::Run => format!("{summary}: {}", Chain(cause)),
+            Some(cause) => match cause.service() {
+                Some(service) => format!("{summary}: `{service}` failed"),
+                None => summary,
+            },
+            None => summary,
+        }
+    }
+
     /// Sums the end up in one line.
     #[must_use]
     pub fn summary(&self) -> String {
-        let stopped = self.inner.services.iter().filter(|service| service.times.built.is_some()).count();
+        let asked = self.inner.stopping.as_ref().map(|(asked, _)| *asked);
+        let was_stopped = |service: &&ServiceReport| {
+            let is_left = || service.gone_at().zip(asked).is_none_or(|(gone, asked)| gone >= asked);
+            service.times.built.is_some() && is_left()
+        };
+        let stopped = self.inner.services.iter().filter(was_stopped).count();
         let stopped = match &self.inner.stopping {
             Some((asked, _)) if stopped > 0 => {
                 let took = Took(self.inner.ended.saturating_sub(*asked));

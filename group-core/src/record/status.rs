@@ -115,7 +115,6 @@ impl fmt::Display for Phase {
 #[derive(Clone, Debug)]
 pub struct Status {
     pub(crate) phase: Phase,
-    pub(crate) came_up: bool,
     pub(crate) services: Vec<ServiceStatus>,
 }
 
@@ -157,11 +156,12 @@ impl Status {
         self.phase
     }
 
-    /// Returns true once the group has come up, until it is over: the answer to a liveness probe. It stays
-    /// true while the group stops.
+    /// Returns true until the group is over: the answer to a liveness probe. It is true while the group starts and
+    /// while it stops, however long that takes, because a limit ends each step that hangs: `start_timeout`,
+    /// `stop_timeout`, a [`heartbeat`](crate::Context::heartbeat).
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.came_up && self.phase != Phase::Stopped
+        self.phase != Phase::Stopped
     }
 
     /// Returns true if the group accepts new work: the answer to a readiness probe. It is true from when all

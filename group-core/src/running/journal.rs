@@ -49,8 +49,6 @@ pub(crate) struct Journal {
     looked: Moment,
     budget: Budget,
     phase: Phase,
-    /// True once every service was ready.
-    came_up: bool,
     services: Vec<Entry>,
     stopping: Option<(Moment, StopReason)>,
     exit_code: Option<u8>,
@@ -125,7 +123,6 @@ impl Journal {
             looked: Moment::FIRST,
             budget,
             phase: Phase::Starting,
-            came_up: false,
             services: vec![Entry::default(); services],
             stopping: None,
             exit_code: None,
@@ -186,7 +183,7 @@ impl Journal {
             restarts: entry.restart_count(),
             starts_again_in: entry.restarts.as_ref().and_then(|restarts| Some(restarts.next?.since(now))),
         });
-        Status { phase: self.phase, came_up: self.came_up, services: services.collect() }
+        Status { phase: self.phase, services: services.collect() }
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -203,7 +200,7 @@ impl Journal {
     pub(crate) fn launched(&mut self, id: Id, member: &Member) {
         self.services[id].times.launched = Some(self.moment);
         self.enter(id, member, State::Building);
-        log::building(name(member));
+        log::building(&member.spec.name);
     }
 
     pub(crate) fn built(&mut self, id: Id, member: &Member) {
@@ -225,7 +222,7 @@ impl Journal {
         entry.times.ready = Some(now);
         entry.times.first_ready.get_or_insert(now);
         self.enter(id, member, State::Ready);
-        let (name, details) = (name(member), member.spec.details());
+        let (name, details) = (&member.spec.name, member.spec.details());
         if let Some(host) = &details.http_on {
             log::ready_on_host(name, host.name().as_str(), details.prefix.as_deref().unwrap_or("/"), took);
         } else if let Some(addr) = member.addr() {
@@ -248,7 +245,7 @@ impl Journal {
             if !left.is_zero() {
                 next = next.min(left);
             } else if since(step.since, looked) < step.patience && step.patience < step.limit {
-                log::still_waiting(name(member), step.name, waited, step.setting, step.limit, member.in_flight());
+                log::still_waiting(&member.spec.name, step.name, waited, step.setting, step.limit, member.in_flight());
             }
         }
         next
@@ -257,14 +254,14 @@ impl Journal {
     pub(crate) fn completed(&mut self, id: Id, member: &Member) {
         self.services[id].ending = Ending::Completed;
         self.enter(id, member, State::Completed);
-        log::completed(name(member));
+        log::completed(&member.spec.name);
     }
 
     pub(crate) fn backing_off(&mut self, id: Id, member: &Member, wait: Duration, nth: u32) {
         self.services[id].restarts.get_or_insert_default().next = Some(self.moment.after(wait));
         self.enter(id, member, State::Restarting);
         let policy = member.spec.details().restart.policy;
-        log::restarting(name(member), wait, nth, policy.max, policy.within);
+        log::restarting(&member.spec.name, wait, nth, policy.max, policy.within);
     }
 
     pub(crate) fn restarted(&mut self, id: Id, member: &Member) {
@@ -283,19 +280,19 @@ impl Journal {
     /// The service was restarted as often as it may be.
     pub(crate) fn too_often(member: &Member) {
         let policy = member.spec.details().restart.policy;
-        log::giving_up(name(member), policy.max, policy.within);
+        log::giving_up(&member.spec.name, policy.max, policy.within);
     }
 
     /// The group goes on without the service.
     pub(crate) fn lost(&mut self, id: Id, member: &Member) {
         self.enter(id, member, State::Failed);
-        log::degraded(name(member));
+        log::degraded(&member.spec.name);
     }
 
     pub(crate) fn stop_asked(&mut self, id: Id, member: &Member) {
         self.services[id].times.stop_asked = Some(self.moment);
         self.enter(id, member, State::Stopping);
-        log::asked_to_stop(name(member));
+        log::asked_to_stop(&member.spec.name);
     }
 
     pub(crate) fn aborted(&mut self, id: Id) {
@@ -309,10 +306,10 @@ impl Journal {
         let (ending, took) = (entry.ending, since(entry.times.stop_asked, now));
         self.enter(id, member, State::Gone);
         match ending {
-            Ending::NeverBuilt => log::not_built(name(member)),
-            Ending::Aborted => log::aborted(name(member), took),
-            Ending::Abandoned => log::abandoned(name(member), took),
-            Ending::Stopped | Ending::Completed | Ending::Failed => log::stopped(name(member), took),
+            Ending::NeverBuilt => log::not_built(&member.spec.name),
+            Ending::Aborted => log::aborted(&member.spec.name, took),
+            Ending::Abandoned => log::abandoned(&member.spec.name, took),
+            Ending::Stopped | Ending::Completed | Ending::Failed => log::stopped(&member.spec.name, took),
         }
     }
 }
@@ -321,7 +318,6 @@ impl Journal {
 impl Journal {
     pub(crate) fn group_ready(&mut self) {
         self.phase = Phase::Running;
-        self.came_up = true;
         self.publish(|| Event::GroupReady);
         match self.services.len() {
             0 => log::no_services(),
@@ -362,8 +358,11 @@ impl Journal {
         // A delay before the stop has used up some of the time.
         let within = self.budget.total().saturating_sub(self.stopping_for());
         self.ask_to_stop(Phase::Stopping, reason, members);
-        let left = self.services.iter().filter(|entry| entry.is_left()).count();
-        log::stopping(&self.why(reason, members), by_signal, left, within);
+        let built = self.services.iter().filter(|entry| entry.is_left() && entry.times.built.is_some()).count();
+        let building = self.services.iter().filter(|entry| entry.state == State::Building).count();
+        let why = self.why(reason, members);
+        let cause = self.stopping.as_ref().map_or_else(|| why.clone(), |(_, reason)| reason.to_string());
+        log::stopping(&why, &cause, by_signal, built, building, within);
         for (id, member) in members.iter().enumerate().rev() {
             if self.services[id].times.launched.is_none() {
                 self.enter(id, member, State::Gone);
@@ -414,7 +413,7 @@ impl Journal {
         if report.is_clean() {
             log::ended_cleanly(report.exit_code(), &report.summary());
         } else {
-            log::ended_badly(report.exit_code(), &report.summary());
+            log::ended_badly(report.exit_code(), &report.last_words());
         }
         report
     }

@@ -1,41 +1,43 @@
 //! The words of the log. Each function takes plain values and emits one event; the journal and a reload call them.
+//! A [`Name`] is made text only when its event is enabled.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::error::{Chain, Failure};
 use crate::base::text::{Limit, Took, count};
+use crate::spec::name::Name;
 
-pub(super) fn building(service: &str) {
-    tracing::debug!(target: "group", service, "{service} is being built");
+pub(super) fn building(service: &Name) {
+    tracing::debug!(target: "group", service = service.as_str(), "{service} is being built");
 }
 
 /// A service that is mounted on another one is ready.
-pub(super) fn ready_on_host(service: &str, host: &str, prefix: &str, took: Duration) {
+pub(super) fn ready_on_host(service: &Name, host: &str, prefix: &str, took: Duration) {
     let took = Took(took);
-    tracing::info!(target: "group", service, http_on = host, prefix, took = %took, "{service} is ready on {host}, under {prefix} ({took})");
+    tracing::info!(target: "group", service = service.as_str(), http_on = host, prefix, took = %took, "{service} is ready on {host}, under {prefix} ({took})");
 }
 
 /// A service that listens on a TCP port is ready.
-pub(super) fn ready_on_port(service: &str, scheme: &str, addr: SocketAddr, took: Duration) {
+pub(super) fn ready_on_port(service: &Name, scheme: &str, addr: SocketAddr, took: Duration) {
     let took = Took(took);
-    tracing::info!(target: "group", service, %addr, took = %took, "{service} is ready on {scheme}{addr} ({took})");
+    tracing::info!(target: "group", service = service.as_str(), %addr, took = %took, "{service} is ready on {scheme}{addr} ({took})");
 }
 
 /// A service that listens on a Unix socket is ready.
-pub(super) fn ready_on_socket(service: &str, path: &str, took: Duration) {
+pub(super) fn ready_on_socket(service: &Name, path: &str, took: Duration) {
     let took = Took(took);
-    tracing::info!(target: "group", service, took = %took, "{service} is ready on {path} ({took})");
+    tracing::info!(target: "group", service = service.as_str(), took = %took, "{service} is ready on {path} ({took})");
 }
 
-pub(super) fn ready(service: &str, took: Duration) {
+pub(super) fn ready(service: &Name, took: Duration) {
     let took = Took(took);
-    tracing::info!(target: "group", service, took = %took, "{service} is ready ({took})");
+    tracing::info!(target: "group", service = service.as_str(), took = %took, "{service} is ready ({took})");
 }
 
 /// `to` is what the service has not done yet, and `setting` names its limit.
 pub(super) fn still_waiting(
-    service: &str,
+    service: &Name,
     to: &str,
     waited: Duration,
     setting: &str,
@@ -45,48 +47,48 @@ pub(super) fn still_waiting(
     let (waited, limit) = (Took(waited), Limit(limit));
     let connections =
         if in_flight == 0 { String::new() } else { format!(": {} in flight", count(in_flight, "connection")) };
-    tracing::info!(target: "group", service, took = %waited, in_flight = in_flight, "still waiting for {service} to {to} ({waited}; {setting} {limit}){connections}");
+    tracing::info!(target: "group", service = service.as_str(), took = %waited, in_flight = in_flight, "still waiting for {service} to {to} ({waited}; {setting} {limit}){connections}");
 }
 
-pub(super) fn restarting(service: &str, wait: Duration, nth: u32, max: usize, within: Duration) {
+pub(super) fn restarting(service: &Name, wait: Duration, nth: u32, max: usize, within: Duration) {
     let (wait, within) = (Took(wait), Took(within));
-    tracing::warn!(target: "group", service, wait = %wait, "{service}: restarting in {wait} (restart {nth}, at most {max} in {within})");
+    tracing::warn!(target: "group", service = service.as_str(), wait = %wait, "{service}: restarting in {wait} (restart {nth}, at most {max} in {within})");
 }
 
-pub(super) fn giving_up(service: &str, max: usize, within: Duration) {
+pub(super) fn giving_up(service: &Name, max: usize, within: Duration) {
     let (restarts, within) = (count(max, "restart"), Took(within));
-    tracing::warn!(target: "group", service, "{service}: giving up: {restarts} within {within}");
+    tracing::warn!(target: "group", service = service.as_str(), "{service}: giving up: {restarts} within {within} of being ready");
 }
 
-pub(super) fn degraded(service: &str) {
-    tracing::warn!(target: "group", service, "the group goes on without {service} (degraded)");
+pub(super) fn degraded(service: &Name) {
+    tracing::warn!(target: "group", service = service.as_str(), "the group goes on without {service} (degraded)");
 }
 
-pub(super) fn completed(service: &str) {
-    tracing::info!(target: "group", service, "{service} has completed");
+pub(super) fn completed(service: &Name) {
+    tracing::info!(target: "group", service = service.as_str(), "{service} has completed");
 }
 
-pub(super) fn asked_to_stop(service: &str) {
-    tracing::debug!(target: "group", service, "{service} is asked to stop");
+pub(super) fn asked_to_stop(service: &Name) {
+    tracing::debug!(target: "group", service = service.as_str(), "{service} is asked to stop");
 }
 
-pub(super) fn not_built(service: &str) {
-    tracing::debug!(target: "group", service, "{service} was not built");
+pub(super) fn not_built(service: &Name) {
+    tracing::debug!(target: "group", service = service.as_str(), "{service} was not built");
 }
 
-pub(super) fn stopped(service: &str, took: Duration) {
+pub(super) fn stopped(service: &Name, took: Duration) {
     let took = Took(took);
-    tracing::info!(target: "group", service, took = %took, "{service} stopped ({took})");
+    tracing::info!(target: "group", service = service.as_str(), took = %took, "{service} stopped ({took})");
 }
 
-pub(super) fn aborted(service: &str, took: Duration) {
+pub(super) fn aborted(service: &Name, took: Duration) {
     let took = Took(took);
-    tracing::warn!(target: "group", service, took = %took, "{service} was aborted ({took})");
+    tracing::warn!(target: "group", service = service.as_str(), took = %took, "{service} was aborted ({took})");
 }
 
-pub(super) fn abandoned(service: &str, took: Duration) {
+pub(super) fn abandoned(service: &Name, took: Duration) {
     let took = Took(took);
-    tracing::warn!(target: "group", service, took = %took, "{service} was abandoned ({took})");
+    tracing::warn!(target: "group", service = service.as_str(), took = %took, "{service} was abandoned ({took})");
 }
 
 pub(super) fn no_services() {
@@ -98,26 +100,31 @@ pub(super) fn all_ready(services: usize, took: Duration) {
     tracing::info!(target: "group", took = %took, "{services} services are ready ({took})");
 }
 
+/// Appended to the line of a stop that a signal has asked for.
+const HOW_TO_FORCE: &str = "; a second signal forces the end";
+
 /// `by_signal` is true if a signal has asked for the stop.
 pub(super) fn lame_duck(why: &str, by_signal: bool, delay: Duration, quiet: Duration) {
     let (delay, quiet, how_to_force) = (Took(delay), Took(quiet), if by_signal { HOW_TO_FORCE } else { "" });
     tracing::info!(target: "group", drain_delay = %delay, "{why}: not ready any more; stopping in {delay}, or once there are no requests for {quiet}{how_to_force}");
 }
 
-/// Appended to the line of a stop that a signal has asked for.
-const HOW_TO_FORCE: &str = "; a second signal forces the end";
-
-/// `left` is the number of services that are not gone yet.
-/// `by_signal` is true if a signal has just asked for the stop, and is the first.
-pub(super) fn stopping(why: &str, by_signal: bool, left: usize, within: Duration) {
-    let what = match left {
-        0 => "nothing to stop".to_owned(),
-        left => {
-            let how_to_force = if by_signal { HOW_TO_FORCE } else { "" };
-            format!("stopping {}, within {}{how_to_force}", count(left, "service"), Took(within))
+/// `why` is what the stop begins with now, and `cause` the first reason: they differ at the end of a delay. `built` and
+/// `building` count the services that are not gone yet. `by_signal` is true if a signal has just asked for the stop, and
+/// is the first.
+pub(super) fn stopping(why: &str, cause: &str, by_signal: bool, built: usize, building: usize, within: Duration) {
+    let how_to_force = if by_signal && built + building > 0 { HOW_TO_FORCE } else { "" };
+    let within = Took(within);
+    let what = match (built, building) {
+        (0, 0) => "nothing to stop".to_owned(),
+        (built, 0) => format!("stopping {}, within {within}", count(built, "service")),
+        (0, building) => format!("dropping {} before `new` has returned, within {within}", count(building, "service")),
+        (built, building) => {
+            let built = count(built, "service");
+            format!("stopping {built}, dropping {building} before `new` has returned, within {within}")
         }
     };
-    tracing::info!(target: "group", cause = why, "{why}: {what}");
+    tracing::info!(target: "group", cause, "{why}: {what}{how_to_force}");
 }
 
 pub(super) fn ended_cleanly(exit_code: u8, summary: &str) {
