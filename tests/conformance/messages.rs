@@ -277,7 +277,7 @@ async fn a_message_fails_when_its_retries_are_used_up_or_would_be_vain() {
     listen();
     let report = in_time(orders(consume).run()).await;
     assert_eq!(counts(&report), (0, 2, 0));
-    assert_eq!(logged().iter().filter(|line| line.contains("is tried again")).count(), 3, "{:#?}", logged());
+    assert_eq!(logged().iter().filter(|line| line.contains("retrying in")).count(), 3, "{:#?}", logged());
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,14 +29,14 @@ impl Context {
     }
 }
 
+/// The next frame of a body, if there is one.
+type NextFrame = Option<Result<Frame<Bytes>, BoxError>>;
+
 /// Polls a body for its next frame.
 ///
 /// # Errors
 ///
 /// If it panics.
-pub(crate) fn poll_frame_caught(
-    body: &mut Body,
-    task: &mut task::Context<'_>,
-) -> Result<Poll<Option<Result<Frame<Bytes>, BoxError>>>, BoxError> {
+pub(crate) fn poll_frame_caught(body: &mut Body, task: &mut task::Context<'_>) -> Result<Poll<NextFrame>, BoxError> {
     caught_now(|| Pin::new(body).poll_frame(task)).map(|polled| polled.map_err(BoxError::from))
 }

@@ -617,7 +617,9 @@ mod tests {
             let both = Barrier::new(2);
             let all = |change: fn(&Activity)| {
                 both.wait();
-                connections.iter().for_each(|connection| change(connection));
+                for connection in &connections {
+                    change(connection);
+                }
             };
             thread::scope(|threads| {
                 threads.spawn(|| all(Activity::note_served));

@@ -260,7 +260,7 @@ impl Lifecycle {
             (ServiceState::Ready, _) if again == Again::Yes => self.back_off(id),
             // Its policy is to run always, but its restarts are used up.
             (ServiceState::Ready, _) if again == Again::TooOften => {
-                self.failed(id, ProblemKind::EndedUnexpectedly, again)
+                self.failed(id, ProblemKind::EndedUnexpectedly, again);
             }
             (ServiceState::Ready, _) => {
                 self.completed(id);

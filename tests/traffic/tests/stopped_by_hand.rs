@@ -51,7 +51,7 @@ impl Server {
         let (holds, held) = unbounded_channel();
         let release = Arc::new(Notify::new());
         let released = Arc::clone(&release);
-        let hold = get(move || async move {
+        let answers_late = get(move || async move {
             holds.send(()).expect("the test waits");
             released.notified().await;
             "held"
@@ -59,7 +59,7 @@ impl Server {
         let routes = Router::new()
             .route("/", get(|| async { "at once" }))
             .route("/large", get(|| async { Bytes::from(vec![b'x'; LARGE]) }))
-            .route("/held", hold)
+            .route("/held", answers_late)
             .route("/upload", post(|| async { StatusCode::PAYLOAD_TOO_LARGE }));
         let mut group = Group::new();
         group.add_fn("web", move |cx: Context| {

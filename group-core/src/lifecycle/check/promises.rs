@@ -63,7 +63,7 @@ impl World {
         match reason {
             Reason::Completed => assert!(self.group_ready, "completed before it was ready"),
             Reason::Failed(_) => {
-                assert_ne!(self.verdict, GroupEnd::Clean, "it stops for a failure that is not reported")
+                assert_ne!(self.verdict, GroupEnd::Clean, "it stops for a failure that is not reported");
             }
             Reason::Quiet | Reason::DelayOver => assert!(self.lame_duck, "a delay is over that was not reported"),
             Reason::Asked | Reason::Signal(_) => {}
