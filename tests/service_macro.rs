@@ -484,7 +484,10 @@ async fn what_nobody_provides_is_named_with_its_place_and_what_is_there_instead(
         fails_to_start(Group::new().provide(Pool2).provide(3_u8).add_type::<Reports>().add_as("pools", Unmakeable(3)))
             .await;
     assert!(cause(&report).ends_with(": only `service_macro::Pool2`, `u8` are provided"), "{report}");
-    assert!(report.failures()[1].to_string().ends_with("`u8`, and there is a service `pools`"), "{report}");
+    assert!(
+        report.failures()[1].to_string().ends_with("`u8` are provided, and there is a service `pools`"),
+        "{report}"
+    );
 }
 
 // Arguments that say how the group treats the service.

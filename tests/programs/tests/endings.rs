@@ -78,8 +78,9 @@ fn a_panic_is_an_error_with_message_and_place() {
         let ended = start(way).end();
         check(&ended, code, words);
         let said = ended.logged_with("panicked: no route to the database, at ");
-        assert_eq!(said.len(), 1, "{ended:#?}");
-        assert!(said[0].contains("`database`") && said[0].contains("ending.rs:"), "{said:?}");
+        // The last line of a failed run repeats its cause.
+        assert_eq!(said.len(), if code == 1 { 2 } else { 1 }, "{ended:#?}");
+        assert!(said.iter().all(|line| line.contains("`database`") && line.contains("ending.rs:")), "{said:?}");
     }
 }
 
