@@ -276,7 +276,7 @@ async fn health_is_not_serving_while_a_service_restarts() {
     let told = Arc::clone(&fail);
     let mut group = Group::new();
     group.provide(Shop::default()).add_type::<Inventory>();
-    group.add_fn("worker", move |shutdown: Shutdown| {
+    group.add_restartable_fn("worker", move |shutdown: Shutdown| {
         let told = Arc::clone(&told);
         async move {
             tokio::select! {
