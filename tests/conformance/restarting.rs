@@ -537,7 +537,7 @@ impl Service for Dies {
             Err::<(), _>("it dies")
         });
         let routes = group::axum::Router::new().route("/", group::axum::routing::get(slow));
-        Ok(group::http::serve(&cx, &addr.to_string(), routes).await?)
+        group::http::serve(&cx, &addr.to_string(), routes).await
     }
 }
 

@@ -14,10 +14,12 @@ async fn main(group: &mut Group) {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         println!("beats");
-        while !hangs {
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        loop {
             heartbeat.beat();
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        std::future::pending::<()>().await;
     });
 }
