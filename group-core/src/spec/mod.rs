@@ -42,7 +42,7 @@ const FREE_PORT: &str = "127.0.0.1:0";
 /// The declaration of a service: its name, the services that it starts after, its limits.
 ///
 /// Each method is named like the argument of `#[service(…)]` that does the same. It takes the spec by value and returns
-/// it, because [`Service::spec`] builds one in a single expression.
+/// it, because [`Service::spec`](crate::Service::spec) builds one in a single expression.
 ///
 /// ```
 /// use group::{BoxError, Context, Service, Spec};

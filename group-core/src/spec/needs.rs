@@ -7,7 +7,7 @@ use crate::config::read::Check;
 #[cfg(feature = "grpc")]
 use crate::spec::name::Name;
 
-/// The values, settings and called services that parameters need, collected by [`FromContext::needs`].
+/// The values, settings and called services that parameters need, collected by [`FromContext::needs`](crate::FromContext::needs).
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     values: Vec<(TypeId, &'static str)>,
