@@ -23,9 +23,6 @@ const FLOORS: &[&[&str]] = &[
     &["testing"],
 ];
 
-/// Files of one room that name each other: a `Context` gives out a `Shutdown`, which has a `Context`.
-const PAIRS: &[&[&str]] = &[&["service::context", "service::shutdown"]];
-
 fn modules() -> Modules {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     Modules::of(&src, &[("macros", "__private")], |module| module.starts_with("lifecycle::check"))
@@ -65,7 +62,8 @@ fn arrows_go_down() {
 #[test]
 fn files_do_not_go_in_circles() {
     let arrows: Vec<Arrow> = modules().arrows().into_iter().filter(|arrow| !arrow.from.is_empty()).collect();
-    assert_eq!(circles(&arrows), PAIRS);
+    let circles = circles(&arrows);
+    assert!(circles.is_empty(), "files that lead to each other: {circles:?}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(crate) struct History {
     /// Empty if no service was reached: the group can be watched only through one.
     pub(crate) events: Vec<(Duration, Event)>,
     pub(crate) reloads: Vec<Reload>,
-    /// Whether the group was stopping already when the first service was reached.
+    /// True if the group was stopping already when the first service was reached.
     pub(crate) late: bool,
     /// When the stop was asked for, if the group had not ended before.
     pub(crate) asked: Option<Duration>,

@@ -70,7 +70,7 @@ pub(crate) struct Stage {
 /// Sees the group from outside.
 pub(crate) struct Witness {
     pub(crate) handle: Handle,
-    /// Whether the group was stopping already when the first service was reached.
+    /// True if the group was stopping already when the first service was reached.
     pub(crate) late: bool,
     /// The tasks that write down the events, and that ask for reloads.
     pub(crate) others: Mutex<Vec<JoinHandle<()>>>,
@@ -81,7 +81,7 @@ pub(crate) struct Witness {
 pub(crate) struct Reload {
     pub(crate) asked: Duration,
     pub(crate) over: Duration,
-    /// Whether the group was not stopping.
+    /// True if the group was not stopping.
     pub(crate) was_done: bool,
     /// The failures: of which service, and with which words.
     pub(crate) failed: Vec<(Option<usize>, String)>,

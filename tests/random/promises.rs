@@ -122,7 +122,7 @@ impl<'a> Seen<'a> {
         self.history.events.iter().position(|(_, event)| is(event))
     }
 
-    /// Whether the group was seen from before it began to stop.
+    /// True if the group was seen from before it began to stop.
     fn is_whole(&self) -> bool {
         !self.history.events.is_empty() && !self.history.late
     }

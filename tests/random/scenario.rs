@@ -57,7 +57,7 @@ pub(crate) struct Life {
     pub(crate) hears: Hears,
     /// `None`: it has no hook.
     pub(crate) stop: Option<Step>,
-    /// Whether `start` takes a `Ready`, which it fires after `start`.
+    /// True if `start` takes a `Ready`, which it fires after `start`.
     pub(crate) takes_ready: bool,
     pub(crate) start: Step,
     pub(crate) run: Step,
@@ -87,7 +87,7 @@ pub(crate) enum Again {
     Always(usize, Duration),
 }
 
-/// Whether `start` takes a `Shutdown`.
+/// True if `start` takes a `Shutdown`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Hears {
     Yes,

@@ -24,7 +24,7 @@ pub(crate) struct Alarm {
     sleep: Pin<Box<Sleep>>,
     /// The time at which it is to ring, if it is.
     until: Option<Moment>,
-    /// Whether the sleep was polled since its last reset.
+    /// True once the sleep has been polled since its last reset.
     is_registered: bool,
 }
 

@@ -71,7 +71,7 @@ pub(crate) struct Driver {
     put_off: HashMap<Timer, Moment>,
     /// The time at which the alarm is to ring, if it is.
     alarm: Option<Moment>,
-    /// Whether a timer is due before that.
+    /// True if a timer is due before the alarm rings.
     is_to_aim: bool,
     started: Option<oneshot::Sender<()>>,
     /// The time of the stop request.

@@ -54,7 +54,7 @@ const ROOM: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Inbox<D> {
     queue: Mutex<Queue<D>>,
-    /// Whether messages wait. A hint that saves `deal` the lock.
+    /// True while messages wait. It is a hint that saves `deal` the lock.
     holds_any: AtomicBool,
 }
 
@@ -63,11 +63,11 @@ struct Queue<D> {
     messages: Vec<Message>,
     /// The driver while it is laid down.
     driver: Option<Box<D>>,
-    /// Whether the driver's task looked for it while a service's task had taken it up.
+    /// True once the driver's task has looked for it while a service's task had taken it up.
     is_missed: bool,
     /// Wakes the driver's task or, before there is a driver, the task that waits for a message.
     reader: Option<Waker>,
-    /// Whether the driver is gone. Messages are dropped from then on.
+    /// True once the driver is gone. Messages are dropped from then on.
     is_closed: bool,
 }
 
@@ -91,7 +91,7 @@ pub(crate) trait Drive {
     /// Handles the messages in that buffer.
     fn receive_all(&mut self);
 
-    /// Whether there is something to do that only the driver's own task can do.
+    /// Returns true if there is something to do that only the driver's own task can do.
     fn needs_its_task(&self) -> bool;
 }
 

@@ -88,7 +88,7 @@ struct Run {
     start: Option<Start>,
     /// The service, once it is built.
     service: Option<Arc<dyn DynService>>,
-    /// Whether a [`Shutdown`](crate::Shutdown) was taken before `start` ran: it then counts for each run.
+    /// True if a [`Shutdown`](crate::Shutdown) was taken before `start` ran: it then counts for each run.
     listened: bool,
 }
 

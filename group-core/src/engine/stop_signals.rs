@@ -41,9 +41,9 @@ pub(crate) enum Effect {
 #[derive(Debug)]
 pub(crate) struct StopSignals {
     first: Option<FirstSignal>,
-    /// Whether a service of the group has a `reload`, once the services are known.
+    /// True if a service of the group has a `reload`; `None` until the services are known.
     reloads: Option<bool>,
-    /// Whether SIGHUP was ignored when the program was started.
+    /// True if SIGHUP was ignored when the program was started.
     ignores_hangup: bool,
     /// The first SIGHUP that came before the services were known.
     hangup: Option<Instant>,

@@ -52,7 +52,7 @@ pub(crate) struct Io {
     stalled: Option<Pin<Box<Sleep>>>,
     /// Is set while the connection closes.
     closing: Option<Closing>,
-    /// Whether a write waits for the responses that are about to be ready.
+    /// Says if a write still waits for the responses that are about to be ready.
     #[cfg(feature = "http2")]
     gathers: Gathers,
     /// Makes room for another connection when this one is closed.

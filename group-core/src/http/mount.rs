@@ -55,7 +55,7 @@ struct Mount {
     routes: Mutex<Option<Router>>,
     /// False while the service does not answer, for example because it waits for a restart.
     answers: Arc<AtomicBool>,
-    /// Whether the host has added the routes to its own.
+    /// True once the host has added the routes to its own.
     taken: AtomicBool,
 }
 

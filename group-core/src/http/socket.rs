@@ -117,7 +117,7 @@ impl Stream {
     }
 }
 
-/// What a TCP connection has written and its client has not acknowledged.
+/// The bytes that a TCP connection has written and its client has not acknowledged.
 ///
 /// On Linux a socket is writable when what it has not sent leaves room in its buffer, and that buffer can be made small
 /// at any time: no more than two or three thousand bytes are unacknowledged then. A socket that is newly registered is

@@ -53,17 +53,17 @@ use crate::spec::Spec;
 pub(crate) struct Member {
     pub(crate) spec: Spec,
     stop: StopRequest,
-    /// Whether `start` listens to the request to stop: it has taken a [`Shutdown`](crate::Shutdown).
+    /// True if `start` listens to the request to stop: it has taken a [`Shutdown`](crate::Shutdown).
     listens_to_stop: AtomicBool,
-    /// Whether the list of holds of this run of `start` is complete.
+    /// True once the list of holds of this run of `start` is complete.
     is_settled: AtomicBool,
-    /// Whether `start` is to run again.
+    /// True if `start` is to run again.
     again: AtomicBool,
     is_aborted: AtomicBool,
-    /// Whether `start` is to be dropped, or `new` if that still runs.
+    /// True if `start` is to be dropped, or `new` if that still runs.
     is_given_up: AtomicBool,
     own: Mutex<Own>,
-    /// Whether the own task is being polled right now. A task that blocks its thread stays in a poll.
+    /// True while the own task is being polled. A task that blocks its thread stays in a poll.
     is_own_polled: AtomicBool,
     /// The number of other tasks of the service that are being polled.
     polled: AtomicU32,
@@ -281,7 +281,7 @@ impl Member {
         lock(&self.rare.get()?.children).take()
     }
 
-    /// Whether a spawned task has failed, and that is not reported yet.
+    /// Returns true if a spawned task has failed, and that is not reported yet.
     pub(crate) fn has_failed_children(&self) -> bool {
         self.children().is_some_and(|children| children.has_failures())
     }
@@ -298,7 +298,7 @@ impl Member {
         OtherPoll(self)
     }
 
-    /// Whether any task of the service is being polled at this moment, and so holds a thread.
+    /// Returns true if any task of the service is being polled at this moment, and so holds a thread.
     pub(crate) fn is_polled(&self) -> bool {
         self.is_own_polled.load(Ordering::Relaxed) || self.polled.load(Ordering::Relaxed) > 0
     }

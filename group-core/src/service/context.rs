@@ -25,14 +25,13 @@ use crate::running::parts::Parts;
 use crate::running::shared::Shared;
 use crate::service::ready::Ready;
 use crate::service::result::ServiceResult;
-use crate::service::shutdown::Shutdown;
 #[cfg(feature = "http")]
 use crate::spec::Spec;
 
 /// A service's view of its group. Cheap to clone.
 ///
 /// In the source, some of its methods stand in other files: those behind [`spawn`](Self::spawn), such as `spawn_child`,
-/// in `service/belongings.rs`; [`every`](Self::every), `cron` (with the feature `cron`), [`for_each`](Self::for_each)
+/// in `service/belongings.rs`; [`shutdown`](Self::shutdown) in `service/shutdown.rs`; [`every`](Self::every), `cron` (with the feature `cron`), [`for_each`](Self::for_each)
 /// and [`heartbeat`](Self::heartbeat) in `work/`.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -51,18 +50,10 @@ impl Context {
         self.member().spec.get_name()
     }
 
-    /// Returns the [`Shutdown`] of this service, which fires when the service is asked to stop. The group waits for
-    /// the `start` of a service that has taken it, instead of dropping it.
-    #[must_use]
-    pub fn shutdown(&self) -> Shutdown {
-        self.member().set_listens_to_stop(true);
-        Shutdown::new(self.clone())
-    }
-
     /// Spawns a task that belongs to the service. An error or panic of the task is the service's failure, as if
     /// `start` had returned it: `start` and the other tasks are dropped, an HTTP server among them after it
     /// has answered the requests in flight. The service ends only after its tasks have ended, and an abort
-    /// drops them, too. A task should listen to [`Shutdown`], as the service does.
+    /// drops them, too. A task should listen to [`Shutdown`](crate::Shutdown), as the service does.
     ///
     /// # Panics
     ///

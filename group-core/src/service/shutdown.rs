@@ -57,6 +57,16 @@ pub struct Shutdown {
     pub(crate) cx: Context,
 }
 
+impl Context {
+    /// Returns the [`Shutdown`] of this service, which fires when the service is asked to stop. The group waits for
+    /// the `start` of a service that has taken it, instead of dropping it.
+    #[must_use]
+    pub fn shutdown(&self) -> Shutdown {
+        self.member().set_listens_to_stop(true);
+        Shutdown::new(self.clone())
+    }
+}
+
 impl Shutdown {
     pub(crate) fn new(cx: Context) -> Self {
         Self { cx }
