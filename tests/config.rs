@@ -41,7 +41,7 @@ struct Mailer(MailerConfig);
 impl Mailer {
     fn new(config: Config<MailerConfig>) -> Self {
         assert!(config.port > 0, "it is the settings that it derefs to");
-        Self(config.into_inner())
+        Self(config.0)
     }
 
     async fn start(&self, shutdown: Shutdown) {
@@ -310,7 +310,7 @@ async fn several_types_share_a_table() {
 async fn a_map_takes_all_but_what_is_for_the_group() {
     let mut group = Group::new();
     group.add_fn("mapper", |config: Config<HashMap<String, u8>>| async move {
-        assert_eq!(config.into_inner(), HashMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]));
+        assert_eq!(config.0, HashMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]));
     });
     group.config_str("[services.mapper]\na = 1\nb = 2\nstart_timeout = '3s'");
     let report = group.start().await.unwrap().wait().await;

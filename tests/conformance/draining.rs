@@ -509,14 +509,19 @@ async fn a_handler_can_take_who_has_connected() {
     assert!(in_time(running.stop()).await.is_clean());
 }
 
-#[tokio::test]
-async fn more_connections_than_may_be_open_wait_for_their_turn() {
+/// A group whose server takes one connection at a time.
+fn full_after_one() -> Group {
     let mut group = Group::new();
     group.add_fn("web", |cx: Context| async move {
         let routes = Router::new().route("/", get(|| async { "served" }));
         http::Server::new(routes).max_connections(1).serve(&cx, "127.0.0.1:0").await
     });
-    let running = group.start().await.unwrap();
+    group
+}
+
+#[tokio::test]
+async fn more_connections_than_may_be_open_wait_for_their_turn() {
+    let running = full_after_one().start().await.unwrap();
     let addr = running.local_addr("web").unwrap();
     let mut first = requested(addr, "/").await;
     response(&mut first, "served").await;
@@ -531,12 +536,7 @@ async fn more_connections_than_may_be_open_wait_for_their_turn() {
 #[tokio::test]
 async fn a_full_server_says_so_once_in_a_while_and_how_often_it_was_full() {
     listen();
-    let mut group = Group::new();
-    group.add_fn("web", |cx: Context| async move {
-        let routes = Router::new().route("/", get(|| async { "served" }));
-        http::Server::new(routes).max_connections(1).serve(&cx, "127.0.0.1:0").await
-    });
-    let running = group.start().await.unwrap();
+    let running = full_after_one().start().await.unwrap();
     let addr = running.local_addr("web").unwrap();
     let served = async || response(&mut requested(addr, "/").await, "served").await;
     for _ in 0..20 {

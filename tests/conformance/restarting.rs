@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use group::{
-    BoxError, Context, Ending, Group, Outcome, Permanent, Report, Restart, Role, Running, Service, Shutdown, Spec,
-    State, StopReason,
+    BoxError, Context, Ending, Event, Group, Outcome, Permanent, Report, Restart, Role, Running, Service, Shutdown,
+    Spec, State, StopReason,
 };
 use tokio::time::{Instant, sleep};
 use tracing::Level;
@@ -17,7 +17,7 @@ use crate::support::{
     Journal,
     Point::{Build, Run, StartLater, Stop},
     Probe, Stage as _, ended, fails_to_start, failures, in_time, listen, logged_at, millis, secs, started_and_stopped,
-    stops, then, until_state,
+    stops, text_at, then, until_state,
 };
 
 /// Restarts without a wait, so that every time is exact.
@@ -530,7 +530,7 @@ impl Service for Dies {
         };
         let (addr, ready) = (self.0, cx.ready());
         cx.spawn(async move {
-            tokio::spawn(crate::support::text_at(addr, "/"));
+            tokio::spawn(text_at(addr, "/"));
             has_arrived.recv().await;
             ready.fire();
             tokio::task::yield_now().await;
@@ -597,4 +597,31 @@ async fn a_function_that_runs_once_is_refused_with_a_restart_policy() {
         assert!(refused.contains("`f` (") && refused.contains("use `add_restartable_fn`"), "{refused}");
         assert!(journal.take().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_started_again_is_found_where_it_listens_now() {
+    let may_fail = Arc::new(tokio::sync::Notify::new());
+    let fails = Arc::clone(&may_fail);
+    let mut group = Group::new();
+    group.add_restartable_fn("web", move |cx: Context| async move {
+        // The port of the run before is taken, so that this run has another.
+        let _taken = cx.handle().local_addr("web").map(|before| std::net::TcpListener::bind(before).unwrap());
+        let routes = group::axum::Router::new().route("/", group::axum::routing::get(|| async { "served" }));
+        tokio::select! {
+            served = group::http::serve(&cx, "127.0.0.1:0", routes) => served,
+            () = fails.notified() => Err("it dies".into()),
+        }
+    });
+    group.configure("web", |spec| spec.restart(at_once(Restart::on_failure())));
+    let running = group.start().await.unwrap();
+    let (handle, first) = (running.handle(), running.local_addr("web").unwrap());
+    let mut events = handle.events();
+    may_fail.notify_one();
+    let is_ready_again = |event: Event| matches!(event, Event::Service { state: State::Ready, .. });
+    in_time(async { while !is_ready_again(events.recv().await.unwrap()) {} }).await;
+    let now = handle.local_addr("web").unwrap();
+    assert_ne!(now, first);
+    assert_eq!(text_at(now, "/").await, "served");
+    assert!(in_time(running.stop()).await.is_clean());
 }

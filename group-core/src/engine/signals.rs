@@ -62,22 +62,6 @@ fn holds(mask: u64, signal: i32) -> bool {
     mask >> (signal - 1) & 1 == 1
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_state_is_read_as_the_kernel_writes_it() {
-        let status =
-            "Name:\tsh\nSigQ:\t0/1\nSigBlk:\t0000000000004002\nSigIgn:\t0000000000000007\nSigCgt:\t0000000000000001\n";
-        let inherited = Inherited::of(status);
-        assert!(inherited.ignores_hangup());
-        assert_eq!(inherited.blocked(), ["SIGINT", "SIGTERM"]);
-        let nothing = Inherited::of("");
-        assert!(!nothing.ignores_hangup() && nothing.blocked().is_empty());
-    }
-}
-
 #[cfg(unix)]
 mod platform {
     use std::io;
@@ -161,5 +145,21 @@ mod platform {
                 _ = self.shutdown.recv() => SIGTERM,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_is_read_as_the_kernel_writes_it() {
+        let status =
+            "Name:\tsh\nSigQ:\t0/1\nSigBlk:\t0000000000004002\nSigIgn:\t0000000000000007\nSigCgt:\t0000000000000001\n";
+        let inherited = Inherited::of(status);
+        assert!(inherited.ignores_hangup());
+        assert_eq!(inherited.blocked(), ["SIGINT", "SIGTERM"]);
+        let nothing = Inherited::of("");
+        assert!(!nothing.ignores_hangup() && nothing.blocked().is_empty());
     }
 }

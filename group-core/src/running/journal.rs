@@ -358,16 +358,22 @@ impl Journal {
         // A delay before the stop has used up some of the time.
         let within = self.budget.total().saturating_sub(self.stopping_for());
         self.ask_to_stop(Phase::Stopping, reason, members);
-        let built = self.services.iter().filter(|entry| entry.is_left() && entry.times.built.is_some()).count();
-        let building = self.services.iter().filter(|entry| entry.state == State::Building).count();
-        let why = self.why(reason, members);
-        let cause = self.stopping.as_ref().map_or_else(|| why.clone(), |(_, reason)| reason.to_string());
-        log::stopping(&why, &cause, by_signal, built, building, within);
+        if log::is_read() {
+            self.log_stopping(reason, by_signal, within, members);
+        }
         for (id, member) in members.iter().enumerate().rev() {
             if self.services[id].times.launched.is_none() {
                 self.enter(id, member, State::Gone);
             }
         }
+    }
+
+    fn log_stopping(&self, reason: Reason, by_signal: bool, within: Duration, members: &[Member]) {
+        let built = self.services.iter().filter(|entry| entry.is_left() && entry.times.built.is_some()).count();
+        let building = self.services.iter().filter(|entry| entry.state == State::Building).count();
+        let why = self.why(reason, members);
+        let cause = self.stopping.as_ref().map_or_else(|| why.clone(), |(_, reason)| reason.to_string());
+        log::stopping(&why, &cause, by_signal, built, building, within);
     }
 
     /// Keeps the first reason, which is why the group stops; later ones only end a delay.
@@ -410,11 +416,7 @@ impl Journal {
         );
         self.phase = Phase::Stopped;
         self.publish(|| Event::GroupStopped);
-        if report.is_clean() {
-            log::ended_cleanly(report.exit_code(), &report.summary());
-        } else {
-            log::ended_badly(report.exit_code(), &report.last_words());
-        }
+        log::ended(&report);
         report
     }
 }

@@ -6,7 +6,13 @@ use std::time::Duration;
 
 use crate::base::error::{Chain, Failure};
 use crate::base::text::{Limit, Took, count};
+use crate::record::report::Report;
 use crate::spec::name::Name;
+
+/// Returns false if no event of a usual stop is enabled. To put a stop into words is to look at every service.
+pub(super) fn is_read() -> bool {
+    tracing::event_enabled!(target: "group", tracing::Level::INFO)
+}
 
 pub(super) fn building(service: &Name) {
     tracing::debug!(target: "group", service = service.as_str(), "{service} is being built");
@@ -127,12 +133,13 @@ pub(super) fn stopping(why: &str, cause: &str, by_signal: bool, built: usize, bu
     tracing::info!(target: "group", cause, "{why}: {what}{how_to_force}");
 }
 
-pub(super) fn ended_cleanly(exit_code: u8, summary: &str) {
-    tracing::info!(target: "group", exit_code, "{summary}");
-}
-
-pub(super) fn ended_badly(exit_code: u8, summary: &str) {
-    tracing::error!(target: "group", exit_code, "{summary}");
+pub(super) fn ended(report: &Report) {
+    let exit_code = report.exit_code();
+    if report.is_clean() {
+        tracing::info!(target: "group", exit_code, "{}", report.summary());
+    } else {
+        tracing::error!(target: "group", exit_code, "{}", report.last_words());
+    }
 }
 
 /// A failure for which the group stops, or one that it can only report.

@@ -91,7 +91,7 @@ struct Rare {
     children: Mutex<Option<Arc<Children>>>,
     /// Held by the thread of a blocking `start`.
     thread: Arc<tokio::sync::Mutex<()>>,
-    addr: OnceLock<SocketAddr>,
+    published: Mutex<Published>,
     /// The counts of the messages that the service took.
     messages: Mutex<Option<Messages>>,
     /// The number of connections for which each of its draining servers still waits.
@@ -99,6 +99,14 @@ struct Rare {
     draining: Mutex<Vec<Weak<AtomicUsize>>>,
     /// The counts of the connections of its servers.
     drain: Mutex<Option<Drain>>,
+}
+
+/// The address of the first listener of the last run of `start` that had one.
+#[derive(Debug, Default)]
+struct Published {
+    addr: Option<SocketAddr>,
+    /// True once this run of `start` has published an address.
+    in_this_run: bool,
 }
 
 struct OwnPoll<'a>(&'a Member);
@@ -224,7 +232,7 @@ impl Member {
         if self.is_asked_to_stop() {
             Poll::Ready(false)
         } else if self.again.swap(false, Ordering::Acquire) {
-            self.open_holds();
+            self.begin_next_run();
             Poll::Ready(true)
         } else {
             Poll::Pending
@@ -256,10 +264,11 @@ impl Member {
         Holds(self.rare.get().map(|rare| std::mem::take(&mut *lock(&rare.holds))).unwrap_or_default())
     }
 
-    /// Forgets every hold of an earlier run of `start`, and takes those of the next one.
-    fn open_holds(&self) {
+    /// Forgets every hold of the run of `start` that is over, and takes the holds and the address of the next one.
+    fn begin_next_run(&self) {
         if let Some(rare) = self.rare.get() {
             lock(&rare.holds).clear();
+            lock(&rare.published).in_this_run = false;
         }
         self.is_settled.store(false, Ordering::Relaxed);
     }
@@ -312,13 +321,25 @@ impl Member {
         lock(&self.own).instance = Some(instance);
     }
 
-    pub(crate) fn set_addr(&self, addr: SocketAddr) {
-        // A service with several listeners is known by its first.
-        let _ = self.rare().addr.set(addr);
+    /// Publishes the address of a listener. A service with several is known by the first of this run of `start`. Returns
+    /// true if this is the first.
+    pub(crate) fn publish_addr(&self, addr: SocketAddr) -> bool {
+        let mut published = lock(&self.rare().published);
+        let is_first = !published.in_this_run;
+        if is_first {
+            *published = Published { addr: Some(addr), in_this_run: true };
+        }
+        is_first
+    }
+
+    /// Publishes the address of the host on which this service is mounted.
+    #[cfg(feature = "http")]
+    pub(crate) fn publish_addr_of_host(&self, addr: SocketAddr) {
+        lock(&self.rare().published).addr = Some(addr);
     }
 
     pub(crate) fn addr(&self) -> Option<SocketAddr> {
-        self.rare.get()?.addr.get().copied()
+        lock(&self.rare.get()?.published).addr
     }
 
     pub(crate) fn count_messages(&self, change: impl FnOnce(&mut Messages)) {

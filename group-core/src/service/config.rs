@@ -73,13 +73,6 @@ use crate::spec::needs::Needs;
 #[derive(Clone, Debug)]
 pub struct Config<T>(pub T);
 
-impl<T> Config<T> {
-    /// Returns the settings.
-    pub fn into_inner(self) -> T {
-        self.0
-    }
-}
-
 impl<T> Deref for Config<T> {
     type Target = T;
 

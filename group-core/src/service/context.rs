@@ -31,7 +31,8 @@ use crate::spec::Spec;
 /// A service's view of its group. Cheap to clone.
 ///
 /// In the source, some of its methods stand in other files: those behind [`spawn`](Self::spawn), such as `spawn_child`,
-/// in `service/belongings.rs`; [`shutdown`](Self::shutdown) in `service/shutdown.rs`; [`every`](Self::every), `cron` (with the feature `cron`), [`for_each`](Self::for_each)
+/// in `service/belongings.rs`; [`shutdown`](Self::shutdown) in `service/shutdown.rs`; `handler_panicked` in
+/// `http/panicked.rs`; [`every`](Self::every), `cron` (with the feature `cron`), [`for_each`](Self::for_each)
 /// and [`heartbeat`](Self::heartbeat) in `work/`.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -103,14 +104,16 @@ impl Context {
     }
 
     /// Publishes the address on which this service listens. The log, the report and
-    /// [`Running::local_addr`](crate::Running::local_addr) show it. Only the first call counts.
+    /// [`Running::local_addr`](crate::Running::local_addr) show it. Of each run of `start`, only the first call counts.
     pub fn publish_addr(&self, addr: SocketAddr) {
-        self.member().set_addr(addr);
+        let is_first = self.member().publish_addr(addr);
         // The services that are mounted on this one have the same address.
         #[cfg(feature = "http")]
-        for &(service, _) in self.shared.mounts.iter().filter(|(_, host)| *host == self.id) {
-            self.shared.members[service].set_addr(addr);
+        for &(service, _) in self.shared.mounts.iter().filter(|(_, host)| is_first && *host == self.id) {
+            self.shared.members[service].publish_addr_of_host(addr);
         }
+        #[cfg(not(feature = "http"))]
+        let _ = is_first;
     }
 
     #[cfg(feature = "http")]

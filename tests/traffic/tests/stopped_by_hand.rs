@@ -3,13 +3,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use group::{Context, Group, Outcome, Report, Restart, Running, Shutdown, grpc, http};
+use group::{Context, Group, Outcome, Report, Restart, Running, Shutdown, Spec, grpc, http};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
@@ -31,6 +31,11 @@ const END_STREAM: u8 = 1;
 
 async fn in_time<F: Future>(future: F) -> F::Output {
     timeout(Duration::from_secs(20), future).await.expect("nothing comes")
+}
+
+/// Longer than a test waits.
+fn waits_long(spec: Spec) -> Spec {
+    spec.stop_timeout(Duration::from_secs(60))
 }
 
 /// A server that answers at once, with a large body, when it is told to, or with 413.
@@ -66,18 +71,15 @@ impl Server {
             let routes = routes.clone();
             async move { http::serve(&cx, "127.0.0.1:0", routes).await }
         });
+        group.configure("web", waits_long);
         change(&mut group);
         let running = group.start().await.expect("the group starts");
         Self { addr: running.local_addr("web").expect("it listens"), running, held, release }
     }
 
-    /// Stops, and checks that it took no longer than a few round trips.
+    /// Stops. A connection that held the stop would hold it for longer than the test waits.
     async fn stops_soon(self) -> Report {
-        let begun = Instant::now();
-        let report = in_time(self.running.stop()).await;
-        let took = begun.elapsed();
-        assert!(took < Duration::from_secs(2), "took {took:?}: {report}");
-        report
+        in_time(self.running.stop()).await
     }
 }
 
@@ -236,14 +238,14 @@ async fn nor_does_one_that_sends_only_window_updates() {
 async fn nor_does_an_idle_client_of_grpc() {
     let mut group = Group::new();
     group.add_fn("web", |cx: Context| async move { grpc::serve(&cx, "127.0.0.1:0", grpc::Routes::new()).await });
+    group.configure("web", waits_long);
     let running = group.start().await.expect("the group starts");
     let mut client = Client::new(running.local_addr("web").expect("it listens")).await;
     client.begin(65_535).await;
     client.ask(1, "/").await;
     client.answer().await;
-    let begun = Instant::now();
     let report = in_time(running.stop()).await;
-    assert!(begun.elapsed() < Duration::from_secs(2) && report.is_clean(), "{report}");
+    assert!(report.is_clean(), "{report}");
 }
 
 /// Reports each start, and fails when it is told to.
@@ -282,10 +284,8 @@ async fn nor_does_an_idle_client_hold_a_restart() {
     client.begin(65_535).await;
     client.ask(1, "/").await;
     client.answer().await;
-    let begun = Instant::now();
     fails.notify_one();
     in_time(started.recv()).await.expect("it starts again");
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     let report = in_time(running.stop()).await;
     assert!(report.is_clean(), "{report}");
 }
