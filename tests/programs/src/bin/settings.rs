@@ -27,7 +27,7 @@ struct MailQueue;
 #[service]
 impl MailQueue {
     fn new(settings: Config<Settings>) -> Self {
-        let Settings { port, user, max_size, hosts, limits: Limits { slow, many } } = settings.into_inner();
+        let Settings { port, user, max_size, hosts, limits: Limits { slow, many } } = settings.0;
         println!("{port} {user} {max_size} {hosts:?} {slow} {many:?}");
         Self
     }
