@@ -4,10 +4,12 @@ use std::future::pending;
 use std::time::Duration;
 
 use group::{Context, Cron, Ending, Group, Outcome, Report, Restart, Role, Service, Shutdown, service};
+use jiff::{Timestamp, tz::TimeZone};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
+use tracing::Level;
 
-use crate::support::{Journal, failures, in_time, millis, secs, text_at};
+use crate::support::{Journal, failures, in_time, listen, logged_at, millis, secs, text_at};
 
 /// A journal whose entries say at which second they were written.
 struct Diary {
@@ -397,4 +399,20 @@ async fn by_hand_it_ticks_when_the_expression_says_so() {
     });
     let (report, _) = stopped_when(&mut group, &journal, "ticks").await;
     assert!(report.is_clean(), "{report}");
+}
+
+/// The machine's clock, and so real time.
+#[tokio::test]
+async fn when_no_time_of_an_expression_is_left_the_log_says_so() {
+    listen();
+    let soon = (Timestamp::now() + secs(2)).to_zoned(TimeZone::UTC).strftime("%-S %-M %-H %-d %-m * %Y").to_string();
+    let journal = Journal::default();
+    let (ticks, expression) = (journal.clone(), soon.clone());
+    let mut group = Group::new();
+    group.add_fn("once", |cx: Context| async move {
+        cx.cron(Cron::new(expression), || async { ticks.write("ticks") }).await
+    });
+    let (report, _) = stopped_when(&mut group, &journal, "ticks").await;
+    assert!(report.is_clean(), "it waits for the stop: {report}");
+    assert_eq!(logged_at(Level::WARN), [format!("WARN once: `{soon} in UTC` never comes again")]);
 }

@@ -9,7 +9,7 @@ use crate::lifecycle::interface::Role;
 use crate::lifecycle::restart::{Policy, When};
 use crate::spec::{Spec, is_address};
 #[cfg(feature = "cron")]
-use crate::work::cron;
+use crate::work::timetable::Timetable;
 
 /// Checks one service by itself.
 ///
@@ -95,7 +95,8 @@ fn check_prefix(spec: &Spec) -> Result<(), BoxError> {
 fn check_crons(spec: &Spec) -> Result<(), BoxError> {
     for (cron, place) in &spec.details().crons {
         let name = &spec.name;
-        cron::check(cron).map_err(|reason| format!("`{name}` cannot tick ({place}): {reason}"))?;
+        let checked = Timetable::of(cron).and_then(|times| times.check());
+        checked.map_err(|reason| format!("`{name}` cannot tick ({place}): {reason}"))?;
     }
     Ok(())
 }

@@ -18,7 +18,9 @@ use std::fmt;
 /// ```
 ///
 /// When the clocks change, a time of the day that is skipped ticks at the end of the gap, and one that comes twice
-/// ticks once; an interval, such as `*/30`, continues as time passes.
+/// ticks the first time only. That holds for values, lists and ranges: `30 2,14 * * *` ticks twice on every day. An
+/// expression with a `*` in the second, the minute or the hour is an interval, such as `*/30 * * * *`: it continues as time
+/// passes, so it ticks whenever the clock shows a time that matches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cron {
     pub(crate) expression: Cow<'static, str>,

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::base::error::BoxError;
@@ -11,6 +10,7 @@ use crate::service::context::Context;
 use crate::service::result::ServiceResult;
 use crate::service::shutdown::Shutdown;
 use crate::spec::cron::Cron;
+use crate::work::timetable::Timetable;
 
 /// The longest sleep between two looks at the clock: it may be set meanwhile, and the machine may sleep.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -45,7 +45,8 @@ impl Context {
     /// # Errors
     ///
     /// If the expression or its time zone is invalid: with [`Spec::cron`](crate::Spec::cron), the group finds that
-    /// before anything is built. And the first error that a run returns: the ticker ends with it.
+    /// before anything is built. If a next time cannot be found. And the first error that a run returns: the ticker ends
+    /// with it.
     pub async fn cron<F, Fut>(&self, cron: impl Into<Cron>, tick: F) -> Result<(), BoxError>
     where
         F: FnMut() -> Fut,
@@ -60,51 +61,18 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output: ServiceResult>,
 {
-    keep(&timetable(cron)?, &shutdown.cx.member().stop_waiters().latch, Timestamp::now, tick).await
-}
-
-/// Checks that a cron expression is valid and has a next time.
-///
-/// # Errors
-///
-/// If the expression or its time zone cannot be read, or if no time ever matches.
-pub(crate) fn check(cron: &Cron) -> Result<(), BoxError> {
-    match timetable(cron)?.after(Timestamp::now()) {
-        Some(_) => Ok(()),
-        None => Err(format!("`{}` never comes", cron.expression).into()),
+    let member = shutdown.cx.member();
+    let stop = &member.stop_waiters().latch;
+    keep(&Timetable::of(cron)?, stop, Timestamp::now, tick).await?;
+    if !stop.is_set() {
+        let service = member.spec.get_name();
+        tracing::warn!(target: "group", service, "{service}: `{cron}` never comes again");
+        stop.wait().await;
     }
+    Ok(())
 }
 
-fn timetable(Cron { expression, tz }: &Cron) -> Result<Timetable, BoxError> {
-    let pattern = expression.parse().map_err(|reason: croner::errors::CronError| {
-        let reason = reason.to_string();
-        let reason = reason.trim_end_matches('.');
-        format!(
-            "`{expression}` is no cron expression ({reason}): \
-             expected `minute hour day month weekday`, as in `0 3 * * *`"
-        )
-    })?;
-    let tz = TimeZone::get(tz).map_err(|_| {
-        format!("this machine knows no time zone `{tz}`: expected a name as in `Europe/Berlin`, or `UTC`")
-    })?;
-    Ok(Timetable { pattern, tz })
-}
-
-/// The times that match an expression, in its time zone.
-struct Timetable {
-    pattern: croner::Cron,
-    tz: TimeZone,
-}
-
-impl Timetable {
-    /// Returns the first time after a moment.
-    fn after(&self, moment: Timestamp) -> Option<Timestamp> {
-        let moment = moment.to_zoned(self.tz.clone());
-        Some(self.pattern.find_next_occurrence(&moment, false).ok()?.timestamp())
-    }
-}
-
-/// Ticks at the times of a timetable, on this clock, until `stop` is set.
+/// Ticks at the times of a timetable, on this clock, until `stop` is set or no time is left.
 async fn keep<F, Fut>(
     timetable: &Timetable,
     stop: &Latch,
@@ -122,10 +90,7 @@ where
         if done.duration_since(now) > SET_BACK {
             done = now;
         }
-        let Some(next) = timetable.after(done) else {
-            stop.wait().await;
-            return Ok(());
-        };
+        let Some(next) = timetable.after(done)? else { return Ok(()) };
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         tokio::select! {
             biased;
@@ -148,37 +113,10 @@ mod tests {
         time.parse().unwrap()
     }
 
-    fn next(cron: &Cron, after: &str, count: usize) -> Vec<String> {
-        let timetable = timetable(cron).unwrap();
-        let mut moments = Vec::new();
-        let mut moment = at(after);
-        for _ in 0..count {
-            moment = timetable.after(moment).unwrap();
-            moments.push(moment.to_string());
-        }
-        moments
-    }
-
-    #[test]
-    fn the_time_zone_is_utc_by_default() {
-        assert_eq!(next(&Cron::new("0 3 * * *"), "2026-01-01T03:00:00Z", 1), ["2026-01-02T03:00:00Z"]);
-        let berlin = Cron::new("0 3 * * *").tz("Europe/Berlin");
-        assert_eq!(next(&berlin, "2026-01-01T03:00:00Z", 1), ["2026-01-02T02:00:00Z"]);
-    }
-
-    #[test]
-    fn when_the_clocks_change_a_time_of_the_day_comes_once() {
-        let berlin = Cron::new("30 2 * * *").tz("Europe/Berlin");
-        // From 02:00 to 03:00.
-        assert_eq!(next(&berlin, "2026-03-28T12:00:00Z", 2), ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]);
-        // From 03:00 back to 02:00.
-        assert_eq!(next(&berlin, "2026-10-24T12:00:00Z", 2), ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]);
-    }
-
     /// Runs a ticker for a day, on a clock that begins at `now` and runs on with tokio's paused one. Each run
     /// takes `takes`. Returns the times of the runs, in seconds.
     async fn ticks(cron: &str, now: &str, takes: Duration, set: impl Fn(Duration) -> SignedDuration) -> Vec<u64> {
-        let timetable = timetable(&Cron::new(cron.to_owned())).unwrap();
+        let timetable = Timetable::of(&Cron::new(cron.to_owned())).unwrap();
         let (begun, now, stop) = (Instant::now(), at(now), Latch::default());
         let clock = || now + SignedDuration::try_from(begun.elapsed()).unwrap() + set(begun.elapsed());
         let mut ticks = Vec::new();

@@ -5,3 +5,7 @@ pub(crate) mod cron;
 pub(crate) mod every;
 pub(crate) mod heartbeat;
 pub(crate) mod messages;
+#[cfg(feature = "cron")]
+pub(crate) mod timetable;
+#[cfg(all(test, feature = "cron"))]
+mod timetable_test;
