@@ -59,13 +59,16 @@ pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a s
     nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
+/// What a duration has to look like.
+pub(crate) const DURATION: &str = "a duration with its unit, as in `10s` or `1m 30s`";
+
 /// Reads a duration from settings.
 ///
 /// # Errors
 ///
-/// Returns what was expected, to stand behind "expected".
+/// Returns what was expected, to stand behind "expected", without the text, which may be a secret in the wrong place.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    syntax::duration(text).map_err(|wrong| format!("a duration, as in `10s` or `1m 30s`; {wrong}"))
+    syntax::duration(text).map_err(|_| DURATION.to_owned())
 }
 
 /// The name of a signal: `SIGTERM` for 15.

@@ -2,5 +2,8 @@
 
 pub(crate) mod read;
 pub(crate) mod settings;
+pub(crate) mod settle;
 pub(crate) mod trial;
 pub(crate) mod value;
+pub(crate) mod words;
+pub(crate) mod wrong;

@@ -1,21 +1,22 @@
 //! Reads a user's type from the tree. Every mistake is reported with its place; a mistake in several places is
 //! reported for each.
 
-use std::cell::RefCell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
-use serde::de::{Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
-use serde::{de, forward_to_deserialize_any};
+use serde::de::{Deserializer, IntoDeserializer, Visitor};
+use serde::forward_to_deserialize_any;
 
-use crate::base::syntax::nearest;
-use crate::base::text::did_you_mean;
+use crate::base::syntax::{duration, nearest};
 use crate::config::settings::{Settings, variable_of};
 use crate::config::value::{ANYTHING, Kind, Source, Table, Value, is_same};
+use crate::config::words;
+use crate::config::wrong::{What, Wrong};
 
 /// Tries to read a type.
-pub(crate) type Check = fn(Reader<'_>) -> Result<(), Wrong>;
+pub(crate) type Check = fn(&Settings, &RefCell<Unknown>) -> Result<(), Wrong>;
 
 /// The unknown keys: no type that was read has a field for them.
 pub(crate) type Unknown = BTreeMap<String, Meaningless>;
@@ -36,21 +37,6 @@ pub(crate) struct Reader<'a> {
     /// The keys that lead to it, below the service's own table.
     path: Vec<String>,
     unknown: &'a RefCell<Unknown>,
-}
-
-/// The reason why a value is not one of the user's type.
-#[derive(Debug)]
-pub(crate) struct Wrong {
-    what: What,
-    /// The keys that lead to the value, and the whole message. Set once the place is known.
-    place: Option<(Vec<String>, String)>,
-}
-
-#[derive(Debug)]
-enum What {
-    Is { found: String, expected: String },
-    Missing(&'static str),
-    Other(String),
 }
 
 impl<'a> Reader<'a> {
@@ -87,6 +73,28 @@ impl<'a> Reader<'a> {
         entries: impl Iterator<Item = (&'a str, &'a Value)>,
     ) -> MapDeserializer<'de, impl Iterator<Item = (&'a str, Self)>, Wrong> {
         MapDeserializer::new(entries.map(|(key, value)| (key, self.at(key, value))))
+    }
+
+    /// Gives entries to a visitor. What is wrong with one of them is reported there, also by a type that reads it and then
+    /// refuses it.
+    fn visit_entries<'de, V: Visitor<'de>>(
+        &self,
+        entries: impl Iterator<Item = (&'a str, &'a Value)>,
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
+        let last = Cell::new(None);
+        let each = entries.inspect(|entry| last.set(Some(*entry)));
+        let end = std::iter::from_fn(|| {
+            last.set(None);
+            None
+        });
+        let result = visitor.visit_map(self.entries(each.chain(end)));
+        match (last.get(), &result) {
+            (Some((key, value)), Err(Wrong { what: What::Is { .. } | What::Other(_), .. })) => {
+                self.at(key, value).placed(result)
+            }
+            _ => self.placed(result),
+        }
     }
 
     /// The entries for a map: all but the service's own keys, such as `stop_timeout`.
@@ -134,20 +142,49 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong(&self, what: What) -> Wrong {
-        let subject = self.value.source.of(&self.key());
-        let path = match &what {
-            What::Missing(field) => self.path_to(field),
-            What::Is { .. } | What::Other(_) => self.path.clone(),
-        };
-        let message = match &what {
-            What::Is { found, expected } => format!("{subject} is {found}: expected {expected}"),
-            What::Missing(_) => {
+        let (path, message) = match &what {
+            What::Missing(field) => {
+                let path = self.path_to(field);
                 let key = self.settings.key(&path);
-                format!("`{key}` is missing: {}", self.settings.why_missing(&variable_of(&key)))
+                let message = format!("`{key}` is missing: {}", self.settings.why_missing(&variable_of(&key)));
+                (path, message)
             }
-            What::Other(message) => format!("{subject}: {message}"),
+            What::Is { found, expected } => {
+                let (path, subject) = self.culprit(found);
+                let expected = match expected {
+                    Cow::Borrowed(ours) => (*ours).to_owned(),
+                    Cow::Owned(theirs) => self.value.hide_in(theirs.clone()),
+                };
+                (path, format!("{subject} is {found}: expected {expected}"))
+            }
+            What::Other(words) => {
+                let subject = self.value.source.of(&self.key());
+                (self.path.clone(), format!("{subject}: {}", self.value.hide_in(words.clone())))
+            }
+            What::Long { .. } | What::Twice(_) => {
+                (self.path.clone(), format!("{}: {what}", self.value.source.of(&self.key())))
+            }
         };
         Wrong { what, place: Some((path, message)) }
+    }
+
+    /// The value that is of this type: this one, or, if serde has buffered a table, one in it. If there are several,
+    /// nobody knows which one it is.
+    fn culprit(&self, found: &str) -> (Vec<String>, String) {
+        let subject = self.value.source.of(&self.key());
+        let is_it =
+            |value: &Value| words::found(value.unexpected()) == found || words::refused(value.unexpected()) == found;
+        if !matches!(self.value.kind, Kind::Table(_) | Kind::Array(_)) || is_it(self.value) {
+            return (self.path.clone(), subject);
+        }
+        match &self.value.entries().into_iter().filter(|(_, value)| is_it(value)).collect::<Vec<_>>()[..] {
+            [(path, value)] => {
+                let path = [&self.path[..], path].concat();
+                let subject = value.source.of(&self.settings.key(&path));
+                (path, subject)
+            }
+            _ => (self.path.clone(), format!("a value in {subject}")),
+        }
     }
 
     /// Adds the place to an error that has none yet.
@@ -167,7 +204,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             Kind::Float(number) => visitor.visit_f64(*number),
             Kind::Boolean(value) => visitor.visit_bool(*value),
             Kind::Array(values) => self.visit_all(values, visitor),
-            Kind::Table(table) => visitor.visit_map(self.entries(self.all(table))),
+            Kind::Table(table) => self.visit_entries(self.all(table), visitor),
             // A number, because every other kind of value is asked for by a method of its own. Not zero, which a
             // type could refuse.
             Kind::Anything => visitor.visit_u64(1),
@@ -191,7 +228,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match self.value.kind {
-            Kind::Anything => visitor.visit_map(self.entries(std::iter::empty())),
+            Kind::Anything => self.visit_entries(std::iter::empty(), visitor),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -234,13 +271,17 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Wrong> {
+        if (name, fields) == ("Duration", &["secs", "nanos"])
+            && let Kind::Untyped(text) | Kind::String(text) = &self.value.kind
+            && let Ok(duration) = duration(text)
+        {
+            let table = Value { kind: Kind::of_duration(duration), source: self.value.source.clone() };
+            return self.meaning(&table).deserialize_struct(name, fields, visitor);
+        }
         match &self.value.kind {
             Kind::Untyped(text) => self.meaning(&self.value.guess(text)).deserialize_struct(name, fields, visitor),
-            Kind::Table(table) => self.placed(visitor.visit_map(self.entries(self.known(table, fields).into_iter()))),
-            Kind::Anything => {
-                let all = fields.iter().map(|field| (*field, &ANYTHING));
-                self.placed(visitor.visit_map(self.entries(all)))
-            }
+            Kind::Table(table) => self.visit_entries(self.known(table, fields).into_iter(), visitor),
+            Kind::Anything => self.visit_entries(fields.iter().map(|field| (*field, &ANYTHING)), visitor),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -289,68 +330,3 @@ fn visit_integer<'de, V: Visitor<'de>>(number: i128, visitor: V) -> Result<V::Va
         visitor.visit_i128(number)
     }
 }
-
-impl Wrong {
-    fn new(what: What) -> Self {
-        Self { what, place: None }
-    }
-
-    /// The keys that lead to the bad value, or to the place of the missing one.
-    pub(crate) fn path(&self) -> &[String] {
-        self.place.as_ref().map_or(&[], |(path, _)| path)
-    }
-
-    pub(crate) fn is_missing(&self) -> bool {
-        matches!(self.what, What::Missing(_))
-    }
-}
-
-impl de::Error for Wrong {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(What::Other(message.to_string()))
-    }
-
-    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(What::Is { found: words(found), expected: expected.to_string() })
-    }
-
-    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::invalid_type(found, expected)
-    }
-
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let hint = did_you_mean(variant, expected.iter().copied());
-        let expected = format!("one of `{}`{hint}", expected.join("`, `"));
-        Self::new(What::Is { found: words(Unexpected::Str(variant)), expected })
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        Self::new(What::Missing(field))
-    }
-}
-
-/// A value in the words of a TOML file.
-fn words(found: Unexpected<'_>) -> String {
-    match found {
-        Unexpected::Str(text) => format!("`{text:?}`"),
-        Unexpected::Unsigned(number) => format!("`{number}`"),
-        Unexpected::Signed(number) => format!("`{number}`"),
-        Unexpected::Float(number) => format!("`{number}`"),
-        Unexpected::Bool(value) => format!("`{value}`"),
-        Unexpected::Seq => "an array".to_owned(),
-        Unexpected::Map => "a table".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.place, &self.what) {
-            (Some((_, message)), _) | (None, What::Other(message)) => f.write_str(message),
-            (None, What::Is { found, expected }) => write!(f, "it is {found}: expected {expected}"),
-            (None, What::Missing(field)) => write!(f, "`{field}` is missing"),
-        }
-    }
-}
-
-impl std::error::Error for Wrong {}

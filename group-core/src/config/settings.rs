@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::value::Value;
+use crate::config::value::{Kind, Value, is_same};
 
 /// The name of the file that is read by default, if it exists.
 pub(crate) const USUAL_FILE: &str = "group.toml";
@@ -34,6 +34,23 @@ impl Settings {
     /// The whole key: `services.mailer.port`.
     pub(crate) fn key(&self, path: &[String]) -> String {
         ["services", &self.name].into_iter().chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join(".")
+    }
+
+    /// Replaces or adds a value, or, with `None`, removes it.
+    pub(crate) fn put(&mut self, path: &[String], kind: Option<Kind>) {
+        let Some((last, way)) = path.split_last() else { return };
+        let mut table = &mut self.table;
+        for key in way {
+            let Kind::Table(entries) = &mut table.kind else { return };
+            let Some(inner) = entries.get_mut(key) else { return };
+            table = inner;
+        }
+        let Kind::Table(entries) = &mut table.kind else { return };
+        let key = entries.keys().find(|key| is_same(key, last)).unwrap_or(last).clone();
+        match kind {
+            Some(kind) => entries.entry(key).or_default().kind = kind,
+            None => drop(entries.remove(&key)),
+        }
     }
 
     /// Explains why a key has no value. `variable` is the one that could have set it.

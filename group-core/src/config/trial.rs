@@ -3,10 +3,10 @@
 
 use std::cell::RefCell;
 
-use crate::config::read::Check;
-use crate::config::read::{Reader, Unknown, Wrong};
+use crate::config::read::{Check, Reader, Unknown};
 use crate::config::settings::Settings;
-use crate::config::value::{Kind, is_same};
+use crate::config::value::Kind;
+use crate::config::wrong::Wrong;
 
 impl Settings {
     /// Tries every type that a service takes, and adds the mistakes: a value that is bad or missing, and a key that is
@@ -40,7 +40,7 @@ impl Settings {
         let unknown = RefCell::new(Unknown::new());
         let mut rest = self.clone();
         let mut reported: Vec<(Vec<String>, Option<Kind>)> = Vec::new();
-        while let Err(wrong) = check(Reader::new(&rest, &unknown)) {
+        while let Err(wrong) = check(&rest, &unknown) {
             match reported.iter_mut().find(|(path, _)| wrong.path().starts_with(path)) {
                 None => {
                     reported.push((wrong.path().to_vec(), Some(Kind::Anything)));
@@ -55,23 +55,6 @@ impl Settings {
             }
         }
         unknown.into_inner()
-    }
-
-    /// Replaces or adds a value, or, with `None`, removes it.
-    fn put(&mut self, path: &[String], kind: Option<Kind>) {
-        let Some((last, way)) = path.split_last() else { return };
-        let mut table = &mut self.table;
-        for key in way {
-            let Kind::Table(entries) = &mut table.kind else { return };
-            let Some(inner) = entries.get_mut(key) else { return };
-            table = inner;
-        }
-        let Kind::Table(entries) = &mut table.kind else { return };
-        let key = entries.keys().find(|key| is_same(key, last)).unwrap_or(last).clone();
-        match kind {
-            Some(kind) => entries.entry(key).or_default().kind = kind,
-            None => drop(entries.remove(&key)),
-        }
     }
 
     /// All keys but the service's own: for a service that takes no configuration.

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde::de::Unexpected;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::base::syntax::nearest;
+use crate::config::words;
 
 pub(crate) type Table = BTreeMap<String, Value>;
 
@@ -30,6 +33,17 @@ pub(crate) enum Kind {
     /// A value of any type that is asked for. It stands in for one that is bad or missing, so that the other mistakes
     /// are found, too.
     Anything,
+}
+
+impl Kind {
+    /// The table that serde reads a duration from.
+    pub(crate) fn of_duration(duration: Duration) -> Self {
+        let parts = [("secs", i128::from(duration.as_secs())), ("nanos", i128::from(duration.subsec_nanos()))];
+        let part = |(key, number): (&str, i128)| {
+            (key.to_owned(), Value { kind: Self::Integer(number), source: Source::Nowhere })
+        };
+        Self::Table(parts.into_iter().map(part).collect())
+    }
 }
 
 /// The place of a value.
@@ -151,9 +165,10 @@ impl Value {
     /// The value of a variable's text, where the type that is read does not decide: TOML if it parses, else a string.
     pub(crate) fn guess(&self, text: &str) -> Self {
         let file = Arc::default();
-        let kind = match DeValue::parse(text) {
-            Ok(value) => Document { text, file: &file }.value(value.into_inner(), &(0..0)).kind,
-            Err(_) => Kind::String(text.to_owned()),
+        let kind = match DeValue::parse(text).map(Spanned::into_inner) {
+            // Its text may have another form than its time.
+            Ok(DeValue::Datetime(_)) | Err(_) => Kind::String(text.to_owned()),
+            Ok(value) => Document { text, file: &file }.value(value, &(0..0)).kind,
         };
         let mut value = Self { kind, source: Source::Nowhere };
         value.stand_at(&self.source);
@@ -171,12 +186,66 @@ impl Value {
 
     /// The message about a value that one of the group's own keys cannot have.
     pub(crate) fn is_not(&self, key: &str, expected: &str) -> String {
-        let found = match (&self.kind, self.word()) {
-            (_, Some(word)) => format!("`{word}`"),
-            (Kind::Array(_), None) => "an array".to_owned(),
-            _ => "a table".to_owned(),
-        };
-        format!("{} is {found}: expected {expected}", self.source.of(key))
+        format!("{} is {}: expected {expected}", self.source.of(key), self.words())
+    }
+
+    /// The words for its type.
+    pub(crate) fn words(&self) -> &'static str {
+        words::found(self.unexpected())
+    }
+
+    /// serde's view of its type.
+    pub(crate) fn unexpected(&self) -> Unexpected<'_> {
+        match &self.kind {
+            Kind::Untyped(text) | Kind::String(text) => Unexpected::Str(text),
+            Kind::Integer(_) | Kind::Anything => Unexpected::Signed(0),
+            Kind::Float(number) => Unexpected::Float(*number),
+            Kind::Boolean(value) => Unexpected::Bool(*value),
+            Kind::Array(_) => Unexpected::Seq,
+            Kind::Table(_) => Unexpected::Map,
+        }
+    }
+
+    /// All values in a table and in the tables inside of it, with the keys that lead to them.
+    pub(crate) fn entries(&self) -> Vec<(Vec<String>, &Self)> {
+        let Kind::Table(table) = &self.kind else { return Vec::new() };
+        let mut all = Vec::new();
+        for (key, value) in table {
+            all.push((vec![key.clone()], value));
+            all.extend(value.entries().into_iter().map(|(path, value)| ([&[key.clone()], &path[..]].concat(), value)));
+        }
+        all
+    }
+
+    /// Takes the words of this value out of the words of a user's type: it may be a secret.
+    pub(crate) fn hide_in(&self, message: String) -> String {
+        match &self.kind {
+            Kind::Array(values) => values.iter().fold(message, |message, value| value.hide_in(message)),
+            Kind::Table(table) => table.values().fold(message, |message, value| value.hide_in(message)),
+            Kind::Boolean(_) | Kind::Anything => message,
+            _ => {
+                let word = self.word().unwrap_or_default();
+                without_word(&without_word(&message, &word), &word.escape_debug().to_string())
+            }
+        }
+    }
+
+    /// Lays another value over it: of two tables, each key.
+    pub(crate) fn under(mut self, above: Self) -> Self {
+        match (&mut self.kind, above.kind) {
+            (Kind::Table(below), Kind::Table(above)) => {
+                for (key, value) in above {
+                    let key = below.keys().find(|known| is_same(known, &key)).unwrap_or(&key).clone();
+                    let value = match below.remove(&key) {
+                        Some(inner) => inner.under(value),
+                        None => value,
+                    };
+                    below.insert(key, value);
+                }
+                self
+            }
+            (_, kind) => Self { kind, source: above.source },
+        }
     }
 
     /// The text of a value that is neither an array nor a table: the group's own keys are read from it.
@@ -225,4 +294,22 @@ pub(crate) fn is_same(key: &str, in_variable: &str) -> bool {
         text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
     letters(key) == letters(in_variable)
+}
+
+/// Puts `…` in the place of a word.
+fn without_word(text: &str, word: &str) -> String {
+    let mut parts = text.split(word).peekable();
+    let mut without = parts.next().unwrap_or_default().to_owned();
+    let is_inside = |before: Option<char>, after: Option<char>| {
+        let goes_on = |of_word: Option<char>, beside: Option<char>| {
+            [of_word, beside].into_iter().flatten().filter(|letter| letter.is_alphanumeric()).count() == 2
+        };
+        goes_on(word.chars().next(), before) || goes_on(word.chars().last(), after)
+    };
+    for part in parts {
+        let is_part = is_inside(without.chars().last(), part.chars().next());
+        without.push_str(if is_part { word } else { "…" });
+        without.push_str(part);
+    }
+    without
 }

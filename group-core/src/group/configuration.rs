@@ -114,7 +114,7 @@ impl Configuration {
             let keys: Vec<&str> = key.split("__").collect();
             if let Kind::Table(table) = &mut tables.entry(name.to_owned()).or_default().kind {
                 let Some(text) = text.to_str() else {
-                    mistakes.push(format!("{variable} is `{}`: expected UTF-8", text.display()));
+                    mistakes.push(format!("{variable} is not UTF-8"));
                     continue;
                 };
                 mistakes.extend(value::lay_over(table, &keys, Value::of_variable(variable, text)).err());

@@ -47,9 +47,7 @@ impl Group {
             (Err(error), _) => error.into_report(),
             (Ok(order), "dot") => printed(&order.to_dot()),
             (Ok(order), "text") => printed(&format!("{order}\n")),
-            (Ok(_), other) => {
-                Report::bad_group(vec![format!("{ORDER_VARIABLE} is `{other}`: expected `text` or `dot`").into()])
-            }
+            (Ok(_), _) => Report::bad_group(vec![format!("{ORDER_VARIABLE} is text: expected `text` or `dot`").into()]),
         }
     }
 }

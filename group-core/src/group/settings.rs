@@ -34,7 +34,7 @@ impl Declaration {
             let name = format!("GROUP_{}", key.to_uppercase());
             let Some(value) = environment.get(&name) else { continue };
             if let Err(expected) = self.set(key, &value.to_string_lossy()) {
-                self.mistakes.push(format!("{name} is `{}`: expected {expected}", value.display()).into());
+                self.mistakes.push(format!("{name} is text: expected {expected}").into());
             }
         }
     }

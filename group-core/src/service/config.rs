@@ -6,7 +6,8 @@ use std::ops::Deref;
 use serde::de::DeserializeOwned;
 
 use crate::base::error::BoxError;
-use crate::config::read::{Reader, Unknown};
+use crate::config::read::Unknown;
+use crate::config::settle::read;
 use crate::service::context::Context;
 use crate::service::from_context::FromContext;
 use crate::spec::needs::Needs;
@@ -64,7 +65,7 @@ use crate::spec::needs::Needs;
 /// assert_eq!(
 ///     said,
 ///     [
-///         "config_str:2: `services.mailer.port` is `70000`: expected u16",
+///         "config_str:2: `services.mailer.port` is out of range: expected a whole number from 0 to 65535",
 ///         "config_str:3: unknown key `services.mailer.host`: did you mean `hosts`?",
 ///     ]
 /// );
@@ -84,10 +85,10 @@ impl<T> Deref for Config<T> {
 impl<T: DeserializeOwned + Send + Sync + 'static> FromContext for Config<T> {
     fn from_context(cx: &Context) -> Result<Self, BoxError> {
         let unknown = RefCell::new(Unknown::new());
-        Ok(Config(T::deserialize(Reader::new(&cx.member().spec.details().settings, &unknown))?))
+        Ok(Config(read(&cx.member().spec.details().settings, &unknown)?))
     }
 
     fn needs(needs: &mut Needs) {
-        needs.config(|reader| T::deserialize(reader).map(drop));
+        needs.config(|settings, unknown| read::<T>(settings, unknown).map(drop));
     }
 }

@@ -82,7 +82,7 @@ async fn the_gateway_calls_wherever_it_runs() {
 #[test]
 fn a_wrong_remote_starts_nothing() {
     for (variable, url, said) in [
-        ("GROUP_INVENTORY__REMOTE", "nowhere", "GROUP_INVENTORY__REMOTE is `nowhere`: expected `http://host:port`"),
+        ("GROUP_INVENTORY__REMOTE", "nowhere", "GROUP_INVENTORY__REMOTE is text: expected `http://host:port`"),
         ("GROUP_INVENTRY__REMOTE", "http://a:1", "GROUP_INVENTRY__REMOTE is for a service that is not in this group"),
         ("GROUP_GATEWAY__REMOTE", "http://a:1", "GROUP_GATEWAY__REMOTE"),
     ] {

@@ -32,7 +32,11 @@ fn run(directory: &Path, env: &[(&str, &str)]) -> Ended {
 
 /// The messages of a program that does not start.
 fn refused(directory: &Path, env: &[(&str, &str)]) -> Vec<String> {
-    let ended = start(directory, env).end();
+    said_by(&start(directory, env).end())
+}
+
+/// The messages of a program that has not started.
+fn said_by(ended: &Ended) -> Vec<String> {
     assert_eq!(ended.code, Some(78), "{ended:#?}");
     assert!(ended.printed.is_empty(), "nothing is built: {ended:#?}");
     let messages = ended.logged.iter().filter_map(|line| line.split_once("ERROR group: "));
@@ -95,14 +99,14 @@ fn every_mistake_is_said_with_its_source() {
         refused(&directory, &env),
         [
             "GROUP_MAILQUEUE__PORT is for a service that is not in this group; did you mean `mail-queue`?",
-            "GROUP_MAIL_QUEUE__STOP_TIMEOUT is `9`: expected a duration, as in `10s` or `1m 30s`; `9` has no unit",
-            "GROUP_MAIL_QUEUE__LIMITS__MANY is `\"many\"`: expected u8",
-            "group.toml:2: `services.mail-queue.port` is `\"many\"`: expected u16",
+            "GROUP_MAIL_QUEUE__STOP_TIMEOUT is text: expected a duration with its unit, as in `10s` or `1m 30s`",
+            "GROUP_MAIL_QUEUE__LIMITS__MANY is text: expected a whole number from 0 to 255",
+            "group.toml:2: `services.mail-queue.port` is text: expected a whole number from 0 to 65535",
             "unknown variable GROUP_MAIL_QUEUE__LIMITS__SLO: did you mean `slow`?",
             "unknown variable GROUP_MAIL_QUEUE__LIMTS__SLOW: did you mean `limits`?",
             "group.toml:3: unknown key `services.mail-queue.usr`: did you mean `user`?",
             "unknown variable GROUP_TICKER__HTTP: expected one of `start_timeout`, `stop_timeout`, `critical`, `restart`",
-            "GROUP_SCHEDULE is `fast`: expected `strict` or `graph`",
+            "GROUP_SCHEDULE is text: expected `strict` or `graph`",
         ]
     );
 }
@@ -149,4 +153,121 @@ fn the_limit_of_the_group_is_the_codes_then_the_files_then_the_environments() {
     fs::write(directory.join("group.toml"), format!("group.stop_timeout = '8s'\n{FILE}")).expect("it can be written");
     says(&run(&directory, &[]), "8 s");
     says(&run(&directory, &[("GROUP_STOP_TIMEOUT", "9s")]), "9 s");
+}
+
+/// What the service with settings of many shapes prints.
+fn shapes(test: &str, toml: &str, env: &[(&str, &str)]) -> String {
+    let directory = directory(test, Some(toml));
+    let program = env!("CARGO_BIN_EXE_shapes");
+    let mut program = Program::start_in(&directory.to_string_lossy(), program, &[], env);
+    program.logs("shapes is ready");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    ended.printed.join("\n")
+}
+
+fn shapes_refused(test: &str, toml: &str, env: &[(&str, &str)]) -> Vec<String> {
+    let directory = directory(test, Some(toml));
+    said_by(&Program::start_in(&directory.to_string_lossy(), env!("CARGO_BIN_EXE_shapes"), &[], env).end())
+}
+
+#[test]
+fn a_text_of_digits_is_text_where_serde_buffers_it() {
+    let pool = [
+        ("GROUP_SHAPES__BUFFERED__USER", "1"),
+        ("GROUP_SHAPES__BUFFERED__PASSWORD", "12345"),
+        ("GROUP_SHAPES__BUFFERED__SIZE", "1"),
+    ];
+    let taken = shapes("digits", "", &pool);
+    let pool = r#"pool: Some(Pool { user: "1", password: "12345", size: 1, idle: 0ns }), rest: {}"#;
+    assert!(taken.contains(pool), "{taken}");
+    for text in ["true", "1e5", "nan", "0x10", "[1]", "2020-01-01 10:00:00", "{ a = 1 }"] {
+        let file = "[services.shapes.buffered]\nuser = 'me'\nsize = 3";
+        let taken = shapes("digits", file, &[("GROUP_SHAPES__BUFFERED__PASSWORD", text)]);
+        assert!(taken.contains(&format!("password: {text:?}, size: 3")), "{taken}");
+    }
+}
+
+#[test]
+fn a_number_is_a_number_where_serde_buffers_it() {
+    let number = shapes("numbers", "", &[("GROUP_SHAPES__PORT", "8080")]);
+    assert!(number.contains("port: Number(8080)"), "{number}");
+    let name = shapes("numbers", "", &[("GROUP_SHAPES__PORT", "80800")]);
+    assert!(name.contains(r#"port: Name("80800")"#), "{name}");
+    assert_eq!(
+        shapes_refused("numbers", "[services.shapes]\nport = true", &[]),
+        ["group.toml:2: `services.shapes.port`: data did not match any variant of untagged enum Port"]
+    );
+}
+
+#[test]
+fn a_buffered_value_of_a_wrong_type_is_named() {
+    let file = "[services.shapes.buffered]\nrest = 'is text'\nmore = [1]";
+    assert_eq!(
+        shapes_refused("buffered", file, &[]),
+        ["group.toml:3: `services.shapes.buffered.more` is a list: expected text"]
+    );
+}
+
+#[test]
+fn a_duration_is_written_as_the_groups_own_are() {
+    let env = [("GROUP_SHAPES__TIMEOUT", "1m 30s"), ("GROUP_SHAPES__WAITS", "['1s', '200ms']")];
+    let taken = shapes("durations", "[services.shapes]\ntimeout = '5s'", &env);
+    assert!(taken.contains("timeout: 90s, waits: [1s, 200ms]"), "{taken}");
+    let file = "[services.shapes.buffered]\nuser = 'me'\npassword = '2s'\nsize = 3\nidle = '2s'";
+    let taken = shapes("durations", file, &[]);
+    assert!(taken.contains(r#"password: "2s", size: 3, idle: 2s"#), "{taken}");
+    assert_eq!(
+        shapes_refused("durations", "[services.shapes]\ntimeout = 5", &[("GROUP_SHAPES__WAITS", "['s3cr3t']")]),
+        [
+            "group.toml:2: `services.shapes.timeout` is a whole number: expected a duration with its unit, as in `10s` or `1m 30s`",
+            "GROUP_SHAPES__WAITS is text: expected a duration with its unit, as in `10s` or `1m 30s`",
+        ]
+    );
+}
+
+#[test]
+fn a_key_may_have_one_name_in_the_file_and_another_in_the_environment() {
+    for (file, variable) in [("passwd", "PASSWORD"), ("password", "SECRET"), ("passwd", "SECRET")] {
+        let toml = format!("[services.shapes]\n{file} = 'file'");
+        let taken = shapes("aliases", &toml, &[(&format!("GROUP_SHAPES__{variable}"), "environment")]);
+        assert!(taken.contains(r#"password: "environment""#), "{file}, {variable}: {taken}");
+    }
+    let file = "[services.shapes.db]\nurl = 'file'\nuser = 'file'";
+    let taken = shapes("aliases", file, &[("GROUP_SHAPES__DATABASE__URL", "environment")]);
+    assert!(taken.contains(r#"database: Database { url: "environment", user: "file" }"#), "{taken}");
+    let file = "[services.shapes.buffered]\nuser = 'me'\npasswd = 'file'\nsize = 3";
+    let taken = shapes("aliases", file, &[("GROUP_SHAPES__BUFFERED__PASSWORD", "5")]);
+    assert!(taken.contains(r#"password: "5""#), "{taken}");
+}
+
+#[test]
+fn a_key_that_is_set_twice_in_one_place_is_a_mistake() {
+    let twice = "`password` is set twice, under two of its names: set only one";
+    assert_eq!(
+        shapes_refused("twice", "[services.shapes]\npasswd = 'a'\nsecret = 'b'", &[]),
+        [format!("group.toml:1: `services.shapes`: {twice}")]
+    );
+    let env = [("GROUP_SHAPES__PASSWD", "a"), ("GROUP_SHAPES__SECRET", "b")];
+    assert_eq!(shapes_refused("twice", "", &env), [format!("`services.shapes`: {twice}")]);
+}
+
+#[test]
+fn no_message_prints_a_value() {
+    let directory = directory("secrets", Some("[services.mail-queue]\nport = 's3cr3t'\nuser = 'me'\n"));
+    let env = [
+        ("GROUP_MAIL_QUEUE__MAX_SIZE", "s3cr3t"),
+        ("GROUP_MAIL_QUEUE__HOSTS", "s3cr3t"),
+        ("GROUP_MAIL_QUEUE__LIMITS__MANY", "s3cr3t"),
+        ("GROUP_MAIL_QUEUE__LIMITS__SLOW", "s3cr3t"),
+        ("GROUP_MAIL_QUEUE__STOP_TIMEOUT", "s3cr3t"),
+        ("GROUP_MAIL_QUEUE__RESTART", "s3cr3t"),
+        ("GROUP_MAIL_QUEUE__CRITICAL", "s3cr3t"),
+        ("GROUP_DRAIN_DELAY", "s3cr3t"),
+        ("GROUP_SCHEDULE", "s3cr3t"),
+    ];
+    let said = refused(&directory, &env);
+    assert_eq!(said.len(), 10, "{said:#?}");
+    assert!(!said.iter().any(|message| message.contains("s3cr3t")), "{said:#?}");
 }
