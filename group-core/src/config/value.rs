@@ -212,7 +212,10 @@ impl Value {
         let mut all = Vec::new();
         for (key, value) in table {
             all.push((vec![key.clone()], value));
-            all.extend(value.entries().into_iter().map(|(path, value)| ([&[key.clone()], &path[..]].concat(), value)));
+            for (mut path, inner) in value.entries() {
+                path.insert(0, key.clone());
+                all.push((path, inner));
+            }
         }
         all
     }
