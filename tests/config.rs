@@ -388,7 +388,7 @@ impl<'de> Deserialize<'de> for Talkative {
 async fn the_words_of_a_users_type_are_told_without_the_value() {
     for value in ["s3cr3t", "a\"b\\c", "12"] {
         let mut group = Group::new();
-        group.add_fn("talker", async |_: Config<HashMap<String, Talkative>>| {});
+        group.add_fn("talker", async |_: Config<HashMap<String, Option<Talkative>>>| {});
         group.config_str(format!("services.talker.key = '{value}'"));
         let message =
             format!("config_str:1: `services.talker.key`: `…` (\"…\") is no Talkative, and {value}s is another word");

@@ -103,7 +103,7 @@ fn moments(shown: DateTime, tz: &TimeZone, is_interval: bool) -> Vec<Timestamp> 
     match (ambiguous.offset(), is_interval) {
         (AmbiguousOffset::Unambiguous { .. }, _) => vec![ambiguous.unambiguous().unwrap()],
         (AmbiguousOffset::Fold { .. }, false) => vec![ambiguous.earlier().unwrap()],
-        (AmbiguousOffset::Fold { .. }, true) => vec![ambiguous.clone().earlier().unwrap(), ambiguous.later().unwrap()],
+        (AmbiguousOffset::Fold { .. }, true) => vec![ambiguous.earlier().unwrap(), ambiguous.later().unwrap()],
         (AmbiguousOffset::Gap { .. }, true) => vec![],
         (AmbiguousOffset::Gap { .. }, false) => {
             let mut later = shown.with().second(0).build().unwrap();
