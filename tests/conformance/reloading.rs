@@ -1,6 +1,7 @@
 //! Reloading: new settings while the group runs.
 
-use group::{Event, Group, Outcome, Phase, ReloadError, Restart, State};
+use group::{Event, Group, Outcome, Phase, ReloadError, Restart, Running, State};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::Level;
 
@@ -8,7 +9,7 @@ use crate::support::{
     Act::{Fail, Hang, Panic, Take},
     Journal,
     Point::{Reload, Run, StartLater, Stop},
-    Probe, Stage as _, failures, in_time, listen, logged, logged_at, secs, start_aside, until_state,
+    Probe, Stage as _, failures, in_time, listen, logged, logged_at, millis, secs, start_aside, until_state,
 };
 
 /// A service with a `reload` that takes a second.
@@ -72,6 +73,46 @@ async fn reloads_do_not_overlap() {
     assert!(one.is_ok() && two.is_ok());
     assert_eq!(journal.take(), ["s1 starts", "s1 reloads", "s1 reloaded", "s1 reloads", "s1 reloaded"]);
     assert!(running.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_reloads_that_wait_at_the_same_time_are_one() {
+    for (act, is_ok) in [(Take(secs(1)), true), (Fail, false)] {
+        let journal = Journal::default();
+        let s1 = journal.probe("s1").on(Reload, Take(secs(1))).on(Reload, act);
+        let running = Group::new().probe(s1).start().await.unwrap();
+        let first = start_reload(&running);
+        journal.until("s1 reloads").await;
+        let mut waiting: Vec<_> = (0..20).map(|_| start_reload(&running)).collect();
+        assert_eq!(in_time(first).await.unwrap().is_ok(), is_ok);
+        for reload in waiting.drain(..) {
+            assert_eq!(in_time(reload).await.unwrap().is_ok(), is_ok, "its result is everybody's");
+        }
+        assert_eq!(journal.take().iter().filter(|entry| *entry == "s1 reloads").count(), 2);
+        let report = running.stop().await;
+        assert_eq!(report.failures().len(), if is_ok { 0 } else { 2 }, "{report}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_that_was_cut_off_is_nobodys_result() {
+    let journal = Journal::default();
+    let running = Group::new().probe(reloadable(&journal, "s1")).start().await.unwrap();
+    let first = start_reload(&running);
+    journal.until("s1 reloads").await;
+    let (cut_off, waits) = (start_reload(&running), start_reload(&running));
+    in_time(first).await.unwrap().unwrap();
+    tokio::time::sleep(millis(500)).await;
+    cut_off.abort();
+    in_time(waits).await.unwrap().unwrap();
+    assert_eq!(journal.take().iter().filter(|entry| *entry == "s1 reloads").count(), 3);
+    assert!(running.stop().await.is_clean());
+}
+
+/// Reloads in a task of its own.
+fn start_reload(running: &Running) -> JoinHandle<Result<(), ReloadError>> {
+    let handle = running.handle();
+    tokio::spawn(async move { handle.reload().await })
 }
 
 #[tokio::test]

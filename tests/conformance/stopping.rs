@@ -1,15 +1,16 @@
 //! The order of the stop.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{self, Waker};
 use std::time::Duration;
 
-use group::{Context, Group, Outcome, Role, Shutdown, Spec, Stage as During};
+use group::{BoxError, Context, Group, Outcome, Role, Service, Shutdown, Spec, Stage as During};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, advance};
 
 use crate::support::{
-    Act::{Fail, Return, Take},
+    Act::{Fail, Panic, Return, Take},
     Journal,
     Point::{Asked, Run, StartLater, Stop},
     Stage as _, failures, in_time, listen, logged, secs, started_and_stopped, stops, then, when_told,
@@ -94,6 +95,50 @@ async fn a_stop_that_fails_does_not_keep_the_others_from_being_stopped() {
     assert_eq!(failures(&report), [failed("s3", "Stop"), failed("s2", "Asked"), failed("s1", "Stop")]);
     assert!(report.failures().iter().all(|failure| failure.stage() == During::Stop));
     assert_eq!((report.outcome(), report.exit_code()), (Outcome::RunFailed, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_only_stop_could_have_ended_is_not_waited_for_when_that_fails() {
+    for act in [Fail, Panic] {
+        let journal = Journal::default();
+        let mut group = Group::new();
+        group.probe(journal.probe("s1").deaf().on(Stop, act));
+        let (report, took) = started_and_stopped(&mut group).await;
+        assert_eq!(
+            (report.outcome(), report.failures().len(), took),
+            (Outcome::RunFailed, 1, Duration::ZERO),
+            "{report}"
+        );
+        assert_eq!(journal.take(), ["s1 starts", "s1 stops", "s1 dropped"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_listens_after_all_is_waited_for_although_stop_fails() {
+    struct Listens(Journal, tokio::sync::Notify);
+
+    impl Service for Listens {
+        async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+            self.1.notified().await;
+            let _listens_now = cx.shutdown();
+            tokio::time::sleep(secs(3)).await;
+            self.0.write("finished");
+            Ok(())
+        }
+
+        async fn stop(&self) -> Result<(), BoxError> {
+            self.1.notify_one();
+            tokio::task::yield_now().await;
+            Err("stop fails".into())
+        }
+    }
+
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.add(Listens(journal.clone(), tokio::sync::Notify::new()));
+    let (report, took) = started_and_stopped(&mut group).await;
+    assert_eq!((report.failures().len(), took), (1, secs(3)), "{report}");
+    assert_eq!(journal.take(), ["finished"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -203,10 +203,7 @@ impl Driver {
                 tracing::debug!(target: "group", "{signal}: ignored, as it was when the program was started");
             }
             Message::Serves => self.feed(Input::Serves, None),
-            Message::Reload(signal) => {
-                tracing::debug!(target: "group", "{}: reloading, once all services are ready", signal_name(signal));
-                reload::spawn(Handle::new(Arc::clone(&self.shared)), signal);
-            }
+            Message::Reload(signal) => reload::spawn(Handle::new(Arc::clone(&self.shared)), signal),
             Message::Extend(id, by) => self.extend(id, by),
             Message::Service(id, news) => self.hear(id, news),
         }
@@ -375,6 +372,8 @@ impl Driver {
             None => return,
         };
         let until = self.now.after(by);
+        // A service that is ready or gone before its timer elapses leaves its entry behind.
+        self.put_off.retain(|&timer, _| self.lifecycle.awaits(timer));
         self.put_off.entry(timer).and_modify(|at| *at = until.max(*at)).or_insert(until);
     }
 

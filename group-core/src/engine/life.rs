@@ -208,8 +208,8 @@ impl Run {
         let Some(start) = &mut self.start else { return Poll::Ready(Step::Ended) };
         let mut ended = start.poll(cx, task);
         // Once it is asked to stop, it need not become ready any more.
-        if ended.is_pending() && cx.member().is_asked_to_stop() {
-            return self.told(cx);
+        if ended.is_pending() && cx.member().is_asked_to_stop() && !cx.member().is_given_up() {
+            return self.told(cx, task);
         }
         match start.poll_ready(cx, task) {
             Poll::Ready(Ok(())) if !matches!(ended, Poll::Ready(Err(_))) => cx.tell_silently(News::Ready),
@@ -259,8 +259,13 @@ impl Run {
     }
 
     /// A stop was asked for.
-    fn told(&mut self, cx: &Context) -> Poll<Step> {
+    fn told(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
         if cx.member().listens_to_stop() && !cx.member().spec.is_dropped_at_once() {
+            let is_held = self.start.as_mut().is_some_and(|start| start.is_held(cx, task));
+            if is_held && !cx.member().looks_for_stop() {
+                cx.member().give_up();
+                return self.give_up(cx, task);
+            }
             // `start` has just been polled, and waits with a waker.
             self.step = Step::Finishing;
             return Poll::Pending;
@@ -324,13 +329,11 @@ async fn stop_after_tickers(
 fn after_stop(stopped: Result<Option<Result<(), BoxError>>, BoxError>, cx: &Context) -> Step {
     match stopped {
         Ok(None) => Step::Over,
-        Ok(Some(result)) => {
-            tell_failed(result, cx);
-            Step::Returning
-        }
-        Err(panicked) => {
-            cx.tell_silently(News::Failed(panicked));
-            Step::Over
+        Ok(Some(Ok(()))) => Step::Returning,
+        Ok(Some(Err(error))) | Err(error) => {
+            cx.tell_silently(News::Failed(error));
+            // Nothing else can make a `start` return that does not listen.
+            if cx.member().listens_to_stop() { Step::Returning } else { Step::Over }
         }
     }
 }

@@ -71,11 +71,10 @@ impl Start {
             }
             return Poll::Ready(self.result());
         }
-        // During a stop, a `start` that has not failed itself may still finish.
         let has_failed = self.failed.is_some() || cx.member().has_failed_children();
         match polled {
             Poll::Ready(result) => self.end(result, cx, task),
-            Poll::Pending if has_failed && !cx.member().is_asked_to_stop() => {
+            Poll::Pending if has_failed && !may_finish(cx) => {
                 ready!(self.poll_drained(cx, task));
                 self.end(Ok(()), cx, task)
             }
@@ -110,7 +109,7 @@ impl Start {
         let dropped = caught_now(|| self.work = None);
         self.note(dropped);
         let Some(children) = cx.member().children() else { return Poll::Ready(self.result()) };
-        if self.failed.is_some() && !cx.member().is_asked_to_stop() {
+        if self.failed.is_some() && !may_finish(cx) {
             children.abort();
         }
         self.work = Some(Box::pin(wind_up(children, cx.clone())));
@@ -149,6 +148,11 @@ impl Start {
         }
     }
 
+    /// Returns true if the service is not ready because of a `Ready` that has not fired.
+    pub(super) fn is_held(&mut self, cx: &Context, task: &mut task::Context<'_>) -> bool {
+        self.poll_ready(cx, task).is_pending() && matches!(self.readiness, Readiness::Held(_))
+    }
+
     /// Ready once, when every `Ready` has fired.
     pub(super) fn poll_ready(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), Unfired>> {
         if let Readiness::Unknown = self.readiness {
@@ -159,6 +163,11 @@ impl Start {
         self.readiness = Readiness::Settled;
         Poll::Ready(ready)
     }
+}
+
+/// During a stop, a `start` may still finish although a task of it has failed, unless it was given up.
+fn may_finish(cx: &Context) -> bool {
+    cx.member().is_asked_to_stop() && !cx.member().is_given_up()
 }
 
 /// Waits until no server is left, but no longer than the service may take to stop. Extends the start timeout meanwhile, as
@@ -186,7 +195,7 @@ async fn wind_up(children: Arc<Children>, cx: Context) -> Result<(), BoxError> {
     let mut ended = pin!(children.ended());
     future::poll_fn(|task| {
         // Without this, the others would go on beside the one that has failed.
-        if member.has_failed_children() && !member.is_asked_to_stop() {
+        if member.has_failed_children() && !may_finish(&cx) {
             children.abort();
         }
         ended.as_mut().poll(task)

@@ -31,6 +31,7 @@ use crate::running::lame_duck::LameDuck;
 use crate::running::member::Member;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
+use crate::running::reload::Reloads;
 use crate::running::shared::{Provided, Shared};
 use crate::service::Factory;
 
@@ -111,7 +112,7 @@ fn share(
         begun,
         inbox,
         ready: Latch::default(),
-        reloading: tokio::sync::Mutex::new(()),
+        reloads: Reloads::default(),
         plan: Arc::new(plan),
         stop_timeout,
         stopping: Latch::default(),

@@ -27,7 +27,7 @@ pub(crate) struct HealthService {
 
 impl HealthService {
     pub(super) fn new(cx: &Context, names: &[&'static str]) -> Self {
-        let shutdown = Shutdown::new(cx.clone());
+        let shutdown = Shutdown::beside_start(cx.clone());
         Self { group: cx.handle(), service: cx.name().into(), names: names.into(), shutdown }
     }
 

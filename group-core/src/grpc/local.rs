@@ -106,7 +106,7 @@ impl Local {
 fn split(request: Request<Body>, cx: &Context) -> (impl Future<Output = ()> + use<>, Request<axum::body::Body>) {
     let (mut parts, body) = request.into_parts();
     parts.extensions = Extensions::new();
-    parts.extensions.insert(Shutdown::new(cx.clone()));
+    parts.extensions.insert(Shutdown::beside_start(cx.clone()));
     let (sender, receiver) = mpsc::channel(ON_THE_WAY);
     let pieces = Pieces { receiver, is_over: false };
     (send(body, sender), Request::from_parts(parts, axum::body::Body::new(pieces)))

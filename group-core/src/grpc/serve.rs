@@ -74,7 +74,7 @@ pub async fn serve(cx: &Context, address: &str, services: Routes) -> Result<(), 
 /// }
 /// ```
 pub async fn serve_in_process(cx: &Context) {
-    cx.shutdown().requested().await;
+    cx.shutdown_of_server().requested().await;
 }
 
 /// A service that answers gRPC calls, so that a [`Channel`](crate::grpc::Channel) can call it. Needs the feature

@@ -146,7 +146,7 @@ pub async fn mount(cx: &Context, routes: Router) -> Result<(), BoxError> {
     let Some(mount) = mounts.of_guest(cx) else {
         return Err(format!("`{}` is mounted on no service: its spec needs `http_on`", cx.name()).into());
     };
-    let (ready, shutdown) = (cx.ready(), cx.shutdown());
+    let (ready, shutdown) = (cx.ready(), cx.shutdown_of_server());
     let _handed_over = mount.hand_over(routes);
     ready.fire();
     shutdown.requested().await;

@@ -16,7 +16,7 @@ pub(crate) async fn run(cx: &Context, routes: Router) -> Result<(), BoxError> {
     match cx.http_address().or(cx.grpc_address()) {
         Some(address) => serve(cx, address, routes).await,
         None if cx.serves_in_process() => {
-            cx.shutdown().requested().await;
+            cx.shutdown_of_server().requested().await;
             Ok(())
         }
         None => mount(cx, routes).await,

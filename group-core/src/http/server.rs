@@ -182,7 +182,7 @@ impl Server {
     /// If the address cannot be bound or was not handed over, or if a service is mounted on this one and its routes
     /// were not [added](crate::http::mounted).
     pub async fn serve(self, cx: &Context, address: &str) -> Result<(), BoxError> {
-        let (ready, shutdown) = (cx.ready(), cx.shutdown());
+        let (ready, shutdown) = (cx.ready(), cx.shutdown_of_server());
         check_taken(cx)?;
         let Self { mut routes, adds_routes, limits } = self;
         if let Some(add_routes) = adds_routes {

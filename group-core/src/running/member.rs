@@ -22,8 +22,8 @@
 //! that the service is gone. `remove_part` is `AcqRel`, so that the last one sees all that the others have done, as with
 //! an `Arc`; `add_part` may be `Relaxed`, as a clone of an `Arc`: its caller holds a part, or is turned away.
 //!
-//! **Notes** (`listens_to_stop`, `is_settled`, `is_own_polled`, `polled`, `stopped`): `Relaxed`, as nothing else is read
-//! on their account. `listens_to_stop` and `is_settled` decide something, but usually in one task; a `Shutdown` that
+//! **Notes** (`listens_to_stop`, `looks_for_stop`, `is_settled`, `is_own_polled`, `polled`, `stopped`): `Relaxed`, as nothing else is read
+//! on their account. The first three decide something, but usually in one task; a `Shutdown` that
 //! another task takes at the moment of the stop, or a `Ready` at the moment at which the service is ready, may be seen
 //! or not, as if it were taken a little later. A hold that slips in so is forgotten when `start` runs again. The counts of
 //! polls are for the report only.
@@ -55,6 +55,8 @@ pub(crate) struct Member {
     stop: StopRequest,
     /// True if `start` listens to the request to stop: it has taken a [`Shutdown`](crate::Shutdown).
     listens_to_stop: AtomicBool,
+    /// True once this run of `start` has looked for the request with its [`Shutdown`](crate::Shutdown).
+    looks_for_stop: AtomicBool,
     /// True once the list of holds of this run of `start` is complete.
     is_settled: AtomicBool,
     /// True if `start` is to run again.
@@ -131,6 +133,7 @@ impl Member {
             spec,
             stop: StopRequest::default(),
             listens_to_stop: AtomicBool::new(false),
+            looks_for_stop: AtomicBool::new(false),
             is_settled: AtomicBool::new(false),
             again: AtomicBool::new(false),
             is_aborted: AtomicBool::new(false),
@@ -248,6 +251,15 @@ impl Member {
         self.listens_to_stop.load(Ordering::Relaxed)
     }
 
+    /// Notes that `start` looks for the request to stop, and so will see it.
+    pub(crate) fn note_look_for_stop(&self) {
+        self.looks_for_stop.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn looks_for_stop(&self) -> bool {
+        self.looks_for_stop.load(Ordering::Relaxed)
+    }
+
     /// Holds the service's readiness back until something is sent. If the sender is dropped instead, the service fails.
     /// After [`take_holds`](Self::take_holds), it holds nothing back, and is not kept.
     pub(crate) fn hold(&self) -> oneshot::Sender<()> {
@@ -264,13 +276,14 @@ impl Member {
         Holds(self.rare.get().map(|rare| std::mem::take(&mut *lock(&rare.holds))).unwrap_or_default())
     }
 
-    /// Forgets every hold of the run of `start` that is over, and takes the holds and the address of the next one.
+    /// Forgets what was noted of the run of `start` that is over.
     fn begin_next_run(&self) {
         if let Some(rare) = self.rare.get() {
             lock(&rare.holds).clear();
             lock(&rare.published).in_this_run = false;
         }
         self.is_settled.store(false, Ordering::Relaxed);
+        self.looks_for_stop.store(false, Ordering::Relaxed);
     }
 
     pub(crate) fn instance(&self) -> Option<Arc<dyn Instance>> {

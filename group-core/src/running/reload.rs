@@ -1,8 +1,15 @@
 //! Reload: each service applies new settings while it runs.
+//!
+//! # Protocol
+//!
+//! Reloads are numbered as they begin, one at a time, under the lock `turn`. A call remembers the last number before it.
+//! When its turn comes, and a reload with a higher number is over, that one began after the call and saw all that the
+//! caller has changed: its result is the caller's, too. So any number of calls that wait lead to one more reload.
 
 use std::error::Error;
 use std::fmt;
 use std::pin::pin;
+use std::sync::Mutex;
 
 use tokio::time::timeout;
 
@@ -18,7 +25,7 @@ use crate::running::log;
 
 /// Why a reload failed, as a whole or in some services. A service that failed to reload keeps its old
 /// state, and the group runs on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ReloadError {
     /// The group is stopping, or has stopped.
@@ -44,9 +51,51 @@ impl fmt::Display for ReloadError {
 
 impl Error for ReloadError {}
 
+/// The reloads of one group.
+#[derive(Debug, Default)]
+pub(crate) struct Reloads {
+    /// Locked while services reload. The last reload that was not cut off.
+    turn: tokio::sync::Mutex<Option<Reloaded>>,
+    numbers: Mutex<Numbers>,
+}
+
+#[derive(Debug, Default)]
+struct Numbers {
+    /// The number of the last reload that has begun.
+    begun: u64,
+    /// That number at the time of the last signal.
+    at_signal: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Reloaded {
+    number: u64,
+    result: Result<(), ReloadError>,
+}
+
+impl Reloads {
+    fn begun(&self) -> u64 {
+        lock(&self.numbers).begun
+    }
+
+    fn begin(&self) -> u64 {
+        let mut numbers = lock(&self.numbers);
+        numbers.begun += 1;
+        numbers.begun
+    }
+
+    /// Notes a signal. Returns false if no reload has begun since the last one: that still waits, for both.
+    fn note_signal(&self) -> bool {
+        let mut numbers = lock(&self.numbers);
+        let begun = Some(numbers.begun);
+        std::mem::replace(&mut numbers.at_signal, begun) != begun
+    }
+}
+
 impl Handle {
     /// Reloads every ready service that has a `reload`, in start order, one at a time. If the group is
-    /// still starting, waits until it is ready. Reloads do not overlap: a second one waits for the first.
+    /// still starting, waits until it is ready. Reloads do not overlap: a second one waits for the first, and all
+    /// that wait at the same time are one reload.
     ///
     /// A service that fails to reload keeps its old state, and stays ready; the others are reloaded
     /// all the same. Each may take as long as its `start_timeout`. To drop the future cuts the reload off.
@@ -62,9 +111,21 @@ impl Handle {
         }
     }
 
+    /// Reloads each service, or waits for the reload of another caller that begins after this call.
     async fn reload_each(&self) -> Result<(), ReloadError> {
+        let before = self.shared.reloads.begun();
         self.shared.ready.wait().await;
-        let _one_at_a_time = self.shared.reloading.lock().await;
+        let mut last = self.shared.reloads.turn.lock().await;
+        if let Some(reloaded) = last.as_ref().filter(|reloaded| reloaded.number > before) {
+            return reloaded.result.clone();
+        }
+        let number = self.shared.reloads.begin();
+        let result = self.reload_each_now().await;
+        *last = Some(Reloaded { number, result: result.clone() });
+        result
+    }
+
+    async fn reload_each_now(&self) -> Result<(), ReloadError> {
         let mut reloading = Reloading::begin(self);
         let (mut reloaded, mut failed) = (0, Vec::new());
         for (id, member) in self.shared.members.iter().enumerate() {
@@ -138,8 +199,13 @@ impl Drop for Reloading<'_> {
     }
 }
 
-/// Reloads in the background, because of a signal.
+/// Reloads in the background, because of a signal. Signals that come while one of these reloads waits ask for no other.
 pub(crate) fn spawn(handle: Handle, signal: i32) {
+    if !handle.shared.reloads.note_signal() {
+        tracing::debug!(target: "group", "{}: a reload waits already", signal_name(signal));
+        return;
+    }
+    tracing::debug!(target: "group", "{}: reloading, once all services are ready", signal_name(signal));
     tokio::spawn(async move {
         if let Err(ReloadError::Nothing) = handle.reload().await {
             log::nothing_reloaded(&signal_name(signal));

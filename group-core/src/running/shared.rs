@@ -23,6 +23,7 @@ use crate::running::member::Member;
 use crate::running::message::{Message, Post};
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
+use crate::running::reload::Reloads;
 
 /// A value that was provided to the services.
 #[derive(Debug)]
@@ -59,8 +60,7 @@ pub(crate) struct Shared {
     pub(crate) inbox: Arc<dyn Post>,
     /// Set when every service is ready.
     pub(crate) ready: Latch,
-    /// Locked while services reload.
-    pub(crate) reloading: tokio::sync::Mutex<()>,
+    pub(crate) reloads: Reloads,
     /// The order in which services wait for one another.
     pub(crate) plan: Arc<Plan>,
     /// The limit of the whole stop.

@@ -26,12 +26,12 @@ use std::{task, thread};
 
 use tokio::sync::futures::Notified;
 
-use crate::running::member::Member;
 use crate::service::context::Context;
 
 /// Fires when its service is asked to stop.
 ///
-/// A service whose `start` takes it is waited for: finish what is in flight, then return.
+/// A service whose `start` takes it is waited for: finish what is in flight, then return. One that is not ready yet,
+/// because a [`Ready`](crate::Ready) has not fired, is waited for only if it has looked for the request by then.
 ///
 /// ```
 /// use group::{Group, Shutdown};
@@ -55,6 +55,8 @@ use crate::service::context::Context;
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     pub(crate) cx: Context,
+    /// True if `start` has taken it: to look for the request with it shows that `start` listens.
+    is_of_start: bool,
 }
 
 impl Context {
@@ -63,23 +65,39 @@ impl Context {
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
         self.member().set_listens_to_stop(true);
-        Shutdown::new(self.clone())
+        Shutdown { cx: self.clone(), is_of_start: true }
+    }
+
+    /// Returns the [`Shutdown`] of a server, which the group waits for as for a `start` that has taken one.
+    #[cfg(feature = "http")]
+    pub(crate) fn shutdown_of_server(&self) -> Shutdown {
+        self.member().set_listens_to_stop(true);
+        Shutdown::beside_start(self.clone())
     }
 }
 
 impl Shutdown {
-    pub(crate) fn new(cx: Context) -> Self {
-        Self { cx }
+    /// For what runs beside the code of `start`, such as a ticker or a handler.
+    pub(crate) fn beside_start(cx: Context) -> Self {
+        Self { cx, is_of_start: false }
+    }
+
+    /// Notes that the request is looked for.
+    pub(crate) fn look(&self) {
+        if self.is_of_start {
+            self.cx.member().note_look_for_stop();
+        }
     }
 
     /// Waits until the service is asked to stop. Safe to drop and call again, as in `select!`.
     pub fn requested(&self) -> impl Future<Output = ()> {
-        Requested { member: self.cx.member(), elsewhere: None }
+        Requested { shutdown: self, elsewhere: None }
     }
 
     /// Returns true if the service has been asked to stop.
     #[must_use]
     pub fn is_requested(&self) -> bool {
+        self.look();
         self.cx.member().is_asked_to_stop()
     }
 
@@ -107,13 +125,14 @@ impl Shutdown {
     #[cfg(feature = "tokio-util")]
     #[must_use]
     pub fn token(&self) -> tokio_util::sync::CancellationToken {
+        self.look();
         self.cx.member().stop_waiters().token().child_token()
     }
 }
 
 /// Waits for the request to stop, as the protocol above says.
 struct Requested<'a> {
-    member: &'a Member,
+    shutdown: &'a Shutdown,
     /// Its place with the latch, once another task than the service's own has polled it.
     elsewhere: Option<Pin<Box<Notified<'a>>>>,
 }
@@ -122,7 +141,8 @@ impl Future for Requested<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
-        let member = self.member;
+        self.shutdown.look();
+        let member = self.shutdown.cx.member();
         if member.is_asked_to_stop() {
             Poll::Ready(())
         } else if member.is_own_task(task.waker()) {

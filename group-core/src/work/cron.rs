@@ -61,6 +61,7 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output: ServiceResult>,
 {
+    shutdown.look();
     let member = shutdown.cx.member();
     let stop = &member.stop_waiters().latch;
     keep(&Timetable::of(cron)?, stop, Timestamp::now, tick).await?;

@@ -77,8 +77,7 @@ where
     T: FnOnce(Shutdown) -> Fut,
     Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    // Not `cx.shutdown()`: that would note that `start` listens to the stop request, and only the ticker does.
-    let ticker = caught(ticker(Shutdown::new(cx.clone())));
+    let ticker = caught(ticker(Shutdown::beside_start(cx.clone())));
     cx.spawn_ticker(async move {
         let result = ticker.await.and_then(|result| result);
         result.map_err(|error| InMethod { method, error }.into())

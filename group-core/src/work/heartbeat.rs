@@ -77,7 +77,7 @@ impl Context {
         let (beats, mut heard) = watch::channel(());
         let failure = Arc::new(Mutex::new(None));
         let failed = Arc::clone(&failure);
-        let shutdown = Shutdown::new(self.clone());
+        let shutdown = Shutdown::beside_start(self.clone());
         let listen = async move {
             loop {
                 let due = Instant::now() + at_least_every.min(FOREVER);

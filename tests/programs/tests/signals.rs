@@ -99,6 +99,28 @@ fn sighup_never_stops_a_group_with_a_service_that_reloads() {
 }
 
 #[test]
+fn sighups_that_come_while_a_reload_waits_are_that_reload() {
+    let mut program = Program::start(env!("CARGO_BIN_EXE_reloads"), &["slow"], &[("RUST_LOG", "group=debug")]);
+    program.logs("3 services are ready");
+    program.signal("HUP");
+    program.prints("first reloads");
+    program.signal("HUP");
+    program.logs("SIGHUP: reloading");
+    for _ in 0..5 {
+        program.signal("HUP");
+        program.logs("SIGHUP: a reload waits already");
+    }
+    program.signal("USR1");
+    program.logs("2 services reloaded");
+    program.prints("first reloads");
+    program.signal("USR1");
+    program.logs("2 services reloaded");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!((ended.code, ended.printed.len()), (Some(0), 4), "{ended:#?}");
+}
+
+#[test]
 fn sighup_during_the_start_waits_where_a_service_reloads() {
     let mut program = Program::start(HUNG_UP, &["not built"], &[("RUST_LOG", "group=debug")]);
     program.prints("hangs");

@@ -1,10 +1,12 @@
-//! Services that reload; with an argument, the reload of the first one fails.
+//! Services that reload. With the argument `bad`, the reload of the first one fails; with `slow`, it waits for SIGUSR1.
+
+use std::env;
 
 use group::{BoxError, Context, Group, Service, Shutdown};
 
 struct Settings {
     name: &'static str,
-    good: bool,
+    way: Option<String>,
 }
 
 impl Service for Settings {
@@ -14,16 +16,23 @@ impl Service for Settings {
     }
 
     async fn reload(&self) -> Result<(), BoxError> {
+        #[cfg(unix)]
+        let mut goes_on = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1())?;
         println!("{} reloads", self.name);
-        if self.good { Ok(()) } else { Err("the new settings are no good".into()) }
+        match self.way.as_deref() {
+            Some("bad") => return Err("the new settings are no good".into()),
+            #[cfg(unix)]
+            Some("slow") => drop(goes_on.recv().await),
+            _ => {}
+        }
+        Ok(())
     }
 }
 
 #[group::main]
 async fn main(group: &mut Group) {
-    let good = std::env::args().nth(1).is_none();
     group
-        .add_as("first", Settings { name: "first", good })
-        .add_as("second", Settings { name: "second", good: true })
+        .add_as("first", Settings { name: "first", way: env::args().nth(1) })
+        .add_as("second", Settings { name: "second", way: None })
         .add_fn("last", async |shutdown: Shutdown| shutdown.requested().await);
 }
