@@ -59,6 +59,20 @@ pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a s
     nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
+/// Returns true if one letter more, less, or in another place makes one name of the other. Nobody counts `_`.
+pub(crate) fn is_slip(name: &str, meant: &str) -> bool {
+    let letters = |text: &str| text.chars().filter(|letter| *letter != '_').collect::<Vec<_>>();
+    let (name, meant) = (letters(name), letters(meant));
+    let same = |pairs: &mut dyn Iterator<Item = (&char, &char)>| pairs.take_while(|(a, b)| a == b).count();
+    let begin = same(&mut name.iter().zip(&meant));
+    let end = same(&mut name[begin..].iter().rev().zip(meant[begin..].iter().rev()));
+    match (&name[begin..name.len() - end], &meant[begin..meant.len() - end]) {
+        ([], []) | ([_], []) | ([], [_]) | ([_], [_]) => true,
+        ([a, b], [c, d]) => (a, b) == (d, c),
+        _ => false,
+    }
+}
+
 /// What a duration has to look like.
 pub(crate) const DURATION: &str = "a duration with its unit, as in `10s` or `1m 30s`";
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use crate::config::read::{Check, Reader, Unknown};
 use crate::config::settings::Settings;
-use crate::config::value::Kind;
+use crate::config::value::{Kind, Source, Value, lay_over};
 use crate::config::wrong::Wrong;
 
 impl Settings {
@@ -55,6 +55,28 @@ impl Settings {
             }
         }
         unknown.into_inner()
+    }
+
+    /// Returns true if a value under these keys would be read.
+    pub(crate) fn has_key(&self, keys: &[String], checks: &[Check]) -> bool {
+        if let [key] = keys
+            && self.own.contains(&&**key)
+        {
+            return true;
+        }
+        let mut with = self.clone();
+        let Kind::Table(table) = &mut with.table.kind else { return false };
+        let way: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let value = Value { kind: Kind::Anything, source: Source::Variable(String::new()) };
+        if lay_over(table, &way, value).is_err() {
+            return false;
+        }
+        checks.iter().any(|check| {
+            let mut wrong = Vec::new();
+            let unknown = with.try_out(*check, &mut wrong);
+            let is_refused = wrong.iter().any(|wrong| !wrong.is_missing() && keys.starts_with(wrong.path()));
+            !is_refused && (1..=keys.len()).all(|len| !unknown.contains_key(&self.key(&keys[..len])))
+        })
     }
 
     /// All keys but the service's own: for a service that takes no configuration.

@@ -5,16 +5,14 @@ use std::sync::Arc;
 
 use crate::base::syntax::nearest;
 use crate::base::text::{did_you_mean, duration};
-use crate::config::read::Check;
-use crate::config::settings::{Origin, Settings, USUAL_FILE, variable_of};
+use crate::config::settings::{Origin, Settings, USUAL_FILE};
 use crate::config::value;
 use crate::config::value::{Kind, Table, Value};
 use crate::group::declaration::{Declared, File};
-use crate::group::environment::Environment;
+use crate::group::environment::{Environment, misspelt_service, service_of};
 #[cfg(feature = "grpc")]
 use crate::grpc::remote::endpoint;
 use crate::lifecycle::restart::When;
-use crate::spec::needs::Needs;
 use crate::spec::{Spec, is_address};
 
 /// The environment variable that names another file.
@@ -71,11 +69,13 @@ impl Configuration {
             let table = tables.remove(spec.get_name()).unwrap_or_default();
             let settings = Settings::new(spec.get_name(), table, own_keys(spec), &self.origin);
             configure(spec, &settings, &mut mistakes);
-            let needs = [&spec.details().build_needs, &spec.details().start_needs];
-            let checks: Vec<Check> = needs.into_iter().flat_map(Needs::configs).copied().collect();
             // A service that runs elsewhere reads its settings there, perhaps from this file, which both share.
             if spec.details().remote.is_none() {
-                settings.check(&checks, misspelt.iter().any(|name| name == spec.get_name()), &mut mistakes);
+                settings.check(
+                    &spec.config_checks(),
+                    misspelt.iter().any(|name| name == spec.get_name()),
+                    &mut mistakes,
+                );
             }
             spec.details_mut().settings = settings;
         }
@@ -100,15 +100,14 @@ impl Configuration {
         let names: Vec<&str> = services.iter().map(|service| service.spec.get_name()).collect();
         let mut misspelt = Vec::new();
         for (name, value) in tables.iter().filter(|(name, _)| !names.contains(&&***name)) {
-            mistakes.push(of_no_service(&value.source.of(&format!("services.{name}")), name, &names));
+            let subject = value.source.of(&format!("services.{name}"));
+            let hint = did_you_mean(name, names.iter().copied());
+            mistakes.push(format!("{subject} is for a service that is not in this group{hint}"));
             misspelt.extend(nearest(name, names.iter().copied()).map(str::to_owned));
         }
         for (variable, text) in self.variables.iter().filter(|(name, _)| name.contains("__")) {
-            let meant = names.iter().filter_map(|name| Some((*name, key_in(variable, name)?)));
-            // The longest name that fits leaves the shortest key.
-            let Some((name, key)) = meant.min_by_key(|(_, key)| key.len()) else {
-                let name = variable.trim_start_matches("GROUP_").split("__").next().unwrap_or_default().to_lowercase();
-                mistakes.push(of_no_service(variable, &name, &names));
+            let Some((name, key)) = service_of(variable, &names) else {
+                mistakes.extend(misspelt_service(variable, &names));
                 continue;
             };
             let keys: Vec<&str> = key.split("__").collect();
@@ -206,17 +205,6 @@ fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
         _ => {}
     }
     Ok(())
-}
-
-/// Returns the key that a variable sets, if it is a variable of this service.
-fn key_in<'a>(variable: &'a str, service: &str) -> Option<&'a str> {
-    variable.strip_prefix(&variable_of(service))?.strip_prefix("__")
-}
-
-/// The mistake of a table or a variable whose service is not in the group.
-fn of_no_service(subject: &str, name: &str, names: &[&str]) -> String {
-    let hint = did_you_mean(name, names.iter().copied());
-    format!("{subject} is for a service that is not in this group{hint}")
 }
 
 fn read_file(path: &Path) -> Result<String, String> {

@@ -3,13 +3,36 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use crate::base::text::is_slip;
+
 /// The environment variable that prints the order instead of starting the group.
 pub(crate) const ORDER_VARIABLE: &str = "GROUP_ORDER";
+
+/// Returns how the variables of a service begin: `GROUP_MAIL_QUEUE`.
+pub(crate) fn prefix_of(service: &str) -> String {
+    format!("GROUP_{service}").replace('-', "_").to_uppercase()
+}
 
 /// Returns the name of the variable that sets a key of a service, as in `GROUP_MAILER__PORT`.
 #[cfg(feature = "grpc")]
 pub(crate) fn variable_of(service: &str, key: &str) -> String {
-    format!("GROUP_{service}__{key}").replace('-', "_").to_uppercase()
+    format!("{}__{}", prefix_of(service), key.to_uppercase())
+}
+
+/// Returns the service that a variable is for, and the key that it sets. Of several services, the longest name is meant,
+/// which leaves the shortest key.
+pub(crate) fn service_of<'v, 'n>(variable: &'v str, names: &[&'n str]) -> Option<(&'n str, &'v str)> {
+    let key_in = |name: &str| variable.strip_prefix(&prefix_of(name))?.strip_prefix("__");
+    let meant = names.iter().filter_map(|name| Some((*name, key_in(name)?)));
+    meant.min_by_key(|(_, key)| key.len())
+}
+
+/// Returns the mistake of a variable that misspells a service. Any other that is for no service here may be inherited from
+/// another program.
+pub(crate) fn misspelt_service(variable: &str, names: &[&str]) -> Option<String> {
+    let (name, _) = variable.trim_start_matches("GROUP_").split_once("__")?;
+    let meant = names.iter().find(|known| is_slip(&name.to_lowercase(), &known.replace('-', "_")))?;
+    Some(format!("{variable} is for a service that is not in this group; did you mean `{meant}`?"))
 }
 
 /// The variables that begin with `GROUP_`.

@@ -13,6 +13,7 @@ pub(crate) mod registry;
 #[cfg(feature = "http")]
 mod route_clash;
 mod settings;
+mod strays;
 
 use std::any::TypeId;
 #[cfg(feature = "grpc")]

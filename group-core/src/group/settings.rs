@@ -1,8 +1,7 @@
 //! Applies the configuration file and the environment to a group.
 
-#[cfg(feature = "config")]
+#[cfg(any(feature = "config", feature = "grpc"))]
 use crate::base::error::BoxError;
-use crate::base::syntax::nearest;
 #[cfg(feature = "config")]
 use crate::group::configuration::Configuration;
 use crate::group::declaration::Declaration;
@@ -10,7 +9,7 @@ use crate::group::declaration::Declaration;
 use crate::group::declaration::Declared;
 use crate::group::environment::Environment;
 #[cfg(all(feature = "grpc", not(feature = "config")))]
-use crate::group::environment::variable_of;
+use crate::group::environment::{misspelt_service, variable_of};
 use crate::group::options::SETTINGS;
 
 impl Declaration {
@@ -24,7 +23,7 @@ impl Declaration {
         self.find_remotes(environment);
         if let Some(environment) = environment {
             self.apply_environment(environment);
-            warn_of_misspelt(environment);
+            self.warn_of_strays(environment);
         }
         self.check_drain_delay();
     }
@@ -71,7 +70,10 @@ impl Declaration {
             let is_it = |service: &&mut Declared| variable_of(service.spec.get_name(), "remote") == *variable;
             match self.services.iter_mut().find(is_it) {
                 Some(service) => service.spec.details_mut().remote = Some(url.into()),
-                None => self.mistakes.push(format!("{variable} is for a service that is not in this group").into()),
+                None => {
+                    let names: Vec<&str> = self.services.iter().map(|service| service.spec.get_name()).collect();
+                    self.mistakes.extend(misspelt_service(variable, &names).map(BoxError::from));
+                }
             }
         }
         #[cfg(feature = "config")]
@@ -91,19 +93,5 @@ impl Declaration {
             Err(mistake) => vec![mistake],
         };
         self.mistakes.extend(mistakes.into_iter().map(BoxError::from));
-    }
-}
-
-/// Warns of each variable whose name is like one of the group's. A variable with any other name may belong to another
-/// program.
-fn warn_of_misspelt(environment: &Environment) {
-    let known: Vec<&str> = SETTINGS.iter().copied().chain(["config", "order"]).collect();
-    let alone = environment.iter().filter(|(name, _)| !name.contains("__"));
-    for (variable, _) in alone {
-        let name = variable.trim_start_matches("GROUP_").to_lowercase();
-        if let Some(near) = nearest(&name, known.iter().copied()).filter(|near| *near != name) {
-            let near = near.to_uppercase();
-            tracing::warn!(target: "group", "{variable} is unknown: did you mean GROUP_{near}?");
-        }
     }
 }

@@ -18,6 +18,8 @@ use crate::base::syntax;
 use crate::base::syntax::Address;
 use crate::base::text::Limit;
 #[cfg(feature = "config")]
+use crate::config::read::Check;
+#[cfg(feature = "config")]
 use crate::config::settings::Settings;
 use crate::lifecycle::interface::{Role, Rules};
 #[cfg(feature = "cron")]
@@ -367,6 +369,16 @@ impl Spec {
 /// assert!(spec.is_critical());
 /// ```
 impl Spec {
+    /// Tries each type of settings that `new` and `start` take.
+    #[cfg(feature = "config")]
+    pub(crate) fn config_checks(&self) -> Vec<Check> {
+        [&self.details().build_needs, &self.details().start_needs]
+            .into_iter()
+            .flat_map(Needs::configs)
+            .copied()
+            .collect()
+    }
+
     /// The name.
     #[must_use]
     pub fn get_name(&self) -> &str {

@@ -271,3 +271,65 @@ fn no_message_prints_a_value() {
     assert_eq!(said.len(), 10, "{said:#?}");
     assert!(!said.iter().any(|message| message.contains("s3cr3t")), "{said:#?}");
 }
+
+/// What the program warns of when it starts.
+fn warned(test: &str, env: &[(&str, &str)]) -> Vec<String> {
+    let ended = run(&directory(test, Some(FILE)), env);
+    let messages = ended.logged.iter().filter_map(|line| line.split_once("WARN  group: "));
+    messages.map(|(_, message)| message.to_owned()).collect()
+}
+
+#[test]
+fn an_underscore_that_is_missing_is_hinted_at() {
+    for (variable, meant) in [
+        ("GROUP_MAIL_QUEUE_PORT", "GROUP_MAIL_QUEUE__PORT"),
+        ("GROUP_MAIL_QUEUE_MAX_SIZE", "GROUP_MAIL_QUEUE__MAX_SIZE"),
+        ("GROUP_MAIL_QUEUE_LIMITS_MANY", "GROUP_MAIL_QUEUE__LIMITS__MANY"),
+        ("GROUP_MAIL_QUEUE_LIMITS__MANY", "GROUP_MAIL_QUEUE__LIMITS__MANY"),
+        ("GROUP_TICKER_STOP_TIMEOUT", "GROUP_TICKER__STOP_TIMEOUT"),
+        ("GROUP_STOP_TIMOUT", "GROUP_STOP_TIMEOUT"),
+    ] {
+        let hint = format!("{variable} is unknown: did you mean {meant}?");
+        assert_eq!(warned("underscore", &[(variable, "1")]), [hint]);
+    }
+    let others = [("GROUP_MAIL_QUEUE_HOME", "/"), ("GROUP_TICKER_PORT", "1"), ("GROUP_MAIL_QUEUE_PORT_80", "1")];
+    assert_eq!(warned("underscore", &others), [""; 0]);
+}
+
+#[test]
+fn what_kubernetes_sets_for_its_own_services_is_no_mistake() {
+    for service in ["STORE", "MAIL_QUEUE", "TICKER", "STOP_TIMEOUTS", "CONFIG"] {
+        let set = |end: &str, value: &str| (format!("GROUP_{service}_{end}"), value.to_owned());
+        let env = [
+            set("SERVICE_HOST", "10.96.0.12"),
+            set("SERVICE_PORT", "80"),
+            set("SERVICE_PORT_HTTP", "80"),
+            set("PORT", "tcp://10.96.0.12:80"),
+            set("PORT_80_TCP", "tcp://10.96.0.12:80"),
+            set("PORT_80_TCP_PROTO", "tcp"),
+            set("PORT_80_TCP_PORT", "80"),
+            set("PORT_80_TCP_ADDR", "10.96.0.12"),
+        ];
+        let env: Vec<_> = env.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(warned("kubernetes", &env), [""; 0]);
+    }
+    // As from `docker run --link`, which sets no host.
+    assert_eq!(warned("kubernetes", &[("GROUP_STORE_PORT", "tcp://172.17.0.5:6379")]), [""; 0]);
+}
+
+#[test]
+fn a_variable_of_another_program_is_warned_of_and_a_misspelt_one_of_ours_is_a_mistake() {
+    let env = [("GROUP_MORNING__HTTP", "127.0.0.1:80"), ("GROUP_BILLING_API__POOL__SIZE", "3")];
+    assert_eq!(
+        warned("others", &env),
+        [
+            "GROUP_BILLING_API__POOL__SIZE is for a service that is not in this group, and sets nothing",
+            "GROUP_MORNING__HTTP is for a service that is not in this group, and sets nothing",
+        ]
+    );
+    for slip in ["MAIL_QUEU", "MAILQUEUE", "MAIL_QUEEU", "MAIL_QEUUE", "NAIL_QUEUE", "MAIL_QUEUES"] {
+        let variable = format!("GROUP_{slip}__PORT");
+        let message = format!("{variable} is for a service that is not in this group; did you mean `mail-queue`?");
+        assert_eq!(refused(&directory("others", Some(FILE)), &[(&variable, "3")]), [message]);
+    }
+}
