@@ -59,16 +59,18 @@ pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a s
     nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
-/// Returns true if one letter more, less, or in another place makes one name of the other. Nobody counts `_`.
+/// Returns true if a name was probably meant to be this one: one letter is missing, is too much, is another one, or has
+/// changed places with the next. Nobody counts `_`. Short names are too much alike to tell.
 pub(crate) fn is_slip(name: &str, meant: &str) -> bool {
     let letters = |text: &str| text.chars().filter(|letter| *letter != '_').collect::<Vec<_>>();
     let (name, meant) = (letters(name), letters(meant));
-    let same = |pairs: &mut dyn Iterator<Item = (&char, &char)>| pairs.take_while(|(a, b)| a == b).count();
-    let begin = same(&mut name.iter().zip(&meant));
-    let end = same(&mut name[begin..].iter().rev().zip(meant[begin..].iter().rev()));
-    match (&name[begin..name.len() - end], &meant[begin..meant.len() - end]) {
-        ([], []) | ([_], []) | ([], [_]) | ([_], [_]) => true,
-        ([a, b], [c, d]) => (a, b) == (d, c),
+    let begin = name.iter().zip(&meant).take_while(|(a, b)| a == b).count();
+    let (name, meant) = (&name[begin..], &meant[begin..]);
+    let end = name.iter().rev().zip(meant.iter().rev()).take_while(|(a, b)| a == b).count();
+    match (&name[..name.len() - end], &meant[..meant.len() - end]) {
+        ([], []) => true,
+        ([] | [_], [] | [_]) => begin + end >= 3,
+        ([a, b], [c, d]) => (a, b) == (d, c) && begin + end >= 3,
         _ => false,
     }
 }
@@ -102,7 +104,7 @@ mod tests {
 
     use fastrand::Rng;
 
-    use super::Took;
+    use super::{Took, is_slip};
 
     use crate::base::syntax;
     use crate::base::syntax::nearest;
@@ -124,6 +126,17 @@ mod tests {
         ] {
             assert_eq!(Took(Duration::from_micros(micros)).to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_slip_is_of_one_letter() {
+        for name in ["mailer", "mail_er", "mailr", "mailler", "maimer", "mialer", "amiler"] {
+            assert!(is_slip(name, "mailer"), "{name}");
+        }
+        for name in ["", "mail", "mailbox", "reliam", "mimaler"] {
+            assert!(!is_slip(name, "mailer"), "{name}");
+        }
+        assert!(!is_slip("b", "a") && !is_slip("app", "api") && is_slip("a", "a"));
     }
 
     const NUMBERS: &[&str] =

@@ -68,13 +68,12 @@ impl Declaration {
         for (variable, url) in environment.into_iter().flatten().filter(|(name, _)| name.ends_with("__REMOTE")) {
             let url = url.to_string_lossy().into_owned();
             let is_it = |service: &&mut Declared| variable_of(service.spec.get_name(), "remote") == *variable;
-            match self.services.iter_mut().find(is_it) {
-                Some(service) => service.spec.details_mut().remote = Some(url.into()),
-                None => {
-                    let names: Vec<&str> = self.services.iter().map(|service| service.spec.get_name()).collect();
-                    self.mistakes.extend(misspelt_service(variable, &names).map(BoxError::from));
-                }
+            if let Some(service) = self.services.iter_mut().find(is_it) {
+                service.spec.details_mut().remote = Some(url.into());
+                continue;
             }
+            let names: Vec<&str> = self.services.iter().map(|service| service.spec.get_name()).collect();
+            self.mistakes.extend(misspelt_service(variable, &names).map(BoxError::from));
         }
         #[cfg(feature = "config")]
         let _ = environment;

@@ -68,7 +68,7 @@ fn readings(text: &str) -> Vec<Vec<String>> {
             let (last, before) = keys.split_last()?;
             Some([before, &[format!("{last}_{word}")]].concat())
         });
-        let more = readings.iter().map(|keys| [&keys[..], &[word.clone()]].concat());
+        let more = readings.iter().map(|keys| [&keys[..], std::slice::from_ref(&word)].concat());
         longer.chain(more).collect()
     })
 }
