@@ -71,6 +71,9 @@ use crate::spec::edge::Target;
     note = "put `#[group::service]` on its `impl` block, or implement `group::Service`"
 )]
 pub trait Service: Sized + Send + Sync + 'static {
+    // The methods repeat `Send` and `Sync`, so that the code of `#[service]` can take them for granted: rustc then reports
+    // a type that lacks them once, and not at each method.
+
     /// Refers to the same constant of each service in `after(…)`. If services come after one another in a circle,
     /// none of these constants has a value, so the compiler rejects them.
     #[doc(hidden)]
@@ -90,7 +93,10 @@ pub trait Service: Sized + Send + Sync + 'static {
     /// If it cannot acquire a resource that it needs; then the group's start fails. The default always returns an
     /// error: a service without `build` must be added as a value.
     #[must_use]
-    fn build(cx: Context) -> impl Future<Output = Result<Self, BoxError>> + Send {
+    fn build(cx: Context) -> impl Future<Output = Result<Self, BoxError>> + Send
+    where
+        Self: Send + Sync,
+    {
         drop(cx);
         async { Err("the group cannot make it: implement `Service::build`, or add a value".into()) }
     }
@@ -101,7 +107,9 @@ pub trait Service: Sized + Send + Sync + 'static {
     ///
     /// If the service fails. The group stops, unless the service is restarted or is not critical, and the error is
     /// in its report.
-    fn start(self: Arc<Self>, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send;
+    fn start(self: Arc<Self>, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send
+    where
+        Self: Send + Sync;
 
     /// Ends the service, or releases resources that `start` does not. The table above says when it runs.
     ///
@@ -109,7 +117,10 @@ pub trait Service: Sized + Send + Sync + 'static {
     ///
     /// If something could not be released. The rest of the group is stopped all the same, and the error is
     /// in its report. The default returns [`Absent`], which means that there is no such hook.
-    fn stop(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
+    fn stop(&self) -> impl Future<Output = Result<(), BoxError>> + Send
+    where
+        Self: Send + Sync,
+    {
         NoHook::<Stop>(PhantomData)
     }
 
@@ -119,7 +130,10 @@ pub trait Service: Sized + Send + Sync + 'static {
     /// # Errors
     ///
     /// If the service is unhealthy. The default returns [`Absent`], which means that there is no such hook.
-    fn health(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
+    fn health(&self) -> impl Future<Output = Result<(), BoxError>> + Send
+    where
+        Self: Send + Sync,
+    {
         async { Err(Absent.into()) }
     }
 
@@ -130,7 +144,10 @@ pub trait Service: Sized + Send + Sync + 'static {
     ///
     /// If the new settings cannot be used; then the service keeps the old ones and stays ready.
     /// The default returns [`Absent`], which means that there is no such hook.
-    fn reload(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
+    fn reload(&self) -> impl Future<Output = Result<(), BoxError>> + Send
+    where
+        Self: Send + Sync,
+    {
         NoHook::<Reload>(PhantomData)
     }
 }
@@ -204,8 +221,10 @@ impl<S: Service> Instance for S {
         Box::pin(async move { unless_absent(<S as Service>::reload(&self).await) })
     }
 
-    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
+    fn put_into(self: Arc<Self>, slot: &mut dyn Any) {
+        if let Some(slot) = slot.downcast_mut() {
+            *slot = Some(self);
+        }
     }
 }
 

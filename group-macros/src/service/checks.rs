@@ -7,6 +7,7 @@ use syn::{Lifetime, LitStr, Type};
 
 use super::attrs::{cfgs, is_layer, is_own, is_route, is_service, is_ticker};
 use super::model::{Model, Route};
+use super::nearly::CALLED;
 use super::signature::{
     InBrackets, check_callable, check_receiver, check_receiver_of_grpc, check_receiver_of_route, check_reference,
     check_result, flat, takes_and_returns_one, unwrapped,
@@ -18,9 +19,6 @@ use crate::syntax::{self, Address, NoAddress, nearest};
 
 /// Names that a user may give to `start` although they are not similar to it.
 const ALSO_START: &[&str] = &["run", "serve", "launch", "on_start"];
-
-/// The methods that the group calls by name.
-const CALLED: &[&str] = &["new", "start", "stop", "health", "reload", "router", "grpc"];
 
 /// Checks the block before it is read. Returns false if its type cannot be a service.
 pub(super) fn check_block(block: &Block, errors: &mut Errors) -> bool {

@@ -1,6 +1,6 @@
 //! Pieces of a service's code: calls of the user's methods, and conditions.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Attribute, Meta, Type};
 
@@ -41,6 +41,24 @@ pub(super) fn wait(method: &Method) -> Option<TokenStream> {
 /// Takes a parameter. Expects `cx`. The call goes through the type's own tokens, so that rustc underlines all of it.
 pub(super) fn take(ty: &Type) -> TokenStream {
     quote!(<#ty as __g::FromContext>::from_context(&cx)?)
+}
+
+/// What `start` and the hooks may take for granted of the service. If it is not so, rustc reports that once, at the
+/// type.
+pub(super) fn when_shared() -> TokenStream {
+    quote!(where for<'shared> Self: __g::Send + __g::Sync,)
+}
+
+/// The type of a function that returns a future. rustc reports the future at the tokens at both ends of the type.
+pub(super) fn returned(at: Span, output: &TokenStream) -> TokenStream {
+    let (opaque, open, close) = (quote_spanned!(at=> impl), quote_spanned!(at=> <), quote_spanned!(at=> >));
+    quote!(-> #opaque __g::Future #open Output = #output #close)
+}
+
+/// A future. rustc reports it at `async move`, too.
+pub(super) fn async_move(at: Span, body: &TokenStream) -> TokenStream {
+    let words = quote_spanned!(at=> async move);
+    quote!(#words { #body })
 }
 
 /// Names for the method's parameters.

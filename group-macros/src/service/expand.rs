@@ -4,11 +4,13 @@
 //! Generated tokens have the attribute's span, unless a comment says otherwise.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
 use super::attrs::{cfgs, docs};
-use super::emit::{call_start, if_any, input, outcome, output, take, unless_any, wait};
+use super::emit::{
+    async_move, call_start, if_any, input, outcome, output, returned, take, unless_any, wait, when_shared,
+};
 use super::model::{Model, Restart, Route, Spec};
 use super::routes;
 use super::signature::takes_reference;
@@ -33,8 +35,9 @@ pub(super) fn expand(model: &Model, facade: &TokenStream) -> TokenStream {
 
 /// A service that never runs, for a block with mistakes: so they do not cause more errors where the type is used.
 pub(super) fn expand_dummy(model: &Model, facade: &TokenStream) -> TokenStream {
+    let when_shared = when_shared();
     let start = quote! {
-        async fn start(self: __g::Arc<Self>, _: __g::Context) -> __g::Result {
+        async fn start(self: __g::Arc<Self>, _: __g::Context) -> __g::Result #when_shared {
             __g::core::unreachable!()
         }
     };
@@ -59,15 +62,13 @@ fn wrap(model: &Model, facade: &TokenStream, methods: &TokenStream, others: &Tok
     }
 }
 
-/// The code that names a generic type must show that the type can be shared; for any other type, `submit!` does.
+/// The code that names a generic type must show that the type can be shared.
 fn where_clause(model: &Model) -> TokenStream {
+    if !model.is_generic() {
+        return model.block.generics.where_clause.to_token_stream();
+    }
     let predicates = model.block.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
-    let shared = if model.is_generic() {
-        quote!(Self: __g::Send + __g::Sync + 'static)
-    } else {
-        quote!(for<'shared> Self: __g::Send + __g::Sync)
-    };
-    quote!(where #(#predicates,)* #shared,)
+    quote!(where #(#predicates,)* Self: __g::Send + __g::Sync + 'static,)
 }
 
 /// A constant that names the same constant of each service that this one starts after, and the code that reads it.
@@ -176,14 +177,14 @@ fn listed(route: &Route) -> TokenStream {
 
 /// The trait's `build`: the user's `new`, or `Default`.
 fn build(model: &Model) -> TokenStream {
-    let self_ty = &model.block.self_ty;
+    let (self_ty, when_shared) = (&model.block.self_ty, when_shared());
     let variants = model.new.iter().map(|method| {
         let (cfgs, name) = (cfgs(&method.attrs), &method.sig.ident);
         let params = method.params().map(take);
         let (output, wait) = (output(method), wait(method));
         let call = quote!(<#output as __g::Made<Self>>::into_result(Self::#name(#(#params),*) #wait));
         let (returned, body) = (returned(name.span(), &quote!(__g::Result<Self>)), async_move(name.span(), &call));
-        quote!(#(#cfgs)* fn build(cx: __g::Context) #returned { #body })
+        quote!(#(#cfgs)* fn build(cx: __g::Context) #returned #when_shared { #body })
     });
     let otherwise = unless_any(&model.new);
     let default = if model.register {
@@ -199,7 +200,7 @@ fn build(model: &Model) -> TokenStream {
     quote! {
         #(#variants)*
         #otherwise
-        fn build(_: __g::Context) -> impl __g::Future<Output = __g::Result<Self>> { #default }
+        fn build(_: __g::Context) -> impl __g::Future<Output = __g::Result<Self>> #when_shared { #default }
     }
 }
 
@@ -211,8 +212,9 @@ fn start(model: &Model) -> TokenStream {
     let tickers: TokenStream = model.tickers.iter().map(Ticker::start).collect();
     let start = |at: Span, call: &TokenStream| {
         let (returned, body) = (returned(at, &quote!(__g::Result)), async_move(at, &quote!(#tickers #call)));
+        let when_shared = when_shared();
         // It is renamed outside of the future, which would otherwise store it twice.
-        quote!(fn start(self: __g::Arc<Self>, cx: __g::Context) #returned { let this = self; #body })
+        quote!(fn start(self: __g::Arc<Self>, cx: __g::Context) #returned #when_shared { let this = self; #body })
     };
     let variants = model.start.iter().map(|method| {
         let cfgs = cfgs(&method.attrs);
@@ -225,18 +227,6 @@ fn start(model: &Model) -> TokenStream {
         quote!(#condition #start)
     });
     quote!(#(#variants)* #otherwise)
-}
-
-/// The type of a function that returns a future. rustc reports the future at the tokens at both ends of the type.
-fn returned(at: Span, output: &TokenStream) -> TokenStream {
-    let (opaque, open, close) = (quote_spanned!(at=> impl), quote_spanned!(at=> <), quote_spanned!(at=> >));
-    quote!(-> #opaque __g::Future #open Output = #output #close)
-}
-
-/// A future. rustc reports it at `async move`, too.
-fn async_move(at: Span, body: &TokenStream) -> TokenStream {
-    let words = quote_spanned!(at=> async move);
-    quote!(#words { #body })
 }
 
 /// The trait's `stop`, `health` and `reload`.
@@ -252,7 +242,8 @@ fn hooks(model: &Model) -> TokenStream {
         } else {
             quote!(__g::ready(#outcome(Self::#name(self))))
         };
-        quote!(#(#cfgs)* fn #hook(&self) #returned { #body })
+        let when_shared = when_shared();
+        quote!(#(#cfgs)* fn #hook(&self) #returned #when_shared { #body })
     });
     quote!(#(#variants)*)
 }

@@ -60,7 +60,7 @@ pub(super) struct Model<'a> {
     /// The layers around all routes, the outermost first.
     pub(super) layers: Vec<Expr>,
     pub(super) tickers: Vec<Ticker<'a>>,
-    /// False if an argument or an attribute was not understood: it may be what seems to be missing.
+    /// False if an argument, an attribute or the name of a method was not understood: it may be what seems to be missing.
     pub(super) is_legible: bool,
 }
 

@@ -1,14 +1,18 @@
-//! Attributes that are nearly the macro's own. They are reported here and removed from the block, or rustc would
-//! report them again.
+//! Attributes and methods that are nearly the macro's own. Such attributes are reported here and removed from the
+//! block, or rustc would report them again.
 
 use proc_macro2::{TokenStream, TokenTree};
+use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, LitStr, Meta, Token};
 
-use super::attrs::{ROUTES, is_own_word};
-use crate::block::{Block, Item};
+use super::attrs::{ROUTES, is_own, is_own_word};
+use crate::block::{Block, Item, Method};
 use crate::errors::Errors;
 use crate::syntax::{self, nearest};
+
+/// The methods that the group calls by name.
+pub(super) const CALLED: &[&str] = &["new", "start", "stop", "health", "reload", "router", "grpc"];
 
 pub(super) fn check(block: &Block, errors: &mut Errors) {
     let of_items = block.items.iter().flat_map(|item| match item {
@@ -19,6 +23,15 @@ pub(super) fn check(block: &Block, errors: &mut Errors) {
     for attr in block.attrs.iter().chain(of_items) {
         if let Some(message) = mistake(attr) {
             errors.at(attr.path(), message);
+        }
+    }
+    for method in block.methods() {
+        if let Some(called) = meant(method, block) {
+            let message = format!(
+                "did you mean `{called}`? the group does not call this method\n\
+                 help: if only your own code calls it, move it to an `impl` block without `#[service]`"
+            );
+            errors.at(&method.sig.ident, message);
         }
     }
 }
@@ -78,4 +91,33 @@ fn first_string(attr: &Attribute) -> Option<String> {
     let Meta::List(list) = &attr.meta else { return None };
     let string = |token: TokenTree| syn::parse2::<LitStr>(TokenStream::from(token)).ok();
     list.tokens.clone().into_iter().find_map(string).map(|text| text.value())
+}
+
+/// The method of the group's that this one was probably meant to be: the block has none of that name, and this name is
+/// one slip away from it.
+fn meant(method: &Method, block: &Block) -> Option<&'static str> {
+    let is_used = method.attrs.iter().any(|attr| is_own(attr) || is_nearly_own(attr));
+    let name = method.sig.ident.unraw().to_string();
+    // A name with an underscore is deliberate.
+    if is_used || name.starts_with('_') || CALLED.contains(&&*name) {
+        return None;
+    }
+    let has = |called: &str| block.methods().any(|method| method.sig.ident.unraw() == called);
+    // Only `new` has no receiver.
+    let fits = |called: &str| called != "new" || method.sig.receiver().is_none();
+    CALLED.iter().copied().find(|called| is_slip(&name, called) && fits(called) && !has(called))
+}
+
+/// Returns true if one letter is wrong, missing or too many, or if two neighbours are swapped.
+fn is_slip(word: &str, meant: &str) -> bool {
+    let (word, meant): (Vec<char>, Vec<char>) = (word.chars().collect(), meant.chars().collect());
+    let same = |pair: &(&char, &char)| pair.0 == pair.1;
+    let prefix = word.iter().zip(&meant).take_while(same).count();
+    let (word, meant) = (&word[prefix..], &meant[prefix..]);
+    let suffix = word.iter().rev().zip(meant.iter().rev()).take_while(same).count();
+    match (&word[..word.len() - suffix], &meant[..meant.len() - suffix]) {
+        ([] | [_], [_]) | ([_], []) => true,
+        ([a, b], [c, d]) => (a, b) == (d, c),
+        _ => false,
+    }
 }

@@ -2,13 +2,13 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::Expr;
 use syn::spanned::Spanned as _;
+use syn::{Expr, Type};
 
 use super::attrs::cfgs;
-use super::emit::{call_start, input, output, param_names, this, unless_any, wait};
+use super::emit::{call_start, input, output, param_names, this, unless_any, wait, when_shared};
 use super::model::{Model, Route};
-use super::signature::mentions_impl;
+use super::signature::{mentions_impl, unwrapped};
 use super::ticker::Ticker;
 use crate::block::Method;
 
@@ -44,8 +44,9 @@ pub(super) fn start(model: &Model) -> TokenStream {
     };
     // Without the feature, rustc reports the user's address.
     let run = quote_spanned!(address(model)=> __g::__http! { #run });
+    let when_shared = when_shared();
     quote! {
-        fn start(self: __g::Arc<Self>, cx: __g::Context) -> impl __g::Future<Output = __g::Result> { #run }
+        fn start(self: __g::Arc<Self>, cx: __g::Context) -> impl __g::Future<Output = __g::Result> #when_shared { #run }
     }
 }
 
@@ -150,16 +151,24 @@ fn take_from_request(method: &Method, names: &[Ident]) -> TokenStream {
         return quote!(let _ = request;);
     };
     let take_parts = (!parts.is_empty()).then(|| {
+        let take = parts.iter().map(|ty| if is_state(ty) { quote!(part_of_state) } else { quote!(part) });
         quote! {
             let (mut parts, body) = request.into_parts();
-            #(let #part_names = __g::http::part::<#parts>(&mut parts).await?;)*
+            #(let #part_names = __g::http::#take::<#parts>(&mut parts).await?;)*
             let request = __g::http::Request::from_parts(parts, body);
         }
     });
+    let take = if is_state(last) { quote!(whole_of_state) } else { quote!(whole) };
     quote! {
         #take_parts
-        let #last_name = __g::http::whole::<#last, _>(request).await?;
+        let #last_name = __g::http::#take::<#last, _>(request).await?;
     }
+}
+
+/// Returns true for a type that is probably axum's `State`, which no route can take.
+fn is_state(ty: &Type) -> bool {
+    let Type::Path(path) = unwrapped(ty) else { return false };
+    path.path.segments.last().is_some_and(|last| last.ident == "State" && !last.arguments.is_none())
 }
 
 /// Puts layers around it, the first one outermost.

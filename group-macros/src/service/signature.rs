@@ -51,7 +51,8 @@ pub(super) fn check_receiver_of_route(method: &Method, errors: &mut Errors) {
     }
 }
 
-/// The group can call a method that is neither generic nor unsafe, and whose parameters have no conditions.
+/// The group can call a method that is neither generic nor unsafe, has Rust's own ABI, and whose parameters have no
+/// conditions.
 pub(super) fn check_callable(method: &Method, errors: &mut Errors) {
     let name = &method.sig.ident;
     let message = format!("`{name}` cannot be generic: the group cannot choose its types");
@@ -70,6 +71,12 @@ pub(super) fn check_callable(method: &Method, errors: &mut Errors) {
     }
     if let Safety::Unsafe(word) = &method.sig.safety {
         errors.at(word, format!("`{name}` cannot be `unsafe`: the group calls it and cannot promise anything"));
+    }
+    if let Some(abi) = &method.sig.abi {
+        let message = format!(
+            "`{name}` cannot be `extern`: the group calls it from Rust, and catches a panic that another ABI would not let pass"
+        );
+        errors.at(abi, message);
     }
 }
 

@@ -59,6 +59,30 @@ impl<T> Cache<T> {
     }
 }
 
+#[derive(Default)]
+struct AfterAll;
+
+/// Those are services, so nothing more is to be said here.
+#[service(after(Morning, optional(Noon), Evening))]
+impl AfterAll {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct Gateway(Cell<u8>);
+
+#[service(http = "127.0.0.1:0")]
+impl Gateway {}
+
+#[derive(Default)]
+struct Mounted;
+
+#[service(http = Gateway)]
+impl Mounted {
+    #[get("/")]
+    async fn index(&self) {}
+}
+
 fn main() {
     group::Group::new().add(Cache(Cell::new(3)));
 }
