@@ -87,4 +87,4 @@ pub use self::spec::needs::Needs;
 pub use self::spec::restart::{Permanent, Restart};
 pub use self::spec::route::Route;
 pub use self::work::heartbeat::Heartbeat;
-pub use self::work::messages::{ForEach, MessageFailed, OnError};
+pub use self::work::messages::{ForEach, HandlerResult, MessageFailed, MessageStream, OnError};

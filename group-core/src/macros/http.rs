@@ -75,6 +75,36 @@ pub fn whole<T: FromRequest<(), M> + 'static, M: 'static>(request: Request) -> T
     Box::pin(async { T::from_request(request, &()).await.map_err(IntoResponse::into_response) })
 }
 
+/// A parameter that is called `State`, in any other place than the last.
+#[diagnostic::on_unimplemented(
+    message = "the state of a route is `&self`: there is no `State`",
+    label = "take `&self`, and let `new` take what the routes need"
+)]
+pub trait PartOfState: Part {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Part> PartOfState for T {}
+
+/// Takes a parameter that is called `State` and is not the last.
+pub fn part_of_state<T: PartOfState + 'static>(parts: &mut Parts) -> Taking<'_, T> {
+    part(parts)
+}
+
+/// A parameter that is called `State`, in the last place.
+#[diagnostic::on_unimplemented(
+    message = "the state of a route is `&self`: there is no `State`",
+    label = "take `&self`, and let `new` take what the routes need"
+)]
+pub trait WholeOfState<M>: FromRequest<(), M> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromRequest<(), M>, M> WholeOfState<M> for T {}
+
+/// Takes the last parameter, if it is called `State`.
+pub fn whole_of_state<T: WholeOfState<M> + 'static, M: 'static>(request: Request) -> Taking<'static, T> {
+    whole(request)
+}
+
 /// Turns a result without a nameable type into a response.
 pub fn respond(answer: impl IntoResponse) -> Response {
     answer.into_response()

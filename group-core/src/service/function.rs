@@ -17,6 +17,14 @@ use crate::spec::Spec;
 
 /// An async function that can be a service. It has up to four parameters, each taken from the [`Context`], and
 /// returns `()` or a `Result<(), E>`. See [`Group::add_fn`](crate::Group::add_fn).
+#[diagnostic::on_unimplemented(
+    message = "this is not a function that can be a service",
+    label = "cannot be a service",
+    note = "a service's function is `async`, its future is `Send`, and it returns `()` or `Result<(), E>`",
+    note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `anyhow::Error` and every error type do",
+    note = "it takes up to four parameters, such as `Shutdown`, `Ready`, `Context`, `Handle`, `Config<T>` and `Arc<T>`",
+    note = "a service of a type of yours is added with `add`"
+)]
 pub trait ServiceFn<Args>: Send + 'static {
     /// Adds the needs of its parameters to the spec.
     fn needs(spec: Spec) -> Spec;
@@ -31,6 +39,7 @@ pub trait ServiceFn<Args>: Send + 'static {
 
 macro_rules! service_fn {
     ($($arg:ident)*) => {
+        #[diagnostic::do_not_recommend]
         impl<F, Fut, $($arg,)*> ServiceFn<($($arg,)*)> for F
         where
             F: FnOnce($($arg),*) -> Fut + Send + 'static,

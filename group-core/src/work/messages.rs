@@ -64,39 +64,89 @@ impl Context {
     /// The handlers run in the task that awaits this, so they can borrow, for example `&self`. Code that blocks
     /// or computes for long belongs in [`spawn_blocking`](https://docs.rs/tokio/1/tokio/task/fn.spawn_blocking.html).
     /// A concurrency of 0 counts as 1.
-    pub fn for_each<S, H, Fut>(&self, stream: S, concurrency: usize, handler: H) -> ForEach<'_, S, H>
+    pub fn for_each<'a, S, H, Fut>(&'a self, stream: S, concurrency: usize, handler: H) -> ForEach<'a, S::Message>
     where
-        S: Stream,
-        H: Fn(S::Item) -> Fut,
-        Fut: Future<Output: ServiceResult>,
+        S: MessageStream + 'a,
+        H: Fn(S::Message) -> Fut + Send + Sync + 'a,
+        Fut: Future<Output: HandlerResult> + Send + 'a,
     {
         ForEach {
-            cx: self,
-            stream,
-            concurrency: concurrency.max(1),
-            handling: Handling { handler, retries: 0, backoff: Backoff::DEFAULT, copy: |_| None },
-            on_error: OnError::Log,
+            settings: Settings {
+                concurrency: concurrency.max(1),
+                retries: 0,
+                backoff: Backoff::DEFAULT,
+                copy: |_| None,
+                on_error: OnError::Log,
+            },
+            run: Box::new(move |settings| Box::pin(run(self, stream.into_stream(), handler, settings))),
         }
+    }
+}
+
+/// A stream of messages for [`Context::for_each`]: every [`Stream`] that is `Send`, of messages that are.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a stream of messages",
+    label = "not a `Stream`",
+    note = "the receiver of a tokio channel is wrapped, as in `tokio_stream::wrappers::ReceiverStream::new(receiver)`",
+    note = "the stream and its messages must be `Send`"
+)]
+pub trait MessageStream: Send {
+    /// A message.
+    type Message: Send;
+
+    /// Returns the stream.
+    fn into_stream(self) -> impl Stream<Item = Self::Message> + Send;
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: Stream<Item: Send> + Send> MessageStream for S {
+    type Message = S::Item;
+
+    fn into_stream(self) -> impl Stream<Item = S::Item> + Send {
+        self
+    }
+}
+
+/// The return types of a handler of [`Context::for_each`]: every [`ServiceResult`].
+#[diagnostic::on_unimplemented(
+    message = "a handler of messages cannot return `{Self}`",
+    label = "expected `()` or `Result<(), E>`",
+    note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `anyhow::Error` and every error type do",
+    note = "for `Box<dyn Error>`, write `Box<dyn Error + Send + Sync>`, or `group::BoxError`"
+)]
+pub trait HandlerResult {
+    /// Converts it into a `Result` with a [`BoxError`].
+    ///
+    /// # Errors
+    ///
+    /// If it was an error.
+    fn into_result(self) -> Result<(), BoxError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ServiceResult> HandlerResult for T {
+    fn into_result(self) -> Result<(), BoxError> {
+        ServiceResult::into_result(self)
     }
 }
 
 /// A consumer of a stream, from [`Context::for_each`]. It runs when it is awaited.
 #[must_use = "no message is taken until it is awaited"]
-pub struct ForEach<'a, S: Stream, H> {
-    cx: &'a Context,
-    stream: S,
-    concurrency: usize,
-    handling: Handling<S::Item, H>,
-    on_error: OnError,
+pub struct ForEach<'a, M> {
+    settings: Settings<M>,
+    run: Box<dyn FnOnce(Settings<M>) -> Consuming<'a> + Send + 'a>,
 }
 
-/// How one message is handled.
-struct Handling<M, H> {
-    handler: H,
+type Consuming<'a> = Pin<Box<dyn Future<Output = Result<Messages, MessageFailed>> + Send + 'a>>;
+
+/// How the messages of one stream are handled.
+struct Settings<M> {
+    concurrency: usize,
     retries: usize,
     backoff: Backoff,
     /// Copies a message for another try; returns `None` without [`ForEach::retry`].
     copy: fn(&M) -> Option<M>,
+    on_error: OnError,
 }
 
 /// The reaction of [`Context::for_each`] to a message whose handler failed or panicked, and that is not tried
@@ -139,10 +189,10 @@ impl Error for MessageFailed {
     }
 }
 
-impl<S: Stream, H> ForEach<'_, S, H> {
+impl<M> ForEach<'_, M> {
     /// Sets the reaction to a message that failed. [`OnError::Log`] by default.
     pub fn on_error(mut self, on_error: OnError) -> Self {
-        self.on_error = on_error;
+        self.settings.on_error = on_error;
         self
     }
 
@@ -151,79 +201,81 @@ impl<S: Stream, H> ForEach<'_, S, H> {
     /// again: one that waits for its next try is abandoned. 0 by default.
     pub fn retry(mut self, max: usize) -> Self
     where
-        S::Item: Clone,
+        M: Clone,
     {
-        self.handling.retries = max;
-        self.handling.copy = |message| Some(message.clone());
+        self.settings.retries = max;
+        self.settings.copy = |message| Some(message.clone());
         self
     }
 
     /// Sets the wait before the first retry of a message, and the longest wait. The wait doubles with each retry,
     /// and each wait is shortened at random by up to a half. 100 ms and 30 s by default.
     pub fn backoff(mut self, shortest: Duration, longest: Duration) -> Self {
-        self.handling.backoff = Backoff { shortest, longest };
+        self.settings.backoff = Backoff { shortest, longest };
         self
-    }
-
-    async fn run<Fut>(self) -> Result<Messages, MessageFailed>
-    where
-        H: Fn(S::Item) -> Fut,
-        Fut: Future<Output: ServiceResult>,
-    {
-        let Self { cx, stream, concurrency, handling, on_error } = self;
-        let shutdown = &cx.shutdown();
-        let mut count = Count { cx, messages: Messages::default() };
-        let mut first = None;
-        let mut takes_more = true;
-        let mut stream = pin!(stream);
-        let mut in_flight = FuturesUnordered::new();
-        loop {
-            tokio::select! {
-                biased;
-                () = shutdown.requested(), if takes_more => takes_more = false,
-                Some(handled) = in_flight.next(), if !in_flight.is_empty() => {
-                    if let Some(error) = count.note(handled) && on_error == OnError::Stop {
-                        takes_more = false;
-                        first.get_or_insert(error);
-                    }
-                }
-                message = stream.next(), if takes_more && in_flight.len() < concurrency => match message {
-                    Some(message) => {
-                        count.took();
-                        in_flight.push(handling.handle(message, shutdown));
-                        // A stream that is always ready must still let other tasks run.
-                        tokio::task::coop::consume_budget().await;
-                    }
-                    None => takes_more = false,
-                },
-                else => break,
-            }
-        }
-        let messages = count.messages;
-        first.map_or(Ok(messages), |error| Err(MessageFailed { error, messages }))
     }
 }
 
-impl<S: Stream, H> fmt::Debug for ForEach<'_, S, H> {
+async fn run<S, H, Fut>(
+    cx: &Context,
+    stream: S,
+    handler: H,
+    settings: Settings<S::Item>,
+) -> Result<Messages, MessageFailed>
+where
+    S: Stream,
+    H: Fn(S::Item) -> Fut,
+    Fut: Future<Output: HandlerResult>,
+{
+    let shutdown = &cx.shutdown();
+    let (handler, settings) = (&handler, &settings);
+    let mut count = Count { cx, messages: Messages::default() };
+    let mut first = None;
+    let mut takes_more = true;
+    let mut stream = pin!(stream);
+    let mut in_flight = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.requested(), if takes_more => takes_more = false,
+            Some(outcome) = in_flight.next(), if !in_flight.is_empty() => {
+                if let Some(error) = count.note(outcome) && settings.on_error == OnError::Stop {
+                    takes_more = false;
+                    first.get_or_insert(error);
+                }
+            }
+            message = stream.next(), if takes_more && in_flight.len() < settings.concurrency => match message {
+                Some(message) => {
+                    count.took();
+                    in_flight.push(settings.handle(message, handler, shutdown));
+                    // A stream that is always ready must still let other tasks run.
+                    tokio::task::coop::consume_budget().await;
+                }
+                None => takes_more = false,
+            },
+            else => break,
+        }
+    }
+    let messages = count.messages;
+    first.map_or(Ok(messages), |error| Err(MessageFailed { error, messages }))
+}
+
+impl<M> fmt::Debug for ForEach<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ForEach")
-            .field("concurrency", &self.concurrency)
-            .field("on_error", &self.on_error)
+            .field("concurrency", &self.settings.concurrency)
+            .field("on_error", &self.settings.on_error)
             .finish_non_exhaustive()
     }
 }
 
-impl<'a, S, H, Fut> IntoFuture for ForEach<'a, S, H>
-where
-    S: Stream<Item: Send> + Send + 'a,
-    H: Fn(S::Item) -> Fut + Send + Sync + 'a,
-    Fut: Future<Output: ServiceResult> + Send + 'a,
-{
+// For every message type, so that rustc does not report the `.await` beside a wrong argument.
+impl<'a, M> IntoFuture for ForEach<'a, M> {
     type Output = Result<Messages, MessageFailed>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+    type IntoFuture = Consuming<'a>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        (self.run)(self.settings)
     }
 }
 
@@ -235,17 +287,16 @@ enum Handled {
     Abandoned(BoxError),
 }
 
-impl<M, H, Fut> Handling<M, H>
-where
-    H: Fn(M) -> Fut,
-    Fut: Future<Output: ServiceResult>,
-{
+impl<M> Settings<M> {
     /// Handles a message, with its retries.
-    async fn handle(&self, mut message: M, shutdown: &Shutdown) -> Handled {
+    async fn handle<Fut>(&self, mut message: M, handler: &impl Fn(M) -> Fut, shutdown: &Shutdown) -> Handled
+    where
+        Fut: Future<Output: HandlerResult>,
+    {
         let mut retries = 0;
         loop {
             let copy = if retries < self.retries { (self.copy)(&message) } else { None };
-            let result = caught(async { (self.handler)(message).await.into_result() }).await;
+            let result = caught(async { handler(message).await.into_result() }).await;
             let error = match (result.and_then(|result| result), copy) {
                 (Ok(()), _) => return Handled::Finished,
                 (Err(error), Some(copy)) if !Permanent::is_in(&error) => {

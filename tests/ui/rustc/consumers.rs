@@ -1,0 +1,23 @@
+//! What `for_each` cannot consume, and what its handler cannot return: one mistake each.
+
+use futures_util::stream;
+use group::Context;
+use tokio::sync::{broadcast, mpsc};
+
+async fn a_receiver(cx: Context, receiver: mpsc::Receiver<u8>) {
+    let _ = cx.for_each(receiver, 16, |_| async {}).await;
+}
+
+async fn a_receiver_of_broadcasts(cx: Context, receiver: broadcast::Receiver<u8>) {
+    let _ = cx.for_each(receiver, 16, |_message: u8| async { Ok::<_, std::io::Error>(()) }).retry(3).await;
+}
+
+async fn a_handler_that_returns_a_number(cx: Context) {
+    let _ = cx.for_each(stream::iter([1, 2]), 16, |_| async { 3_u8 }).await;
+}
+
+async fn a_handler_that_is_not_async(cx: Context) {
+    let _ = cx.for_each(stream::iter([1, 2]), 16, |_| ()).await;
+}
+
+fn main() {}
