@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use group::{BoxError, Context, Group, Outcome, Schedule, Service, Spec, StopReason};
+use group::{BoxError, Context, Group, Outcome, Schedule, Service, Shutdown, Spec, StopReason};
 use tracing::Level;
 
 use crate::support::{
@@ -255,4 +255,97 @@ fn the_graph_has_every_service_and_every_edge_once() {
     let lines: Vec<&str> = dot.lines().map(str::trim).collect();
     let edges = ["\"s3\" -> \"s1\";", "\"s3\" -> \"s2\" [style=dashed];"];
     assert_eq!(lines, [&["digraph group {", "\"s1\";", "\"s2\";", "\"s3\";"], &edges[..], &["}"]].concat());
+}
+
+trait Store: Send + Sync {
+    fn name(&self) -> &'static str;
+}
+
+struct InMemory;
+
+impl Store for InMemory {
+    fn name(&self) -> &'static str {
+        "in memory"
+    }
+}
+
+struct OnDisk;
+
+impl Store for OnDisk {
+    fn name(&self) -> &'static str {
+        "on disk"
+    }
+}
+
+/// Takes a trait object in `new` and in `start`.
+struct Customers {
+    store: Arc<dyn Store>,
+}
+
+#[group::service(register = false)]
+impl Customers {
+    fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    async fn start(&self, store: Arc<dyn Store>, shutdown: Shutdown) {
+        assert!(Arc::ptr_eq(&store, &self.store));
+        shutdown.requested().await;
+    }
+}
+
+#[tokio::test]
+async fn a_trait_object_is_provided_and_taken() {
+    let store: Arc<dyn Store> = Arc::new(InMemory);
+    let running = Group::new()
+        .provide(Arc::clone(&store))
+        .add_type::<Customers>()
+        .add_fn("orders", |cx: Context, store: Arc<dyn Store>| async move {
+            assert!(cx.get::<dyn Store>().is_some_and(|same| Arc::ptr_eq(&same, &store)));
+        })
+        .start()
+        .await
+        .unwrap();
+    assert_eq!(running.get::<Customers>().expect("it is built").store.name(), "in memory");
+    assert!(running.get::<dyn Store>().is_some_and(|same| Arc::ptr_eq(&same, &store)));
+    assert!(running.stop().await.is_clean());
+    assert_eq!(Arc::strong_count(&store), 1);
+}
+
+#[tokio::test]
+async fn an_arc_is_provided_as_it_is() {
+    let shared = Arc::new(InMemory);
+    let mut group = Group::new();
+    group.provide(Arc::clone(&shared)).add_fn("s1", |one: Arc<InMemory>, arc: Arc<Arc<InMemory>>| async move {
+        assert!(Arc::ptr_eq(&one, &arc));
+    });
+    group.add_fn("s2", |shutdown: Shutdown| async move { shutdown.requested().await });
+    let running = group.start().await.unwrap();
+    assert!(running.get::<InMemory>().is_some_and(|same| Arc::ptr_eq(&same, &shared)));
+    assert!(running.stop().await.is_clean());
+}
+
+#[tokio::test]
+async fn a_trait_object_that_is_not_provided_is_a_mistake() {
+    let mut group = Group::new();
+    group.provide(InMemory).add_type::<Customers>();
+    let report = fails_to_start(&mut group).await;
+    assert_eq!(report.outcome(), Outcome::BadGroup);
+    let told = report.to_string();
+    let wanted = "needs an `Arc<dyn conformance::building::Store>`, which is neither a service in this group nor provided \
+                  to it: only `conformance::building::InMemory` is provided; provide an `Arc` of the trait object";
+    assert!(told.contains(wanted), "{told}");
+}
+
+#[tokio::test]
+async fn two_values_that_are_taken_as_one_type_are_a_mistake() {
+    let (in_memory, on_disk): (Arc<dyn Store>, Arc<dyn Store>) = (Arc::new(InMemory), Arc::new(OnDisk));
+    let (mut twice, mut bare_and_shared) = (Group::new(), Group::new());
+    twice.provide(in_memory).provide(on_disk);
+    bare_and_shared.provide(InMemory).provide(Arc::new(InMemory));
+    for mut group in [twice, bare_and_shared] {
+        let report = fails_to_start(&mut group).await;
+        assert_eq!(report.outcome(), Outcome::BadGroup);
+        assert!(report.to_string().contains("two values of type"), "{report}");
+    }
 }

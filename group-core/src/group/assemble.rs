@@ -23,6 +23,7 @@ use crate::service::Factory;
 use crate::spec::Spec;
 use crate::spec::edge::{After, Target};
 use crate::spec::name::Name;
+use crate::spec::needs::Needed;
 
 /// A group that can be started.
 pub(crate) struct Assembly {
@@ -247,8 +248,9 @@ fn edges(index: &Index<'_>, provided: &[Provided], mistakes: &mut Vec<BoxError>)
                     .push(format!("`{name}` ({place}) starts after {target}, which is not in this group{hint}").into());
             }
         }
-        for &(id, type_name) in spec.details().start_needs.values().iter().chain(spec.details().build_needs.values()) {
-            let target = Target::Type(id, type_name);
+        for needed in spec.details().start_needs.values().iter().chain(spec.details().build_needs.values()) {
+            let type_name = needed.type_name;
+            let target = Target::Type(needed.type_id, type_name);
             let found = index.find(&target);
             edges.extend(found.iter().map(|&to| Edge { from: service, to, required: true }));
             if let (true, Some(other)) = (found.is_empty(), index.elsewhere(&target)) {
@@ -256,7 +258,7 @@ fn edges(index: &Index<'_>, provided: &[Provided], mistakes: &mut Vec<BoxError>)
                 mistakes.push(
                     format!("`{name}` ({place}) needs an `Arc<{type_name}>`, but `{other}` runs elsewhere: call it through a `Channel<{type_name}>`").into(),
                 );
-            } else if found.is_empty() && !provided.iter().any(|provided| provided.type_id == id) {
+            } else if found.is_empty() && !provided.iter().any(|provided| needed.is_met_by(provided.type_id)) {
                 let instead = instead(type_name, index, provided);
                 mistakes.push(
                     format!("`{name}` ({place}) needs an `Arc<{type_name}>`, which is neither a service in this group nor provided to it: {instead}").into(),
@@ -366,13 +368,16 @@ fn hint(target: &Target, index: &Index<'_>) -> String {
 
 /// Lists what is provided in place of a missing type, and a service with a similar name.
 fn instead(wanted: &str, index: &Index<'_>, provided: &[Provided]) -> String {
-    let wanted = Name::of_type(wanted);
+    let (wanted, is_trait_object) = (Name::of_type(wanted), wanted.starts_with("dyn "));
     let types: Vec<String> = provided.iter().map(|provided| format!("`{}`", provided.type_name)).collect();
     let types = match &types[..] {
         [] => "no value is provided".to_owned(),
         [one] => format!("only {one} is provided"),
         many => format!("only {} are provided", many.join(", ")),
     };
+    if is_trait_object {
+        return format!("{types}; provide an `Arc` of the trait object");
+    }
     let near = nearest(wanted.as_str(), index.names());
     near.map_or_else(|| types.clone(), |near| format!("{types}, and there is a service `{near}`"))
 }
@@ -390,12 +395,12 @@ fn why_after(service: &Declared, other: &Declared) -> String {
     let Declared { spec, place, .. } = service;
     let (name, needed) = (spec.get_name(), other.spec.get_name());
     let needs = spec.details().start_needs.values().iter().chain(spec.details().build_needs.values());
-    let taken = needs.copied().find(|(id, _)| *id == other.type_id);
+    let taken = needs.copied().find(|needed| needed.type_id == other.type_id);
     let is_mounted = other.spec.details().http_on.as_ref().is_some_and(|on| on.means(service));
     let is_after = spec.details().edges.iter().any(|edge| edge.target.means(other));
     match taken {
         _ if is_after => format!("`{name}` ({place}) is set to start after `{needed}`"),
-        Some((_, type_name)) => format!("`{name}` ({place}) takes an `Arc<{type_name}>`"),
+        Some(Needed { type_name, .. }) => format!("`{name}` ({place}) takes an `Arc<{type_name}>`"),
         None if is_mounted => format!("`{needed}` is mounted on `{name}` ({place})"),
         None => format!("`{name}` ({place}) calls `{needed}`"),
     }

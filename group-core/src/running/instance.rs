@@ -17,8 +17,8 @@ pub(crate) trait Instance: Send + Sync {
     /// Returns `None` if the service has no `reload`.
     fn reload(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
 
-    /// The service itself. Other services get it as an `Arc` of its type.
-    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+    /// Puts the service itself into an `Option<Arc<S>>`, if `S` is its type.
+    fn put_into(self: Arc<Self>, slot: &mut dyn Any);
 }
 
 impl fmt::Debug for dyn Instance {

@@ -16,7 +16,6 @@ use crate::base::sync::Latch;
 use crate::lifecycle::interface::Id;
 use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
-use crate::running::instance::Instance;
 use crate::running::journal::Journal;
 use crate::running::lame_duck::LameDuck;
 use crate::running::member::Member;
@@ -25,17 +24,36 @@ use crate::running::message::{Message, Post};
 use crate::running::parts::Parts;
 use crate::running::reload::Reloads;
 
-/// A value that was provided to the services.
+/// A value that was provided to the services. They take it as an `Arc` of its type. If it is an `Arc` already, they take
+/// it as it is: so it may be an `Arc` of a trait object.
 #[derive(Debug)]
 pub(crate) struct Provided {
     pub(crate) type_id: TypeId,
+    /// The id of an `Arc` of its type.
+    in_arc: TypeId,
     pub(crate) type_name: &'static str,
-    value: Arc<dyn Any + Send + Sync>,
+    /// An `Arc` of the value.
+    value: Box<dyn Any + Send + Sync>,
 }
 
 impl Provided {
-    pub(crate) fn new<T: Any + Send + Sync>(value: T) -> Self {
-        Self { type_id: TypeId::of::<T>(), type_name: type_name::<T>(), value: Arc::new(value) }
+    pub(crate) fn new<T: Send + Sync + 'static>(value: T) -> Self {
+        Self {
+            type_id: TypeId::of::<T>(),
+            in_arc: TypeId::of::<Arc<T>>(),
+            type_name: type_name::<T>(),
+            value: Box::new(Arc::new(value)),
+        }
+    }
+
+    /// Returns true if there is a type of which both are the value.
+    pub(crate) fn clashes(&self, other: &Self) -> bool {
+        self.type_id == other.type_id || self.type_id == other.in_arc || self.in_arc == other.type_id
+    }
+
+    fn get<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let as_it_is = || self.value.downcast_ref::<Arc<Arc<T>>>().map(AsRef::as_ref).cloned();
+        self.value.downcast_ref().cloned().or_else(as_it_is)
     }
 }
 
@@ -84,15 +102,13 @@ impl Shared {
     }
 
     /// The service of this type, if it is built and not dropped, or the value of this type that was provided.
-    pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        let id = TypeId::of::<T>();
-        let found = if let Some(&service) = self.by_type.get(&id) {
-            self.members[service].instance().map(Instance::as_any)
-        } else {
-            let provided = lock(&self.provided);
-            provided.iter().find(|provided| provided.type_id == id).map(|provided| Arc::clone(&provided.value))
+    pub(crate) fn get<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let Some(&service) = self.by_type.get(&TypeId::of::<T>()) else {
+            return lock(&self.provided).iter().find_map(Provided::get);
         };
-        found?.downcast().ok()
+        let mut found = None;
+        self.members[service].instance()?.put_into(&mut found);
+        found
     }
 
     pub(crate) fn member(&self, name: &str) -> Option<&Member> {

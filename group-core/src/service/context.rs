@@ -80,12 +80,13 @@ impl Context {
         Handle::new(Arc::clone(&self.shared))
     }
 
-    /// The service of this type, or the value of this type that was [provided](crate::Group::provide).
+    /// The service of this type, or the value of this type that was [provided](crate::Group::provide). `T` may be a
+    /// trait object.
     ///
     /// `None` if the group has none, or if that service is not built yet or gone already. A service that comes
     /// [after](crate::Spec::after) it always finds it.
     #[must_use]
-    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+    pub fn get<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.shared.get()
     }
 

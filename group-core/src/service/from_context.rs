@@ -94,7 +94,7 @@ impl FromContext for Handle {
     }
 }
 
-impl<T: Send + Sync + 'static> FromContext for Arc<T> {
+impl<T: ?Sized + Send + Sync + 'static> FromContext for Arc<T> {
     fn from_context(cx: &Context) -> Result<Self, BoxError> {
         cx.get().ok_or_else(|| format!("there is no `{}` in the group", type_name::<T>()).into())
     }

@@ -26,7 +26,7 @@ use crate::lifecycle::interface::{Role, Rules};
 use crate::spec::cron::Cron;
 use crate::spec::edge::{After, Target};
 use crate::spec::name::Name;
-use crate::spec::needs::Needs;
+use crate::spec::needs::{Needed, Needs};
 #[cfg(feature = "cron")]
 use crate::spec::place::Place;
 use crate::spec::restart::Restart;
@@ -535,7 +535,7 @@ impl fmt::Display for Spec {
         for After { target, optional } in &details.edges {
             write!(f, ", after {target}{}", if *optional { " (optional)" } else { "" })?;
         }
-        for (_, type_name) in details.build_needs.values().iter().chain(details.start_needs.values()) {
+        for Needed { type_name, .. } in details.build_needs.values().iter().chain(details.start_needs.values()) {
             write!(f, ", needs `{type_name}`")?;
         }
         #[cfg(feature = "grpc")]

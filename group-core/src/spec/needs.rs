@@ -1,6 +1,7 @@
 //! The needs of the parameters of `new` and `start`.
 
 use std::any::{TypeId, type_name};
+use std::sync::Arc;
 
 #[cfg(feature = "config")]
 use crate::config::read::Check;
@@ -10,7 +11,7 @@ use crate::spec::name::Name;
 /// The values, settings and called services that parameters need, collected by [`FromContext::needs`](crate::FromContext::needs).
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
-    values: Vec<(TypeId, &'static str)>,
+    values: Vec<Needed>,
     #[cfg(feature = "config")]
     configs: Vec<Check>,
     #[cfg(feature = "grpc")]
@@ -18,9 +19,10 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Adds the need for a `T`: a service, which then starts first, or a value that was provided.
-    pub fn value<T: 'static>(&mut self) {
-        self.values.push((TypeId::of::<T>(), type_name::<T>()));
+    /// Adds the need for a `T`: a service, which then starts first, or a value that was provided, as a `T` or in an
+    /// `Arc<T>`.
+    pub fn value<T: ?Sized + 'static>(&mut self) {
+        self.values.push(Needed::of::<T>());
     }
 
     #[cfg(feature = "grpc")]
@@ -64,8 +66,28 @@ impl Needs {
         self.called.append(&mut more.called);
     }
 
-    pub(crate) fn values(&self) -> &[(TypeId, &'static str)] {
+    pub(crate) fn values(&self) -> &[Needed] {
         &self.values
+    }
+}
+
+/// A type of which a service needs a value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Needed {
+    pub(crate) type_id: TypeId,
+    /// The id of an `Arc` of the type, in which a value may be provided.
+    in_arc: TypeId,
+    pub(crate) type_name: &'static str,
+}
+
+impl Needed {
+    fn of<T: ?Sized + 'static>() -> Self {
+        Self { type_id: TypeId::of::<T>(), in_arc: TypeId::of::<Arc<T>>(), type_name: type_name::<T>() }
+    }
+
+    /// Returns true if a value of this type is what is needed.
+    pub(crate) fn is_met_by(&self, type_id: TypeId) -> bool {
+        [self.type_id, self.in_arc].contains(&type_id)
     }
 }
 
