@@ -10,7 +10,7 @@ use group::axum::middleware::{Next, from_fn};
 use group::axum::response::Response;
 use group::axum::{Router, routing};
 use group::{
-    BoxError, Context, Group, Outcome, Report, Restart, Schedule, Service, Shutdown, Spec, State, http, service,
+    BoxError, Context, Group, Outcome, Ready, Report, Restart, Schedule, Service, Shutdown, Spec, State, http, service,
 };
 use test_support::{fails_to_start, until_state};
 use tokio::sync::Notify;
@@ -506,4 +506,49 @@ async fn what_is_mounted_is_not_forgotten() {
 fn it_is_told_where_a_service_is_mounted() {
     let spec = Users::spec().to_string();
     assert!(spec.starts_with("users: daemon, http on `gateway`, prefix /api, restart never"), "{spec}");
+}
+
+/// Serves, and never says that its own `start` is ready.
+struct Hesitant;
+
+#[service(register = false, http = "127.0.0.1:0")]
+impl Hesitant {
+    #[get("/alone")]
+    async fn index(&self) {}
+
+    async fn start(&self, ready: Ready, shutdown: Shutdown) {
+        shutdown.requested().await;
+        drop(ready);
+    }
+}
+
+/// As [`Hesitant`], on the address of another service.
+struct HesitantGuest;
+
+#[service(register = false, http = Gateway)]
+impl HesitantGuest {
+    #[get("/mounted")]
+    async fn index(&self) {}
+
+    async fn start(&self, ready: Ready, shutdown: Shutdown) {
+        shutdown.requested().await;
+        drop(ready);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_beside_routes_that_never_fires_its_ready_is_named() {
+    for (name, is_mounted) in [("hesitant", false), ("hesitant-guest", true)] {
+        let mut group = Group::new();
+        if is_mounted {
+            group.add(Gateway::default()).add(HesitantGuest);
+        } else {
+            group.add(Hesitant);
+        }
+        group.on_free_ports().configure(name, |spec| spec.start_timeout(Duration::from_secs(3)));
+        let report = fails_to_start(&mut group).await;
+        let told = report.cause().expect("it did not start").to_string();
+        let late = "failed to start: it is not ready after 3 s (start_timeout): a `Ready` that it took was not fired";
+        assert_eq!(told, format!("`{name}` {late}"));
+    }
 }

@@ -57,7 +57,10 @@ async fn a_start_that_asks_no_more_is_given_up_at_the_last_extension() {
     group.configure("s1", |spec| spec.start_timeout(secs(2)));
     let report = fails_to_start(&mut group).await;
     assert_eq!(report.outcome(), Outcome::StartFailed);
-    assert_eq!(failures(&report), ["`s1` failed to start: it is not ready after 5 s (start_timeout)"]);
+    assert_eq!(
+        failures(&report),
+        ["`s1` failed to start: it is not ready after 5 s (start_timeout): a `Ready` that it took was not fired"]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,14 +90,20 @@ async fn a_start_that_times_out_says_who_is_not_ready_and_for_how_long() {
     group.probe(journal.probe("s2").on(StartLater, Hang).spec(|spec| spec.start_timeout(secs(3))));
     let report = fails_to_start(&mut group).await;
     assert_eq!(report.outcome(), Outcome::StartFailed);
-    assert_eq!(failures(&report), ["`s2` failed to start: it is not ready after 3 s (start_timeout)"]);
+    assert_eq!(
+        failures(&report),
+        ["`s2` failed to start: it is not ready after 3 s (start_timeout): a `Ready` that it took was not fired"]
+    );
     assert_eq!(journal.take(), then(&["s1 starts", "s2 starts"], stops(["s2", "s1"])));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_start_that_hangs_names_the_service_and_the_phase() {
     let in_new = (During::Build, "`s2` could not be built: `new` has not returned after 3 s (start_timeout)");
-    let in_start = (During::Start, "`s2` failed to start: it is not ready after 3 s (start_timeout)");
+    let in_start = (
+        During::Start,
+        "`s2` failed to start: it is not ready after 3 s (start_timeout): a `Ready` that it took was not fired",
+    );
     for (point, (stage, message)) in [(Build, in_new), (BuildLater, in_new), (StartLater, in_start)] {
         let journal = Journal::default();
         let mut group = journal.group(["s1"]);
@@ -107,6 +113,53 @@ async fn a_start_that_hangs_names_the_service_and_the_phase() {
         assert_eq!(begun.elapsed(), secs(3));
         assert_eq!(failures(&report), [message]);
         assert_eq!(report.cause().unwrap().stage(), stage);
+    }
+}
+
+/// Waits without an end, and keeps what it was given.
+async fn kept<T>(it: T) {
+    std::future::pending::<()>().await;
+    drop(it);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ready_that_is_kept_unfired_is_named() {
+    let mut group = Group::new();
+    group.add_fn("one", |ready: Ready| kept(ready));
+    group.add_fn("one-of-two", |one: Ready, two: Ready| async move {
+        one.fire();
+        kept((one, two)).await;
+    });
+    group.add_fn("two", |one: Ready, two: Ready| kept((one, two)));
+    group.add_fn("blocked", |ready: Ready| async move {
+        ready.fire();
+        kept(ready).await;
+    });
+    for name in ["one", "one-of-two", "two", "blocked"] {
+        group.configure(name, |spec| spec.start_timeout(secs(3)).critical(false));
+    }
+    let report = group.start().await.expect("none of them is critical").stop().await;
+    let late = "failed to start: it is not ready after 3 s (start_timeout):";
+    let expected = [
+        format!("`one` {late} a `Ready` that it took was not fired"),
+        format!("`one-of-two` {late} a `Ready` that it took was not fired"),
+        format!("`two` {late} 2 `Ready`s that it took were not fired"),
+    ];
+    assert_eq!(failures(&report), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ready_that_is_dropped_unfired_is_noticed_while_another_is_kept() {
+    for first_is_dropped in [true, false] {
+        let mut group = Group::new();
+        group.add_fn("s1", move |one: Ready, two: Ready| async move {
+            let (dropped, other) = if first_is_dropped { (one, two) } else { (two, one) };
+            sleep(secs(1)).await;
+            drop(dropped);
+            kept(other).await;
+        });
+        let report = fails_to_start(&mut group).await;
+        assert_eq!(failures(&report), ["`s1` failed to start: its `Ready` was dropped before it was fired"]);
     }
 }
 
@@ -209,7 +262,7 @@ fn a_limit_holds_also_when_what_was_written_before_took_long() {
     let start = async move { in_time(tokio::spawn(group.start())).await };
     let report = runtime.block_on(start).unwrap().expect_err("`s2` is never ready").into_report();
     let [failure] = &failures(&report)[..] else { panic!("{report}") };
-    assert!(failure.starts_with("`s2`") && failure.ends_with("(start_timeout)"), "{report}");
+    assert!(failure.starts_with("`s2`") && failure.contains("(start_timeout)"), "{report}");
 }
 
 /// The log lines about services that the group waits for.

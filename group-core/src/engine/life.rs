@@ -18,7 +18,7 @@ use std::task::{Poll, ready};
 
 use crate::base::error::BoxError;
 use crate::base::panic::{caught_now, flatten, poll_caught};
-use crate::engine::start::{Readiness, Start};
+use crate::engine::start::Start;
 use crate::running::children::Children;
 use crate::running::holds::Unfired;
 use crate::running::instance::BoxFuture;
@@ -237,7 +237,7 @@ impl Run {
         // Requests in flight are finished, as when a spawned task fails.
         if cx.member().children().is_some_and(|children| children.are_serving()) {
             start.failed.get_or_insert_default();
-            start.readiness = Readiness::Settled;
+            start.is_settled = true;
         }
         if start.failed.is_some() {
             return self.running(cx, task);

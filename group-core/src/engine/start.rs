@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::base::error::BoxError;
 use crate::base::panic::{caught_now, flatten, poll_caught};
 use crate::running::children::Children;
-use crate::running::holds::{Holds, Unfired};
+use crate::running::holds::Unfired;
 use crate::running::instance::BoxFuture;
 use crate::running::message::News;
 use crate::service::DynService;
@@ -25,7 +25,8 @@ pub(crate) struct Start {
     pub(super) winds_up: bool,
     /// The failures so far.
     pub(super) failed: Option<Box<Failed>>,
-    pub(super) readiness: Readiness,
+    /// True once the service is ready, or failed to become so.
+    pub(super) is_settled: bool,
 }
 
 /// The failures of a run of `start`: the first one, and the rest.
@@ -45,18 +46,11 @@ impl Failed {
     }
 }
 
-pub(crate) enum Readiness {
-    /// `start` was not polled yet: it takes its `Ready`s in the first poll.
-    Unknown,
-    Held(Holds),
-    Settled,
-}
-
 impl Start {
     pub(super) fn of(service: Arc<dyn DynService>, cx: &Context) -> Self {
         let start = caught_now(|| service.start(cx.clone()));
         let work = start.unwrap_or_else(|panicked| Box::pin(future::ready(Err(panicked))));
-        Self { work: Some(work), winds_up: false, failed: None, readiness: Readiness::Unknown }
+        Self { work: Some(work), winds_up: false, failed: None, is_settled: false }
     }
 
     pub(super) fn poll(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), Box<Failed>>> {
@@ -90,7 +84,7 @@ impl Start {
         for error in children.take_failures() {
             self.note(Err(error));
         }
-        self.readiness = Readiness::Settled;
+        self.is_settled = true;
         let Some(failed) = &mut self.failed else { return Poll::Ready(()) };
         failed.tell(cx);
         children.close_servers();
@@ -150,17 +144,16 @@ impl Start {
 
     /// Returns true if the service is not ready because of a `Ready` that has not fired.
     pub(super) fn is_held(&mut self, cx: &Context, task: &mut task::Context<'_>) -> bool {
-        self.poll_ready(cx, task).is_pending() && matches!(self.readiness, Readiness::Held(_))
+        self.poll_ready(cx, task).is_pending() && !self.is_settled
     }
 
-    /// Ready once, when every `Ready` has fired.
+    /// Ready once, when every `Ready` has fired that `start` took in its first poll.
     pub(super) fn poll_ready(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Result<(), Unfired>> {
-        if let Readiness::Unknown = self.readiness {
-            self.readiness = Readiness::Held(cx.member().take_holds());
+        if self.is_settled {
+            return Poll::Pending;
         }
-        let Readiness::Held(holds) = &mut self.readiness else { return Poll::Pending };
-        let ready = ready!(holds.poll(task));
-        self.readiness = Readiness::Settled;
+        let ready = ready!(cx.member().poll_holds(task));
+        self.is_settled = true;
         Poll::Ready(ready)
     }
 }

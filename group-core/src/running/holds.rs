@@ -5,12 +5,11 @@
 //! - State: for each `Ready`, a oneshot channel. `Ready` owns the sender; the receiver is in the member's list.
 //! - Writers: `Context::ready` adds a receiver, in any task of the service. `Ready::fire` sends. To drop a `Ready`
 //!   closes its channel.
-//! - Reader: the service's own task. After the first poll of `start` it takes the list out of the member once, and then
-//!   polls the receivers. A `Ready` that is taken later is not waited for, and not kept: the next run of `start` begins
-//!   with an empty list.
+//! - Readers: the service's own task polls the receivers after the first poll of `start`, and removes each that has
+//!   fired. A `Ready` that is taken later is not waited for, and not kept: the next run of `start` begins with an empty
+//!   list. The journal counts those that are left when the time to start is up.
 //! - Ordering: a mutex guards the list, and a oneshot orders all that came before the send before the poll that sees
-//!   it. Each poll registers the task's waker with one channel only, the last of the list; the next one is polled once
-//!   that has fired, so no wake is missed. A `Ready` that is dropped unfired is noticed when its turn comes.
+//!   it. Each poll registers the task's waker with every channel that is left.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,22 +17,40 @@ use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 
 /// The receivers of every [`Ready`](crate::Ready) that a service took. The service is ready when all have fired.
-#[derive(Debug)]
-pub(crate) struct Holds(pub(crate) Vec<oneshot::Receiver<()>>);
+#[derive(Debug, Default)]
+pub(crate) struct Holds(Vec<oneshot::Receiver<()>>);
 
 /// A [`Ready`](crate::Ready) was dropped without having been fired.
 pub(crate) struct Unfired;
 
 impl Holds {
+    pub(crate) fn add(&mut self, hold: oneshot::Receiver<()>) {
+        self.0.push(hold);
+    }
+
     /// Returns ready once all have fired, or with an error once one was dropped instead.
     pub(crate) fn poll(&mut self, task: &mut Context<'_>) -> Poll<Result<(), Unfired>> {
-        while let Some(last) = self.0.last_mut() {
-            match Pin::new(last).poll(task) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(Unfired)),
-                Poll::Ready(Ok(())) => self.0.pop(),
-            };
+        let mut is_dropped = false;
+        self.0.retain_mut(|hold| match Pin::new(hold).poll(task) {
+            Poll::Pending => true,
+            Poll::Ready(fired) => {
+                is_dropped |= fired.is_err();
+                false
+            }
+        });
+        match self.0.is_empty() {
+            _ if is_dropped => Poll::Ready(Err(Unfired)),
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
         }
-        Poll::Ready(Ok(()))
+    }
+
+    /// The number of those that have not fired.
+    pub(crate) fn unfired(&self) -> usize {
+        self.0.iter().filter(|hold| hold.is_empty()).count()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
     }
 }

@@ -494,7 +494,14 @@ impl Journal {
             ProblemKind::StartTimeout if problem.stage == Stage::Build => {
                 format!("`new` has not returned after {launched} (start_timeout)")
             }
-            ProblemKind::StartTimeout => format!("it is not ready after {launched} (start_timeout)"),
+            ProblemKind::StartTimeout => {
+                let why = match problem.id.map_or(0, |id| members[id].unfired()) {
+                    0 => String::new(),
+                    1 => ": a `Ready` that it took was not fired".to_owned(),
+                    many => format!(": {many} `Ready`s that it took were not fired"),
+                };
+                format!("it is not ready after {launched} (start_timeout){why}")
+            }
             ProblemKind::StopTimeout => format!("it has not stopped after {asked} (stop_timeout), so it was aborted"),
             ProblemKind::Abandoned => {
                 format!("it blocks its thread, so it could not be aborted, {asked} after the request to stop")

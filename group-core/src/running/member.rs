@@ -35,7 +35,7 @@ use std::sync::Weak;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
@@ -43,7 +43,7 @@ use crate::base::clock::OnceMoment;
 use crate::base::lock;
 use crate::record::counts::{Drain, Messages};
 use crate::running::children::Children;
-use crate::running::holds::Holds;
+use crate::running::holds::{Holds, Unfired};
 use crate::running::instance::Instance;
 use crate::running::stop_request::{StopRequest, StopWaiters};
 use crate::spec::Spec;
@@ -88,7 +88,7 @@ struct Own {
 #[derive(Debug, Default)]
 struct Rare {
     stop_waiters: StopWaiters,
-    holds: Mutex<Vec<oneshot::Receiver<()>>>,
+    holds: Mutex<Holds>,
     /// The tasks that this run of `start` has spawned.
     children: Mutex<Option<Arc<Children>>>,
     /// Held by the thread of a blocking `start`.
@@ -261,19 +261,24 @@ impl Member {
     }
 
     /// Holds the service's readiness back until something is sent. If the sender is dropped instead, the service fails.
-    /// After [`take_holds`](Self::take_holds), it holds nothing back, and is not kept.
+    /// After [`poll_holds`](Self::poll_holds), it holds nothing back, and is not kept.
     pub(crate) fn hold(&self) -> oneshot::Sender<()> {
         let (sender, hold) = oneshot::channel();
         if !self.is_settled.load(Ordering::Relaxed) {
-            lock(&self.rare().holds).push(hold);
+            lock(&self.rare().holds).add(hold);
         }
         sender
     }
 
-    /// Takes the holds of this run of `start`, which are then complete.
-    pub(crate) fn take_holds(&self) -> Holds {
+    /// Ready once nothing holds the service's readiness back in this run of `start`. Its list of holds is complete now.
+    pub(crate) fn poll_holds(&self, task: &mut Context<'_>) -> Poll<Result<(), Unfired>> {
         self.is_settled.store(true, Ordering::Relaxed);
-        Holds(self.rare.get().map(|rare| std::mem::take(&mut *lock(&rare.holds))).unwrap_or_default())
+        self.rare.get().map_or(Poll::Ready(Ok(())), |rare| lock(&rare.holds).poll(task))
+    }
+
+    /// The number of [`Ready`](crate::Ready)s that hold the service's readiness back.
+    pub(crate) fn unfired(&self) -> usize {
+        self.rare.get().map_or(0, |rare| lock(&rare.holds).unfired())
     }
 
     /// Forgets what was noted of the run of `start` that is over.
@@ -408,13 +413,15 @@ mod tests {
     #[test]
     fn late_holds_are_not_kept() {
         let member = Member::new(Spec::new("service"));
+        let mut task = Context::from_waker(Waker::noop());
         let _in_time = member.hold();
-        assert_eq!(member.take_holds().0.len(), 1);
+        assert!(member.poll_holds(&mut task).is_pending());
         let _late: Vec<_> = (0..10).map(|_| member.hold()).collect();
-        assert!(member.take_holds().0.is_empty());
+        assert_eq!(member.unfired(), 1);
         member.start_again();
         assert!(member.poll_again().is_ready());
+        assert_eq!(member.unfired(), 0);
         let _of_the_next_run = member.hold();
-        assert_eq!(member.take_holds().0.len(), 1);
+        assert_eq!(member.unfired(), 1);
     }
 }
