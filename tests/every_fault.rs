@@ -1,9 +1,11 @@
 //! `testing::every_fault`, on groups that keep every promise, and on groups that do not.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use group::{BoxError, Context, Group, Ready, Role, Schedule, Service, Shutdown, Spec, service, testing};
+use tokio::io::AsyncReadExt as _;
 
 async fn polite(shutdown: Shutdown) {
     shutdown.requested().await;
@@ -112,4 +114,55 @@ fn a_service_that_fails_because_another_does_is_found() {
     let broken = broken.unwrap_err();
     assert_eq!(broken.what, "`follower` failed, too");
     assert_eq!(broken.injection.expect("a fault was injected").service, "leader");
+}
+
+/// A service that asks a database over a real socket, with a limit. The database takes a moment to answer.
+fn with_a_database() -> Group {
+    let limit = Duration::from_millis(200);
+    let mut group = Group::new();
+    group
+        .add_fn("client", async move |ready: Ready, shutdown: Shutdown| {
+            let database = std::net::TcpListener::bind("127.0.0.1:0")?;
+            let address = database.local_addr()?;
+            let answers = std::thread::spawn(move || {
+                let (mut client, _) = database.accept()?;
+                std::thread::sleep(Duration::from_millis(5));
+                client.write_all(&[3])
+            });
+            let asks = async { tokio::net::TcpStream::connect(address).await?.read_u8().await };
+            tokio::time::timeout(Duration::from_secs(5), asks).await??;
+            answers.join().expect("it does not panic")?;
+            ready.fire();
+            shutdown.requested().await;
+            Ok::<_, std::io::Error>(())
+        })
+        .configure("client", |spec| spec.start_timeout(limit).stop_timeout(limit));
+    group
+}
+
+#[test]
+fn a_group_with_a_real_socket_is_tried_in_real_time() {
+    let broken = testing::every_fault(with_a_database).unwrap_err().to_string();
+    assert!(broken.starts_with("without any fault: the group does not end cleanly"), "{broken}");
+    assert!(broken.contains("use `testing::every_fault_in_real_time`"), "{broken}");
+    let tried = testing::every_fault_in_real_time(with_a_database, Duration::from_millis(10)).unwrap();
+    assert_eq!((tried.services, tried.runs), (1, 16));
+}
+
+#[test]
+fn a_broken_promise_is_found_in_real_time_too() {
+    let broken = testing::every_fault_in_real_time(
+        || {
+            let mut group = Group::new();
+            group.add_fn("fails", async |_: Shutdown| {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                Err::<(), _>("it rains")
+            });
+            group
+        },
+        Duration::from_secs(5),
+    );
+    let broken = broken.unwrap_err();
+    assert_eq!((&*broken.what, broken.injection.is_none()), ("the group does not end cleanly", true));
+    assert!(!broken.to_string().contains("real_time"), "{broken}");
 }

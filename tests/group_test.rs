@@ -135,6 +135,31 @@ async fn a_group_that_the_test_started_is_its_own(group: &mut Group) {
     assert!(!report.is_clean());
 }
 
+#[group::test(services(Failing))]
+#[should_panic(expected = "the queue is not empty")]
+async fn a_group_that_the_test_started_and_dropped_may_not_end_badly(group: &mut Group) {
+    drop(group.start().await.expect("it starts"));
+}
+
+#[group::test(services(Morning))]
+#[should_panic(expected = "the queue is not empty")]
+async fn nor_may_the_second_one(group: &mut Group) {
+    assert!(group.start().await.expect("it starts").stop().await.is_clean());
+    let _second = group.add_type::<Failing>().start().await.expect("it starts");
+}
+
+#[group::test(services(Failing))]
+#[should_panic(expected = "the queue is not empty")]
+async fn nor_may_one_whose_report_the_test_did_not_wait_for(group: &mut Group) {
+    let running = group.start().await.expect("it starts");
+    let _ = tokio::time::timeout(Duration::ZERO, running.wait()).await;
+}
+
+#[group::test(services(Naps), paused)]
+async fn a_group_that_the_test_dropped_is_stopped_in_peace(group: &mut Group) {
+    drop(group.start().await.expect("it starts"));
+}
+
 #[group::test(services(Hopeless))]
 #[should_panic(expected = "`hopeless` could not be built: no such table")]
 async fn a_group_that_does_not_start_fails_the_test(running: Running) {

@@ -2,7 +2,8 @@
 //! `testing`.
 //!
 //! [`every_fault`] runs a group many times under paused time. In each run one service fails in one way, at one point of
-//! its life, and every run is checked against the promises of a group.
+//! its life, and every run is checked against the promises of a group. For a group with a real database, or with any
+//! socket of its own, there is [`every_fault_in_real_time`].
 //!
 //! ```
 //! use group::{Group, Shutdown, testing};
@@ -26,9 +27,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::base::error::BoxError;
+use crate::base::error::{BoxError, Failure};
 use crate::group::Group;
 use crate::group::declaration::Declared;
+use crate::lifecycle::interface::Stage;
 use crate::record::report::{Outcome, Report};
 use crate::record::service_report::Ending;
 use crate::record::status::{Event, State};
@@ -38,6 +40,9 @@ use crate::service::{DynService, Factory, Make};
 
 /// The time, paused, that a group runs before it is asked to stop.
 const RUN: Duration = Duration::from_secs(600);
+
+/// How long tasks may outlive the group in real time: those that close a connection, for example.
+const LEFTOVERS: Duration = Duration::from_secs(1);
 
 /// The way in which a service is made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,6 +146,15 @@ pub struct Broken {
     pub what: String,
     /// The report of the run.
     pub report: Report,
+    time: Time,
+}
+
+/// The time in which a group runs.
+#[derive(Clone, Copy)]
+enum Time {
+    Paused,
+    /// It runs so long before it is asked to stop.
+    Real(Duration),
 }
 
 impl fmt::Display for Broken {
@@ -149,7 +163,14 @@ impl fmt::Display for Broken {
             Some(injection) => write!(f, "after {injection}: ")?,
             None => f.write_str("without any fault: ")?,
         }
-        write!(f, "{}\n{}", self.what, self.report)
+        write!(f, "{}\n{}", self.what, self.report)?;
+        match self.time {
+            Time::Paused => f.write_str(
+                "\n  note: time was paused, and leaps over the timeouts of real sockets: for a group with a real \
+                 database, or with any socket of its own, use `testing::every_fault_in_real_time`",
+            ),
+            Time::Real(_) => Ok(()),
+        }
     }
 }
 
@@ -166,11 +187,14 @@ impl std::error::Error for Broken {}
 ///
 /// - services started and stopped in order, each once, and no task of them is left;
 /// - the stop took no longer than the group's `stop_timeout`;
-/// - the fault is in the report;
+/// - the fault is in the report, and the outcome is that of the first cause;
 /// - no other service failed because of it or had to be aborted.
 ///
 /// The group runs for ten minutes before it is asked to stop, on one thread and under tokio's paused time: timers do not
-/// wait. Resources outside of the process, such as a database, are real unless `make` replaces them.
+/// wait. Whenever all tasks wait for something outside of the process, such as the answer of a database, time leaps to
+/// the next timer, which may be the timeout of that very answer. So let `make` put fakes in place of a real database and
+/// of clients with real sockets, or use [`every_fault_in_real_time`]. A service that only listens, as an HTTP service
+/// does, is no such case.
 ///
 /// # Errors
 ///
@@ -180,11 +204,48 @@ impl std::error::Error for Broken {}
 ///
 /// If it is called from within an async runtime, or if no runtime can be built.
 pub fn every_fault(make: impl Fn() -> Group) -> Result<Tried, Broken> {
-    let names = run(make(), None)?;
+    try_all(make, Time::Paused)
+}
+
+/// As [`every_fault`], in real time: for a group with a real database, or with any socket of its own.
+///
+/// Once it has started, the group runs for `runs_for` before it is asked to stop. A service that hangs does so until its
+/// `start_timeout` or `stop_timeout`, so `make` should set short ones:
+///
+/// ```
+/// use group::{Group, Shutdown, testing};
+/// use std::time::Duration;
+///
+/// fn shop() -> Group {
+///     let limit = Duration::from_millis(100);
+///     let mut group = Group::new();
+///     group
+///         .add_fn("database", |shutdown: Shutdown| async move { shutdown.requested().await })
+///         .configure("database", |spec| spec.start_timeout(limit).stop_timeout(limit));
+///     group
+/// }
+///
+/// let tried = testing::every_fault_in_real_time(shop, Duration::from_millis(10)).unwrap();
+/// println!("{tried}");
+/// ```
+///
+/// # Errors
+///
+/// The first run that broke a promise.
+///
+/// # Panics
+///
+/// If it is called from within an async runtime, or if no runtime can be built.
+pub fn every_fault_in_real_time(make: impl Fn() -> Group, runs_for: Duration) -> Result<Tried, Broken> {
+    try_all(make, Time::Real(runs_for))
+}
+
+fn try_all(make: impl Fn() -> Group, time: Time) -> Result<Tried, Broken> {
+    let names = run(make(), None, time)?;
     let mut runs = 1;
     for service in &names {
         for (point, fault) in INJECTIONS {
-            run(make(), Some(Injection { service: service.clone(), point, fault }))?;
+            run(make(), Some(Injection { service: service.clone(), point, fault }), time)?;
             runs += 1;
         }
     }
@@ -192,15 +253,16 @@ pub fn every_fault(make: impl Fn() -> Group) -> Result<Tried, Broken> {
 }
 
 /// Runs a group once, and returns the names of its services.
-fn run(mut group: Group, injection: Option<Injection>) -> Result<Vec<String>, Broken> {
+fn run(mut group: Group, injection: Option<Injection>, time: Time) -> Result<Vec<String>, Broken> {
     let trap = injection.as_ref().map(|injection| inject(&mut group, injection));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let is_paused = matches!(time, Time::Paused);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(is_paused).build();
     let runtime = runtime.unwrap_or_else(|error| panic!("cannot build a runtime: {error}"));
-    let observed = runtime.block_on(observe(&mut group));
+    let observed = runtime.block_on(observe(&mut group, time));
     let sprung = trap.is_some_and(|trap| trap.sprung.load(Ordering::Relaxed));
     let what = observed.check(injection.as_ref(), sprung).err();
     match what {
-        Some(what) => Err(Broken { injection, what, report: observed.report }),
+        Some(what) => Err(Broken { injection, what, report: observed.report, time }),
         None => Ok(observed.report.services().iter().map(|service| service.name().to_owned()).collect()),
     }
 }
@@ -304,8 +366,8 @@ impl Instance for Faulty {
         Arc::clone(&self.inner).reload()
     }
 
-    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        Arc::clone(&self.inner).as_any()
+    fn put_into(self: Arc<Self>, slot: &mut dyn Any) {
+        Arc::clone(&self.inner).put_into(slot);
     }
 }
 
@@ -321,8 +383,8 @@ struct Observed {
 }
 
 /// Runs a group and observes it.
-async fn observe(group: &mut Group) -> Observed {
-    let before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+async fn observe(group: &mut Group, time: Time) -> Observed {
+    let before = alive_tasks();
     let running = match group.start_observed() {
         Ok(running) => running,
         Err(report) => return Observed::refused(report),
@@ -330,7 +392,11 @@ async fn observe(group: &mut Group) -> Observed {
     let handle = running.handle();
     let mut events = handle.events();
     // A group that has started runs for the whole time, unless a service ends it.
-    let _ = tokio::time::timeout(RUN, handle.stopping()).await;
+    let runs_for = match time {
+        Time::Paused => RUN,
+        Time::Real(runs_for) => runs_for,
+    };
+    let _ = tokio::time::timeout(runs_for, handle.stopping()).await;
     let asked = tokio::time::Instant::now();
     let report = running.stop().await;
     let took = asked.elapsed();
@@ -338,17 +404,29 @@ async fn observe(group: &mut Group) -> Observed {
     while let Some(event) = events.recv().await {
         seen.push(event);
     }
-    // The driver's own task ends with the report.
-    tokio::task::yield_now().await;
-    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     Observed {
         holders: handle.holders(),
         stop_timeout: handle.shared.stop_timeout,
-        tasks_left: tasks.saturating_sub(before),
+        tasks_left: tasks_left(before, time).await,
         events: seen,
         report,
         took,
     }
+}
+
+fn alive_tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+/// The number of tasks that outlive the group.
+async fn tasks_left(before: usize, time: Time) -> usize {
+    // The driver's own task ends with the report.
+    tokio::task::yield_now().await;
+    let ended = tokio::time::Instant::now();
+    while matches!(time, Time::Real(_)) && alive_tasks() > before && ended.elapsed() < LEFTOVERS {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    alive_tasks().saturating_sub(before)
 }
 
 impl Observed {
@@ -364,6 +442,7 @@ impl Observed {
         self.each_once()?;
         self.in_order()?;
         self.in_time()?;
+        self.as_the_first_cause_says()?;
         match injection {
             None if self.report.is_clean() => Ok(()),
             None => Err("the group does not end cleanly".to_owned()),
@@ -427,7 +506,18 @@ impl Observed {
         Ok(())
     }
 
-    /// Checks that the fault is in the report. An early return need not be a failure, nor need a hang be one: a task that
+    fn as_the_first_cause_says(&self) -> Result<(), String> {
+        let outcome = self.report.outcome();
+        let fits = match self.report.cause().map(Failure::stage) {
+            None => outcome == Outcome::Clean,
+            Some(Stage::Stop) => matches!(outcome, Outcome::RunFailed | Outcome::UncleanStop),
+            Some(_) if self.events.contains(&Event::GroupReady) => outcome == Outcome::RunFailed,
+            Some(_) => outcome == Outcome::StartFailed,
+        };
+        if fits { Ok(()) } else { Err(format!("the outcome, {outcome:?}, is not that of the first cause")) }
+    }
+
+    /// Checks that the fault is in the report, and is the first cause if it is fatal. An early return need not be a failure, nor need a hang be one: a task that
     /// is stopped by being dropped may hang.
     fn nothing_lost(&self, injection: &Injection) -> Result<(), String> {
         let said = match injection.fault {
@@ -435,11 +525,16 @@ impl Observed {
             Fault::Panic => "an injected panic",
             Fault::Hang | Fault::Return => return Ok(()),
         };
-        let mut own = self.report.failures().iter().filter(|failure| failure.service() == Some(&injection.service));
-        if own.any(|failure| failure.error().to_string().contains(said)) {
-            return Ok(());
+        let is_it = |failure: &&Failure| {
+            failure.service() == Some(&injection.service) && failure.error().to_string().contains(said)
+        };
+        match self.report.failures().iter().find(is_it) {
+            None => Err("its failure is not in the report".to_owned()),
+            Some(failure) if failure.is_fatal() && !self.report.cause().is_some_and(|cause| is_it(&cause)) => {
+                Err("its failure is not the first cause".to_owned())
+            }
+            Some(_) => Ok(()),
         }
-        Err("its failure is not in the report".to_owned())
     }
 
     fn no_other_harmed(&self, injection: &Injection) -> Result<(), String> {
@@ -453,5 +548,25 @@ impl Observed {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outcome_must_be_that_of_the_first_cause() {
+        let is_held = |outcome, stage, events: &[Event]| {
+            let cause = Failure::new(Some("s1"), stage, true, "it rains".into());
+            let observed = Observed::refused(Report::of_nothing(outcome, vec![cause]));
+            Observed { events: events.to_vec(), ..observed }.as_the_first_cause_says().is_ok()
+        };
+        assert!(is_held(Outcome::StartFailed, Stage::Build, &[]));
+        assert!(!is_held(Outcome::RunFailed, Stage::Build, &[]));
+        assert!(is_held(Outcome::RunFailed, Stage::Run, &[Event::GroupReady]));
+        assert!(!is_held(Outcome::StartFailed, Stage::Run, &[Event::GroupReady]));
+        assert!(is_held(Outcome::UncleanStop, Stage::Stop, &[Event::GroupReady]));
+        assert!(!is_held(Outcome::Clean, Stage::Stop, &[Event::GroupReady]));
     }
 }

@@ -25,7 +25,7 @@ use crate::lifecycle::budget::Budget;
 use crate::lifecycle::interface::Rules;
 use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
-use crate::running::handle::{Handle, Running};
+use crate::running::handle::{Dropped, Handle, Running};
 use crate::running::journal::Journal;
 use crate::running::lame_duck::LameDuck;
 use crate::running::member::Member;
@@ -45,7 +45,7 @@ impl Group {
     ///
     /// With the report, if the setup of the group is invalid.
     pub(super) fn launch(self, inbox: Arc<Mailbox>) -> Result<Launched, Report> {
-        self.declared.launch(self.environment.as_ref(), inbox)
+        self.declared.launch(self.environment.as_ref(), inbox, self.dropped)
     }
 
     /// Starts the group for a test that observes it, and returns at once.
@@ -56,7 +56,12 @@ impl Group {
 }
 
 impl Declaration {
-    fn launch(mut self, environment: Option<&Environment>, inbox: Arc<Mailbox>) -> Result<Launched, Report> {
+    fn launch(
+        mut self,
+        environment: Option<&Environment>,
+        inbox: Arc<Mailbox>,
+        dropped: Option<Dropped>,
+    ) -> Result<Launched, Report> {
         self.apply_settings(environment);
         self.take_free_ports();
         let Self { services, provided, schedule, stop_timeout, drain_delay, mistakes, .. } = self;
@@ -71,7 +76,7 @@ impl Declaration {
         let driver = Box::new(Driver::new(Arc::clone(&shared), inbox, lifecycle, budget, factories, started_sender));
         // Spawned, never run inside `block_on`: there, every wake would cross threads.
         let driver = tokio::spawn(driver.run());
-        Ok((Running::new(Handle::new(shared), driver), started))
+        Ok((Running::new(Handle::new(shared), driver, dropped), started))
     }
 
     /// Gives every HTTP service a free port, if the group is to have them.

@@ -36,7 +36,7 @@ use crate::lifecycle::interface::Stage;
 use crate::lifecycle::plan::Schedule;
 use crate::record::report::{Outcome, Report, StartError};
 use crate::record::service_report::Ending;
-use crate::running::handle::Running;
+use crate::running::handle::{Dropped, Running};
 use crate::running::shared::Provided;
 use crate::service::function::{Function, Repeatable, ServiceFn};
 use crate::service::{Factory, Service, built, made};
@@ -86,6 +86,8 @@ pub struct Group {
     was_run: bool,
     /// The variables that begin with `GROUP_`, if the environment was read.
     environment: Option<Environment>,
+    /// Where a [`Running`] notes that it was dropped, if `#[group::test]` made the group.
+    pub(crate) dropped: Option<Dropped>,
 }
 
 impl fmt::Debug for Group {
@@ -262,10 +264,39 @@ impl Group {
     /// Provides a value to the services: every service that takes an `Arc<T>` gets it. If there are two values of
     /// one type, the start reports that as a mistake.
     ///
+    /// A value that is an `Arc` already is taken as it is, so a trait object can be provided:
+    ///
+    /// ```
+    /// use group::{Group, Shutdown};
+    /// use std::sync::Arc;
+    ///
+    /// trait Store: Send + Sync {
+    ///     fn name(&self) -> String;
+    /// }
+    ///
+    /// struct InMemory;
+    ///
+    /// impl Store for InMemory {
+    ///     fn name(&self) -> String {
+    ///         "in memory".to_owned()
+    ///     }
+    /// }
+    ///
+    /// async fn users(store: Arc<dyn Store>) {
+    ///     println!("users are stored {}", store.name());
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let store: Arc<dyn Store> = Arc::new(InMemory);
+    /// let report = Group::new().provide(store).add_fn("users", users).run().await;
+    /// assert!(report.is_clean());
+    /// # }
+    /// ```
+    ///
     /// Values are dropped after the last service is gone, the last one provided first.
     pub fn provide<T: Send + Sync + 'static>(&mut self, value: T) -> &mut Self {
         let value = Provided::new(value);
-        if self.declared.provided.iter().any(|provided| provided.type_id == value.type_id) {
+        if self.declared.provided.iter().any(|provided| provided.clashes(&value)) {
             let type_name = value.type_name;
             self.declared
                 .mistakes
@@ -444,7 +475,8 @@ impl Group {
             return Err(Report::of_nothing(Outcome::BadGroup, vec![failure]));
         }
         self.check_not_run()?;
-        Ok(std::mem::replace(self, Self { was_run: true, ..Self::default() }))
+        let dropped = self.dropped.clone();
+        Ok(std::mem::replace(self, Self { was_run: true, dropped, ..Self::default() }))
     }
 
     fn check_not_run(&self) -> Result<(), Report> {

@@ -18,7 +18,7 @@ use crate::http::handed;
 use crate::lifecycle::interface::Stage;
 use crate::record::console;
 use crate::record::report::{Outcome, Report};
-use crate::running::handle::{Handle, Running};
+use crate::running::handle::{Dropped, Handle, Running};
 use crate::running::message::Message;
 
 /// How long the runtime may take to drop tasks that outlive the group, such as detached ones. The services are gone by
@@ -80,22 +80,25 @@ impl Threads {
         report.exit_code().into()
     }
 
-    /// Runs a test on free ports: runs the body, and then stops the group, if the body had it started.
+    /// Runs a test on free ports: runs the body, and then stops the group, if it was started for the body, and every
+    /// group that the body has started and not waited for.
     ///
     /// # Panics
     ///
-    /// If the body fails, or if the group does not end cleanly.
+    /// If the body fails, or if a group that is stopped here does not end cleanly.
     #[track_caller]
     pub fn test(self, mut group: Group, body: impl AsyncFnOnce(&mut Trial) -> Result<(), BoxError>) {
         group.on_free_ports();
+        let dropped = Dropped::default();
+        group.dropped = Some(dropped.clone());
         let runtime = self.runtime().unwrap_or_else(|error| panic!("cannot build the runtime: {error}"));
-        let (result, report) = runtime.block_on(async {
-            let mut trial = Trial { group, started: None };
+        let (result, reports) = runtime.block_on(async {
+            let mut trial = Trial { group, started: None, dropped };
             let result = caught(body(&mut trial)).await;
             (result, trial.end().await)
         });
         runtime.shutdown_timeout(LEFTOVERS);
-        let unclean = report.filter(|report| !report.is_clean());
+        let unclean = reports.into_iter().find(|report| !report.is_clean());
         if let (true, Some(report)) = (!matches!(result, Ok(Ok(()))), &unclean) {
             // The end of the group may be the reason.
             eprintln!("{report}");
@@ -128,6 +131,7 @@ impl Threads {
 pub struct Trial {
     group: Group,
     started: Option<Handle>,
+    dropped: Dropped,
 }
 
 impl Trial {
@@ -150,11 +154,14 @@ impl Trial {
         Ok(running)
     }
 
-    /// Stops the group, if it was started here.
-    async fn end(self) -> Option<Report> {
-        let started = self.started?;
-        started.stop();
-        Some(started.wait().await)
+    /// Stops the group that was started here, and waits for those that the test has dropped.
+    async fn end(self) -> Vec<Report> {
+        let mut reports = Vec::new();
+        for group in self.started.into_iter().chain(self.dropped.take()) {
+            group.stop();
+            reports.push(group.wait().await);
+        }
+        reports
     }
 }
 

@@ -1,7 +1,7 @@
 //! A running group, from outside.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::task::JoinHandle;
 
@@ -20,11 +20,23 @@ use crate::running::shared::Shared;
 pub struct Running {
     handle: Handle,
     driver: Option<JoinHandle<()>>,
+    /// Where it notes that it was dropped, in a test.
+    dropped: Option<Dropped>,
+}
+
+/// The groups of a test whose [`Running`] was dropped, so that the test does not see their reports.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dropped(Arc<Mutex<Vec<Handle>>>);
+
+impl Dropped {
+    pub(crate) fn take(&self) -> Vec<Handle> {
+        std::mem::take(&mut *lock(&self.0))
+    }
 }
 
 impl Running {
-    pub(crate) fn new(handle: Handle, driver: JoinHandle<()>) -> Self {
-        Self { handle, driver: Some(driver) }
+    pub(crate) fn new(handle: Handle, driver: JoinHandle<()>, dropped: Option<Dropped>) -> Self {
+        Self { handle, driver: Some(driver), dropped }
     }
 
     /// Returns a handle on the group, to keep and to pass on.
@@ -40,9 +52,9 @@ impl Running {
         self.handle.local_addr(service)
     }
 
-    /// The service of this type, or the value of this type that was provided.
+    /// The service of this type, or the value of this type that was provided. `T` may be a trait object.
     #[must_use]
-    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+    pub fn get<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.handle.shared.get()
     }
 
@@ -66,13 +78,18 @@ impl Running {
             }
             self.driver = None;
         }
-        self.handle.wait().await
+        let report = self.handle.wait().await;
+        self.dropped = None;
+        report
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.handle.stop();
+        if let Some(dropped) = &self.dropped {
+            lock(&dropped.0).push(self.handle.clone());
+        }
     }
 }
 
