@@ -77,14 +77,13 @@ mod running {
     pub(crate) mod stop_request;
 
     pub(crate) mod message {
-        use std::fmt::Debug;
 
         /// The inbox only passes messages on, so a number is enough.
         #[derive(Debug)]
         pub(crate) struct Message(pub(crate) usize);
 
         /// As in `running/message.rs`.
-        pub(crate) trait Post: Debug + Send + Sync {
+        pub(crate) trait Post: Send + Sync {
             fn put(&self, message: Message);
             fn put_silently(&self, message: Message);
             fn wake(&self);

@@ -1,8 +1,11 @@
 //! Failure, panic and early exit while the group runs.
 
+use std::any::Any;
+use std::panic::{catch_unwind, panic_any, resume_unwind};
 use std::time::Duration;
 
 use group::{Ending, Group, Outcome, Report, Role, Shutdown, Stage as During, StopReason};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
@@ -179,4 +182,59 @@ async fn a_panic_is_told_with_its_place_and_the_others_go_on_until_their_turn() 
     assert!(message.contains(&place), "{message}");
     assert_eq!(report.service("s1").unwrap().stop_asked_at(), Some(secs(3)));
     assert_eq!(journal.take(), then(&["s1 starts", "s3 starts"], stops(["s3", "s1"])));
+}
+
+/// How a report words the failure of a service that panics so.
+async fn words_of(panics: impl FnOnce() + Send + 'static) -> String {
+    let mut group = Group::new();
+    group.add_fn("s", || async move {
+        yield_now().await;
+        panics();
+    });
+    let report = group.run().await;
+    report.cause().expect("it failed").to_string()
+}
+
+#[tokio::test]
+async fn a_panic_that_is_resumed_has_the_place_where_it_was_caught_or_none() {
+    let older = || drop(catch_unwind(|| panic!("it was the {}", "older")));
+    let place = ", at tests/conformance/failing.rs:";
+    for (resumed, words) in [
+        (Box::new("another") as Box<dyn Any + Send>, "`s` failed: panicked: another"),
+        (Box::new("it was the older".to_owned()), "`s` failed: panicked: it was the older"),
+        (Box::new(7), "`s` failed: panicked: with a value that is not text"),
+    ] {
+        let panics = move || {
+            older();
+            resume_unwind(resumed);
+        };
+        assert_eq!(words_of(panics).await, words);
+    }
+    // Its own task has panicked elsewhere, after an older panic of this one.
+    let elsewhere = tokio::spawn(async { panic!("elsewhere") }).await.unwrap_err().into_panic();
+    let panics = move || {
+        older();
+        resume_unwind(elsewhere);
+    };
+    assert_eq!(words_of(panics).await, "`s` failed: panicked: elsewhere");
+    // The same one.
+    let panics = || resume_unwind(catch_unwind(|| panic!("{} again", "it")).unwrap_err());
+    assert!(words_of(panics).await.starts_with(&format!("`s` failed: panicked: it again{place}")));
+    let panics = || resume_unwind(catch_unwind(|| panic!("again")).unwrap_err());
+    assert!(words_of(panics).await.starts_with(&format!("`s` failed: panicked: again{place}")));
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("boom");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_whose_value_panics_when_it_is_dropped_is_the_failure_of_its_service() {
+    let words = words_of(|| panic_any(Bomb)).await;
+    assert!(words.starts_with("`s` failed: panicked: with a value that is not text, at "), "{words}");
 }

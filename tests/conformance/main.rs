@@ -5,6 +5,7 @@
 //! test waits.
 
 mod building;
+mod calling_back;
 mod controlling;
 mod draining;
 mod failing;

@@ -1,10 +1,11 @@
 //! Shared by the cases: a journal, a service that acts from a script, and the log of this thread.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::ops::{Bound, Deref, RangeBounds};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
@@ -427,13 +428,13 @@ pub(crate) async fn text_at(addr: SocketAddr, path: &'static str) -> String {
     response.text().await.expect("a whole answer")
 }
 
-/// A part of a log line, and the function to call when such a line is logged.
-type Told = (&'static str, fn());
+/// A function to call with each line that is logged.
+type OnLine = Rc<dyn Fn(&str)>;
 
 thread_local! {
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static CAUSES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-    static WHEN_TOLD: Cell<Option<Told>> = const { Cell::new(None) };
+    static ON_LINE: RefCell<Option<OnLine>> = const { RefCell::new(None) };
 }
 
 /// Collects what is logged on this thread. A test must call this before anything else.
@@ -448,7 +449,16 @@ pub(crate) fn listen() {
 
 /// From now on, calls this function when a line that contains `what` is logged on this thread.
 pub(crate) fn when_told(what: &'static str, does: fn()) {
-    WHEN_TOLD.set(Some((what, does)));
+    on_line(move |line| {
+        if line.contains(what) {
+            does();
+        }
+    });
+}
+
+/// From now on, calls this function with each line that is logged on this thread, as a subscriber is.
+pub(crate) fn on_line(does: impl Fn(&str) + 'static) {
+    ON_LINE.set(Some(Rc::new(does)));
 }
 
 /// The lines that were logged since [`listen`], each as `LEVEL message`.
@@ -482,10 +492,8 @@ impl tracing::Subscriber for Listener {
                 CAUSES.with_borrow_mut(|causes| causes.push(format!("{value:?}")));
             }
         });
-        if let Some((what, does)) = WHEN_TOLD.get()
-            && line.contains(what)
-        {
-            does();
+        if let Some(does) = ON_LINE.with_borrow(Clone::clone) {
+            does(&line);
         }
         LOG.with_borrow_mut(|lines| lines.push(line));
     }

@@ -2,8 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::fmt::Write as _;
+use std::iter;
 use std::sync::Arc;
 
+use crate::base::panic::caught_now;
 use crate::lifecycle::interface::Stage;
 
 /// Any error. Every method of a service may return one. `anyhow::Error`, a `String` and every type that implements
@@ -28,7 +31,7 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 /// assert_eq!(cause.to_string(), "`mailer` failed to start: no such host");
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Failure {
     service: Option<String>,
     stage: Stage,
@@ -67,10 +70,20 @@ impl Failure {
     }
 }
 
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, stage, fatal, error } = self;
+        let error = Text(&**error);
+        let mut failure = f.debug_struct("Failure");
+        failure.field("service", service).field("stage", stage).field("fatal", fatal).field("error", &error).finish()
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = Text(&*self.error);
         let Some(service) = &self.service else {
-            return self.error.fmt(f);
+            return error.fmt(f);
         };
         let did = match self.stage {
             Stage::Plan => "has an invalid setup",
@@ -80,7 +93,7 @@ impl fmt::Display for Failure {
             Stage::Reload => "failed to reload",
             Stage::Stop => "failed to stop",
         };
-        write!(f, "`{service}` {did}: {}", self.error)
+        write!(f, "`{service}` {did}: {error}")
     }
 }
 
@@ -90,16 +103,58 @@ impl Error for Failure {
     }
 }
 
+/// An error as text. If the error's own code panics or fails, the text says so, after what was written so far.
+struct Text<'a>(&'a dyn Error);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_caught(f, |text| write!(text, "{}", self.0))
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_caught(f, |text| write!(text, "{:?}", self.0))
+    }
+}
+
+fn write_caught(f: &mut fmt::Formatter<'_>, write: impl FnOnce(&mut String) -> fmt::Result) -> fmt::Result {
+    let mut text = String::new();
+    let written = caught_now(|| write(&mut text));
+    f.write_str(&text)?;
+    match written {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(fmt::Error)) => f.write_str("(the text of this error cannot be written)"),
+        Err(panicked) => write!(f, "(the text of this error {panicked})"),
+    }
+}
+
+/// The longest chain of causes that is followed: an error may be its own cause.
+pub(crate) const CAUSES: usize = 32;
+
+/// The causes of an error, the nearest first. The last one is the panic, if a `source` panicked.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = Result<&'a (dyn Error + 'static), BoxError>> {
+    let mut last = Some(error);
+    let next = move || {
+        let error = last.take()?;
+        let cause = caught_now(|| error.source());
+        last = cause.as_ref().ok().copied().flatten();
+        cause.transpose()
+    };
+    iter::from_fn(next).take(CAUSES)
+}
+
 /// An error with all its causes, in one line.
 pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
+        write!(f, "{}", Text(self.0))?;
+        for cause in causes(self.0) {
+            match cause {
+                Ok(error) => write!(f, ": {}", Text(error))?,
+                Err(panicked) => write!(f, ": (the source of this error {panicked})")?,
+            }
         }
         Ok(())
     }
@@ -130,16 +185,18 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
-    pub(crate) fn push(&mut self, failure: Failure) {
+    /// Keeps a failure. Returns the one that is forgotten for it, if there is one.
+    #[must_use = "to drop it is to run code of the user's"]
+    pub(crate) fn push(&mut self, failure: Failure) -> Option<Failure> {
         self.survived += usize::from(!failure.is_fatal());
         self.kept.push(failure);
-        if self.survived > SURVIVED
-            && let Some(oldest) = self.kept.iter().position(|failure| !failure.is_fatal())
-        {
-            self.kept.remove(oldest);
-            self.survived -= 1;
-            self.forgotten += 1;
+        if self.survived <= SURVIVED {
+            return None;
         }
+        let oldest = self.kept.iter().position(|failure| !failure.is_fatal())?;
+        self.survived -= 1;
+        self.forgotten += 1;
+        Some(self.kept.remove(oldest))
     }
 
     pub(crate) fn kept(&self) -> &[Failure] {

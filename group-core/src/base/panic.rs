@@ -3,8 +3,9 @@
 //! The first call installs a panic hook for the whole process, which notes the place of a panic and then calls the
 //! hook that was there before.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
+use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::pin::Pin;
 use std::sync::Once;
@@ -13,15 +14,38 @@ use std::{fmt, task};
 
 use pin_project_lite::pin_project;
 
-use crate::base::error::BoxError;
+/// The crate's `BoxError`, whose file is above this one.
+type BoxError = Box<dyn Error + Send + Sync>;
 
 thread_local! {
     /// The number of calls of [`caught_now`] that are on this thread's stack.
     static INSIDE: Cell<usize> = const { Cell::new(0) };
     /// True inside of [`quietly`].
     static QUIET: Cell<bool> = const { Cell::new(false) };
-    /// The place of the last panic inside of [`caught_now`].
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// The last panic inside of [`caught_now`], whether or not that has caught it.
+    static LAST: RefCell<Option<Noted>> = const { RefCell::new(None) };
+}
+
+/// A panic that the hook has seen.
+struct Noted {
+    mark: Mark,
+    place: Option<String>,
+}
+
+/// Tells one panic from another by its payload: the user's code may catch the one that the hook has seen, and resume
+/// another, of which no hook hears. A text is the same if it lies at the same place in memory, another value if it has the
+/// same type.
+#[derive(PartialEq)]
+struct Mark {
+    type_id: TypeId,
+    at: Option<*const u8>,
+    message: String,
+}
+
+impl Mark {
+    fn of(payload: &(dyn Any + Send)) -> Self {
+        Self { type_id: payload.type_id(), at: text(payload).map(str::as_ptr), message: message(payload) }
+    }
 }
 
 /// The error that a panic becomes.
@@ -41,7 +65,7 @@ impl fmt::Display for Panicked {
     }
 }
 
-impl std::error::Error for Panicked {}
+impl Error for Panicked {}
 
 /// Runs a future; a panic in it becomes an error.
 pub(crate) fn caught<F: Future>(future: F) -> Caught<F> {
@@ -82,9 +106,18 @@ pub(crate) fn caught_now<T>(run: impl FnOnce() -> T) -> Result<T, BoxError> {
     let result = catch_unwind(AssertUnwindSafe(run));
     INSIDE.set(INSIDE.get() - 1);
     result.map_err(|payload| {
-        let place = PLACE.take();
-        Panicked { message: message(&*payload), place }.into()
+        let mark = Mark::of(&*payload);
+        let place = LAST.take().filter(|last| last.mark == mark).and_then(|last| last.place);
+        drop_payload(payload);
+        Panicked { message: mark.message, place }.into()
     })
+}
+
+/// Drops the payload of a panic. Its destructor may panic in turn; what it panics with is leaked, so that there is an end.
+fn drop_payload(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
 }
 
 /// Merges the two errors: that of a panic, and that of the code itself.
@@ -100,15 +133,21 @@ pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     QUIET.set(true);
     let result = catch_unwind(AssertUnwindSafe(run));
     QUIET.set(false);
-    result.map_err(|payload| message(&*payload))
+    result.map_err(|payload| {
+        let message = message(&*payload);
+        drop_payload(payload);
+        message
+    })
 }
 
 /// The message of a panic.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("with a value that is not text")
-        .to_owned()
+    text(payload).unwrap_or("with a value that is not text").to_owned()
+}
+
+fn text(payload: &(dyn Any + Send)) -> Option<&str> {
+    let fixed = payload.downcast_ref::<&str>().copied();
+    fixed.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 /// Installs the panic hook, once. Only a hook learns the place of a panic. This one notes it for [`caught_now`], and
@@ -119,7 +158,8 @@ fn note_places() {
         let previous = take_hook();
         set_hook(Box::new(move |info| {
             if INSIDE.get() > 0 {
-                PLACE.set(info.location().map(ToString::to_string));
+                let place = info.location().map(ToString::to_string);
+                LAST.set(Some(Noted { mark: Mark::of(info.payload()), place }));
             }
             if !QUIET.get() {
                 previous(info);

@@ -20,16 +20,17 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
-use std::{fmt, thread};
 
 use tokio::sync::oneshot;
 use tokio::task::coop;
+use tracing::level_filters::LevelFilter;
 
 use crate::base::clock::Moment;
 use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
-use crate::base::text::{Took, signal_name};
+use crate::base::text::signal_name;
 use crate::base::{chance, lock};
 use crate::engine::alarm::Alarm;
 use crate::engine::inbox::{Drive, Inbox};
@@ -42,6 +43,7 @@ use crate::lifecycle::interface::{Action, Again, GroupEnd, Id, Input, Timer};
 use crate::lifecycle::restart::{Restarts, When};
 use crate::running::handle::Handle;
 use crate::running::journal::{Journal, PATIENCE};
+use crate::running::log;
 use crate::running::message::{Message, News};
 use crate::running::reload;
 use crate::running::shared::Shared;
@@ -91,12 +93,6 @@ impl Drop for Driver {
             self.journal(|journal| journal.blame_at_the_end(None, how.into()));
             self.report(GroupEnd::UncleanStop);
         }
-    }
-}
-
-impl fmt::Debug for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("now", &self.now).finish_non_exhaustive()
     }
 }
 
@@ -195,12 +191,10 @@ impl Driver {
             }
             Message::Signal(signal) => self.feed(Input::Signal(signal, is_waited_for(signal)), None),
             Message::SameRequest(signal) => {
-                let (signal, window) = (signal_name(signal), Took(SAME_REQUEST));
-                tracing::debug!(target: "group", "{signal}: the stop was asked for already, less than {window} ago");
+                self.journal(|journal| journal.mention(move || log::same_request(&signal_name(signal), SAME_REQUEST)));
             }
             Message::Ignored(signal) => {
-                let signal = signal_name(signal);
-                tracing::debug!(target: "group", "{signal}: ignored, as it was when the program was started");
+                self.journal(|journal| journal.mention(move || log::ignored(&signal_name(signal))));
             }
             Message::Serves => self.feed(Input::Serves, None),
             Message::Reload(signal) => reload::spawn(Handle::new(Arc::clone(&self.shared)), signal),
@@ -244,13 +238,13 @@ impl Driver {
     }
 
     /// Feeds the lifecycle and carries out its actions. `error` is the cause of the event, for the journal.
-    fn feed(&mut self, input: Input, error: Option<BoxError>) {
+    fn feed(&mut self, input: Input, mut error: Option<BoxError>) {
         let mut actions = self.lifecycle.handle(input);
         if !actions.is_empty() {
-            self.journal(|journal| self.write_down(&actions, error, journal));
+            self.journal(|journal| self.write_down(&actions, &mut error, journal));
         }
         // A slow log subscriber must not use up a service's limit, so limits run from here.
-        let is_logged = tracing::event_enabled!(target: "group", tracing::Level::ERROR);
+        let is_logged = log::level() != LevelFilter::OFF;
         let written = if is_logged { Moment::now(self.shared.begun) } else { self.now };
         for action in actions.drain(..) {
             self.carry_out(action, written);
@@ -258,7 +252,8 @@ impl Driver {
         self.lifecycle.reuse(actions);
     }
 
-    fn write_down(&self, actions: &[Action], mut error: Option<BoxError>, journal: &mut Journal) {
+    /// Takes the error out if an action needs it.
+    fn write_down(&self, actions: &[Action], error: &mut Option<BoxError>, journal: &mut Journal) {
         let members = &self.shared.members;
         for &action in actions {
             match action {
@@ -273,7 +268,7 @@ impl Driver {
                         journal.backing_off(id, &members[id], again.wait, again.restarts.in_a_row());
                     }
                 }
-                Action::TellTooOften(id) => Journal::too_often(&members[id]),
+                Action::TellTooOften(id) => journal.too_often(id),
                 Action::Lose(id) => journal.lost(id, &members[id]),
                 Action::TellCompleted(id) => journal.completed(id, &members[id]),
                 Action::TellGone(id) => journal.gone(id, &members[id]),
@@ -428,7 +423,7 @@ impl Driver {
 
     /// Publishes the report, which ends the wait of every handle.
     fn report(&self, outcome: GroupEnd) {
-        let report = lock(&self.shared.journal).report(outcome, &self.shared.members, &self.shared.plan);
+        let report = self.journal(|journal| journal.report(outcome, &self.shared.members, &self.shared.plan));
         self.shared.report.send_replace(Some(report));
     }
 
@@ -462,9 +457,10 @@ impl Driver {
     }
 
     fn journal<T>(&self, write: impl FnOnce(&mut Journal) -> T) -> T {
-        let mut journal = lock(&self.shared.journal);
-        journal.at(self.now);
-        write(&mut journal)
+        self.shared.write(|journal| {
+            journal.at(self.now);
+            write(journal)
+        })
     }
 }
 

@@ -40,7 +40,6 @@
 //! with all others. A stale `false` can hide only messages of others, who deal with them or wake the reader. A stale
 //! `true` costs one look under the lock.
 
-use std::fmt::Debug;
 use std::task::{Context, Poll, Waker};
 
 use crate::base::lock;
@@ -51,14 +50,12 @@ use crate::running::message::{Message, Post};
 const ROOM: usize = 64;
 
 /// Holds the messages until the driver reads them, and the driver between two reads. It exists before the driver.
-#[derive(Debug)]
 pub(crate) struct Inbox<D> {
     queue: Mutex<Queue<D>>,
     /// True while messages wait. It is a hint that saves `deal` the lock.
     holds_any: AtomicBool,
 }
 
-#[derive(Debug)]
 struct Queue<D> {
     messages: Vec<Message>,
     /// The driver while it is laid down.
@@ -179,7 +176,7 @@ impl<D: Drive> Inbox<D> {
     }
 }
 
-impl<D: Drive + Debug + Send> Post for Inbox<D> {
+impl<D: Drive + Send> Post for Inbox<D> {
     fn put(&self, message: Message) {
         self.put_silently(message);
         self.wake();

@@ -319,13 +319,12 @@ fn last_words(group: Option<Handle>, outcome: GroupEnd, first: Option<FirstSigna
     if let Some(report) = &*shared.report.borrow() {
         return report.exit_code();
     }
-    // Not `lock`: a thread that is blocked while it holds this must not block this one, too.
-    let Ok(mut journal) = shared.journal.try_lock() else {
-        return Outcome::from(outcome).exit_code();
-    };
-    if let Some(FirstSignal { signal, at }) = first {
-        journal.must_stop(signal, Moment::of(at, shared.begun), &shared.members);
-    }
-    journal.blame_survivors(&shared.members);
-    journal.report(outcome, &shared.members, &shared.plan).exit_code()
+    let report = shared.write_last(|journal| {
+        if let Some(FirstSignal { signal, at }) = first {
+            journal.must_stop(signal, Moment::of(at, shared.begun), &shared.members);
+        }
+        journal.blame_survivors(&shared.members);
+        journal.report(outcome, &shared.members, &shared.plan)
+    });
+    report.exit_code()
 }

@@ -66,7 +66,8 @@ impl Mount {
 
     /// Answers with these routes until the result is dropped.
     fn hand_over(&self, routes: Router) -> impl Drop + use<> {
-        *lock(&self.routes) = Some(routes);
+        // Those of an earlier run are dropped once the lock is released.
+        let _before = lock(&self.routes).replace(routes);
         self.answers.store(true, Relaxed);
         HandedOver(Arc::clone(&self.answers))
     }

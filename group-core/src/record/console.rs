@@ -53,7 +53,7 @@ pub fn install_with(default: &str) {
 struct Console {
     filter: Filter,
     begun: Instant,
-    /// The lock keeps lines from mixing; the text is kept so that its memory is used again.
+    /// The text of the last line, so that its memory is used again.
     line: Mutex<String>,
 }
 
@@ -67,7 +67,8 @@ impl Subscriber for Console {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = lock(&self.line);
+        // The text of an error may log a line itself, so nothing is locked while it is asked for.
+        let mut line = std::mem::take(&mut *lock(&self.line));
         line.clear();
         let metadata = event.metadata();
         let at = self.begun.elapsed().as_secs_f64();
@@ -76,8 +77,9 @@ impl Subscriber for Console {
         let own = metadata.target() == "group";
         event.record(&mut Line { text: &mut line, fields: !own });
         line.push('\n');
-        // Fails when stderr is closed; there is no other place to report that.
+        // Fails when stderr is closed; there is no other place to report that. Its own lock keeps lines from mixing.
         let _ = std::io::stderr().write_all(line.as_bytes());
+        *lock(&self.line) = line;
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::base::error::{Absent, Chain};
+use crate::base::error::{Absent, BoxError, Chain};
 use crate::base::lock;
 use crate::base::panic::caught;
 use crate::record::status::State;
@@ -75,11 +76,22 @@ impl Handle {
             (State::Completed, _) => return Health::Healthy,
             (state, _) => return Health::Unhealthy(state.to_string()),
         };
-        match tokio::time::timeout(LIMIT, caught(service.health())).await {
-            Err(_) => Health::Unknown,
-            Ok(Ok(Ok(()))) => Health::Healthy,
-            Ok(Ok(Err(error))) if error.is::<Absent>() => Health::Healthy,
-            Ok(Ok(Err(error)) | Err(error)) => Health::Unhealthy(Chain(&*error).to_string()),
-        }
+        // All of it is the service's code: its future, the destructor of that, its error.
+        let health = caught(async {
+            match timeout(LIMIT, service.health()).await {
+                Ok(result) => told(result),
+                Err(_elapsed) => Health::Unknown,
+            }
+        });
+        health.await.unwrap_or_else(|panicked| told(Err(panicked)))
+    }
+}
+
+/// What a service has said of its health.
+fn told(result: Result<(), BoxError>) -> Health {
+    match result {
+        Ok(()) => Health::Healthy,
+        Err(error) if error.is::<Absent>() => Health::Healthy,
+        Err(error) => Health::Unhealthy(Chain(&*error).to_string()),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 use tokio::time::Instant;
+use tracing::Level;
 
 use crate::base::clock::{Moment, Times};
 use crate::base::error::{BoxError, Failure, Failures};
@@ -18,6 +19,8 @@ use crate::record::service_report::{Ending, Rest, ServiceReport};
 use crate::record::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status, StopReason};
 use crate::running::log;
 use crate::running::member::Member;
+use crate::running::outbox::Outbox;
+use crate::spec::name::Name;
 
 /// The number of restarts of a service that are kept with their times; earlier ones are only counted.
 const RESTARTS: usize = 32;
@@ -25,8 +28,8 @@ const RESTARTS: usize = 32;
 /// A stop that takes longer than this is mentioned in the log, and a start that takes twice as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The journal of one group. Each method that writes keeps one thing, publishes it to the subscribers, and calls `log`
-/// where an operator needs to know it.
+/// The journal of one group. Each method that writes keeps one thing, publishes it to the subscribers, and has it logged
+/// where an operator needs to know it. Both are done by the [`Outbox`], once the journal is unlocked.
 ///
 /// The kinds of its methods, each in the order in which they are called:
 ///
@@ -40,7 +43,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// - failures: `blame`, before the step that follows from it, and then `also_failed`; `handler_panicked` and
 ///   `reload_failed`, at any time; `blame_at_the_end`, after the last `gone`.
 /// - the watchdog, when the driver is stuck: maybe `must_stop`; `blame_survivors`; `report`.
-#[derive(Debug)]
 pub(crate) struct Journal {
     begun: Instant,
     /// When the thing happened that is being written down: one moment for all that an event leads to.
@@ -55,10 +57,12 @@ pub(crate) struct Journal {
     failures: Failures,
     /// Made by the first subscription.
     events: Option<broadcast::Sender<Event>>,
+    /// What is to be said of all this, once the journal is unlocked.
+    pub(super) outbox: Outbox,
 }
 
 /// One service.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Entry {
     state: State,
     ending: Ending,
@@ -67,7 +71,7 @@ struct Entry {
 }
 
 /// The restarts of a service that failed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct RestartLog {
     count: u64,
     last: VecDeque<Moment>,
@@ -128,6 +132,7 @@ impl Journal {
             exit_code: None,
             failures: Failures::default(),
             events: None,
+            outbox: Outbox::default(),
         }
     }
 
@@ -140,12 +145,13 @@ impl Journal {
         self.moment = moment;
     }
 
-    fn publish(&self, event: impl FnOnce() -> Event) {
+    fn publish(&mut self, event: impl FnOnce() -> Event) {
         if let Some(events) = &self.events
             && events.receiver_count() > 0
         {
+            let (events, event) = (events.clone(), event());
             // Fails when the last receiver was dropped meanwhile.
-            let _ = events.send(event());
+            self.outbox.put(move |_| drop(events.send(event)));
         }
     }
 
@@ -200,7 +206,7 @@ impl Journal {
     pub(crate) fn launched(&mut self, id: Id, member: &Member) {
         self.services[id].times.launched = Some(self.moment);
         self.enter(id, member, State::Building);
-        log::building(&member.spec.name);
+        self.outbox.log(Level::DEBUG, move |members| log::building(title(&members[id])));
     }
 
     pub(crate) fn built(&mut self, id: Id, member: &Member) {
@@ -222,30 +228,21 @@ impl Journal {
         entry.times.ready = Some(now);
         entry.times.first_ready.get_or_insert(now);
         self.enter(id, member, State::Ready);
-        let (name, details) = (&member.spec.name, member.spec.details());
-        if let Some(host) = &details.http_on {
-            log::ready_on_host(name, host.name().as_str(), details.prefix.as_deref().unwrap_or("/"), took);
-        } else if let Some(addr) = member.addr() {
-            log::ready_on_port(name, member.spec.scheme(), addr, took);
-        } else if let Some(path) = details.http.as_deref().filter(|address| address.starts_with("unix:")) {
-            log::ready_on_socket(name, path, took);
-        } else {
-            log::ready(name, took);
-        }
+        self.outbox.log(Level::INFO, move |members| log_ready(&members[id], took));
     }
 
     /// Logs each step that takes long and may go on, once. Returns the time until the next look is due.
     pub(crate) fn still_waiting(&mut self, members: &[Member]) -> Duration {
         let (now, looked) = (self.moment, std::mem::replace(&mut self.looked, self.moment));
         let mut next = PATIENCE;
-        for (entry, member) in self.services.iter().zip(members) {
+        for (id, (entry, member)) in self.services.iter().zip(members).enumerate() {
             let Some(step) = entry.step(member) else { continue };
             let waited = since(step.since, now);
             let left = step.patience.saturating_sub(waited);
             if !left.is_zero() {
                 next = next.min(left);
             } else if since(step.since, looked) < step.patience && step.patience < step.limit {
-                log::still_waiting(&member.spec.name, step.name, waited, step.setting, step.limit, member.in_flight());
+                self.outbox.log(Level::INFO, move |members| log_still_waiting(&members[id], &step, waited));
             }
         }
         next
@@ -254,14 +251,16 @@ impl Journal {
     pub(crate) fn completed(&mut self, id: Id, member: &Member) {
         self.services[id].ending = Ending::Completed;
         self.enter(id, member, State::Completed);
-        log::completed(&member.spec.name);
+        self.outbox.log(Level::INFO, move |members| log::completed(title(&members[id])));
     }
 
     pub(crate) fn backing_off(&mut self, id: Id, member: &Member, wait: Duration, nth: u32) {
         self.services[id].restarts.get_or_insert_default().next = Some(self.moment.after(wait));
         self.enter(id, member, State::Restarting);
-        let policy = member.spec.details().restart.policy;
-        log::restarting(&member.spec.name, wait, nth, policy.max, policy.within);
+        self.outbox.log(Level::WARN, move |members| {
+            let policy = members[id].spec.details().restart.policy;
+            log::restarting(title(&members[id]), wait, nth, policy.max, policy.within);
+        });
     }
 
     pub(crate) fn restarted(&mut self, id: Id, member: &Member) {
@@ -278,21 +277,23 @@ impl Journal {
     }
 
     /// The service was restarted as often as it may be.
-    pub(crate) fn too_often(member: &Member) {
-        let policy = member.spec.details().restart.policy;
-        log::giving_up(&member.spec.name, policy.max, policy.within);
+    pub(crate) fn too_often(&mut self, id: Id) {
+        self.outbox.log(Level::WARN, move |members| {
+            let policy = members[id].spec.details().restart.policy;
+            log::giving_up(title(&members[id]), policy.max, policy.within);
+        });
     }
 
     /// The group goes on without the service.
     pub(crate) fn lost(&mut self, id: Id, member: &Member) {
         self.enter(id, member, State::Failed);
-        log::degraded(&member.spec.name);
+        self.outbox.log(Level::WARN, move |members| log::degraded(title(&members[id])));
     }
 
     pub(crate) fn stop_asked(&mut self, id: Id, member: &Member) {
         self.services[id].times.stop_asked = Some(self.moment);
         self.enter(id, member, State::Stopping);
-        log::asked_to_stop(&member.spec.name);
+        self.outbox.log(Level::DEBUG, move |members| log::asked_to_stop(title(&members[id])));
     }
 
     pub(crate) fn aborted(&mut self, id: Id) {
@@ -305,12 +306,12 @@ impl Journal {
         entry.times.gone = Some(now);
         let (ending, took) = (entry.ending, since(entry.times.stop_asked, now));
         self.enter(id, member, State::Gone);
-        match ending {
-            Ending::NeverBuilt => log::not_built(&member.spec.name),
-            Ending::Aborted => log::aborted(&member.spec.name, took),
-            Ending::Abandoned => log::abandoned(&member.spec.name, took),
-            Ending::Stopped | Ending::Completed | Ending::Failed => log::stopped(&member.spec.name, took),
-        }
+        let level = match ending {
+            Ending::NeverBuilt => Level::DEBUG,
+            Ending::Aborted | Ending::Abandoned => Level::WARN,
+            Ending::Stopped | Ending::Completed | Ending::Failed => Level::INFO,
+        };
+        self.outbox.log(level, move |members| log_gone(&members[id], ending, took));
     }
 }
 
@@ -319,12 +320,18 @@ impl Journal {
     pub(crate) fn group_ready(&mut self) {
         self.phase = Phase::Running;
         self.publish(|| Event::GroupReady);
+        let took = self.moment.into();
         match self.services.len() {
-            0 => log::no_services(),
+            0 => self.outbox.log(Level::WARN, |_| log::no_services()),
             // The service's own line says it.
             1 => {}
-            all => log::all_ready(all, self.moment.into()),
+            all => self.outbox.log(Level::INFO, move |_| log::all_ready(all, took)),
         }
+    }
+
+    /// Has something logged that changes nothing.
+    pub(crate) fn mention(&mut self, line: impl FnOnce() + Send + 'static) {
+        self.outbox.log(Level::DEBUG, move |_| line());
     }
 
     pub(crate) fn reloading(&mut self) {
@@ -349,8 +356,9 @@ impl Journal {
     /// A stop was asked for, and new requests are still served for a while.
     pub(crate) fn lame_duck(&mut self, reason: Reason, members: &[Member]) {
         self.ask_to_stop(Phase::LameDuck, reason, members);
+        let (why, delay, quiet) = (self.why(reason, members), self.budget.delay(), self.budget.quiet());
         let by_signal = matches!(reason, Reason::Signal(_));
-        log::lame_duck(&self.why(reason, members), by_signal, self.budget.delay(), self.budget.quiet());
+        self.outbox.log(Level::INFO, move |_| log::lame_duck(&why, by_signal, delay, quiet));
     }
 
     pub(crate) fn stopping(&mut self, reason: Reason, members: &[Member]) {
@@ -358,7 +366,8 @@ impl Journal {
         // A delay before the stop has used up some of the time.
         let within = self.budget.total().saturating_sub(self.stopping_for());
         self.ask_to_stop(Phase::Stopping, reason, members);
-        if log::is_read() {
+        // To put a stop into words is to look at every service.
+        if self.outbox.reads(Level::INFO) {
             self.log_stopping(reason, by_signal, within, members);
         }
         for (id, member) in members.iter().enumerate().rev() {
@@ -368,12 +377,12 @@ impl Journal {
         }
     }
 
-    fn log_stopping(&self, reason: Reason, by_signal: bool, within: Duration, members: &[Member]) {
+    fn log_stopping(&mut self, reason: Reason, by_signal: bool, within: Duration, members: &[Member]) {
         let built = self.services.iter().filter(|entry| entry.is_left() && entry.times.built.is_some()).count();
         let building = self.services.iter().filter(|entry| entry.state == State::Building).count();
         let why = self.why(reason, members);
         let cause = self.stopping.as_ref().map_or_else(|| why.clone(), |(_, reason)| reason.to_string());
-        log::stopping(&why, &cause, by_signal, built, building, within);
+        self.outbox.put(move |_| log::stopping(&why, &cause, by_signal, built, building, within));
     }
 
     /// Keeps the first reason, which is why the group stops; later ones only end a delay.
@@ -416,7 +425,8 @@ impl Journal {
         );
         self.phase = Phase::Stopped;
         self.publish(|| Event::GroupStopped);
-        log::ended(&report);
+        let said = report.clone();
+        self.outbox.log(Level::ERROR, move |_| log::ended(&said));
         report
     }
 }
@@ -442,12 +452,21 @@ impl Journal {
         }
         let service = problem.id.map(|id| name(&members[id]));
         let failure = Failure::new(service, problem.stage, problem.fatal, error);
-        if problem.fatal {
-            log::failed(&failure);
-        } else {
-            log::survived(&failure);
+        self.keep(failure, if problem.fatal { log::failed } else { log::survived });
+    }
+
+    /// Keeps a failure, and has it logged with these words. A failure that is forgotten for it is dropped outside of the
+    /// lock.
+    fn keep(&mut self, failure: Failure, words: fn(&Failure)) {
+        let said = failure.clone();
+        self.outbox.log(Level::ERROR, move |_| words(&said));
+        self.keep_silently(failure);
+    }
+
+    fn keep_silently(&mut self, failure: Failure) {
+        if let Some(forgotten) = self.failures.push(failure) {
+            self.outbox.put(move |_| drop(forgotten));
         }
-        self.failures.push(failure);
     }
 
     /// Writes down a failure of a service besides the one for which it has just been blamed.
@@ -455,28 +474,31 @@ impl Journal {
         let name = name(member);
         let failed = self.failures.kept().iter().rfind(|failure| failure.service() == Some(name));
         let stage = failed.map_or(Stage::Run, Failure::stage);
-        let failure = Failure::new(Some(name), stage, false, error);
-        log::failed(&failure);
-        self.failures.push(failure);
+        self.keep(Failure::new(Some(name), stage, false, error), log::failed);
     }
 
     /// Writes down that a handler of a service panicked. The server has logged it, and the service goes on.
     pub(crate) fn handler_panicked(&mut self, member: &Member, error: BoxError) {
-        self.failures.push(Failure::new(Some(name(member)), Stage::Run, false, error));
+        self.keep_silently(Failure::new(Some(name(member)), Stage::Run, false, error));
     }
 
     /// Writes down that a service failed to reload; it keeps its old state.
     pub(crate) fn reload_failed(&mut self, failure: Failure) {
-        log::reload_failed(&failure);
-        self.failures.push(failure);
+        self.keep(failure, log::reload_failed);
     }
 
     /// Writes down a failure after the last service was gone.
     pub(crate) fn blame_at_the_end(&mut self, member: Option<&Member>, error: BoxError) {
         let fatal = member.is_none_or(|member| member.spec.rules.critical);
-        let failure = Failure::new(member.map(name), Stage::Stop, fatal, error);
-        log::failed(&failure);
-        self.failures.push(failure);
+        self.keep(Failure::new(member.map(name), Stage::Stop, fatal, error), log::failed);
+    }
+
+    /// Writes down a panic of code that the outbox has called, once: it may panic at each line.
+    pub(super) fn listener_panicked(&mut self, error: BoxError) {
+        if self.outbox.is_first_panic() {
+            let error = format!("what listens to the group {error}");
+            self.keep_silently(Failure::new(None, Stage::Run, false, error.into()));
+        }
     }
 
     /// The group's own words for a failure that comes without an error.
@@ -594,6 +616,38 @@ fn stop_reason(reason: Reason, members: &[Member]) -> Option<StopReason> {
         Reason::Failed(id) => StopReason::Failed(name(&members[id]).to_owned()),
         Reason::Quiet | Reason::DelayOver => return None,
     })
+}
+
+fn log_ready(member: &Member, took: Duration) {
+    let (name, details) = (title(member), member.spec.details());
+    if let Some(host) = &details.http_on {
+        log::ready_on_host(name, host.name().as_str(), details.prefix.as_deref().unwrap_or("/"), took);
+    } else if let Some(addr) = member.addr() {
+        log::ready_on_port(name, member.spec.scheme(), addr, took);
+    } else if let Some(path) = details.http.as_deref().filter(|address| address.starts_with("unix:")) {
+        log::ready_on_socket(name, path, took);
+    } else {
+        log::ready(name, took);
+    }
+}
+
+fn log_still_waiting(member: &Member, step: &Step, waited: Duration) {
+    log::still_waiting(title(member), step.name, waited, step.setting, step.limit, member.in_flight());
+}
+
+fn log_gone(member: &Member, ending: Ending, took: Duration) {
+    let log = match ending {
+        Ending::NeverBuilt => return log::not_built(title(member)),
+        Ending::Aborted => log::aborted,
+        Ending::Abandoned => log::abandoned,
+        Ending::Stopped | Ending::Completed | Ending::Failed => log::stopped,
+    };
+    log(title(member), took);
+}
+
+/// The name of a service as the log takes it.
+fn title(member: &Member) -> &Name {
+    &member.spec.name
 }
 
 fn name(member: &Member) -> &str {

@@ -1,17 +1,33 @@
-//! The words of the log. Each function takes plain values and emits one event; the journal and a reload call them.
-//! A [`Name`] is made text only when its event is enabled.
+//! The words of the log. Each function takes plain values and emits one event; the journal has them called by its
+//! outbox, and a reload calls them. A [`Name`] is made text only when its event is enabled.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+
 use crate::base::error::{Chain, Failure};
+use crate::base::panic::caught_now;
 use crate::base::text::{Limit, Took, count};
 use crate::record::report::Report;
 use crate::spec::name::Name;
 
-/// Returns false if no event of a usual stop is enabled. To put a stop into words is to look at every service.
-pub(super) fn is_read() -> bool {
-    tracing::event_enabled!(target: "group", tracing::Level::INFO)
+/// The most verbose level of which events are enabled. To ask for it runs code of the subscriber's.
+pub(crate) fn level() -> LevelFilter {
+    let level = || {
+        if tracing::event_enabled!(target: "group", Level::DEBUG) {
+            LevelFilter::DEBUG
+        } else if tracing::event_enabled!(target: "group", Level::INFO) {
+            LevelFilter::INFO
+        } else if tracing::event_enabled!(target: "group", Level::ERROR) {
+            LevelFilter::WARN
+        } else {
+            LevelFilter::OFF
+        }
+    };
+    // A subscriber that panics here panics again when it gets the events, and that is kept.
+    caught_now(level).unwrap_or(LevelFilter::DEBUG)
 }
 
 pub(super) fn building(service: &Name) {
@@ -131,6 +147,24 @@ pub(super) fn stopping(why: &str, cause: &str, by_signal: bool, built: usize, bu
         }
     };
     tracing::info!(target: "group", cause, "{why}: {what}{how_to_force}");
+}
+
+/// A signal repeats a request of less than `window` ago.
+pub(crate) fn same_request(signal: &str, window: Duration) {
+    tracing::debug!(target: "group", "{signal}: the stop was asked for already, less than {} ago", Took(window));
+}
+
+pub(crate) fn ignored(signal: &str) {
+    tracing::debug!(target: "group", "{signal}: ignored, as it was when the program was started");
+}
+
+/// A signal asks for a reload while another one waits.
+pub(super) fn reload_waits(signal: &str) {
+    tracing::debug!(target: "group", "{signal}: a reload waits already");
+}
+
+pub(super) fn will_reload(signal: &str) {
+    tracing::debug!(target: "group", "{signal}: reloading, once all services are ready");
 }
 
 pub(super) fn ended(report: &Report) {

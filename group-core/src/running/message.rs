@@ -1,13 +1,11 @@
 //! The messages to the driver of a group, and the inbox that takes them.
 
-use std::fmt::Debug;
 use std::time::Duration;
 
 use crate::base::error::BoxError;
 use crate::lifecycle::interface::Id;
 
 /// A message to the driver.
-#[derive(Debug)]
 pub(crate) enum Message {
     Service(Id, News),
     /// A service asks for more time from now on.
@@ -28,7 +26,6 @@ pub(crate) enum Message {
 }
 
 /// A service's task reports this.
-#[derive(Debug)]
 pub(crate) enum News {
     Built,
     Ready,
@@ -43,7 +40,7 @@ pub(crate) enum News {
 }
 
 /// The inbox of the driver. It exists before the driver does.
-pub(crate) trait Post: Debug + Send + Sync {
+pub(crate) trait Post: Send + Sync {
     /// Puts a message in, and wakes the reader. Once the driver is gone, messages are dropped.
     fn put(&self, message: Message);
 

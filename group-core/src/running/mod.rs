@@ -7,9 +7,10 @@ pub(crate) mod holds;
 pub(crate) mod instance;
 pub(crate) mod journal;
 pub(crate) mod lame_duck;
-mod log;
+pub(crate) mod log;
 pub(crate) mod member;
 pub(crate) mod message;
+mod outbox;
 #[cfg(feature = "http")]
 pub(crate) mod parts;
 pub(crate) mod reload;

@@ -20,7 +20,7 @@ use crate::base::text::{Took, signal_name};
 use crate::lifecycle::interface::Stage;
 use crate::record::status::State;
 use crate::running::handle::Handle;
-use crate::running::journal::PATIENCE;
+use crate::running::journal::{Journal, PATIENCE};
 use crate::running::log;
 
 /// Why a reload failed, as a whole or in some services. A service that failed to reload keeps its old
@@ -138,7 +138,7 @@ impl Handle {
                 Some(Ok(())) => log::reloaded(name),
                 Some(Err(error)) => {
                     let failure = Failure::new(Some(name), Stage::Reload, false, error);
-                    lock(&self.shared.journal).reload_failed(failure.clone());
+                    self.shared.write(|journal| journal.reload_failed(failure.clone()));
                     failed.push(failure);
                 }
             }
@@ -184,14 +184,14 @@ struct Reloading<'a> {
 
 impl<'a> Reloading<'a> {
     fn begin(handle: &'a Handle) -> Self {
-        lock(&handle.shared.journal).reloading();
+        handle.shared.write(Journal::reloading);
         Self { handle, service: None }
     }
 }
 
 impl Drop for Reloading<'_> {
     fn drop(&mut self) {
-        lock(&self.handle.shared.journal).reloaded();
+        self.handle.shared.write(Journal::reloaded);
         if let Some(service) = self.service {
             let why = if self.handle.is_stopping() { "the group is stopping" } else { "its caller stopped waiting" };
             log::reload_cut_off(service, why);
@@ -201,11 +201,12 @@ impl Drop for Reloading<'_> {
 
 /// Reloads in the background, because of a signal. Signals that come while one of these reloads waits ask for no other.
 pub(crate) fn spawn(handle: Handle, signal: i32) {
-    if !handle.shared.reloads.note_signal() {
-        tracing::debug!(target: "group", "{}: a reload waits already", signal_name(signal));
+    let is_new = handle.shared.reloads.note_signal();
+    let line = if is_new { log::will_reload } else { log::reload_waits };
+    handle.shared.write(|journal| journal.mention(move || line(&signal_name(signal))));
+    if !is_new {
         return;
     }
-    tracing::debug!(target: "group", "{}: reloading, once all services are ready", signal_name(signal));
     tokio::spawn(async move {
         if let Err(ReloadError::Nothing) = handle.reload().await {
             log::nothing_reloaded(&signal_name(signal));

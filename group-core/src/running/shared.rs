@@ -3,6 +3,7 @@
 use std::any::{Any, TypeId, type_name};
 #[cfg(feature = "grpc")]
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,8 +19,10 @@ use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
 use crate::running::journal::Journal;
 use crate::running::lame_duck::LameDuck;
+use crate::running::log;
 use crate::running::member::Member;
 use crate::running::message::{Message, Post};
+use crate::running::outbox::say;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
 use crate::running::reload::Reloads;
@@ -58,7 +61,6 @@ impl Provided {
 }
 
 /// The state of one group that its driver, its services and its handles share.
-#[derive(Debug)]
 pub(crate) struct Shared {
     /// In start order.
     pub(crate) members: Box<[Member]>,
@@ -86,14 +88,53 @@ pub(crate) struct Shared {
     /// Set when a stop is asked for.
     pub(crate) stopping: Latch,
     pub(crate) lame_duck: Arc<LameDuck>,
+    /// No code of the user's may run under this lock: see [`write`](Self::write).
     pub(crate) journal: Mutex<Journal>,
     pub(crate) report: watch::Sender<Option<Report>>,
+}
+
+/// Not the whole state: it is large, and behind its locks are errors of the user's, which may call the group.
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.members.iter().map(|member| member.spec.get_name());
+        f.debug_struct("Group").field("services", &names.collect::<Vec<_>>()).finish_non_exhaustive()
+    }
 }
 
 impl Shared {
     /// Sends a message to the driver. After the end of the group it is dropped.
     pub(crate) fn tell(&self, message: Message) {
         self.inbox.put(message);
+    }
+
+    /// Writes into the journal. Then, without its lock, says what is to be said of it.
+    pub(crate) fn write<T>(&self, write: impl FnOnce(&mut Journal) -> T) -> T {
+        let level = log::level();
+        let mut journal = lock(&self.journal);
+        journal.outbox.set_level(level);
+        let written = write(&mut journal);
+        let mut turn = journal.outbox.take_turn();
+        drop(journal);
+        while let Some(mut sayings) = turn {
+            let panicked = say(&mut sayings, &self.members);
+            let mut journal = lock(&self.journal);
+            panicked.into_iter().for_each(|panicked| journal.listener_panicked(panicked));
+            turn = journal.outbox.take_more(sayings);
+        }
+        written
+    }
+
+    /// As [`write`](Self::write), but does not wait for a thread that speaks already, and may be blocked.
+    pub(crate) fn write_last<T>(&self, write: impl FnOnce(&mut Journal) -> T) -> T {
+        let level = log::level();
+        let mut journal = lock(&self.journal);
+        journal.outbox.set_level(level);
+        let written = write(&mut journal);
+        let mut sayings = journal.outbox.take();
+        drop(journal);
+        // The report is made already.
+        let _panicked = say(&mut sayings, &self.members);
+        written
     }
 
     /// The time of the last connection or request from outside.

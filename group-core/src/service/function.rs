@@ -116,6 +116,7 @@ impl<F: ServiceFn<Args> + Clone, Args> Repeatable<F, Args> {
 
 impl<F: ServiceFn<Args> + Clone, Args: 'static> Service for Repeatable<F, Args> {
     fn start(self: Arc<Self>, cx: Context) -> impl Future<Output = Result<(), BoxError>> + Send {
+        // Only this takes the lock, and a service starts once at a time: its `clone` cannot come here.
         let function = lock(&self.function).clone();
         function.call(cx)
     }

@@ -39,7 +39,8 @@ impl Ready {
 
     /// Reports that the service is ready. A second call does nothing.
     pub fn fire(&self) {
-        if let Some(sender) = lock(&self.sender).take() {
+        let sender = lock(&self.sender).take();
+        if let Some(sender) = sender {
             // Fails when the service is already being stopped.
             let _ = sender.send(());
         }

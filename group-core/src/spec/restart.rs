@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::time::Duration;
-use std::{fmt, io};
+use std::{fmt, io, iter};
 
-use crate::base::error::BoxError;
+use crate::base::error::{BoxError, CAUSES};
+use crate::base::panic::caught_now;
 use crate::base::text::Took;
 use crate::lifecycle::restart::{Backoff, Policy, When};
 
@@ -125,16 +126,14 @@ impl Permanent {
 
     /// Returns true if an error, or one of its causes, is permanent.
     pub(crate) fn is_in(error: &BoxError) -> bool {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(&**error);
-        while let Some(error) = cause {
-            if error.is::<Self>() {
-                return true;
-            }
-            // `io::Error::source` skips the error that it wraps, and returns the source of that.
+        // `io::Error::source` skips the error that it wraps, and returns the source of that.
+        fn cause<'a>(&error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
             let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            cause = inside.map_or_else(|| error.source(), |inside| Some(inside));
+            inside.map_or_else(|| error.source(), |inside| Some(inside))
         }
-        false
+        let found = || iter::successors(Some(&**error as _), cause).take(CAUSES).any(|error| error.is::<Self>());
+        // An error whose `source` panics is none that is permanent.
+        caught_now(found).unwrap_or(false)
     }
 }
 

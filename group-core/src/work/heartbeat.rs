@@ -1,5 +1,6 @@
 //! Services that must report regularly that they work.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,7 +48,6 @@ const LATE: Duration = Duration::from_millis(50);
 /// assert!(running.stop().await.is_clean());
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Heartbeat {
     beats: watch::Sender<()>,
     failure: Arc<Mutex<Option<BoxError>>>,
@@ -61,8 +61,19 @@ impl Heartbeat {
 
     /// Fails the service at once, with this error. If it is called more than once, the first error counts.
     pub fn fail(&self, error: impl Into<BoxError>) {
-        lock(&self.failure).get_or_insert_with(|| error.into());
+        // Errors are code of the user's, and none of it runs under the lock.
+        let error = error.into();
+        let mut failure = lock(&self.failure);
+        let late = if failure.is_some() { Some(error) } else { failure.replace(error) };
+        drop(failure);
+        drop(late);
         self.beats.send_replace(());
+    }
+}
+
+impl fmt::Debug for Heartbeat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heartbeat").finish_non_exhaustive()
     }
 }
 
@@ -82,7 +93,8 @@ impl Context {
             loop {
                 let due = Instant::now() + at_least_every.min(FOREVER);
                 let beat = timeout(at_least_every, heard.changed()).await;
-                match (lock(&failed).take(), beat) {
+                let failed = lock(&failed).take();
+                match (failed, beat) {
                     (Some(error), _) => return Err(error),
                     (None, Ok(Ok(()))) => {}
                     (None, Ok(Err(_dropped))) => return Ok(()),
