@@ -15,7 +15,7 @@ pub(crate) fn is_waited_for(signal: i32) -> bool {
 /// On Windows, no event has this number.
 pub(crate) const SIGHUP: i32 = 1;
 
-/// The signals of the table in `/proc/self/status` that matter here. Their numbers are the same on every Linux.
+/// The signals of the table in `/proc/thread-self/status` that matter here. Their numbers are the same on every Linux.
 const SIGNALS: [(i32, &str); 4] = [(SIGHUP, "SIGHUP"), (2, "SIGINT"), (3, "SIGQUIT"), (15, "SIGTERM")];
 
 /// The state of the signals that the process got from its parent.
@@ -30,8 +30,10 @@ impl Inherited {
     pub(crate) fn get() -> &'static Self {
         static INHERITED: OnceLock<Inherited> = OnceLock::new();
         INHERITED.get_or_init(|| {
+            // Of this thread, whose mask the watch thread inherits: libc blocks all signals for a moment in a thread that
+            // makes another, as the first one may do meanwhile.
             let status = if cfg!(target_os = "linux") {
-                std::fs::read_to_string("/proc/self/status")
+                std::fs::read_to_string("/proc/thread-self/status")
             } else {
                 Ok(String::new())
             };

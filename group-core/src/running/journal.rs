@@ -494,7 +494,7 @@ impl Journal {
     }
 
     /// Writes down a panic of code that the outbox has called, once: it may panic at each line.
-    pub(super) fn listener_panicked(&mut self, error: BoxError) {
+    pub(super) fn listener_panicked(&mut self, error: &BoxError) {
         if self.outbox.is_first_panic() {
             let error = format!("what listens to the group {error}");
             self.keep_silently(Failure::new(None, Stage::Run, false, error.into()));

@@ -118,7 +118,9 @@ impl Shared {
         while let Some(mut sayings) = turn {
             let panicked = say(&mut sayings, &self.members);
             let mut journal = lock(&self.journal);
-            panicked.into_iter().for_each(|panicked| journal.listener_panicked(panicked));
+            if let Some(panicked) = panicked {
+                journal.listener_panicked(&panicked);
+            }
             turn = journal.outbox.take_more(sayings);
         }
         written

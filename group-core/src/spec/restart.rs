@@ -131,7 +131,7 @@ impl Permanent {
             let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
             inside.map_or_else(|| error.source(), |inside| Some(inside))
         }
-        let found = || iter::successors(Some(&**error as _), cause).take(CAUSES).any(|error| error.is::<Self>());
+        let found = || iter::successors(Some(&**error as _), cause).take(CAUSES).any(<dyn Error>::is::<Self>);
         // An error whose `source` panics is none that is permanent.
         caught_now(found).unwrap_or(false)
     }
