@@ -693,7 +693,10 @@ async fn however_long_that_may_take_the_server_has_stopped_in_time() {
 /// The time that a client has to send the head of a request, in the tests of that limit. They use paused time.
 const TO_ASK: Duration = secs(10);
 
-/// A server with that limit. `/` answers at once; `/slow` answers with the body of the request, after a longer time.
+/// The time that one may be idle after an answer.
+const TO_STAY: Duration = secs(25);
+
+/// A server with those limits. `/` answers at once; `/slow` answers with the body of the request, after a longer time.
 async fn impatient() -> (Running, SocketAddr) {
     let slow = post(|body: String| async {
         sleep(TO_ASK * 3).await;
@@ -702,7 +705,8 @@ async fn impatient() -> (Running, SocketAddr) {
     let routes = Router::new().route("/", get(|| async { "at once" })).route("/slow", slow);
     let mut group = Group::new();
     group.add_fn("web", |cx: Context| async move {
-        http::Server::new(routes).header_read_timeout(TO_ASK).serve(&cx, "127.0.0.1:0").await
+        let server = http::Server::new(routes).header_read_timeout(TO_ASK).idle_timeout(TO_STAY);
+        server.serve(&cx, "127.0.0.1:0").await
     });
     let running = group.start().await.unwrap();
     let addr = running.local_addr("web").unwrap();
@@ -727,7 +731,11 @@ async fn dripped(stream: &mut TcpStream, bytes: &[u8]) -> Duration {
 }
 
 fn assert_in_time(took: Duration) {
-    assert!((secs(10)..=secs(11)).contains(&took), "{took:?}");
+    assert!((TO_ASK..=TO_ASK + secs(1)).contains(&took), "{took:?}");
+}
+
+fn assert_stayed(took: Duration) {
+    assert!((TO_STAY..=TO_STAY + secs(1)).contains(&took), "{took:?}");
 }
 
 const ENDLESS_HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\nx-endless: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -770,7 +778,85 @@ async fn a_connection_on_which_nothing_is_asked_is_closed_whether_it_is_new_or_w
     response(&mut stream, "at once").await;
     let answered = Instant::now();
     is_closed(stream).await;
-    assert_in_time(answered.elapsed());
+    assert_stayed(answered.elapsed());
+    assert_drained(&running.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_stays_open_for_linger_from_the_stop_and_no_longer() {
+    let (running, addr) = impatient().await;
+    let (mut idle, mut asks) = (requested(addr, "/").await, requested(addr, "/").await);
+    response(&mut idle, "at once").await;
+    response(&mut asks, "at once").await;
+    sleep(secs(1)).await;
+    let stop = running.handle();
+    let stopped = async {
+        stop.stop();
+        let begun = Instant::now();
+        let report = running.wait().await;
+        (report, begun.elapsed())
+    };
+    let asked = async {
+        sleep(millis(150)).await;
+        asks.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        response(&mut asks, "at once").await;
+    };
+    let ((report, took), ()) = tokio::join!(stopped, asked);
+    is_closed(idle).await;
+    assert!((millis(200)..millis(400)).contains(&took), "{took:?}");
+    assert_drained(&report);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_has_its_time_from_its_first_byte_however_long_the_connection_was_idle() {
+    let (running, addr) = impatient().await;
+    for idle in [secs(0), TO_ASK / 2, TO_STAY - secs(1)] {
+        let mut stream = requested(addr, "/").await;
+        response(&mut stream, "at once").await;
+        sleep(idle).await;
+        assert_in_time(dripped(&mut stream, ENDLESS_HEAD).await);
+    }
+    assert_drained(&running.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_idle_for_longer_than_any_common_proxy_keeps_it() {
+    let routes = Router::new().route("/", get(|| async { "at once" }));
+    let running = web(routes).start().await.unwrap();
+    let mut stream = requested(running.local_addr("web").unwrap(), "/").await;
+    response(&mut stream, "at once").await;
+    // In seconds: nginx and Varnish, Caddy, Apache, Google's load balancer, Envoy.
+    for kept in [60, 120, 240, 600, 3600] {
+        sleep(secs(kept)).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        response(&mut stream, "at once").await;
+    }
+    let answered = Instant::now();
+    is_closed(stream).await;
+    assert!(answered.elapsed() < secs(2 * 3600), "{:?}", answered.elapsed());
+    assert_drained(&running.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_others_wait_for_a_connection_one_is_idle_for_no_longer_than_a_head_takes() {
+    let mut group = Group::new();
+    group.add_fn("web", |cx: Context| async move {
+        let routes = Router::new().route("/", get(|| async { "at once" }));
+        let server = http::Server::new(routes).header_read_timeout(TO_ASK).max_connections(1);
+        server.serve(&cx, "127.0.0.1:0").await
+    });
+    let running = group.start().await.unwrap();
+    let addr = running.local_addr("web").unwrap();
+    let mut idle = requested(addr, "/").await;
+    response(&mut idle, "at once").await;
+    sleep(TO_ASK * 5).await;
+    let mut other = requested(addr, "/").await;
+    let waits = Instant::now();
+    response(&mut other, "at once").await;
+    assert!(waits.elapsed() <= TO_ASK, "{:?}", waits.elapsed());
+    is_closed(idle).await;
+    // There is room again, so this one may be idle.
+    drop(requested(addr, "/").await);
     assert_drained(&running.stop().await);
 }
 
@@ -789,7 +875,7 @@ async fn a_body_and_an_answer_may_take_longer_than_a_head_and_the_next_head_has_
     response(&mut stream, "at once").await;
     let answered = Instant::now();
     is_closed(stream).await;
-    assert_in_time(answered.elapsed());
+    assert_stayed(answered.elapsed());
     assert_drained(&running.stop().await);
 }
 
@@ -815,7 +901,8 @@ fn big() -> Router {
 async fn an_answer_may_take_longer_to_send_than_a_head_may_to_come() {
     let mut group = Group::new();
     group.add_fn("web", |cx: Context| async move {
-        http::Server::new(big()).header_read_timeout(millis(200)).serve(&cx, "127.0.0.1:0").await
+        let server = http::Server::new(big()).header_read_timeout(millis(200)).idle_timeout(millis(200));
+        server.serve(&cx, "127.0.0.1:0").await
     });
     let running = group.start().await.unwrap();
     let mut stream = begins_to_read(running.local_addr("web").unwrap()).await;

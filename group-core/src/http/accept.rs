@@ -82,7 +82,7 @@ impl Connections {
             // A task that has ended keeps its memory until it is joined.
             let (room, accepted) = tokio::select! {
                 biased;
-                accepted = self.room.accept(listener, self.traffic.service()) => accepted,
+                accepted = self.room.accept(listener, &self.traffic) => accepted,
                 Some(_) = self.tasks.join_next() => continue,
             };
             match accepted {
@@ -153,9 +153,9 @@ impl Connections {
         self.traffic.stop();
         cx.member().drains(self.traffic.waited_for());
         let drain = Draining { traffic: Arc::clone(&self.traffic), cx, begun: Instant::now() };
-        // If no connection has come for a while, none is likely to be on the way.
-        let in_use = self.last.is_some_and(|last| last.elapsed() < self.serving.limits.linger);
-        let accepted = match listener.close(in_use).await {
+        let linger = self.serving.limits.linger;
+        let in_use = self.last.is_some_and(|last| last.elapsed() < linger);
+        let accepted = match listener.close(in_use, linger).await {
             Ok(Some(backlog)) => self.accept_last(&backlog).await,
             closed => closed.map(drop),
         };
@@ -194,16 +194,19 @@ impl FreeRoom {
     async fn accept(
         &mut self,
         listener: &Listener,
-        service: &str,
+        traffic: &Traffic,
     ) -> (Option<OwnedSemaphorePermit>, std::io::Result<Stream>) {
         if self.next.is_none() {
             if self.left.available_permits() == 0 && !self.waits {
                 self.waits = true;
-                self.complain(service);
+                traffic.note_full(true);
+                self.complain(traffic.service());
             }
             // The semaphore is never closed, so this does not fail.
             self.next = Arc::clone(&self.left).acquire_owned().await.ok();
-            self.waits = false;
+            if std::mem::take(&mut self.waits) {
+                traffic.note_full(false);
+            }
         }
         let accepted = listener.accept().await;
         (self.next.take(), accepted)

@@ -26,6 +26,9 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// vectored write.
 const SMALL: usize = 1024;
 
+/// An idle connection looks this often if other clients wait for one.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
 /// The longest time for which a client that goes on sending after its last response is read from, as in nginx.
 const MOST_LINGER: Duration = Duration::from_secs(30);
 
@@ -42,11 +45,15 @@ pub(crate) struct Io {
     #[cfg(feature = "http2")]
     ahead: Vec<u8>,
     activity: Arc<Activity>,
-    /// The time that the client may take to send a request.
+    /// The time that the client may take to send a head. Over HTTP/2 there is none.
     header_read_timeout: Option<Duration>,
+    /// The time for which the client may be silent after a response.
+    idle_timeout: Duration,
     /// Runs while no request comes. There is one for the connection, not one for each request, so it may have been set
     /// for an earlier request.
     idle: Option<IdleTimer>,
+    /// `idle` runs for the rest of a head, or for the first head of the connection.
+    waits_for_head: bool,
     write_timeout: Duration,
     /// Runs while the client does not read.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -72,7 +79,9 @@ impl Io {
             ahead: Vec::new(),
             activity,
             header_read_timeout: Some(limits.header_read_timeout),
+            idle_timeout: limits.idle_timeout,
             idle: None,
+            waits_for_head: true,
             write_timeout: limits.write_timeout,
             stalled: None,
             closing: None,
@@ -124,8 +133,8 @@ impl Io {
         Poll::Ready(read)
     }
 
-    /// Fails if the client has sent no request in time: it has gone, or only keeps the connection busy. A part of a
-    /// request gives it no more time.
+    /// Fails if the client has sent no request in time: it has gone, or only keeps the connection busy. From the first
+    /// byte of a head on, the time for the head counts; other bytes give it no more time.
     ///
     /// The timer is set also while a request is in flight, because hyper does not read again when that is answered.
     fn poll_idle(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -137,13 +146,23 @@ impl Io {
             return Poll::Ready(Err(timed_out("the server stops, and the client has not sent a complete request")));
         }
         let idle = self.idle.get_or_insert_with(|| IdleTimer::after(limit));
+        let waits_for_head = self.activity.waits_for_head();
+        if waits_for_head && !self.waits_for_head {
+            idle.reset(limit);
+        }
+        self.waits_for_head = waits_for_head;
         loop {
             ready!(idle.poll(task));
+            let (limit, why) = match (waits_for_head, self.activity.is_in_demand()) {
+                (true, _) => (limit, "the client sent no request in time (header_read_timeout)"),
+                (false, true) => (limit.min(self.idle_timeout), "idle while other clients wait (max_connections)"),
+                (false, false) => (self.idle_timeout, "the client sent no request for long (idle_timeout)"),
+            };
             let left = limit.saturating_sub(self.activity.idle_for());
             if left.is_zero() {
-                return Poll::Ready(Err(timed_out("the client sent no request in time (header_read_timeout)")));
+                return Poll::Ready(Err(timed_out(why)));
             }
-            idle.reset(left);
+            idle.reset(left.min(LOOK_AGAIN));
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(super) header_read_timeout: Duration,
+    pub(super) idle_timeout: Duration,
     pub(super) max_header_size: usize,
     pub(super) max_connections: usize,
     pub(super) write_timeout: Duration,
@@ -16,6 +17,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             header_read_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(65 * 60),
             max_header_size: 64 * 1024,
             max_connections: 10_000,
             write_timeout: Duration::from_secs(60),

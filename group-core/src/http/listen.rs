@@ -9,17 +9,13 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::sleep;
 
 #[cfg(feature = "listenfd")]
 use crate::http::handed;
+use crate::http::handshakes;
 #[cfg(unix)]
 use crate::http::socket::SocketFile;
 use crate::http::socket::{OPTIONS_ARE_INHERITED, Socket, Stream};
-
-/// The time that a client may take to complete a connection that it has asked for already: the way to a nearby client
-/// and back.
-const HANDSHAKE: Duration = Duration::from_millis(5);
 
 /// A bound address.
 #[derive(Debug)]
@@ -74,9 +70,9 @@ impl Listener {
     }
 
     /// Stops listening, and returns the connections that the system has made already: to their clients they are open,
-    /// and a request may have been sent on them. If the listener is in use, waits for those that are being made.
-    /// Returns `None` for a listener that was handed over: the next process accepts them.
-    pub(super) async fn close(self, in_use: bool) -> io::Result<Option<Backlog>> {
+    /// and a request may have been sent on them. Waits for those that are being made, `at_most` so long. Returns `None`
+    /// for a listener that was handed over: the next process accepts them.
+    pub(super) async fn close(self, in_use: bool, at_most: Duration) -> io::Result<Option<Backlog>> {
         #[cfg(feature = "listenfd")]
         if self.lent.is_some() {
             return Ok(None);
@@ -84,9 +80,7 @@ impl Listener {
         match self.socket {
             Socket::Tcp(listener) => {
                 let listener = listener.into_std()?;
-                if in_use && take_no_more(&listener) {
-                    sleep(HANDSHAKE).await;
-                }
+                handshakes::finish(&listener, in_use, at_most).await;
                 Ok(Some(Backlog::Tcp(listener)))
             }
             #[cfg(unix)]
@@ -135,33 +129,6 @@ async fn bind_unix(path: &str) -> io::Result<Socket> {
 #[cfg(not(unix))]
 fn bind_unix(_: &str) -> impl Future<Output = io::Result<Socket>> {
     std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, "unix sockets are not supported on this system")))
-}
-
-/// Makes the system ignore clients that ask for a new connection. Those that are being made can then be awaited and
-/// accepted, and the listener closed, without resetting a connection that comes in between. Returns true if the system
-/// can do that.
-///
-/// The filter drops each TCP segment that has SYN among its flags, which are its byte 13. Such a client asks again
-/// after a second, and is refused then.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn take_no_more(listener: &std::net::TcpListener) -> bool {
-    use socket2::{SockFilter, SockRef};
-
-    const LOAD_BYTE: u16 = 0x30;
-    const JUMP_IF_ANY_BIT: u16 = 0x45;
-    const RETURN: u16 = 0x06;
-    let filter = [
-        SockFilter::new(LOAD_BYTE, 0, 0, 13),
-        SockFilter::new(JUMP_IF_ANY_BIT, 0, 1, 0x02),
-        SockFilter::new(RETURN, 0, 0, 0),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-    ];
-    SockRef::from(listener).attach_filter(&filter).is_ok()
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn take_no_more(_: &std::net::TcpListener) -> bool {
-    false
 }
 
 /// Returns true if this is the socket of a process that has ended, so that a connection is refused.

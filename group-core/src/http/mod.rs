@@ -7,6 +7,7 @@ mod accept;
 mod connection;
 #[cfg(feature = "listenfd")]
 pub(crate) mod handed;
+mod handshakes;
 mod io;
 mod limits;
 mod listen;

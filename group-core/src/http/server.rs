@@ -51,7 +51,7 @@ pub async fn serve(cx: &Context, address: &str, routes: Router) -> Result<(), Bo
 /// Needs the feature `http`.
 ///
 /// When its service is asked to stop, the server accepts no new connections. Requests in flight are answered, and each
-/// response says that the connection closes; idle connections are closed at once. Streams can end in time through a
+/// response says that the connection closes; idle connections are closed after [`linger`](Self::linger). Streams can end in time through a
 /// [`Shutdown`](crate::Shutdown), which any handler can take. Connections that are left at the service's
 /// [`stop_timeout`](crate::Spec::stop_timeout) are cut, and [counted](crate::ServiceReport::drain).
 ///
@@ -117,11 +117,24 @@ impl Server {
         self
     }
 
-    /// Sets the time that a client may take to send the head of a request, counted from its connection or its last
-    /// response: so it is also the time for which a connection may be idle. Over HTTP/2 it is the interval of
-    /// keep-alive pings. 30 s by default, as in hyper.
+    /// Sets the time that a client may take to send the head of a request, counted from its first byte; for the first
+    /// request it is counted from the connection. Over HTTP/2 it is the interval of keep-alive pings. 30 s by default, as
+    /// in hyper.
     pub fn header_read_timeout(mut self, limit: Duration) -> Self {
         self.limits.header_read_timeout = limit;
+        self
+    }
+
+    /// Sets the time for which a connection may be idle after a response. 65 minutes by default, which is longer than
+    /// the common proxies keep an idle connection to a server: nginx and Varnish keep it for 60 s, Caddy for 120 s,
+    /// Google's load balancer for 10 minutes, Envoy for an hour. If the server closes first, the proxy may be sending a
+    /// request at that moment, and loses it. So behind a proxy, this limit must be longer than that of the proxy.
+    ///
+    /// While [`max_connections`](Self::max_connections) are open, so that clients wait for a connection, one may be idle
+    /// for no longer than [`header_read_timeout`](Self::header_read_timeout). Over HTTP/2 a connection may be idle as
+    /// long as its client answers the pings.
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.limits.idle_timeout = limit;
         self
     }
 
@@ -146,9 +159,10 @@ impl Server {
         self
     }
 
-    /// Sets the time for which a connection must have been silent to count as idle when the server stops: on one that
-    /// was just opened or answered, the next request may be on its way. 200 ms by default, a little more than the way
-    /// to a client and back.
+    /// Sets the time for which a connection stays open when the server stops, if no request comes on it: one may be on
+    /// its way. It is counted from the stop or from the last response, whichever is later, and it is also the longest
+    /// time that connections have which are being made at the stop. 200 ms by default, a little more than the way to a
+    /// client and back.
     ///
     /// Over HTTP/2 it is the time that a client without a stream has for answering the goodbye of the server: then the
     /// connection is closed. There, it is two seconds at most, and no more than a quarter of the time to stop.

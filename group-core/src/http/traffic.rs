@@ -8,8 +8,8 @@
 //! - `connection.rs` reports the requests: each has an [`InFlight`], which moves with it from the call of the handler
 //!   into the response's body. It asks when to close the connection, and whether a response is the last.
 //!
-//! A connection may be closed once no request is in flight and the client has been silent for `linger`: its next
-//! request might be on the way. The report counts connections, not requests. A connection is counted if it had a
+//! At the stop, a connection may be closed once no request is in flight and the client has been silent for `linger`: its
+//! next request might be on the way. The report counts connections, not requests. A connection is counted if it had a
 //! request in flight when the stop came, got one after that, was upgraded, or has bytes of a response that its client
 //! has not taken.
 //!
@@ -44,6 +44,7 @@
 //! | `cut` | connection | server | As `drained`: an addition before the connection is closed, and so before `open` is. |
 //! | `answering` | connection; HTTP/2: requests | connection, once, at the stop | Only whether it is zero matters, and only while a request is in flight. A response that ends at that instant is called a stream or is not; both are true. |
 //! | `unwritten` | connection, HTTP/1 only | the same | One task, so that a load and a store are enough. |
+//! | `is_full`, `has_asked` | server; connection | connection | A late reader looks again soon. |
 //! | `partial` | connection; HTTP/2: requests clear it | connection | Over HTTP/2 it decides only how long the closing lingers. A value that is cleared too early changes nothing: the connection was not silent. |
 //! | `silent_since` | connection; HTTP/2: requests | connection | Published by `in_flight`. Of two responses that end together either time will do. |
 //! | `gives_up`, `is_last`, `all_read` | connection | connection, upgraded `Io` | One task, or ordered by the upgrade's channel. |
@@ -89,6 +90,8 @@ pub(crate) struct Traffic {
     stop: Latch,
     /// `SERVING`, `LEAVING` or `STOPPING`, for tasks that look at it with every request.
     stage: AtomicU8,
+    /// As many connections are open as may be.
+    is_full: AtomicBool,
     /// Counts every connection until it is closed, also one that was upgraded.
     open: Tally,
     /// Open connections that the drain waits for.
@@ -113,6 +116,7 @@ impl Traffic {
             rest_of_head: REST_OF_HEAD.min(a_quarter),
             stop: Latch::default(),
             stage: AtomicU8::new(SERVING),
+            is_full: AtomicBool::new(false),
             open: Tally::default(),
             waited_for: Arc::default(),
             drained: AtomicUsize::new(0),
@@ -144,6 +148,11 @@ impl Traffic {
     pub(super) fn stop(&self) {
         self.stage.store(STOPPING, Relaxed);
         self.stop.set();
+    }
+
+    /// Notes that as many connections are open as may be, or that there is room again.
+    pub(super) fn note_full(&self, is_full: bool) {
+        self.is_full.store(is_full, Relaxed);
     }
 
     /// Returns true if any connection is open.
@@ -206,6 +215,8 @@ pub(crate) struct Activity {
     stalled: AtomicBool,
     /// The connection is closed although the client has not taken all of a response.
     cut: AtomicBool,
+    /// The client has sent a request.
+    has_asked: AtomicBool,
     /// A part of a request has come.
     partial: AtomicBool,
     /// A request that is still partial is not waited for.
@@ -240,6 +251,7 @@ impl Activity {
             in_flight: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
             unwritten: AtomicUsize::new(0),
+            has_asked: AtomicBool::new(false),
             partial: AtomicBool::new(false),
             gives_up: AtomicBool::new(false),
             all_read: AtomicBool::new(false),
@@ -259,6 +271,7 @@ impl Activity {
     /// Counts a request that has come, until the result is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
+        self.has_asked.store(true, Relaxed);
         self.partial.store(false, Relaxed);
         match self.traffic.stage.load(Relaxed) {
             SERVING => {}
@@ -355,7 +368,7 @@ impl Activity {
     }
 
     /// Waits as [`is_to_close`](Self::is_to_close) does, and then until the connection may be closed: no request is in
-    /// flight and the client has been silent for `linger`; or it has sent a part of a request, and does not complete it
+    /// flight and, since then, the client has been silent for `linger`; or it has sent a part of a request, and does not complete it
     /// in time.
     pub(super) async fn may_close(&self) {
         self.is_to_close().await;
@@ -369,12 +382,14 @@ impl Activity {
 
     /// The time for which the connection certainly stays open, `waited` after it was to close.
     fn stays_open_for(&self, waited: Duration) -> Option<Duration> {
-        let wait = self.linger()?;
-        if self.is_in_flight() || !self.has_partial_request() {
-            return Some(wait);
+        let Traffic { linger, rest_of_head, .. } = *self.traffic;
+        let look_again = linger.max(READ_FIRST);
+        if self.is_in_flight() {
+            return Some(look_again);
         }
-        let left = self.traffic.rest_of_head.saturating_sub(waited.min(self.silent_for()));
-        (!left.is_zero()).then(|| wait.min(left))
+        let limit = if self.has_partial_request() { rest_of_head } else { linger };
+        let left = limit.saturating_sub(waited.min(self.silent_for()));
+        (!left.is_zero()).then(|| left.min(look_again))
     }
 
     /// HTTP/2, after GOAWAY: waits until nothing is owed and the client has had the time of a round trip. From then on,
@@ -486,6 +501,17 @@ impl Activity {
     /// last response.
     pub(super) fn is_in_flight(&self) -> bool {
         self.in_flight.load(Acquire) > 0
+    }
+
+    /// Returns true if the rest of a head is to come, or the first head of the connection.
+    pub(super) fn waits_for_head(&self) -> bool {
+        let is_to_come = self.has_partial_request() || !self.has_asked.load(Relaxed);
+        is_to_come && !self.is_in_flight()
+    }
+
+    /// Returns true if other clients wait for a connection.
+    pub(super) fn is_in_demand(&self) -> bool {
+        self.traffic.is_full.load(Relaxed)
     }
 
     /// The time for which the client could have sent a request, and has not.

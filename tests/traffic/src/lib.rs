@@ -1,6 +1,7 @@
 //! Shared by the servers.
 
 pub mod calls;
+pub mod far;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,6 +22,12 @@ static TAKEN: AtomicUsize = AtomicUsize::new(0);
 /// How many requests have reached a handler.
 pub fn taken() -> usize {
     TAKEN.load(Ordering::Relaxed)
+}
+
+/// The address on which a plain server listens: `LISTEN`, or any free port.
+#[must_use]
+pub fn address() -> String {
+    std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:0".to_owned())
 }
 
 /// Counts a request, and prints when it is the first.

@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = TcpListener::bind(traffic::address()).await?;
     eprintln!("web is ready on http://{} (plain axum)", listener.local_addr()?);
     let stop = async move {
         terminate.recv().await;

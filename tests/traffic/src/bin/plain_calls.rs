@@ -12,7 +12,7 @@ use traffic::calls::Calls;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = TcpListener::bind(traffic::address()).await?;
     eprintln!("web is ready on grpc://{} (plain tonic)", listener.local_addr()?);
     let stop = CancellationToken::new();
     let asked = stop.clone();

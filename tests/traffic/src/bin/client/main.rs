@@ -1,7 +1,7 @@
 //! Sends requests until the server refuses connections; counts those that were answered, and those that
 //! were lost: sent on an open connection, without a complete answer.
 //!
-//!     client 127.0.0.1:8080 keep-alive|new|http2|grpc|grpc-streams
+//!     client 127.0.0.1:8080 keep-alive|new|http2|http2-slow|grpc|grpc-streams
 
 mod calls;
 
@@ -9,6 +9,7 @@ use std::error::Error;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use futures_util::future::join_all;
@@ -19,6 +20,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 /// The number of requests at the same time; over HTTP/2, on each of [`CONNECTIONS`].
 const WORKERS: usize = 16;
@@ -26,6 +28,12 @@ const CONNECTIONS: usize = 4;
 
 /// After this many answers the server is under load, however fast the machine is, and may be stopped.
 const LOAD: usize = 101;
+
+/// A slow client lets the server send so much of each answer before it has read it.
+const SLOW_WINDOW: u32 = 16 * 1024;
+
+/// A slow client does nothing for so long after each piece of an answer.
+const SLOW: Duration = Duration::from_millis(1);
 
 type Body = Empty<Bytes>;
 
@@ -44,7 +52,7 @@ type Counts = Arc<Mutex<Count>>;
 async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     let [_, addr, way] = args.as_slice() else {
-        eprintln!("expected an address, and keep-alive, new, http2, grpc or grpc-streams");
+        eprintln!("expected an address, and keep-alive, new, http2, http2-slow, grpc or grpc-streams");
         return ExitCode::from(2);
     };
     let counts = Counts::default();
@@ -55,9 +63,14 @@ async fn main() -> ExitCode {
             "keep-alive" => drop(workers.spawn(over_http1(addr, counts, worker, true))),
             "new" => drop(workers.spawn(over_http1(addr, counts, worker, false))),
             _ if worker >= CONNECTIONS => {}
-            "http2" => drop(workers.spawn(over_http2(addr, counts, streams_of))),
-            "grpc" => drop(workers.spawn(over_http2(addr, counts, calls::of_one_answer))),
-            "grpc-streams" => drop(workers.spawn(over_http2(addr, counts, calls::of_streams))),
+            "http2" => drop(workers.spawn(over_http2(addr, counts, http2(), streams_of))),
+            "http2-slow" => {
+                let mut slow = http2();
+                slow.initial_stream_window_size(SLOW_WINDOW);
+                workers.spawn(over_http2(addr, counts, slow, slow_streams_of));
+            }
+            "grpc" => drop(workers.spawn(over_http2(addr, counts, http2(), calls::of_one_answer))),
+            "grpc-streams" => drop(workers.spawn(over_http2(addr, counts, http2(), calls::of_streams))),
             way => panic!("{way} is no way to ask"),
         }
     }
@@ -131,7 +144,7 @@ async fn over_http1(addr: String, counts: Counts, mut number: usize, keep_alive:
             while sender.ready().await.is_ok() {
                 number += 1;
                 let answer = sender.send_request(request(number, &addr, keep_alive)).await;
-                if !is_answered(answer, &counts).await {
+                if !is_answered(answer, &counts, Duration::ZERO).await {
                     break;
                 }
             }
@@ -148,14 +161,22 @@ async fn side_by_side(connection: impl Future<Output = hyper::Result<()>>, askin
     let _ = tokio::join!(connection, asking);
 }
 
+fn http2() -> http2::Builder<TokioExecutor> {
+    http2::Builder::new(TokioExecutor::new())
+}
+
 /// Asks with `ask`, this many times at once, on one connection after the other.
-async fn over_http2<B, Fut>(addr: String, counts: Counts, ask: fn(http2::SendRequest<B>, usize, String, Counts) -> Fut)
-where
+async fn over_http2<B, Fut>(
+    addr: String,
+    counts: Counts,
+    http2: http2::Builder<TokioExecutor>,
+    ask: fn(http2::SendRequest<B>, usize, String, Counts) -> Fut,
+) where
     B: body::Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
     while let Some(io) = connect(&addr, &counts).await {
-        let (sender, connection) = match http2::handshake(TokioExecutor::new(), io).await {
+        let (sender, connection) = match http2.handshake(io).await {
             Ok(both) => both,
             Err(error) => {
                 counts.lock().expect("nobody panics").lose("greeting", &error);
@@ -169,22 +190,42 @@ where
     }
 }
 
-async fn streams_of(mut sender: http2::SendRequest<Body>, mut number: usize, addr: String, counts: Counts) {
+async fn streams_of(sender: http2::SendRequest<Body>, first: usize, addr: String, counts: Counts) {
+    ask_again_and_again(sender, first, addr, counts, Duration::ZERO).await;
+}
+
+async fn slow_streams_of(sender: http2::SendRequest<Body>, first: usize, addr: String, counts: Counts) {
+    ask_again_and_again(sender, first, addr, counts, SLOW).await;
+}
+
+async fn ask_again_and_again(
+    mut sender: http2::SendRequest<Body>,
+    mut number: usize,
+    addr: String,
+    counts: Counts,
+    pause: Duration,
+) {
     while sender.ready().await.is_ok() {
         number += 1;
         let answer = sender.send_request(request(number, &addr, true)).await;
-        if !is_answered(answer, &counts).await {
+        if !is_answered(answer, &counts, pause).await {
             return;
         }
     }
 }
 
-/// True if the whole answer has come. Otherwise the failure is counted.
-async fn is_answered(answer: hyper::Result<Response<Incoming>>, counts: &Counts) -> bool {
+/// True if the whole answer has come, read with a pause after each piece. Otherwise the failure is counted.
+async fn is_answered(answer: hyper::Result<Response<Incoming>>, counts: &Counts, pause: Duration) -> bool {
     let whole = async {
-        let answer = answer?;
-        let status = answer.status();
-        Ok::<_, hyper::Error>((status, answer.into_body().collect().await?.to_bytes().len()))
+        let mut answer = answer?;
+        let mut bytes = 0;
+        while let Some(frame) = answer.frame().await {
+            bytes += frame?.data_ref().map_or(0, Bytes::len);
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
+        }
+        Ok::<_, hyper::Error>((answer.status(), bytes))
     };
     let whole = whole.await;
     let mut count = counts.lock().expect("nobody panics");

@@ -1,0 +1,75 @@
+//! Connections that are being made when a listener stops: to close it then would reset them, although their clients
+//! may have sent a request already.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// The time that a client may take to complete a connection that it has asked for already, where the system does not
+/// tell more: the way to a nearby client and back. It is also the time between two looks at what the system tells.
+const NEARBY: Duration = Duration::from_millis(5);
+
+/// Lets no new connections begin, and waits until those that have begun are made, `at_most` so long. The round trip of
+/// their clients decides how long that takes. If the listener was in use lately, it waits at least as long as a nearby
+/// client takes.
+pub(super) async fn finish(listener: &TcpListener, in_use: bool, at_most: Duration) {
+    if !take_no_more(listener) {
+        return;
+    }
+    let begun = Instant::now();
+    if in_use {
+        sleep(NEARBY).await;
+    }
+    while is_any_left(listener) && begun.elapsed() < at_most {
+        sleep(NEARBY).await;
+    }
+}
+
+/// Makes the system ignore clients that ask for a new connection. Those that are being made can then be awaited and
+/// accepted, and the listener closed, without resetting a connection that comes in between. Returns true if the system
+/// can do that.
+///
+/// The filter drops each TCP segment that has SYN among its flags, which are its byte 13. Such a client asks again
+/// after a second, and is refused then.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn take_no_more(listener: &TcpListener) -> bool {
+    use socket2::{SockFilter, SockRef};
+
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_IF_ANY_BIT: u16 = 0x45;
+    const RETURN: u16 = 0x06;
+    let filter = [
+        SockFilter::new(LOAD_BYTE, 0, 0, 13),
+        SockFilter::new(JUMP_IF_ANY_BIT, 0, 1, 0x02),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ];
+    SockRef::from(listener).attach_filter(&filter).is_ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn take_no_more(_: &TcpListener) -> bool {
+    false
+}
+
+/// Returns true if a connection to this port is being made: the system has answered its client, and waits for the
+/// client's answer. False also if the system does not tell.
+fn is_any_left(listener: &TcpListener) -> bool {
+    let Ok(addr) = listener.local_addr() else { return false };
+    ["/proc/self/net/tcp", "/proc/self/net/tcp6"].iter().any(|table| is_any_in(table, addr.port()))
+}
+
+/// Each line of the table is a connection: its number, the local address, the client's, its state, and more.
+fn is_any_in(table: &str, port: u16) -> bool {
+    use std::io::{BufRead as _, BufReader};
+
+    const BEING_MADE: &str = "03";
+    let port = format!(":{port:04X}");
+    let is_one = |line: String| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let is_here = fields.next().is_some_and(|local| local.ends_with(&port));
+        is_here && fields.nth(1) == Some(BEING_MADE)
+    };
+    std::fs::File::open(table).is_ok_and(|table| BufReader::new(table).lines().map_while(Result::ok).any(is_one))
+}
