@@ -96,12 +96,15 @@ impl Connections {
         }
     }
 
-    /// Accepts the connections in the backlog. If that fails while others are open, it is tried again: connections that
-    /// end may give back what was missing.
-    async fn accept_last(&mut self, backlog: &Backlog) -> std::io::Result<()> {
+    /// Accepts the connections in the backlog, until it does not grow any more. If that fails while others are open, it
+    /// is tried again: connections that end may give back what was missing.
+    async fn accept_last(&mut self, mut backlog: Backlog) -> std::io::Result<()> {
+        let mut grows = true;
         loop {
             match backlog.accept() {
                 Ok(stream) => self.take(stream, None),
+                // The last that were made are accepted after it has stopped to grow.
+                Err(error) if error.kind() == WouldBlock && grows => grows = backlog.grows().await,
                 Err(error) if error.kind() == WouldBlock => return Ok(()),
                 Err(error) if is_client_gone(&error) => {}
                 Err(error) if self.traffic.is_any_open() => {
@@ -155,8 +158,8 @@ impl Connections {
         let drain = Draining { traffic: Arc::clone(&self.traffic), cx, begun: Instant::now() };
         let linger = self.serving.limits.linger;
         let in_use = self.last.is_some_and(|last| last.elapsed() < linger);
-        let accepted = match listener.close(in_use, linger).await {
-            Ok(Some(backlog)) => self.accept_last(&backlog).await,
+        let accepted = match listener.close(in_use, linger) {
+            Ok(Some(backlog)) => self.accept_last(backlog).await,
             closed => closed.map(drop),
         };
         if let Err(error) = accepted {

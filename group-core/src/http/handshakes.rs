@@ -10,19 +10,30 @@ use tokio::time::{Instant, sleep};
 /// tell more: the way to a nearby client and back. It is also the time between two looks at what the system tells.
 const NEARBY: Duration = Duration::from_millis(5);
 
-/// Lets no new connections begin, and waits until those that have begun are made, `at_most` so long. The round trip of
-/// their clients decides how long that takes. If the listener was in use lately, it waits at least as long as a nearby
-/// client takes.
-pub(super) async fn finish(listener: &TcpListener, in_use: bool, at_most: Duration) {
-    if !take_no_more(listener) {
-        return;
+/// The connections to a listener that takes no more. The round trip of their clients decides when all are made.
+#[derive(Debug)]
+pub(super) struct Handshakes {
+    since: Instant,
+    at_most: Duration,
+    /// Clients have come lately, so that some may be nearly here, whatever the system tells.
+    in_use: bool,
+}
+
+impl Handshakes {
+    /// Lets no new connections begin. Those that have begun are waited for, `at_most` so long. Returns `None` if the
+    /// system cannot do that.
+    pub(super) fn finish(listener: &TcpListener, in_use: bool, at_most: Duration) -> Option<Self> {
+        take_no_more(listener).then(|| Self { since: Instant::now(), at_most, in_use })
     }
-    let begun = Instant::now();
-    if in_use {
-        sleep(NEARBY).await;
-    }
-    while is_any_left(listener) && begun.elapsed() < at_most {
-        sleep(NEARBY).await;
+
+    /// If connections are being made, waits a moment, and returns true.
+    pub(super) async fn are_under_way(&mut self, listener: &TcpListener) -> bool {
+        let are_some = std::mem::take(&mut self.in_use) || is_any_left(listener);
+        let waits = are_some && self.since.elapsed() < self.at_most.max(NEARBY);
+        if waits {
+            sleep(NEARBY).await;
+        }
+        waits
     }
 }
 

@@ -12,10 +12,13 @@ use tokio::net::{UnixListener, UnixStream};
 
 #[cfg(feature = "listenfd")]
 use crate::http::handed;
-use crate::http::handshakes;
+use crate::http::handshakes::Handshakes;
 #[cfg(unix)]
 use crate::http::socket::SocketFile;
 use crate::http::socket::{OPTIONS_ARE_INHERITED, Socket, Stream};
+
+/// The connections that may wait to be accepted. The system may allow fewer.
+const BACKLOG: i32 = 4096;
 
 /// A bound address.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ impl Listener {
         }
         let socket = match address.strip_prefix("unix:") {
             Some(path) => bind_unix(path).await?,
-            None => Socket::Tcp(TcpListener::bind(address).await?),
+            None => Socket::Tcp(bind_tcp(address).await?),
         };
         Ok(Self {
             socket,
@@ -69,10 +72,10 @@ impl Listener {
         }
     }
 
-    /// Stops listening, and returns the connections that the system has made already: to their clients they are open,
-    /// and a request may have been sent on them. Waits for those that are being made, `at_most` so long. Returns `None`
-    /// for a listener that was handed over: the next process accepts them.
-    pub(super) async fn close(self, in_use: bool, at_most: Duration) -> io::Result<Option<Backlog>> {
+    /// Stops listening, and returns the connections that the system has made already, or is making: to their clients
+    /// they are open, and a request may have been sent on them. Returns `None` for a listener that was handed over: the
+    /// next process accepts them.
+    pub(super) fn close(self, in_use: bool, at_most: Duration) -> io::Result<Option<Backlog>> {
         #[cfg(feature = "listenfd")]
         if self.lent.is_some() {
             return Ok(None);
@@ -80,8 +83,8 @@ impl Listener {
         match self.socket {
             Socket::Tcp(listener) => {
                 let listener = listener.into_std()?;
-                handshakes::finish(&listener, in_use, at_most).await;
-                Ok(Some(Backlog::Tcp(listener)))
+                let handshakes = Handshakes::finish(&listener, in_use, at_most);
+                Ok(Some(Backlog::Tcp(listener, handshakes)))
             }
             #[cfg(unix)]
             Socket::Unix(listener, file) => {
@@ -97,7 +100,7 @@ impl Listener {
 /// The connections that the system has made for a listener that has stopped. Dropping it resets them.
 #[derive(Debug)]
 pub(crate) enum Backlog {
-    Tcp(std::net::TcpListener),
+    Tcp(std::net::TcpListener, Option<Handshakes>),
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixListener, #[expect(dead_code, reason = "is dropped with it")] Option<SocketFile>),
 }
@@ -106,11 +109,27 @@ impl Backlog {
     /// Accepts the next connection, or fails with `WouldBlock` if there is none.
     pub(super) fn accept(&self) -> io::Result<Stream> {
         match self {
-            Self::Tcp(listener) => listener.accept().and_then(|(stream, peer)| Stream::from_tcp(stream, peer)),
+            Self::Tcp(listener, _) => listener.accept().and_then(|(stream, peer)| Stream::from_tcp(stream, peer)),
             #[cfg(unix)]
             Self::Unix(listener, _) => listener.accept().and_then(|(stream, _)| Stream::from_unix(stream)),
         }
     }
+
+    /// If connections are still being made, waits a moment, and returns true.
+    pub(super) async fn grows(&mut self) -> bool {
+        match self {
+            Self::Tcp(listener, Some(handshakes)) => handshakes.are_under_way(listener).await,
+            _ => false,
+        }
+    }
+}
+
+/// Binds a TCP address. tokio and std let 128 connections wait to be accepted, which a burst of clients exceeds; then
+/// the system drops what they send, and they try again after a second.
+async fn bind_tcp(address: &str) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await?;
+    socket2::SockRef::from(&listener).listen(BACKLOG)?;
+    Ok(listener)
 }
 
 #[cfg(unix)]

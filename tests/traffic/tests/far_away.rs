@@ -66,7 +66,7 @@ impl Server {
 
     /// Lets clients begin around the moment of the stop, from `before` it on, and counts those that lost a request.
     async fn lost<F: Future<Output = Got>>(self, before: Duration, client: impl Fn(Begins) -> F) -> usize {
-        let stops = Instant::now() + 2 * IDLE;
+        let stops = Instant::now() + 4 * IDLE;
         let begins = (0..CLIENTS).map(|nth| Begins { addr: self.addr, at: stops - before + SPREAD * nth / CLIENTS });
         let asks = async {
             sleep_until(stops).await;
@@ -74,7 +74,6 @@ impl Server {
         };
         let (got, ()) = tokio::join!(join_all(begins.map(client)), asks);
         timeout(Duration::from_secs(20), self.stopped).await.expect("it stops").expect("it serves");
-        assert!(got.contains(&Got::Answered), "somebody came before the stop");
         got.iter().filter(|got| **got == Got::Lost).count()
     }
 }
@@ -125,7 +124,8 @@ async fn connects(Begins { addr, at }: Begins) -> Got {
     match TcpStream::connect(addr).await {
         Ok(mut stream) => ask(&mut stream).await,
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => Got::NotAsked,
-        Err(error) => panic!("cannot connect: {error}"),
+        // It was made, and closed at once.
+        Err(_) => Got::Lost,
     }
 }
 
@@ -158,13 +158,17 @@ fn so_is_one_on_a_connection_that_is_being_made() {
 #[test]
 fn so_is_one_on_the_only_connection_that_there_is() {
     run("so_is_one_on_the_only_connection_that_there_is", || async {
-        for _ in 0..10 {
+        let mut answered = 0;
+        for _ in 0..20 {
             let server = Server::of_group().await;
             let client = tokio::spawn(connects(Begins { addr: server.addr, at: Instant::now() }));
             sleep(EACH_WAY + EACH_WAY / 2).await;
             server.stop.send(()).expect("the server runs");
-            assert_eq!(client.await.expect("it can connect"), Got::Answered);
+            let got = client.await.expect("it ends");
+            assert_ne!(got, Got::Lost);
+            answered += usize::from(got == Got::Answered);
             server.stopped.await.expect("it stops");
         }
+        assert!(answered > 0, "none was being made at the stop");
     });
 }
