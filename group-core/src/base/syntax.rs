@@ -132,6 +132,20 @@ pub(crate) fn is_prefix(text: &str) -> bool {
     text.strip_prefix('/').is_some_and(|path| path.split('/').all(is_segment))
 }
 
+/// Returns true if one letter is wrong, missing or too many, or if two neighbours are swapped.
+pub(crate) fn is_slip(word: &str, meant: &str) -> bool {
+    let (word, meant): (Vec<char>, Vec<char>) = (word.chars().collect(), meant.chars().collect());
+    let same = |pair: &(&char, &char)| pair.0 == pair.1;
+    let prefix = word.iter().zip(&meant).take_while(same).count();
+    let (word, meant) = (&word[prefix..], &meant[prefix..]);
+    let suffix = word.iter().rev().zip(meant.iter().rev()).take_while(same).count();
+    match (&word[..word.len() - suffix], &meant[..meant.len() - suffix]) {
+        ([] | [_], [_]) | ([_], []) => true,
+        ([a, b], [c, d]) => (a, b) == (d, c),
+        _ => false,
+    }
+}
+
 /// Returns the known word that is most similar to this one, if one is similar enough.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.into_iter().map(|candidate| (similarity(word, candidate), candidate));

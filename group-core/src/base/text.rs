@@ -59,20 +59,11 @@ pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a s
     nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
-/// Returns true if a name was probably meant to be this one: one letter is missing, is too much, is another one, or has
-/// changed places with the next. Nobody counts `_`. Short names are too much alike to tell.
+/// Returns true if a name was probably meant to be this one. Nobody counts `_`, and short names are too much alike to
+/// tell.
 pub(crate) fn is_slip(name: &str, meant: &str) -> bool {
-    let letters = |text: &str| text.chars().filter(|letter| *letter != '_').collect::<Vec<_>>();
-    let (name, meant) = (letters(name), letters(meant));
-    let begin = name.iter().zip(&meant).take_while(|(a, b)| a == b).count();
-    let (name, meant) = (&name[begin..], &meant[begin..]);
-    let end = name.iter().rev().zip(meant.iter().rev()).take_while(|(a, b)| a == b).count();
-    match (&name[..name.len() - end], &meant[..meant.len() - end]) {
-        ([], []) => true,
-        ([] | [_], [] | [_]) => begin + end >= 3,
-        ([a, b], [c, d]) => (a, b) == (d, c) && begin + end >= 3,
-        _ => false,
-    }
+    let [name, meant] = [name, meant].map(|text| text.replace('_', ""));
+    name == meant || name.len().max(meant.len()) > 3 && syntax::is_slip(&name, &meant)
 }
 
 /// What a duration has to look like.

@@ -23,6 +23,7 @@ use crate::spec::Spec;
     note = "a service's function is `async`, its future is `Send`, and it returns `()` or `Result<(), E>`",
     note = "`E` must convert into `Box<dyn Error + Send + Sync>`, as `anyhow::Error` and every error type do",
     note = "it takes up to four parameters, such as `Shutdown`, `Ready`, `Context`, `Handle`, `Config<T>` and `Arc<T>`",
+    note = "the parameters of a closure need their types, as in `|shutdown: Shutdown|`",
     note = "a service of a type of yours is added with `add`"
 )]
 pub trait ServiceFn<Args>: Send + 'static {

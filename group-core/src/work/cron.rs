@@ -10,6 +10,7 @@ use crate::service::context::Context;
 use crate::service::result::ServiceResult;
 use crate::service::shutdown::Shutdown;
 use crate::spec::cron::Cron;
+use crate::work::every::Ticks;
 use crate::work::timetable::Timetable;
 
 /// The longest sleep between two looks at the clock: it may be set meanwhile, and the machine may sleep.
@@ -47,12 +48,13 @@ impl Context {
     /// If the expression or its time zone is invalid: with [`Spec::cron`](crate::Spec::cron), the group finds that
     /// before anything is built. If a next time cannot be found. And the first error that a run returns: the ticker ends
     /// with it.
-    pub async fn cron<F, Fut>(&self, cron: impl Into<Cron>, tick: F) -> Result<(), BoxError>
+    pub fn cron<'a, F, Fut>(&'a self, cron: impl Into<Cron>, tick: F) -> Ticks<'a>
     where
-        F: FnMut() -> Fut,
-        Fut: Future<Output: ServiceResult>,
+        F: FnMut() -> Fut + Send + 'a,
+        Fut: Future<Output: ServiceResult> + Send + 'a,
     {
-        run(&self.shutdown(), &cron.into(), tick).await
+        let cron = cron.into();
+        Box::pin(async move { run(&self.shutdown(), &cron, tick).await })
     }
 }
 

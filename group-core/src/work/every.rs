@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -38,14 +39,19 @@ impl Context {
     /// # Errors
     ///
     /// The first error that a run returns: the ticker ends with it. And if the period is zero.
-    pub async fn every<F, Fut>(&self, period: Duration, tick: F) -> Result<(), BoxError>
+    pub fn every<'a, F, Fut>(&'a self, period: Duration, tick: F) -> Ticks<'a>
     where
-        F: FnMut() -> Fut,
-        Fut: Future<Output: ServiceResult>,
+        F: FnMut() -> Fut + Send + 'a,
+        Fut: Future<Output: ServiceResult> + Send + 'a,
     {
-        every(&self.shutdown(), period, tick).await
+        Box::pin(async move { every(&self.shutdown(), period, tick).await })
     }
 }
+
+/// The future of a ticker, from [`Context::every`] and `Context::cron`. It ticks while it is awaited.
+///
+/// Boxed, so that rustc reports a tick that returns something else once, and not at the `.await`, too.
+pub type Ticks<'a> = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 'a>>;
 
 pub(crate) async fn every<F, Fut>(shutdown: &Shutdown, period: Duration, mut tick: F) -> Result<(), BoxError>
 where

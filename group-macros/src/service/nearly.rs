@@ -105,19 +105,5 @@ fn meant(method: &Method, block: &Block) -> Option<&'static str> {
     let has = |called: &str| block.methods().any(|method| method.sig.ident.unraw() == called);
     // Only `new` has no receiver.
     let fits = |called: &str| called != "new" || method.sig.receiver().is_none();
-    CALLED.iter().copied().find(|called| is_slip(&name, called) && fits(called) && !has(called))
-}
-
-/// Returns true if one letter is wrong, missing or too many, or if two neighbours are swapped.
-fn is_slip(word: &str, meant: &str) -> bool {
-    let (word, meant): (Vec<char>, Vec<char>) = (word.chars().collect(), meant.chars().collect());
-    let same = |pair: &(&char, &char)| pair.0 == pair.1;
-    let prefix = word.iter().zip(&meant).take_while(same).count();
-    let (word, meant) = (&word[prefix..], &meant[prefix..]);
-    let suffix = word.iter().rev().zip(meant.iter().rev()).take_while(same).count();
-    match (&word[..word.len() - suffix], &meant[..meant.len() - suffix]) {
-        ([] | [_], [_]) | ([_], []) => true,
-        ([a, b], [c, d]) => (a, b) == (d, c),
-        _ => false,
-    }
+    CALLED.iter().copied().find(|called| syntax::is_slip(&name, called) && fits(called) && !has(called))
 }
