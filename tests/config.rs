@@ -395,3 +395,23 @@ async fn the_words_of_a_users_type_are_told_without_the_value() {
         assert_eq!(said(&mut group).await, [message]);
     }
 }
+
+#[tokio::test]
+async fn a_service_of_another_program_is_declared_in_code_too() {
+    let mut group = Group::new();
+    group.add(Ticker).elsewhere(["billing"]).config_str("[services.billing]\nport = 3\n[services.ticker]");
+    assert!(group.start().await.unwrap().stop().await.is_clean());
+}
+
+#[group::test]
+async fn a_test_reads_a_section_from_its_own_text(group: &mut Group) {
+    #[derive(Deserialize)]
+    struct Log {
+        level: String,
+    }
+
+    group.config_str("log.level = 'debug'");
+    assert_eq!(group.section::<Log>("log").unwrap().level, "debug");
+    let wrong = group.section::<Log>("logs").map(|log| log.level).unwrap_err();
+    assert_eq!(wrong.mistakes().collect::<Vec<_>>(), ["`logs.level` is missing: config_str does not set it"]);
+}

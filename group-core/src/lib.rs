@@ -59,6 +59,8 @@ pub use axum;
 pub use tonic;
 
 pub use self::base::error::{Absent, BoxError, Failure};
+#[cfg(feature = "config")]
+pub use self::config::wrong::SettingsError;
 pub use self::group::Group;
 pub use self::group::order::Order;
 pub use self::lifecycle::interface::{Role, Stage};

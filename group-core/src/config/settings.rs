@@ -7,11 +7,11 @@ use crate::config::value::{Kind, Value, is_same};
 /// The name of the file that is read by default, if it exists.
 pub(crate) const USUAL_FILE: &str = "group.toml";
 
-/// The part of the configuration that is about one service.
+/// The part of the configuration that is about one service, or about the program itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
-    /// The service's name.
-    name: String,
+    /// The keys that lead to it: `services.mailer`, `log`.
+    place: String,
     pub(crate) table: Value,
     /// The keys in the table that are for the group, such as `stop_timeout`.
     pub(crate) own: Vec<&'static str>,
@@ -27,13 +27,13 @@ pub(crate) struct Origin {
 }
 
 impl Settings {
-    pub(crate) fn new(name: &str, table: Value, own: Vec<&'static str>, origin: &Origin) -> Self {
-        Self { name: name.to_owned(), table, own, origin: origin.clone() }
+    pub(crate) fn new(place: String, table: Value, own: Vec<&'static str>, origin: &Origin) -> Self {
+        Self { place, table, own, origin: origin.clone() }
     }
 
     /// The whole key: `services.mailer.port`.
     pub(crate) fn key(&self, path: &[String]) -> String {
-        ["services", &self.name].into_iter().chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join(".")
+        std::iter::once(&self.place).chain(path).map(String::as_str).collect::<Vec<_>>().join(".")
     }
 
     /// Replaces or adds a value, or, with `None`, removes it.

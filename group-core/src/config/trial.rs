@@ -3,8 +3,11 @@
 
 use std::cell::RefCell;
 
+use serde::de::DeserializeOwned;
+
 use crate::config::read::{Check, Reader, Unknown};
 use crate::config::settings::Settings;
+use crate::config::settle::read;
 use crate::config::value::{Kind, Source, Value, lay_over};
 use crate::config::wrong::Wrong;
 
@@ -31,6 +34,20 @@ impl Settings {
         wrong.retain(|wrong: &Wrong| !(wrong.is_missing() && is_there(wrong.path())));
         mistakes.extend(wrong.iter().map(Wrong::to_string));
         mistakes.extend(unknown.into_values().map(|key| key.message));
+    }
+
+    /// Reads a type, after it was tried.
+    ///
+    /// # Errors
+    ///
+    /// With all mistakes.
+    pub(crate) fn tried<T: DeserializeOwned>(&self) -> Result<T, Vec<String>> {
+        let mut mistakes = Vec::new();
+        self.check(&[|settings, unknown| read::<T>(settings, unknown).map(drop)], false, &mut mistakes);
+        match read(self, &RefCell::default()) {
+            Ok(taken) if mistakes.is_empty() => Ok(taken),
+            _ => Err(mistakes),
+        }
     }
 
     /// Reads the type again and again, so that it finds every mistake and not only the first. After each try it puts

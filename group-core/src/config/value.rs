@@ -73,10 +73,15 @@ impl Source {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("expected one of `{}`", known.join("`, `")),
         };
+        format!("{}: {hint}", self.unknown_key(full))
+    }
+
+    /// The message about an unknown key, without a hint.
+    pub(crate) fn unknown_key(&self, full: &str) -> String {
         match self {
-            Self::File(file, line) => format!("{file}:{line}: unknown key `{full}`: {hint}"),
-            Self::Variable(name) => format!("unknown variable {name}: {hint}"),
-            Self::Nowhere => format!("unknown key `{full}`: {hint}"),
+            Self::File(file, line) => format!("{file}:{line}: unknown key `{full}`"),
+            Self::Variable(name) => format!("unknown variable {name}"),
+            Self::Nowhere => format!("unknown key `{full}`"),
         }
     }
 }
@@ -249,6 +254,16 @@ impl Value {
             }
             (_, kind) => Self { kind, source: above.source },
         }
+    }
+
+    /// The texts of a list, if all of its values are texts.
+    pub(crate) fn texts(&self) -> Option<Vec<String>> {
+        let Kind::Array(values) = &self.kind else { return None };
+        let text = |value: &Self| match &value.kind {
+            Kind::String(text) => Some(text.clone()),
+            _ => None,
+        };
+        values.iter().map(text).collect()
     }
 
     /// The text of a value that is neither an array nor a table: the group's own keys are read from it.

@@ -122,3 +122,23 @@ impl fmt::Display for Wrong {
 }
 
 impl std::error::Error for Wrong {}
+
+/// The mistakes in settings, each with its place: the line of the file, or the variable. No message has a value, which may
+/// be a secret. Needs the feature `config`.
+#[derive(Clone, Debug)]
+pub struct SettingsError(pub(crate) Vec<String>);
+
+impl SettingsError {
+    /// Returns the message of each mistake.
+    pub fn mistakes(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+impl std::error::Error for SettingsError {}

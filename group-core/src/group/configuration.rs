@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::syntax::nearest;
-use crate::base::text::{did_you_mean, duration};
+use crate::base::text::duration;
 use crate::config::settings::{Origin, Settings, USUAL_FILE};
 use crate::config::value;
 use crate::config::value::{Kind, Table, Value};
-use crate::group::declaration::{Declared, File};
+use crate::group::declaration::{Declaration, Declared, File};
 use crate::group::environment::{Environment, misspelt_service, service_of};
+use crate::group::options::SETTINGS;
 #[cfg(feature = "grpc")]
 use crate::grpc::remote::endpoint;
 use crate::lifecycle::restart::When;
@@ -49,37 +50,52 @@ impl Configuration {
         Ok(Self { tables, variables: variables.cloned().unwrap_or_default(), origin })
     }
 
-    /// Gives each service its settings, sets those of the group, and tries every `Config<T>` that a service takes.
-    ///
-    /// `keys` are the keys of the group, which `set` sets. Returns every mistake.
-    pub(crate) fn give_out(
-        mut self,
-        services: &mut [Declared],
-        keys: &[&str],
-        set: impl FnMut(&str, &str) -> Result<(), String>,
-    ) -> Vec<String> {
+    /// Gives each service its settings, sets those of the group, and tries every `Config<T>` that a service takes. Returns
+    /// every mistake.
+    pub(crate) fn give_out(mut self, declared: &mut Declaration) -> Vec<String> {
         let mut mistakes = Vec::new();
-        set_group(self.table("group", &mut mistakes), keys, set, &mut mistakes);
-        let mut tables = self.table("services", &mut mistakes);
-        for (key, value) in &self.tables {
-            mistakes.push(value.source.unknown(key, key, &["group", "services"]));
+        let mut group = self.table("group", &mut mistakes);
+        if let Some(value) = group.remove("elsewhere") {
+            match value.texts() {
+                Some(names) => declared.elsewhere.extend(names),
+                None => mistakes.push(value.is_not("group.elsewhere", "a list of the names of services")),
+            }
         }
-        let misspelt = self.find_services(&mut tables, services, &mut mistakes);
-        for Declared { spec, .. } in services {
+        set_group(group, declared, &mut mistakes);
+        let mut tables = self.table("services", &mut mistakes);
+        mistakes.extend(self.tables.iter().filter_map(|(key, value)| of_nobody(key, value, declared)));
+        let misspelt = self.find_services(&mut tables, declared, &mut mistakes);
+        for Declared { spec, .. } in &mut declared.services {
             let table = tables.remove(spec.get_name()).unwrap_or_default();
-            let settings = Settings::new(spec.get_name(), table, own_keys(spec), &self.origin);
+            let place = format!("services.{}", spec.get_name());
+            let settings = Settings::new(place, table, own_keys(spec), &self.origin);
             configure(spec, &settings, &mut mistakes);
             // A service that runs elsewhere reads its settings there, perhaps from this file, which both share.
             if spec.details().remote.is_none() {
-                settings.check(
-                    &spec.config_checks(),
-                    misspelt.iter().any(|name| name == spec.get_name()),
-                    &mut mistakes,
-                );
+                let is_misspelt = misspelt.iter().any(|name| name == spec.get_name());
+                settings.check(&spec.config_checks(), is_misspelt, &mut mistakes);
             }
             spec.details_mut().settings = settings;
         }
         mistakes
+    }
+
+    /// Returns the settings of the program in the table of this name.
+    ///
+    /// # Errors
+    ///
+    /// With the mistakes in the variables that set them.
+    pub(crate) fn section(mut self, name: &str) -> Result<Settings, Vec<String>> {
+        let mut mistakes = Vec::new();
+        let mut tables = Table::new();
+        tables.extend(self.tables.remove_entry(name));
+        self.lay_variables_over(&mut tables, &[name], &mut mistakes);
+        let table = tables.remove(name).unwrap_or_default();
+        if mistakes.is_empty() {
+            Ok(Settings::new(name.to_owned(), table, Vec::new(), &self.origin))
+        } else {
+            Err(mistakes)
+        }
     }
 
     /// Takes out one of the two tables; it is empty if it is not there.
@@ -96,20 +112,30 @@ impl Configuration {
 
     /// Finds the service of each table and of each variable with `__`, and lays the variables over the tables.
     /// Returns the services whose table seems to be misspelt.
-    fn find_services(&self, tables: &mut Table, services: &[Declared], mistakes: &mut Vec<String>) -> Vec<String> {
-        let names: Vec<&str> = services.iter().map(|service| service.spec.get_name()).collect();
+    fn find_services(&self, tables: &mut Table, declared: &Declaration, mistakes: &mut Vec<String>) -> Vec<String> {
+        let names: Vec<&str> = declared.services.iter().map(|service| service.spec.get_name()).collect();
         let mut misspelt = Vec::new();
+        tables.retain(|name, _| !declared.elsewhere.contains(name) || names.contains(&&**name));
         for (name, value) in tables.iter().filter(|(name, _)| !names.contains(&&***name)) {
-            let subject = value.source.of(&format!("services.{name}"));
-            let hint = did_you_mean(name, names.iter().copied());
-            mistakes.push(format!("{subject} is for a service that is not in this group{hint}"));
-            misspelt.extend(nearest(name, names.iter().copied()).map(str::to_owned));
-        }
-        for (variable, text) in self.variables.iter().filter(|(name, _)| name.contains("__")) {
-            let Some((name, key)) = service_of(variable, &names) else {
-                mistakes.extend(misspelt_service(variable, &names));
-                continue;
+            let near = nearest(name, names.iter().copied());
+            let hint = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "if it is for another program, name it in `group.elsewhere`".to_owned(),
             };
+            let subject = value.source.of(&format!("services.{name}"));
+            mistakes.push(format!("{subject} is for a service that is not in this group; {hint}"));
+            misspelt.extend(near.map(str::to_owned));
+        }
+        self.lay_variables_over(tables, &names, mistakes);
+        let others = self.variables.keys().filter(|variable| declared.owner_of(variable).is_none());
+        mistakes.extend(others.filter_map(|variable| misspelt_service(variable, &names)));
+        misspelt
+    }
+
+    /// Lays the variables of these services, or of a section of the program, over their tables.
+    fn lay_variables_over(&self, tables: &mut Table, names: &[&str], mistakes: &mut Vec<String>) {
+        for (variable, text) in &self.variables {
+            let Some((name, key)) = service_of(variable, names) else { continue };
             let keys: Vec<&str> = key.split("__").collect();
             if let Kind::Table(table) = &mut tables.entry(name.to_owned()).or_default().kind {
                 let Some(text) = text.to_str() else {
@@ -119,22 +145,30 @@ impl Configuration {
                 mistakes.extend(value::lay_over(table, &keys, Value::of_variable(variable, text)).err());
             }
         }
-        misspelt
     }
 }
 
+/// The mistake of a key beside `group` and `services`, unless it is a section of the program: any table may be one, but for
+/// those that look misspelt.
+fn of_nobody(key: &str, value: &Value, declared: &Declaration) -> Option<String> {
+    let known = ["group", "services"].into_iter().chain(declared.sections.iter().map(String::as_str));
+    if declared.sections.iter().any(|section| section == key) {
+        return None;
+    }
+    if declared.services.iter().any(|service| service.spec.get_name() == key) {
+        return Some(format!("{}: did you mean `services.{key}`?", value.source.unknown_key(key)));
+    }
+    let is_section = matches!(value.kind, Kind::Table(_)) && nearest(key, known.clone()).is_none();
+    (!is_section).then(|| value.source.unknown(key, key, &known.collect::<Vec<_>>()))
+}
+
 /// Sets the group's own settings.
-fn set_group(
-    table: Table,
-    keys: &[&str],
-    mut set: impl FnMut(&str, &str) -> Result<(), String>,
-    mistakes: &mut Vec<String>,
-) {
+fn set_group(table: Table, declared: &mut Declaration, mistakes: &mut Vec<String>) {
     for (key, value) in table {
         let full = format!("group.{key}");
-        if !keys.contains(&&*key) {
-            mistakes.push(value.source.unknown(&full, &key, keys));
-        } else if let Err(expected) = set(&key, &value.word().unwrap_or_default()) {
+        if !SETTINGS.contains(&&*key) {
+            mistakes.push(value.source.unknown(&full, &key, &[SETTINGS, &["elsewhere"]].concat()));
+        } else if let Err(expected) = declared.set(&key, &value.word().unwrap_or_default()) {
             mistakes.push(value.is_not(&full, &expected));
         }
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::error::BoxError;
+use crate::group::environment::service_of;
 use crate::lifecycle::plan::Schedule;
 use crate::running::shared::Provided;
 use crate::service::Factory;
@@ -70,6 +71,10 @@ pub(crate) struct Declaration {
     pub(crate) remotes: Vec<(Called, Cow<'static, str>)>,
     #[cfg(feature = "config")]
     pub(crate) config: File,
+    /// The services of other programs that read the same file.
+    pub(crate) elsewhere: Vec<String>,
+    /// The sections of the file that the program itself has read.
+    pub(crate) sections: Vec<String>,
     pub(crate) mistakes: Vec<BoxError>,
 }
 
@@ -78,6 +83,14 @@ impl Declaration {
     pub(super) fn have_reload(&self) -> bool {
         let factories = self.services.iter().filter_map(|service| service.factory.as_ref());
         factories.into_iter().any(Factory::has_reload)
+    }
+
+    /// Returns the service or the section of the program that a variable is for, and the key that it sets: here, or in
+    /// another program that reads the same file.
+    pub(super) fn owner_of<'v>(&self, variable: &'v str) -> Option<(&str, &'v str)> {
+        let services = self.services.iter().map(|service| service.spec.get_name());
+        let others = self.elsewhere.iter().chain(&self.sections).map(String::as_str);
+        service_of(variable, &services.chain(others).collect::<Vec<_>>())
     }
 
     /// Copies everything that decides the order, without the factories of the services.
@@ -91,6 +104,8 @@ impl Declaration {
             remotes: self.remotes.clone(),
             #[cfg(feature = "config")]
             config: self.config.clone(),
+            elsewhere: self.elsewhere.clone(),
+            sections: self.sections.clone(),
             mistakes: self.mistakes.iter().map(|mistake| mistake.to_string().into()).collect(),
             ..Self::default()
         }

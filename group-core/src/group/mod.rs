@@ -22,8 +22,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "config")]
+use serde::de::DeserializeOwned;
+
 use crate::base::error::Failure;
 use crate::base::text::did_you_mean;
+#[cfg(feature = "config")]
+use crate::config::wrong::SettingsError;
 use crate::engine::driver::Mailbox;
 use crate::engine::watch::Watch;
 #[cfg(feature = "config")]
@@ -82,6 +87,8 @@ pub struct Group {
     pub(crate) declared: Declaration,
     /// True if `#[group::main]` runs it after the body of `main`.
     pub(crate) is_mains: bool,
+    /// True if `#[group::test]` tries it: the environment is not read.
+    pub(crate) is_tried: bool,
     /// True once it was run or started.
     was_run: bool,
     /// The variables that begin with `GROUP_`, if the environment was read.
@@ -401,6 +408,59 @@ impl Group {
     #[cfg(feature = "config")]
     pub fn config_file(&mut self, path: impl Into<std::path::PathBuf>) -> &mut Self {
         self.declared.config = File::Path(path.into());
+        self
+    }
+
+    /// Reads a section of the configuration that is for the program itself and not for one of its services: a table
+    /// beside `group` and `services`, such as `[log]`. Variables come over the file, as for a service:
+    /// `GROUP_LOG__LEVEL` is `level` of `log`. Needs the feature `config`.
+    ///
+    /// To give it to services, [`provide`](Self::provide) it.
+    ///
+    /// ```
+    /// use group::Group;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Log {
+    ///     level: String,
+    /// }
+    ///
+    /// fn set_up(group: &mut Group) -> Result<(), group::SettingsError> {
+    ///     let log: Log = group.section("log")?;
+    ///     println!("the level is {}", log.level);
+    ///     group.provide(log); // any service can take it as `Arc<Log>`
+    ///     Ok(())
+    /// }
+    ///
+    /// let mut group = Group::new();
+    /// group.config_str("log.level = 'debug'");
+    /// set_up(&mut group).unwrap();
+    /// ```
+    ///
+    /// It reads the file and the environment that [`run`](Self::run) reads; in a `#[group::test]`, only what
+    /// [`config_str`](Self::config_str) or [`config_file`](Self::config_file) says.
+    ///
+    /// # Errors
+    ///
+    /// With all mistakes in the section. They make the setup of the group invalid, too: it does not start.
+    #[cfg(feature = "config")]
+    pub fn section<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, SettingsError> {
+        let environment = (!self.is_tried).then(environment::read);
+        self.declared.read_section(name, environment.as_ref())
+    }
+
+    /// Declares services of other programs that read the same configuration file: their tables and variables are
+    /// no mistakes. The file itself can declare them with the key `group.elsewhere`. Needs the feature `config`.
+    ///
+    /// ```
+    /// # use group::Group;
+    /// let mut group = Group::new();
+    /// group.elsewhere(["billing", "reports"]);
+    /// ```
+    #[cfg(feature = "config")]
+    pub fn elsewhere<N: Into<String>>(&mut self, services: impl IntoIterator<Item = N>) -> &mut Self {
+        self.declared.elsewhere.extend(services.into_iter().map(Into::into));
         self
     }
 

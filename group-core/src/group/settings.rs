@@ -1,7 +1,12 @@
 //! Applies the configuration file and the environment to a group.
 
+#[cfg(feature = "config")]
+use serde::de::DeserializeOwned;
+
 #[cfg(any(feature = "config", feature = "grpc"))]
 use crate::base::error::BoxError;
+#[cfg(feature = "config")]
+use crate::config::wrong::SettingsError;
 #[cfg(feature = "config")]
 use crate::group::configuration::Configuration;
 use crate::group::declaration::Declaration;
@@ -83,14 +88,34 @@ impl Declaration {
     #[cfg(feature = "config")]
     fn apply_config(&mut self, environment: Option<&Environment>) {
         let mistakes = match Configuration::read(std::mem::take(&mut self.config), environment) {
-            Ok(configuration) => {
-                let mut services = std::mem::take(&mut self.services);
-                let mistakes = configuration.give_out(&mut services, SETTINGS, |key, value| self.set(key, value));
-                self.services = services;
-                mistakes
-            }
+            Ok(configuration) => configuration.give_out(self),
             Err(mistake) => vec![mistake],
         };
-        self.mistakes.extend(mistakes.into_iter().map(BoxError::from));
+        // The body of `main` may have told one already, when it read a section.
+        let known: Vec<String> = self.mistakes.iter().map(ToString::to_string).collect();
+        self.mistakes.extend(mistakes.into_iter().filter(|mistake| !known.contains(mistake)).map(BoxError::from));
+    }
+
+    /// Reads a section of the file that is for the program itself. Mistakes in it are mistakes of the group, too.
+    ///
+    /// # Errors
+    ///
+    /// With all mistakes.
+    #[cfg(feature = "config")]
+    pub(super) fn read_section<T: DeserializeOwned>(
+        &mut self,
+        name: &str,
+        environment: Option<&Environment>,
+    ) -> Result<T, SettingsError> {
+        self.sections.push(name.to_owned());
+        let read = || {
+            let configuration =
+                Configuration::read(self.config.clone(), environment).map_err(|mistake| vec![mistake])?;
+            configuration.section(name)?.tried()
+        };
+        read().map_err(|mistakes| {
+            self.mistakes.extend(mistakes.iter().map(|mistake| BoxError::from(&**mistake)));
+            SettingsError(mistakes)
+        })
     }
 }

@@ -5,7 +5,7 @@ use crate::base::syntax::nearest;
 use crate::group::declaration::Declaration;
 #[cfg(feature = "config")]
 use crate::group::environment::prefix_of;
-use crate::group::environment::{Environment, misspelt_service, service_of};
+use crate::group::environment::{Environment, misspelt_service};
 use crate::group::options::SETTINGS;
 
 impl Declaration {
@@ -16,8 +16,8 @@ impl Declaration {
         let known: Vec<&str> = SETTINGS.iter().copied().chain(["config", "order"]).collect();
         for variable in environment.keys().filter(|variable| !is_of_kubernetes(variable, environment)) {
             let name = variable.trim_start_matches("GROUP_").to_lowercase();
-            let is_mistake = misspelt_service(variable, &names).is_some();
-            if is_mistake || known.contains(&&*name) || service_of(variable, &names).is_some() {
+            let is_known = known.contains(&&*name) || self.owner_of(variable).is_some();
+            if is_known || misspelt_service(variable, &names).is_some() {
                 continue;
             }
             let meant = self.with_underscore(variable);

@@ -66,9 +66,7 @@ impl Threads {
                     Report::bad_group(vec![NOTHING_REGISTERED.into()])
                 }
                 Ok(()) => group.run_watched(&watch, inbox).await,
-                Err(error) => {
-                    Report::refused(Outcome::StartFailed, vec![Failure::new(Some("main"), Stage::Start, true, error)])
-                }
+                Err(error) => body_failed(group.declared.mistakes, error),
             }
         });
         // From here on, no signal may change the exit code.
@@ -91,6 +89,7 @@ impl Threads {
         group.on_free_ports();
         let dropped = Dropped::default();
         group.dropped = Some(dropped.clone());
+        group.is_tried = true;
         let runtime = self.runtime().unwrap_or_else(|error| panic!("cannot build the runtime: {error}"));
         let (result, reports) = runtime.block_on(async {
             let mut trial = Trial { group, started: None, dropped };
@@ -175,6 +174,16 @@ async fn run_body(
         () = poll_fn(|task| inbox.poll_holds(asks_to_stop, task)) => Ok(()),
         result = body => result.and_then(|result| result),
     }
+}
+
+/// The report of a body that failed. What it did wrong with the group, such as a section of the file that it could not
+/// read, is an invalid setup, and mostly the whole error.
+fn body_failed(mistakes: Vec<BoxError>, error: BoxError) -> Report {
+    let outcome = if mistakes.is_empty() { Outcome::StartFailed } else { Outcome::BadGroup };
+    let is_told = mistakes.iter().any(|mistake| error.to_string().contains(&mistake.to_string()));
+    let error = (!is_told).then(|| Failure::new(Some("main"), Stage::Start, true, error));
+    let mistakes = mistakes.into_iter().map(|mistake| Failure::new(None, Stage::Plan, true, mistake));
+    Report::refused(outcome, mistakes.chain(error).collect())
 }
 
 fn asks_to_stop(message: &Message) -> bool {

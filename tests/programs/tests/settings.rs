@@ -333,3 +333,80 @@ fn a_variable_of_another_program_is_warned_of_and_a_misspelt_one_of_ours_is_a_mi
         assert_eq!(refused(&directory("others", Some(FILE)), &[(&variable, "3")]), [message]);
     }
 }
+
+/// Starts the program that has settings of its own.
+fn sections(test: &str, toml: &str, args: &[&str], env: &[(&str, &str)]) -> Program {
+    let directory = directory(test, Some(toml));
+    Program::start_in(&directory.to_string_lossy(), env!("CARGO_BIN_EXE_sections"), args, env)
+}
+
+/// What that program logs and prints until it is stopped.
+fn sections_run(test: &str, toml: &str, env: &[(&str, &str)]) -> Ended {
+    let mut program = sections(test, toml, &[], env);
+    program.logs("printer is ready");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(ended.logged_with("WARN").is_empty(), "{ended:#?}");
+    ended
+}
+
+#[test]
+fn a_section_of_the_file_is_for_the_program() {
+    let file = "[log]\nlevel = 'debug'\nflush = '3s'\n[tracing]\nnobody.reads = 'this'";
+    let ended = sections_run("sections", file, &[]);
+    assert_eq!((ended.printed, ended.logged[0].as_str()), (vec!["printer: debug 3s".into()], "main: debug 3s"));
+    let ended = sections_run("sections", file, &[("GROUP_LOG__LEVEL", "trace")]);
+    assert_eq!((ended.printed, ended.logged[0].as_str()), (vec!["printer: trace 3s".into()], "main: trace 3s"));
+    let ended = sections_run("sections", "", &[("GROUP_LOG__LEVEL", "5")]);
+    assert_eq!(ended.printed, ["printer: 5 0ns"]);
+}
+
+#[test]
+fn mistakes_in_a_section_are_an_invalid_setup() {
+    for args in [&[][..], &["ignore"]] {
+        let ended = sections("sections-bad", "[log]\nlevle = 'debug'\nflush = 3", args, &[]).end();
+        let expected = [
+            "group.toml:3: `log.flush` is a whole number: expected a duration with its unit, as in `10s` or `1m 30s`",
+            "group.toml:2: unknown key `log.levle`: did you mean `level`?",
+        ];
+        assert_eq!(said_by(&ended), expected);
+    }
+    let said = said_by(&sections("sections-bad", "", &[], &[]).end());
+    assert_eq!(said, ["`log.level` is missing: neither group.toml nor the variable GROUP_LOG__LEVEL sets it"]);
+    let said = said_by(&sections("sections-bad", "log = 'debug'", &[], &[]).end());
+    assert_eq!(said, ["group.toml:1: `log` is text: expected a table"]);
+    for args in [&[][..], &["ignore"]] {
+        let said = said_by(&sections("sections-bad", "[log", args, &[]).end());
+        assert!(said.len() == 1 && said[0].starts_with("group.toml:1: "), "{said:?}");
+    }
+}
+
+#[test]
+fn what_looks_like_a_misspelt_section_is_a_mistake() {
+    let log = "[log]\nlevel = 'debug'";
+    for (more, message) in [
+        ("[logg]", "group.toml:3: unknown key `logg`: did you mean `log`?"),
+        ("[service.printer]", "group.toml:3: unknown key `service`: did you mean `services`?"),
+        ("[printer]", "group.toml:3: unknown key `printer`: did you mean `services.printer`?"),
+    ] {
+        assert_eq!(said_by(&sections("sections-slip", &format!("{log}\n{more}"), &[], &[]).end()), [message]);
+    }
+    let said = said_by(&sections("sections-slip", &format!("stop_timeout = '3s'\n{log}"), &[], &[]).end());
+    assert_eq!(said, ["group.toml:1: unknown key `stop_timeout`: expected one of `group`, `services`, `log`"]);
+}
+
+#[test]
+fn one_file_is_for_two_programs() {
+    let file = "[log]\nlevel = 'debug'\n[services.billing-api]\nport = 80\n[group]\n";
+    let ended = sections("sections-two", file, &[], &[]).end();
+    let hint = "if it is for another program, name it in `group.elsewhere`";
+    let message = format!("group.toml:3: `services.billing-api` is for a service that is not in this group; {hint}");
+    assert_eq!(said_by(&ended), [message]);
+    let file = format!("{file}elsewhere = ['billing-api', 'printer']");
+    let env = [("GROUP_BILLING_API__PORT", "81"), ("GROUP_PRINTER__STOP_TIMEOUT", "3s")];
+    sections_run("sections-two", &file, &env);
+    let file = file.replace("['billing-api', 'printer']", "3");
+    let said = said_by(&sections("sections-two", &file, &[], &[]).end());
+    assert_eq!(said[0], "group.toml:6: `group.elsewhere` is a whole number: expected a list of the names of services");
+}
