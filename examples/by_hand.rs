@@ -8,6 +8,7 @@
 //!
 //! Then press Ctrl-C, and read the report.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ impl Service for Greeter {
     }
 
     async fn stop(&self) -> Result<(), BoxError> {
-        println!("Stop the service that says {}", self.greeting);
+        tracing::info!("Stop the service that says {}", self.greeting);
         Ok(())
     }
 }
@@ -39,7 +40,7 @@ async fn clock(shutdown: Shutdown) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     loop {
         tokio::select! {
-            _ = seconds.tick() => println!("tick"),
+            _ = seconds.tick() => tracing::info!("tick"),
             () = shutdown.requested() => break,
         }
     }
@@ -55,7 +56,8 @@ async fn main() -> Report {
         .stop_timeout(Duration::from_secs(20))
         .run()
         .await;
-    println!("{report}");
+    // Not `println!`, which panics if the terminal is gone.
+    let _ = writeln!(std::io::stdout(), "{report}");
     // `main` returns the report, which becomes the exit code.
     report
 }

@@ -21,7 +21,7 @@ impl Morning {
     }
 
     async fn stop(&self) {
-        println!("Stop morning service...");
+        tracing::info!("Stop morning service...");
     }
 }
 
@@ -36,7 +36,7 @@ impl Evening {
     }
 
     async fn stop(&self) {
-        println!("Stop evening service...");
+        tracing::info!("Stop evening service...");
     }
 }
 

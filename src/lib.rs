@@ -18,7 +18,7 @@
 //!     }
 //!
 //!     async fn stop(&self) {
-//!         println!("Stop morning service...");
+//!         tracing::info!("Stop morning service...");
 //!     }
 //! }
 //!
@@ -33,7 +33,7 @@
 //!     }
 //!
 //!     async fn stop(&self) {
-//!         println!("Stop evening service...");
+//!         tracing::info!("Stop evening service...");
 //!     }
 //! }
 //!

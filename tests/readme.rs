@@ -43,3 +43,22 @@ fn no_page_has_lines_that_only_rustdoc_hides() {
         }
     }
 }
+
+/// `println!` panics when the terminal is gone, and a `stop` is when it is.
+#[test]
+fn no_stop_that_is_shown_can_panic_because_it_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = ["docs", "examples"].map(|folder| fs::read_dir(root.join(folder)).expect("there are files"));
+    let files = files.into_iter().flatten().map(|file| file.expect("a file").path()).filter(|path| path.is_file());
+    let mut shown = 0;
+    for path in files.chain(["README.md", "src/lib.rs"].map(|file| root.join(file))) {
+        let text = fs::read_to_string(&path).expect("a text");
+        for stop in text.split("fn stop(").skip(1) {
+            let body = stop.split("async fn ").next().unwrap_or_default();
+            let body: Vec<&str> = body.lines().take(6).collect();
+            assert!(!body.concat().contains("println!"), "{}: {body:#?}", path.display());
+            shown += 1;
+        }
+    }
+    assert!(shown > 5, "{shown}");
+}

@@ -320,8 +320,12 @@ impl Settings {
         // Without the feature, rustc reports the user's word.
         let paused = self.paused.map(|at| quote_spanned!(at=> ()));
         let paused = paused.map_or_else(|| quote!(false), |word| quote!(__g::paused(#word)));
+        // The crate of the program decides what a panic does: its libraries may have been built with another profile.
+        let aborts = quote!(::core::cfg!(panic = "abort"));
         quote! {
-            __g::Threads { current_thread: #current_thread, worker_threads: #worker_threads, paused: #paused }
+            __g::Threads {
+                current_thread: #current_thread, worker_threads: #worker_threads, paused: #paused, aborts: #aborts
+            }
         }
     }
 }

@@ -6,13 +6,26 @@
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::pin::Pin;
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::{fmt, task};
 
 use pin_project_lite::pin_project;
+
+/// True if a panic ends the process at once. A library may have been built otherwise than the program, which decides.
+static ABORTS: AtomicBool = AtomicBool::new(cfg!(panic = "abort"));
+
+pub(crate) fn aborts() -> bool {
+    ABORTS.load(Ordering::Relaxed)
+}
+
+/// The program is built with `panic = "abort"`.
+pub(crate) fn set_aborts() {
+    ABORTS.store(true, Ordering::Relaxed);
+}
 
 /// The crate's `BoxError`, whose file is above this one.
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -30,6 +43,11 @@ thread_local! {
 struct Noted {
     mark: Mark,
     place: Option<String>,
+}
+
+/// The words of a panic, as its error has them, for a hook.
+pub(crate) fn words(info: &PanicHookInfo<'_>) -> String {
+    Panicked { message: message(info.payload()), place: info.location().map(ToString::to_string) }.to_string()
 }
 
 /// Tells one panic from another by its payload: the user's code may catch the one that the hook has seen, and resume
@@ -55,9 +73,15 @@ struct Panicked {
     place: Option<String>,
 }
 
+/// The first words of a panic of the standard library's `print!` and `eprint!`.
+const PRINT_FAILED: &str = "failed printing to std";
+
 impl fmt::Display for Panicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "panicked: {}", self.message)?;
+        if self.message.starts_with(PRINT_FAILED) {
+            f.write_str(" (nobody reads it any more, and then `println!` panics; `writeln!` and `tracing` do not)")?;
+        }
         match &self.place {
             Some(place) => write!(f, ", at {place}"),
             None => Ok(()),
@@ -161,7 +185,8 @@ fn note_places() {
                 let place = info.location().map(ToString::to_string);
                 LAST.set(Some(Noted { mark: Mark::of(info.payload()), place }));
             }
-            if !QUIET.get() {
+            // Nothing is refused quietly where a panic ends the process.
+            if !QUIET.get() || aborts() {
                 previous(info);
             }
         }));

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 #[cfg(feature = "grpc")]
 use crate::base::hash::TypeMap;
+use crate::base::panic::aborts;
 use crate::base::sync::Latch;
 use crate::base::text::Took;
 use crate::engine::driver::{Driver, Mailbox};
@@ -25,6 +26,7 @@ use crate::lifecycle::budget::Budget;
 use crate::lifecycle::interface::Rules;
 use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
+use crate::running::abort;
 use crate::running::handle::{Dropped, Handle, Running};
 use crate::running::journal::Journal;
 use crate::running::lame_duck::LameDuck;
@@ -70,6 +72,9 @@ impl Declaration {
         let budget = Budget::new(stop_timeout, drain_delay, assembly.plan.chain());
         warn_of_limits(&assembly.plan, &assembly.members, &budget);
         let (shared, factories) = share(assembly, provided, stop_timeout, budget, Arc::clone(&inbox));
+        if aborts() {
+            abort::expect(&shared);
+        }
         let rules: Vec<Rules> = shared.members.iter().map(|member| member.spec.rules).collect();
         let lifecycle = Lifecycle::new(Arc::clone(&shared.plan), &rules, !drain_delay.is_zero());
         let (started_sender, started) = oneshot::channel();

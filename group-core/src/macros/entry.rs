@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::base::error::{BoxError, Chain, Failure};
-use crate::base::panic::caught;
+use crate::base::panic::{caught, set_aborts};
 use crate::engine::driver::Mailbox;
 use crate::engine::watch::Watch;
 use crate::group::Group;
@@ -38,6 +38,8 @@ pub struct Threads {
     pub worker_threads: Option<usize>,
     /// Paused time: it stands still, and advances when all tasks wait. Needs the feature `testing`.
     pub paused: bool,
+    /// The program is built with `panic = "abort"`.
+    pub aborts: bool,
 }
 
 impl Threads {
@@ -46,6 +48,9 @@ impl Threads {
     /// The handlers are installed before the body runs. If a signal comes while it runs, the body is dropped at its
     /// next await, and nothing is started.
     pub fn main(self, mut group: Group, body: impl AsyncFnOnce(&mut Group) -> Result<(), BoxError>) -> ExitCode {
+        if self.aborts {
+            set_aborts();
+        }
         // Before other threads read the environment, and before there are child processes that would inherit the sockets.
         #[cfg(feature = "listenfd")]
         handed::receive();

@@ -167,6 +167,23 @@ pub(super) fn will_reload(signal: &str) {
     tracing::debug!(target: "group", "{signal}: reloading, once all services are ready");
 }
 
+/// The program is built with `panic = "abort"`.
+pub(super) fn aborts() {
+    tracing::warn!(target: "group", "this program is built with panic = \"abort\": a panic of any service ends the process at once, and no service is stopped");
+}
+
+/// The process ends at once because of a panic, whose words these are, of a service or of something else. `running` are
+/// the services that were not gone.
+pub(super) fn last_words_of_abort(service: Option<&str>, panicked: &str, running: &[String]) {
+    let whose = service.map_or_else(|| "something else than a service".to_owned(), |service| format!("`{service}`"));
+    let left = if running.is_empty() {
+        "no service was running".to_owned()
+    } else {
+        format!("not stopped: {}", running.join(", "))
+    };
+    tracing::error!(target: "group", service, "{whose} {panicked}; the process ends at once (panic = \"abort\"); {left}");
+}
+
 pub(super) fn ended(report: &Report) {
     let exit_code = report.exit_code();
     if report.is_clean() {

@@ -28,7 +28,9 @@
 //! or not, as if it were taken a little later. A hold that slips in so is forgotten when `start` runs again. The counts of
 //! polls are for the report only.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::ptr;
 #[cfg(feature = "http")]
 use std::sync::Weak;
 #[cfg(feature = "http")]
@@ -111,19 +113,47 @@ struct Published {
     in_this_run: bool,
 }
 
-struct OwnPoll<'a>(&'a Member);
+thread_local! {
+    /// The service that this thread polls.
+    static POLLED_HERE: Cell<*const Member> = const { Cell::new(ptr::null()) };
+}
 
-impl Drop for OwnPoll<'_> {
-    fn drop(&mut self) {
-        self.0.is_own_polled.store(false, Ordering::Relaxed);
+/// Notes that this thread polls a service, until it is dropped: then, that it polls the one from before.
+struct PolledHere {
+    before: *const Member,
+}
+
+impl PolledHere {
+    fn note(member: &Member) -> Self {
+        Self { before: POLLED_HERE.replace(member) }
     }
 }
 
-struct OtherPoll<'a>(&'a Member);
+impl Drop for PolledHere {
+    fn drop(&mut self) {
+        POLLED_HERE.set(self.before);
+    }
+}
+
+struct OwnPoll<'a> {
+    member: &'a Member,
+    _here: PolledHere,
+}
+
+impl Drop for OwnPoll<'_> {
+    fn drop(&mut self) {
+        self.member.is_own_polled.store(false, Ordering::Relaxed);
+    }
+}
+
+struct OtherPoll<'a> {
+    member: &'a Member,
+    _here: PolledHere,
+}
 
 impl Drop for OtherPoll<'_> {
     fn drop(&mut self) {
-        self.0.polled.fetch_sub(1, Ordering::Relaxed);
+        self.member.polled.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -316,18 +346,23 @@ impl Member {
     /// Notes that the own task is being polled, until the returned guard is dropped.
     pub(crate) fn polls_own(&self) -> impl Drop {
         self.is_own_polled.store(true, Ordering::Relaxed);
-        OwnPoll(self)
+        OwnPoll { member: self, _here: PolledHere::note(self) }
     }
 
     /// Notes that another task of the service is being polled, until the returned guard is dropped.
     pub(crate) fn polls_other(&self) -> impl Drop {
         self.polled.fetch_add(1, Ordering::Relaxed);
-        OtherPoll(self)
+        OtherPoll { member: self, _here: PolledHere::note(self) }
     }
 
     /// Returns true if any task of the service is being polled at this moment, and so holds a thread.
     pub(crate) fn is_polled(&self) -> bool {
         self.is_own_polled.load(Ordering::Relaxed) || self.polled.load(Ordering::Relaxed) > 0
+    }
+
+    /// Returns true if this thread polls a task of the service.
+    pub(crate) fn is_polled_here(&self) -> bool {
+        ptr::eq(self, POLLED_HERE.get())
     }
 
     /// Waits until no thread runs `start` any more. A thread cannot be dropped: that of an earlier run may go on.

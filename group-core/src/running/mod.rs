@@ -1,5 +1,6 @@
 //! The state of a running group: its services, the journal of what happened to them, and the handle on all of it.
 
+pub(crate) mod abort;
 pub(crate) mod children;
 pub(crate) mod handle;
 pub(crate) mod health;
