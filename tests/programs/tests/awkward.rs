@@ -41,6 +41,7 @@ fn a_stop_that_prints_to_nobody_is_told_as_that() {
     drop(program.stdout.take());
     let ended = program.wait_with_output().expect("it ends");
     let log = String::from_utf8(ended.stderr).expect("is text");
-    let words = "`bystander` failed to stop: panicked: failed printing to stdout: Broken pipe (os error 32) (nobody reads it";
+    let words =
+        "`bystander` failed to stop: panicked: failed printing to stdout: Broken pipe (os error 32) (nobody reads it";
     assert!(log.contains(words), "{log}");
 }
