@@ -155,6 +155,16 @@ async fn nor_may_one_whose_report_the_test_did_not_wait_for(group: &mut Group) {
     let _ = tokio::time::timeout(Duration::ZERO, running.wait()).await;
 }
 
+#[group::test(services(Failing))]
+#[should_panic(expected = "the queue is not empty")]
+async fn nor_may_one_that_outlives_the_test(group: &mut Group) {
+    let running = group.start().await.expect("it starts");
+    tokio::spawn(async move {
+        std::future::pending::<()>().await;
+        drop(running);
+    });
+}
+
 #[group::test(services(Naps), paused)]
 async fn a_group_that_the_test_dropped_is_stopped_in_peace(group: &mut Group) {
     drop(group.start().await.expect("it starts"));

@@ -27,7 +27,7 @@ use crate::lifecycle::interface::Rules;
 use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
 use crate::running::abort;
-use crate::running::handle::{Dropped, Handle, Running};
+use crate::running::handle::{Handle, Running, Unseen};
 use crate::running::journal::Journal;
 use crate::running::lame_duck::LameDuck;
 use crate::running::member::Member;
@@ -47,7 +47,7 @@ impl Group {
     ///
     /// With the report, if the setup of the group is invalid.
     pub(super) fn launch(self, inbox: Arc<Mailbox>) -> Result<Launched, Report> {
-        self.declared.launch(self.environment.as_ref(), inbox, self.dropped)
+        self.declared.launch(self.environment.as_ref(), inbox, self.unseen)
     }
 
     /// Starts the group for a test that observes it, and returns at once.
@@ -62,7 +62,7 @@ impl Declaration {
         mut self,
         environment: Option<&Environment>,
         inbox: Arc<Mailbox>,
-        dropped: Option<Dropped>,
+        unseen: Option<Unseen>,
     ) -> Result<Launched, Report> {
         self.apply_settings(environment);
         self.take_free_ports();
@@ -81,7 +81,7 @@ impl Declaration {
         let driver = Box::new(Driver::new(Arc::clone(&shared), inbox, lifecycle, budget, factories, started_sender));
         // Spawned, never run inside `block_on`: there, every wake would cross threads.
         let driver = tokio::spawn(driver.run());
-        Ok((Running::new(Handle::new(shared), driver, dropped), started))
+        Ok((Running::new(Handle::new(shared), driver, unseen), started))
     }
 
     /// Gives every HTTP service a free port, if the group is to have them.

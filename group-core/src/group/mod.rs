@@ -41,7 +41,7 @@ use crate::lifecycle::interface::Stage;
 use crate::lifecycle::plan::Schedule;
 use crate::record::report::{Outcome, Report, StartError};
 use crate::record::service_report::Ending;
-use crate::running::handle::{Dropped, Running};
+use crate::running::handle::{Running, Unseen};
 use crate::running::shared::Provided;
 use crate::service::function::{Function, Repeatable, ServiceFn};
 use crate::service::{Factory, Service, built, made};
@@ -93,8 +93,8 @@ pub struct Group {
     was_run: bool,
     /// The variables that begin with `GROUP_`, if the environment was read.
     environment: Option<Environment>,
-    /// Where a [`Running`] notes that it was dropped, if `#[group::test]` made the group.
-    pub(crate) dropped: Option<Dropped>,
+    /// The groups that a test has started, if `#[group::test]` made this one.
+    pub(crate) unseen: Option<Unseen>,
 }
 
 impl fmt::Debug for Group {
@@ -535,8 +535,8 @@ impl Group {
             return Err(Report::of_nothing(Outcome::BadGroup, vec![failure]));
         }
         self.check_not_run()?;
-        let dropped = self.dropped.clone();
-        Ok(std::mem::replace(self, Self { was_run: true, dropped, ..Self::default() }))
+        let unseen = self.unseen.clone();
+        Ok(std::mem::replace(self, Self { was_run: true, unseen, ..Self::default() }))
     }
 
     fn check_not_run(&self) -> Result<(), Report> {

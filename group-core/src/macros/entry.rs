@@ -18,7 +18,7 @@ use crate::http::handed;
 use crate::lifecycle::interface::Stage;
 use crate::record::console;
 use crate::record::report::{Outcome, Report};
-use crate::running::handle::{Dropped, Handle, Running};
+use crate::running::handle::{Handle, Running, Unseen};
 use crate::running::message::Message;
 
 /// How long the runtime may take to drop tasks that outlive the group, such as detached ones. The services are gone by
@@ -92,12 +92,12 @@ impl Threads {
     #[track_caller]
     pub fn test(self, mut group: Group, body: impl AsyncFnOnce(&mut Trial) -> Result<(), BoxError>) {
         group.on_free_ports();
-        let dropped = Dropped::default();
-        group.dropped = Some(dropped.clone());
+        let unseen = Unseen::default();
+        group.unseen = Some(unseen.clone());
         group.is_tried = true;
         let runtime = self.runtime().unwrap_or_else(|error| panic!("cannot build the runtime: {error}"));
         let (result, reports) = runtime.block_on(async {
-            let mut trial = Trial { group, started: None, dropped };
+            let mut trial = Trial { group, started: None, unseen };
             let result = caught(body(&mut trial)).await;
             (result, trial.end().await)
         });
@@ -135,7 +135,7 @@ impl Threads {
 pub struct Trial {
     group: Group,
     started: Option<Handle>,
-    dropped: Dropped,
+    unseen: Unseen,
 }
 
 impl Trial {
@@ -158,10 +158,10 @@ impl Trial {
         Ok(running)
     }
 
-    /// Stops the group that was started here, and waits for those that the test has dropped.
+    /// Stops the group that was started here, and those whose reports the test has not seen.
     async fn end(self) -> Vec<Report> {
         let mut reports = Vec::new();
-        for group in self.started.into_iter().chain(self.dropped.take()) {
+        for group in self.started.into_iter().chain(self.unseen.take()) {
             group.stop();
             reports.push(group.wait().await);
         }

@@ -20,23 +20,33 @@ use crate::running::shared::Shared;
 pub struct Running {
     handle: Handle,
     driver: Option<JoinHandle<()>>,
-    /// Where it notes that it was dropped, in a test.
-    dropped: Option<Dropped>,
+    unseen: Option<Unseen>,
 }
 
-/// The groups of a test whose [`Running`] was dropped, so that the test does not see their reports.
+/// The groups that a test has started, and whose reports it has not seen.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Dropped(Arc<Mutex<Vec<Handle>>>);
+pub(crate) struct Unseen(Arc<Mutex<Vec<Handle>>>);
 
-impl Dropped {
+impl Unseen {
+    fn add(&self, group: &Handle) {
+        lock(&self.0).push(group.clone());
+    }
+
+    fn remove(&self, group: &Handle) {
+        lock(&self.0).retain(|unseen| !Arc::ptr_eq(&unseen.shared, &group.shared));
+    }
+
     pub(crate) fn take(&self) -> Vec<Handle> {
         std::mem::take(&mut *lock(&self.0))
     }
 }
 
 impl Running {
-    pub(crate) fn new(handle: Handle, driver: JoinHandle<()>, dropped: Option<Dropped>) -> Self {
-        Self { handle, driver: Some(driver), dropped }
+    pub(crate) fn new(handle: Handle, driver: JoinHandle<()>, unseen: Option<Unseen>) -> Self {
+        if let Some(unseen) = &unseen {
+            unseen.add(&handle);
+        }
+        Self { handle, driver: Some(driver), unseen }
     }
 
     /// Returns a handle on the group, to keep and to pass on.
@@ -79,7 +89,9 @@ impl Running {
             self.driver = None;
         }
         let report = self.handle.wait().await;
-        self.dropped = None;
+        if let Some(unseen) = &self.unseen {
+            unseen.remove(&self.handle);
+        }
         report
     }
 }
@@ -87,9 +99,6 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.handle.stop();
-        if let Some(dropped) = &self.dropped {
-            lock(&dropped.0).push(self.handle.clone());
-        }
     }
 }
 
