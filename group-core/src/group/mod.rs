@@ -87,13 +87,11 @@ pub struct Group {
     pub(crate) declared: Declaration,
     /// True if `#[group::main]` runs it after the body of `main`.
     pub(crate) is_mains: bool,
-    /// True if `#[group::test]` tries it: the environment is not read.
-    pub(crate) is_tried: bool,
     /// True once it was run or started.
     was_run: bool,
     /// The variables that begin with `GROUP_`, if the environment was read.
     environment: Option<Environment>,
-    /// The groups that a test has started, if `#[group::test]` made this one.
+    /// The groups that a test has started, if `#[group::test]` made this one; then the environment is not read.
     pub(crate) unseen: Option<Unseen>,
 }
 
@@ -446,7 +444,7 @@ impl Group {
     /// With all mistakes in the section. They make the setup of the group invalid, too: it does not start.
     #[cfg(feature = "config")]
     pub fn section<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, SettingsError> {
-        let environment = (!self.is_tried).then(environment::read);
+        let environment = self.unseen.is_none().then(environment::read);
         self.declared.read_section(name, environment.as_ref())
     }
 

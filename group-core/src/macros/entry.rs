@@ -94,7 +94,6 @@ impl Threads {
         group.on_free_ports();
         let unseen = Unseen::default();
         group.unseen = Some(unseen.clone());
-        group.is_tried = true;
         let runtime = self.runtime().unwrap_or_else(|error| panic!("cannot build the runtime: {error}"));
         let (result, reports) = runtime.block_on(async {
             let mut trial = Trial { group, started: None, unseen };
