@@ -72,7 +72,7 @@ pub use self::record::service_report::{Ending, ServiceReport};
 pub use self::record::status::{Event, Events, Phase, ServiceStatus, State, Status, StopReason};
 pub use self::running::handle::{Handle, Running};
 pub use self::running::health::{Health, ServiceHealth};
-pub use self::running::reload::ReloadError;
+pub use self::running::reloads::ReloadError;
 #[cfg(feature = "config")]
 pub use self::service::config::Config;
 pub use self::service::context::Context;

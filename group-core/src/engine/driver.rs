@@ -16,8 +16,7 @@
 //! - The group ends there only: once the lifecycle is over, `needs_its_task` says so, and `finish` runs in that task.
 //! - The driver is dropped outside of the inbox's lock: its destructor closes the inbox.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::thread;
@@ -37,6 +36,7 @@ use crate::engine::inbox::{Drive, Inbox};
 use crate::engine::life::Life;
 use crate::engine::signals::is_waited_for;
 use crate::engine::stop_signals::SAME_REQUEST;
+use crate::engine::timers::Timers;
 use crate::lifecycle::Lifecycle;
 use crate::lifecycle::budget::Budget;
 use crate::lifecycle::interface::{Action, Again, GroupEnd, Id, Input, Timer};
@@ -68,14 +68,13 @@ pub(crate) struct Driver {
     factories: Vec<Option<Factory>>,
     /// Only services whose policy allows a restart.
     again: HashMap<Id, Restarting>,
-    timers: BinaryHeap<Reverse<(Moment, Timer)>>,
-    /// Timers that were postponed after they were armed.
-    put_off: HashMap<Timer, Moment>,
+    timers: Timers,
     /// The time at which the alarm is to ring, if it is.
     alarm: Option<Moment>,
     /// True if a timer is due before the alarm rings.
     is_to_aim: bool,
     started: Option<oneshot::Sender<()>>,
+    runtime: tokio::runtime::Handle,
     /// The time of the stop request.
     stop_asked_at: Option<Moment>,
     /// The next time at which the log says which services are waited for.
@@ -112,7 +111,7 @@ struct Restarting {
 }
 
 impl Driver {
-    /// `started` fires when every service is ready.
+    /// `started` fires when every service is ready. Call it in the runtime of the group.
     pub(crate) fn new(
         shared: Arc<Shared>,
         inbox: Arc<Mailbox>,
@@ -130,11 +129,11 @@ impl Driver {
                 .filter(|(_, policy)| policy.when != When::Never)
                 .map(|(id, policy)| (id, again(policy)))
                 .collect(),
-            timers: BinaryHeap::new(),
-            put_off: HashMap::new(),
+            timers: Timers::default(),
             alarm: None,
             is_to_aim: false,
             started: Some(started),
+            runtime: tokio::runtime::Handle::current(),
             stop_asked_at: None,
             reminds_at: Moment::FIRST.after(PATIENCE),
             now: Moment::FIRST,
@@ -175,6 +174,24 @@ impl Driver {
             }
         }
         driver.finish();
+    }
+
+    /// Runs what is due, outside of the driver's task, and lays the driver down again. If that ends the group, it ends
+    /// here: the driver's task is blocked.
+    pub(super) fn run_due(mut self: Box<Self>, inbox: &Mailbox) {
+        let runtime = self.runtime.clone();
+        let _in_runtime = runtime.enter();
+        self.receive_all();
+        self.look_at_the_clock();
+        while !self.lifecycle.is_over() && self.due().is_some_and(|due| due <= self.now) {
+            self.elapse();
+        }
+        if self.lifecycle.is_over() { self.finish() } else { inbox.lay_down(self) }
+    }
+
+    /// The way in which the group would end now.
+    pub(super) fn outcome(&mut self) -> GroupEnd {
+        self.lifecycle.outcome()
     }
 
     /// Takes the time, for all that is received at once.
@@ -340,17 +357,7 @@ impl Driver {
         };
         let at = from.after(lasts);
         self.is_to_aim |= self.alarm.is_none_or(|alarm| at.min(self.reminds_at) < alarm);
-        let next = Reverse((at, timer));
-        // Hardly ever does a timer elapse: its service is faster. So the first one that is not awaited any more is
-        // replaced, and the heap does not grow.
-        let is_over = |&Reverse((_, first)): &_| !self.lifecycle.awaits(first);
-        if self.timers.peek().is_some_and(is_over)
-            && let Some(mut first) = self.timers.peek_mut()
-        {
-            *first = next;
-        } else {
-            self.timers.push(next);
-        }
+        self.timers.arm(at, timer, |timer| self.lifecycle.awaits(timer));
     }
 
     /// The time that a service is given to stop, from this moment on: its limit, or what the budget leaves of it.
@@ -366,35 +373,28 @@ impl Driver {
             Some(timer) => (timer, by),
             None => return,
         };
-        let until = self.now.after(by);
-        // A service that is ready or gone before its timer elapses leaves its entry behind.
-        self.put_off.retain(|&timer, _| self.lifecycle.awaits(timer));
-        self.put_off.entry(timer).and_modify(|at| *at = until.max(*at)).or_insert(until);
+        self.timers.put_off(timer, self.now.after(by), |timer| self.lifecycle.awaits(timer));
     }
 
-    /// The time to which an armed timer was postponed, if it was.
-    fn put_off_until(&mut self, timer: Timer) -> Option<Moment> {
-        match timer {
-            Timer::Quiet => Some(self.shared.last_came().after(self.budget.quiet())),
-            // Usual, and saves the look-up.
-            _ if self.put_off.is_empty() => None,
-            _ => self.put_off.remove(&timer),
-        }
+    /// The timer that elapses next, and when.
+    fn next_timer(&mut self) -> Option<(Moment, Timer)> {
+        let (shared, budget) = (&self.shared, &self.budget);
+        // Requests to a lame duck postpone this timer, but do not wake the driver.
+        let quiet = |timer| (timer == Timer::Quiet).then(|| shared.last_came().after(budget.quiet()));
+        self.timers.first(|timer| self.lifecycle.awaits(timer), quiet)
+    }
+
+    /// The time at which something is due, if anything is.
+    pub(super) fn due(&mut self) -> Option<Moment> {
+        self.next_timer().map(|(at, _)| at.min(self.reminds_at))
     }
 
     /// Aims the alarm at the next timer that is still awaited, if there is any.
     fn aim(&mut self, alarm: &mut Alarm) {
         self.is_to_aim = false;
-        while let Some(&Reverse((at, timer))) = self.timers.peek() {
-            if !self.lifecycle.awaits(timer) {
-                self.timers.pop();
-            } else if let Some(later) = self.put_off_until(timer).filter(|&later| later > at) {
-                self.timers.pop();
-                self.timers.push(Reverse((later, timer)));
-            } else {
-                alarm.aim(at.min(self.reminds_at));
-                break;
-            }
+        if let Some(due) = self.due() {
+            alarm.aim(due);
+            self.shared.aimed.notify_one();
         }
         self.alarm = alarm.until();
     }
@@ -403,15 +403,11 @@ impl Driver {
         if self.reminds_at <= self.now {
             self.reminds_at = self.now.after(self.journal(|journal| journal.still_waiting(&self.shared.members)));
         }
-        let Some(&Reverse((at, timer))) = self.timers.peek() else { return };
-        if at > self.now {
-            return;
-        }
-        self.timers.pop();
-        // Requests to a lame duck postpone this timer, but do not wake the driver.
-        match self.put_off_until(timer) {
-            Some(later) if later > at => self.timers.push(Reverse((later, timer))),
-            _ => self.feed(Input::Elapsed(timer), None),
+        if let Some((at, timer)) = self.next_timer()
+            && at <= self.now
+        {
+            self.timers.pop();
+            self.feed(Input::Elapsed(timer), None);
         }
     }
 

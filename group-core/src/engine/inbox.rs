@@ -15,7 +15,8 @@
 //!                                      +--> [missed] -------------------------+
 //!                                                       lay_down wakes its task
 //!
-//! (1) if a message waits, if a timer has rung, or if the driver needs its task
+//! (1) if a message waits, if a timer has rung, or if the driver needs its task; a thread that stands in for that task
+//!     takes it up as the task of a service does
 //! (2) wakes its task if a message has come meanwhile, or if the driver needs its task
 //! ```
 //!
@@ -26,8 +27,8 @@
 //!
 //! **State:** `queue`, under its lock, and `holds_any`, which is true while `messages` is not empty.
 //!
-//! **Writers and readers:** any thread puts messages in. Only `deal` and the driver's task take the driver up, and
-//! each lays it down again. `reader` is written by the driver's task and taken by the thread that wakes it.
+//! **Writers and readers:** any thread puts messages in. Only `deal`, the driver's task and a thread that stands in for it
+//! take the driver up, and each lays it down again. `reader` is written by the driver's task and taken by the thread that wakes it.
 //!
 //! **No message is left unread.** A message that is put with [`Post::put`] wakes the reader. A message that is put
 //! silently is followed by `deal` (or `wake`) of the same task. If `deal` takes the driver up, it takes the message,
@@ -100,10 +101,7 @@ impl<D: Drive> Inbox<D> {
         if !self.holds_any.load(Ordering::Relaxed) {
             return None;
         }
-        let mut queue = lock(&self.queue);
-        let mut driver = queue.driver.take()?;
-        self.hand_over(&mut queue.messages, driver.messages());
-        Some(driver)
+        self.take_up_now()
     }
 
     /// Takes the driver up for its own task: if messages wait, if the task needs it, or if `is_time` for a timer.
@@ -121,6 +119,19 @@ impl<D: Drive> Inbox<D> {
         }
         queue.reader = Some(task.waker().clone());
         Poll::Pending
+    }
+
+    /// Takes the driver up for a thread that stands in for its task, unless it is taken up already.
+    pub(crate) fn take_up_now(&self) -> Option<Box<D>> {
+        let mut queue = lock(&self.queue);
+        let mut driver = queue.driver.take()?;
+        self.hand_over(&mut queue.messages, driver.messages());
+        Some(driver)
+    }
+
+    /// Looks at the driver where it lies. Returns `None` while it is taken up, or gone.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&mut D) -> T) -> Option<T> {
+        lock(&self.queue).driver.as_deref_mut().map(look)
     }
 
     fn hand_over(&self, waiting: &mut Vec<Message>, received: &mut Vec<Message>) {

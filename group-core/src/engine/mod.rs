@@ -5,6 +5,8 @@ pub(crate) mod driver;
 mod inbox;
 mod life;
 mod signals;
+mod stand_in;
 mod start;
 mod stop_signals;
+mod timers;
 pub(crate) mod watch;

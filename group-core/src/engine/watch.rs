@@ -38,8 +38,9 @@ use crate::base::clock::{FOREVER, Moment};
 use crate::base::error::Failure;
 use crate::base::lock;
 use crate::base::sync::Latch;
-use crate::engine::driver::Mailbox;
+use crate::engine::driver::{Driver, Mailbox};
 use crate::engine::signals::{Inherited, SIGHUP, Signals};
+use crate::engine::stand_in::stand_in;
 use crate::engine::stop_signals::{Effect, FirstSignal, StopSignals};
 use crate::lifecycle::interface::{GroupEnd, Stage};
 use crate::record::console;
@@ -224,6 +225,7 @@ impl WatchThread {
             () = self.over.wait() => None,
             signal = self.listen(&mut signals) => Some(signal),
             () = self.hold_deadline() => None,
+            () = self.stand_in() => None,
         };
         // The handlers stay for as long as the process lives, and would swallow a signal that should end the rest of
         // `main`.
@@ -267,7 +269,19 @@ impl WatchThread {
                 () = sleep_until(asked + limit.min(FOREVER)) => break,
             }
         }
-        self.exit(GroupEnd::UncleanStop);
+        // A failure before the stop decides, also here.
+        let outcome = self.requests.inbox.look(Driver::outcome);
+        self.exit(outcome.filter(|&outcome| outcome != GroupEnd::Clean).unwrap_or(GroupEnd::UncleanStop));
+    }
+
+    /// Runs the group's driver when its runtime is blocked.
+    async fn stand_in(&self) {
+        let mut group = self.group.clone();
+        let attached = group.wait_for(Option::is_some).await.ok().and_then(|group| group.clone());
+        match attached {
+            Some(group) => stand_in(&self.requests.inbox, &group.shared).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Ends the process, with the group's last words.

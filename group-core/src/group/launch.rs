@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 #[cfg(feature = "grpc")]
@@ -33,7 +33,7 @@ use crate::running::lame_duck::LameDuck;
 use crate::running::member::Member;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
-use crate::running::reload::Reloads;
+use crate::running::reloads::Reloads;
 use crate::running::shared::{Provided, Shared};
 use crate::service::Factory;
 
@@ -121,6 +121,7 @@ fn share(
         provided: Mutex::new(provided),
         begun,
         inbox,
+        aimed: Notify::new(),
         ready: Latch::default(),
         reloads: Reloads::default(),
         plan: Arc::new(plan),

@@ -256,9 +256,10 @@ pub async fn on_thread(cx: &Context, start: impl FnOnce() -> Result + Send + 'st
     let (sender, ended) = oneshot::channel();
     // A thread cannot be aborted: the service is gone only once the thread has ended.
     let remains = Remains::of(cx);
-    let runtime = tokio::runtime::Handle::current();
+    let (holder, runtime) = (cx.clone(), tokio::runtime::Handle::current());
     std::thread::Builder::new().name(cx.name().to_owned()).spawn(move || {
         let (_remains, _alone) = (remains, alone);
+        let _holds_a_thread = holder.member().polls_other();
         let _entered = runtime.enter();
         let result = caught_now(start).and_then(|result| result);
         // If the service was aborted, the receiver is gone.

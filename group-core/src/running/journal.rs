@@ -525,6 +525,9 @@ impl Journal {
                 format!("it is not ready after {launched} (start_timeout){why}")
             }
             ProblemKind::StopTimeout => format!("it has not stopped after {asked} (stop_timeout), so it was aborted"),
+            ProblemKind::Abandoned if problem.id.is_some_and(|id| !members[id].is_polled()) => {
+                "it could not be stopped: something else blocks every thread of the runtime".to_owned()
+            }
             ProblemKind::Abandoned => {
                 format!("it blocks its thread, so it could not be aborted, {asked} after the request to stop")
             }
@@ -573,8 +576,7 @@ impl Journal {
         for (id, member) in members.iter().enumerate().rev() {
             if self.services[id].is_left() {
                 let problem = Problem { id: Some(id), stage: Stage::Stop, kind: ProblemKind::Abandoned, fatal: true };
-                let innocent = || "it could not be stopped: something else blocks every thread of the runtime".into();
-                self.blame(problem, (!member.is_polled()).then(innocent), members);
+                self.blame(problem, None, members);
                 self.enter(id, member, State::Gone);
             }
         }

@@ -15,5 +15,6 @@ mod outbox;
 #[cfg(feature = "http")]
 pub(crate) mod parts;
 pub(crate) mod reload;
+pub(crate) mod reloads;
 pub(crate) mod shared;
 pub(crate) mod stop_request;

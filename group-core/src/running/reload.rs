@@ -1,19 +1,10 @@
 //! Reload: each service applies new settings while it runs.
-//!
-//! # Protocol
-//!
-//! Reloads are numbered as they begin, one at a time, under the lock `turn`. A call remembers the last number before it.
-//! When its turn comes, and a reload with a higher number is over, that one began after the call and saw all that the
-//! caller has changed: its result is the caller's, too. So any number of calls that wait lead to one more reload.
 
-use std::error::Error;
-use std::fmt;
 use std::pin::pin;
-use std::sync::Mutex;
 
 use tokio::time::timeout;
 
-use crate::base::error::{BoxError, Chain, Failure};
+use crate::base::error::{BoxError, Failure};
 use crate::base::lock;
 use crate::base::panic::caught;
 use crate::base::text::{Took, signal_name};
@@ -22,75 +13,7 @@ use crate::record::status::State;
 use crate::running::handle::Handle;
 use crate::running::journal::{Journal, PATIENCE};
 use crate::running::log;
-
-/// Why a reload failed, as a whole or in some services. A service that failed to reload keeps its old
-/// state, and the group runs on.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum ReloadError {
-    /// The group is stopping, or has stopped.
-    Stopping,
-    /// No service has a `reload`.
-    Nothing,
-    /// These services failed to reload. The group's report lists them, too.
-    Failed(Vec<Failure>),
-}
-
-impl fmt::Display for ReloadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stopping => f.write_str("the group is stopping, so it cannot reload"),
-            Self::Nothing => f.write_str("no service has a `reload`"),
-            Self::Failed(failed) => {
-                let each = failed.iter().map(|failure| Chain(failure).to_string());
-                f.write_str(&each.collect::<Vec<_>>().join("; "))
-            }
-        }
-    }
-}
-
-impl Error for ReloadError {}
-
-/// The reloads of one group.
-#[derive(Debug, Default)]
-pub(crate) struct Reloads {
-    /// Locked while services reload. The last reload that was not cut off.
-    turn: tokio::sync::Mutex<Option<Reloaded>>,
-    numbers: Mutex<Numbers>,
-}
-
-#[derive(Debug, Default)]
-struct Numbers {
-    /// The number of the last reload that has begun.
-    begun: u64,
-    /// That number at the time of the last signal.
-    at_signal: Option<u64>,
-}
-
-#[derive(Debug)]
-struct Reloaded {
-    number: u64,
-    result: Result<(), ReloadError>,
-}
-
-impl Reloads {
-    fn begun(&self) -> u64 {
-        lock(&self.numbers).begun
-    }
-
-    fn begin(&self) -> u64 {
-        let mut numbers = lock(&self.numbers);
-        numbers.begun += 1;
-        numbers.begun
-    }
-
-    /// Notes a signal. Returns false if no reload has begun since the last one: that still waits, for both.
-    fn note_signal(&self) -> bool {
-        let mut numbers = lock(&self.numbers);
-        let begun = Some(numbers.begun);
-        std::mem::replace(&mut numbers.at_signal, begun) != begun
-    }
-}
+use crate::running::reloads::{ReloadError, Reloaded};
 
 impl Handle {
     /// Reloads every ready service that has a `reload`, in start order, one at a time. If the group is

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::base::clock::Moment;
@@ -25,7 +25,7 @@ use crate::running::message::{Message, Post};
 use crate::running::outbox::say;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
-use crate::running::reload::Reloads;
+use crate::running::reloads::Reloads;
 
 /// A value that was provided to the services. They take it as an `Arc` of its type. If it is an `Arc` already, they take
 /// it as it is: so it may be an `Arc` of a trait object.
@@ -78,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) begun: Instant,
     /// The inbox of the driver.
     pub(crate) inbox: Arc<dyn Post>,
+    /// Notified when the driver waits for a timer.
+    pub(crate) aimed: Notify,
     /// Set when every service is ready.
     pub(crate) ready: Latch,
     pub(crate) reloads: Reloads,

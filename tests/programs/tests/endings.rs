@@ -380,6 +380,39 @@ fn a_stop_is_heard_while_a_start_blocks_its_thread() {
     assert_eq!(ended.logged_with("`blocker` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
 }
 
+/// The driver cannot run on the only thread, and yet the limit holds.
+#[test]
+fn a_service_that_blocks_the_only_worker_is_held_to_its_start_timeout() {
+    for way in ["new", "start", "restart"] {
+        let limit = [("GROUP_STOP_TIMEOUT", "2s")];
+        let mut program = Program::start(env!("CARGO_BIN_EXE_one_worker"), &[way], &limit);
+        program.prints("blocked");
+        program.logs("(start_timeout)");
+        program.logs("`blocker` failed: stopping");
+        let ended = program.end();
+        let code = if way == "restart" { 1 } else { 2 };
+        assert_eq!(ended.code, Some(code), "{way}: {ended:#?}");
+        assert_eq!(ended.logged_with("`blocker` failed to stop: it blocks its thread").len(), 1, "{way}: {ended:#?}");
+        assert!(ended.logged_with("`bystander` failed to stop: it could not be").len() == 1, "{way}: {ended:#?}");
+    }
+}
+
+#[test]
+fn so_is_one_that_blocks_the_only_thread() {
+    let limits = [("GROUP_STOP_TIMEOUT", "2s"), ("GROUP_BLOCKER__START_TIMEOUT", "300ms")];
+    let ended = Program::start(env!("CARGO_BIN_EXE_one_thread"), &[], &limits).end();
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert_eq!(ended.logged_with("`blocker` failed to start: it is not ready after").len(), 1, "{ended:#?}");
+}
+
+#[test]
+fn one_that_asks_for_more_time_may_block_the_only_worker() {
+    let mut program = Program::start(env!("CARGO_BIN_EXE_one_worker"), &["patient"], &[]);
+    program.logs("2 services are ready");
+    program.signal("TERM");
+    assert_eq!(program.end().code, Some(0));
+}
+
 #[test]
 fn the_deadline_holds_when_a_service_blocks_a_worker() {
     let limit = [("GROUP_STOP_TIMEOUT", "500ms")];
