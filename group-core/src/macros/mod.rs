@@ -93,7 +93,7 @@ pub trait Mentioned {
     fn add_to(group: &mut Group);
 }
 
-#[diagnostic::do_not_recommend]
+// Without `do_not_recommend`, so that rustc explains why a generic type is not a service.
 impl<S: Service> Mentioned for S {
     const AFTER: () = S::__AFTER;
 

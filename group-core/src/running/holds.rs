@@ -38,10 +38,12 @@ impl Holds {
                 false
             }
         });
-        match self.0.is_empty() {
-            _ if is_dropped => Poll::Ready(Err(Unfired)),
-            true => Poll::Ready(Ok(())),
-            false => Poll::Pending,
+        if is_dropped {
+            Poll::Ready(Err(Unfired))
+        } else if self.0.is_empty() {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
         }
     }
 

@@ -68,6 +68,7 @@ use crate::spec::edge::Target;
 /// `stop` runs once for every service that was built, also if its `start` failed or panicked.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service",
+    label = "not a service",
     note = "put `#[group::service]` on its `impl` block, or implement `group::Service`"
 )]
 pub trait Service: Sized + Send + Sync + 'static {

@@ -83,6 +83,14 @@ impl Mounted {
     async fn index(&self) {}
 }
 
+#[derive(Default)]
+struct AfterCache;
+
+#[service(after(Cache<Cell<u8>>))]
+impl AfterCache {
+    async fn start(&self) {}
+}
+
 fn main() {
     group::Group::new().add(Cache(Cell::new(3)));
 }
