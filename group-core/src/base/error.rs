@@ -199,6 +199,14 @@ impl Failures {
         Some(self.kept.remove(oldest))
     }
 
+    /// Makes every failure of a service that was not asked to stop one that the group survived.
+    pub(crate) fn excuse(&mut self) {
+        for failure in self.kept.iter_mut().filter(|failure| failure.fatal && failure.stage != Stage::Stop) {
+            failure.fatal = false;
+            self.survived += 1;
+        }
+    }
+
     pub(crate) fn kept(&self) -> &[Failure] {
         &self.kept
     }

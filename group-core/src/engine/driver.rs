@@ -19,11 +19,13 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::coop;
+use tokio::time::timeout;
 use tracing::level_filters::LevelFilter;
 
 use crate::base::clock::Moment;
@@ -173,6 +175,7 @@ impl Driver {
                 driver.elapse();
             }
         }
+        driver.hear_late_signal().await;
         driver.finish();
     }
 
@@ -194,6 +197,25 @@ impl Driver {
         self.lifecycle.outcome()
     }
 
+    /// A service that has just failed may have done so because of a signal that is still on its way.
+    async fn hear_late_signal(&mut self) {
+        self.look_at_the_clock();
+        let wait = self.journal(|journal| journal.awaits_signal());
+        if wait.is_zero() || !self.shared.hears_signals.load(Ordering::Relaxed) {
+            return;
+        }
+        self.journal(Journal::all_gone);
+        let comes = poll_fn(|task| self.inbox.poll_holds(|message| matches!(message, Message::Signal(_)), task));
+        // An error is the end of the wait: then the failure is the cause.
+        let _ = timeout(wait, comes).await;
+        self.look_at_the_clock();
+        for message in self.inbox.take() {
+            if let Message::Signal(signal) = message {
+                self.journal(|journal| journal.signalled(signal));
+            }
+        }
+    }
+
     /// Takes the time, for all that is received at once.
     fn look_at_the_clock(&mut self) {
         self.now = Moment::now(self.shared.begun);
@@ -206,7 +228,10 @@ impl Driver {
                 self.journal(|journal| journal.exit_with(code));
                 self.feed(Input::Stop, None);
             }
-            Message::Signal(signal) => self.feed(Input::Signal(signal, is_waited_for(signal)), None),
+            Message::Signal(signal) => {
+                self.journal(|journal| journal.signalled(signal));
+                self.feed(Input::Signal(signal, is_waited_for(signal)), None);
+            }
             Message::SameRequest(signal) => {
                 self.journal(|journal| journal.mention(move || log::same_request(&signal_name(signal), SAME_REQUEST)));
             }

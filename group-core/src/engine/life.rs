@@ -276,6 +276,7 @@ impl Run {
     /// Runs `stop`, if there is one: it makes a `start` return that does not listen to the stop request. Without a `stop`,
     /// such a `start` is dropped.
     fn release(&self, cx: &Context) -> Step {
+        cx.member().hear_stop();
         match (&self.service, cx.member().children()) {
             _ if cx.member().spec.is_dropped_at_once() => Step::Over,
             (Some(service), Some(children)) => {

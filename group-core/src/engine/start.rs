@@ -41,6 +41,7 @@ pub(crate) struct Failed {
 
 impl Failed {
     pub(super) fn tell(&mut self, cx: &Context) {
+        cx.member().note_failure();
         self.error.take().into_iter().for_each(|error| cx.tell_silently(News::Failed(error)));
         self.besides.drain(..).for_each(|error| cx.tell_silently(News::AlsoFailed(error)));
     }

@@ -113,6 +113,7 @@ impl Watch {
 
     /// Sets the group whose deadline is held, and which has the last words if the thread must exit the process.
     pub(crate) fn attach(&self, group: Handle) {
+        group.shared.hears_signals.store(true, Ordering::Relaxed);
         self.group.send_replace(Some(group));
     }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "grpc")]
 use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -127,6 +128,7 @@ fn share(
         plan: Arc::new(plan),
         stop_timeout,
         stopping: Latch::default(),
+        hears_signals: AtomicBool::new(false),
         lame_duck: Arc::new(LameDuck::new()),
         journal: Mutex::new(journal),
         report: watch::Sender::new(None),

@@ -28,6 +28,10 @@ const RESTARTS: usize = 32;
 /// A stop that takes longer than this is mentioned in the log, and a start that takes twice as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A service that fails within this time of a stop signal, before it or after, fails because of the signal: Ctrl-C, and
+/// many supervisors, signal the child processes of a service, too. Those die within some milliseconds.
+const ONE_CAUSE: Duration = Duration::from_millis(100);
+
 /// The journal of one group. Each method that writes keeps one thing, publishes it to the subscribers, and has it logged
 /// where an operator needs to know it. Both are done by the [`Outbox`], once the journal is unlocked.
 ///
@@ -53,6 +57,10 @@ pub(crate) struct Journal {
     phase: Phase,
     services: Vec<Entry>,
     stopping: Option<(Moment, StopReason)>,
+    /// True if the group stops because a limit was passed.
+    is_past_limit: bool,
+    /// When the last service was gone, if the group has waited after that.
+    ended: Option<Moment>,
     exit_code: Option<u8>,
     failures: Failures,
     /// Made by the first subscription.
@@ -129,6 +137,8 @@ impl Journal {
             phase: Phase::Starting,
             services: vec![Entry::default(); services],
             stopping: None,
+            is_past_limit: false,
+            ended: None,
             exit_code: None,
             failures: Failures::default(),
             events: None,
@@ -385,6 +395,35 @@ impl Journal {
         self.outbox.put(move |_| log::stopping(&why, &cause, by_signal, built, building, within));
     }
 
+    /// For how long a stop signal may still come that explains why the group stops.
+    pub(crate) fn awaits_signal(&self) -> Duration {
+        match self.stopping {
+            Some((_, StopReason::Failed(_))) if !self.is_past_limit => ONE_CAUSE.saturating_sub(self.stopping_for()),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The last service is gone. What is waited for from now on is no part of the group's time.
+    pub(crate) fn all_gone(&mut self) {
+        self.ended = Some(self.moment);
+    }
+
+    /// A stop signal has come. If the group has just begun to stop because a service failed, the signal is why.
+    pub(crate) fn signalled(&mut self, signal: i32) {
+        let (awaited, after) = (self.awaits_signal(), self.stopping_for());
+        let Some((_, reason)) = self.stopping.as_mut().filter(|_| !awaited.is_zero()) else { return };
+        let failed = std::mem::replace(reason, StopReason::Signal(signal));
+        self.failures.excuse();
+        self.outbox.log(Level::INFO, move |_| log::signal_explains(&StopReason::Signal(signal), &failed, after));
+    }
+
+    /// Returns true if a stop signal that has just come explains this.
+    fn is_explained(&self, problem: Problem, members: &[Member]) -> bool {
+        let was_asked = problem.stage == Stage::Stop && problem.id.is_none_or(|id| !members[id].has_failed_unasked());
+        let by_signal = matches!(self.stopping, Some((_, StopReason::Signal(_)))) && self.stopping_for() <= ONE_CAUSE;
+        by_signal && !was_asked && !is_past_limit(problem.kind)
+    }
+
     /// Keeps the first reason, which is why the group stops; later ones only end a delay.
     fn ask_to_stop(&mut self, phase: Phase, reason: Reason, members: &[Member]) {
         self.phase = phase;
@@ -409,8 +448,11 @@ impl Journal {
 
     /// Makes the report. Nothing is written after that.
     pub(crate) fn report(&mut self, outcome: GroupEnd, members: &[Member], plan: &Arc<Plan>) -> Report {
+        let has_failed = self.failures.kept().iter().any(Failure::is_fatal);
         let outcome = match outcome {
-            GroupEnd::Clean if self.failures.kept().iter().any(Failure::is_fatal) => GroupEnd::RunFailed,
+            GroupEnd::Clean if has_failed => GroupEnd::RunFailed,
+            // What has failed is excused: a signal was the cause.
+            GroupEnd::RunFailed | GroupEnd::StartFailed if !has_failed => GroupEnd::Clean,
             outcome => outcome,
         };
         let services = self.services.iter().zip(members).map(|(entry, member)| service_report(entry, member));
@@ -418,7 +460,7 @@ impl Journal {
             outcome.into(),
             services.collect(),
             self.failures.clone(),
-            self.now().into(),
+            self.ended.unwrap_or_else(|| self.now()).into(),
             self.stopping.as_ref().map(|(asked, reason)| ((*asked).into(), reason.clone())),
             self.exit_code,
             Arc::clone(plan),
@@ -451,8 +493,10 @@ impl Journal {
             self.enter(id, &members[id], State::Failed);
         }
         let service = problem.id.map(|id| name(&members[id]));
-        let failure = Failure::new(service, problem.stage, problem.fatal, error);
-        self.keep(failure, if problem.fatal { log::failed } else { log::survived });
+        let fatal = problem.fatal && !self.is_explained(problem, members);
+        self.is_past_limit |= fatal && is_past_limit(problem.kind);
+        let failure = Failure::new(service, problem.stage, fatal, error);
+        self.keep(failure, if fatal { log::failed } else { log::survived });
     }
 
     /// Keeps a failure, and has it logged with these words. A failure that is forgotten for it is dropped outside of the
@@ -650,6 +694,11 @@ fn log_gone(member: &Member, ending: Ending, took: Duration) {
 /// The name of a service as the log takes it.
 fn title(member: &Member) -> &Name {
     &member.spec.name
+}
+
+/// No signal explains that a limit was passed: it may come because of that.
+fn is_past_limit(kind: ProblemKind) -> bool {
+    kind.is_limit() || kind == ProblemKind::StartTimeout
 }
 
 fn name(member: &Member) -> &str {

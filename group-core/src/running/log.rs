@@ -11,6 +11,7 @@ use crate::base::error::{Chain, Failure};
 use crate::base::panic::caught_now;
 use crate::base::text::{Limit, Took, count};
 use crate::record::report::Report;
+use crate::record::status::StopReason;
 use crate::spec::name::Name;
 
 /// The most verbose level of which events are enabled. To ask for it runs code of the subscriber's.
@@ -147,6 +148,12 @@ pub(super) fn stopping(why: &str, cause: &str, by_signal: bool, built: usize, bu
         }
     };
     tracing::info!(target: "group", cause, "{why}: {what}{how_to_force}");
+}
+
+/// A signal came this long after a service had failed.
+pub(super) fn signal_explains(signal: &StopReason, failed: &StopReason, after: Duration) {
+    let after = Took(after);
+    tracing::info!(target: "group", cause = %signal, "{signal} came {after} after {failed}, and is taken for the cause");
 }
 
 /// A signal repeats a request of less than `window` ago.

@@ -61,6 +61,10 @@ pub(crate) struct Member {
     looks_for_stop: AtomicBool,
     /// True once the list of holds of this run of `start` is complete.
     is_settled: AtomicBool,
+    /// True once code of the service has seen the request to stop.
+    has_heard_stop: AtomicBool,
+    /// True if `start` has failed, and nothing of the service had seen a request to stop.
+    has_failed_unasked: AtomicBool,
     /// True if `start` is to run again.
     again: AtomicBool,
     is_aborted: AtomicBool,
@@ -165,6 +169,8 @@ impl Member {
             listens_to_stop: AtomicBool::new(false),
             looks_for_stop: AtomicBool::new(false),
             is_settled: AtomicBool::new(false),
+            has_heard_stop: AtomicBool::new(false),
+            has_failed_unasked: AtomicBool::new(false),
             again: AtomicBool::new(false),
             is_aborted: AtomicBool::new(false),
             is_given_up: AtomicBool::new(false),
@@ -228,6 +234,21 @@ impl Member {
 
     pub(crate) fn is_asked_to_stop(&self) -> bool {
         self.stop.is_asked()
+    }
+
+    /// Notes that code of the service has seen the request to stop, or may have.
+    pub(crate) fn hear_stop(&self) {
+        self.has_heard_stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that `start` has failed.
+    pub(crate) fn note_failure(&self) {
+        self.has_failed_unasked.store(!self.has_heard_stop.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// Returns true if `start` has failed by itself, even if the service was asked to stop at the same moment.
+    pub(crate) fn has_failed_unasked(&self) -> bool {
+        self.has_failed_unasked.load(Ordering::Relaxed)
     }
 
     /// For a task that waits for the request to stop elsewhere than in the own task.

@@ -4,6 +4,7 @@ use std::any::{Any, TypeId, type_name};
 #[cfg(feature = "grpc")]
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -89,6 +90,8 @@ pub(crate) struct Shared {
     pub(crate) stop_timeout: Duration,
     /// Set when a stop is asked for.
     pub(crate) stopping: Latch,
+    /// True if signals that the process gets come to this group. Set right after the launch.
+    pub(crate) hears_signals: AtomicBool,
     pub(crate) lame_duck: Arc<LameDuck>,
     /// No code of the user's may run under this lock: see [`write`](Self::write).
     pub(crate) journal: Mutex<Journal>,

@@ -82,8 +82,11 @@ impl Shutdown {
         Self { cx, is_of_start: false }
     }
 
-    /// Notes that the request is looked for.
+    /// Notes that the request is looked for, and seen if there is one.
     pub(crate) fn look(&self) {
+        if self.cx.member().is_asked_to_stop() {
+            self.cx.member().hear_stop();
+        }
         if self.is_of_start {
             self.cx.member().note_look_for_stop();
         }
@@ -126,6 +129,8 @@ impl Shutdown {
     #[must_use]
     pub fn token(&self) -> tokio_util::sync::CancellationToken {
         self.look();
+        // Nothing tells who looks at a token, and when.
+        self.cx.member().hear_stop();
         self.cx.member().stop_waiters().token().child_token()
     }
 }

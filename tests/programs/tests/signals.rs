@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use programs::Program;
@@ -199,5 +200,37 @@ fn a_stop_signal_that_the_launcher_has_blocked_is_told_at_the_start() {
         program.signal("QUIT");
         program.logs("SIGQUIT: stopping 2 services");
         assert_eq!(program.end().code, Some(0));
+    }
+}
+
+#[test]
+fn a_ctrl_c_that_also_kills_the_child_of_a_service_is_the_cause() {
+    for _ in 0..30 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_struck"));
+        command.arg("child").process_group(0);
+        let mut program = Program::of(command);
+        program.prints("the child runs");
+        program.logs("2 services are ready");
+        let all = format!("-{}", program.id());
+        assert!(Command::new("kill").args(["-INT", "--", &all]).status().expect("there is `kill`").success());
+        let ended = program.end();
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert!(!ended.logged_with("SIGINT").is_empty() && ended.logged_with("ERROR group").len() <= 1, "{ended:#?}");
+    }
+}
+
+#[test]
+fn a_failure_shortly_before_or_after_a_signal_is_survived_and_any_other_is_the_cause() {
+    for (how, ms, code) in [("before", "0", 0), ("after", "0", 0), ("before", "400", 1), ("after", "400", 1)] {
+        let mut program = Program::start(env!("CARGO_BIN_EXE_struck"), &[how, ms], &[]);
+        if how == "after" {
+            program.logs("2 services are ready");
+            program.signal("INT");
+        }
+        let ended = program.end();
+        assert_eq!(ended.code, Some(code), "{how} {ms}: {ended:#?}");
+        let explained = ended.logged_with("SIGINT came").len();
+        assert_eq!(explained, usize::from(how == "before" && code == 0), "{how} {ms}: {ended:#?}");
+        assert!(!ended.logged_with("`struck` failed: struck").is_empty(), "{how} {ms}: {ended:#?}");
     }
 }
