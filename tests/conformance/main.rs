@@ -9,6 +9,7 @@ mod calling_back;
 mod controlling;
 mod draining;
 mod failing;
+mod half_closing;
 mod limits;
 mod messages;
 mod observing;

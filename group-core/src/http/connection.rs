@@ -92,6 +92,8 @@ impl Serving {
         // `Io` keeps this limit with one timer for the connection; hyper sets one for every request.
         http1.header_read_timeout(None);
         http1.max_header_size(self.limits.max_header_size);
+        // `Io` sees whether the client has closed its side while its request is in flight.
+        http1.half_close(true);
         let mut connection = pin!(http1.serve_connection(TokioIo::new(io), service).with_upgrades());
         if until(connection.as_mut(), activity, activity.may_close()).await?.is_closed() {
             return Ok(());

@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::http::limits::Limits;
-use crate::http::socket::{Stream, Unsent};
+use crate::http::socket::{Closed, Stream, Unsent};
 use crate::http::traffic::Activity;
 
 /// The first bytes of a client that speaks HTTP/2.
@@ -54,6 +54,10 @@ pub(crate) struct Io {
     idle: Option<IdleTimer>,
     /// `idle` runs for the rest of a head, or for the first head of the connection.
     waits_for_head: bool,
+    /// The time that a request has whose client has closed its side.
+    half_close_timeout: Duration,
+    /// Runs while a request is in flight whose client has closed its side.
+    half_closed: Option<Pin<Box<Sleep>>>,
     write_timeout: Duration,
     /// Runs while the client does not read.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -82,6 +86,8 @@ impl Io {
             idle_timeout: limits.idle_timeout,
             idle: None,
             waits_for_head: true,
+            half_close_timeout: limits.half_close_timeout,
+            half_closed: None,
             write_timeout: limits.write_timeout,
             stalled: None,
             closing: None,
@@ -130,7 +136,26 @@ impl Io {
             return self.poll_idle(task);
         };
         self.activity.note_read(&buffer.filled()[before..]);
+        self.half_closed = None;
         Poll::Ready(read)
+    }
+
+    /// Fails if the client of a request in flight is gone: it takes nothing any more, or has closed its side and may not
+    /// wait for longer. Over HTTP/1 the connection is flushed in each of its polls, but not always read.
+    fn poll_gone(&mut self, task: &mut Context<'_>) -> Poll<io::Error> {
+        let is_http1 = self.header_read_timeout.is_some();
+        if !is_http1 || !self.activity.is_in_flight() || self.activity.is_upgraded() {
+            return Poll::Pending;
+        }
+        match ready!(self.stream.poll_closed(task)) {
+            Err(error) => Poll::Ready(error),
+            Ok(Closed::Wholly) => Poll::Ready(io::ErrorKind::ConnectionReset.into()),
+            Ok(Closed::ItsSide) => {
+                let limit = self.half_close_timeout;
+                let timer = self.half_closed.get_or_insert_with(|| Box::pin(sleep(limit)));
+                timer.as_mut().poll(task).map(|()| timed_out("the client has closed its side (half_close_timeout)"))
+            }
+        }
     }
 
     /// Fails if the client has sent no request in time: it has gone, or only keeps the connection busy. From the first
@@ -180,6 +205,7 @@ impl Io {
     /// Fails if a write is pending for too long: a client that does not read for a while will not read the rest.
     fn in_time<T>(&mut self, written: Poll<io::Result<T>>, task: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
+            self.half_closed = None;
             if self.stalled.take().is_some() {
                 self.activity.note_stalled(false);
             }
@@ -428,7 +454,10 @@ impl AsyncWrite for Io {
         }
         ready!(Pin::new(&mut self.stream).poll_flush(task))?;
         self.activity.note_flushed();
-        Poll::Ready(Ok(()))
+        match self.poll_gone(task) {
+            Poll::Ready(error) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Ready(Ok(())),
+        }
     }
 
     /// Completes when the client has taken its responses and is silent, or has closed the connection, too. It does not

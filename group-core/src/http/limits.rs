@@ -6,6 +6,7 @@ use std::time::Duration;
 pub(crate) struct Limits {
     pub(super) header_read_timeout: Duration,
     pub(super) idle_timeout: Duration,
+    pub(super) half_close_timeout: Duration,
     pub(super) max_header_size: usize,
     pub(super) max_connections: usize,
     pub(super) write_timeout: Duration,
@@ -18,6 +19,7 @@ impl Default for Limits {
         Self {
             header_read_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(65 * 60),
+            half_close_timeout: Duration::from_secs(5),
             max_header_size: 64 * 1024,
             max_connections: 10_000,
             write_timeout: Duration::from_secs(60),

@@ -138,6 +138,19 @@ impl Server {
         self
     }
 
+    /// Sets the time that a request still has when its client has closed its side of the connection. The client may have
+    /// done only that, and wait for its answer, or it may be gone: the two look alike until something is sent to it. The
+    /// time begins again with each piece that is read or sent. 5 s by default: that answers nearly all who wait, and a
+    /// handler whose client is gone, such as one that waits for an event, does not run on for long.
+    ///
+    /// With zero, the handler is dropped at once, as with hyper's own default; with `Duration::MAX` it always runs to its
+    /// end. A client that resets the connection is gone, and its handler is dropped at once. Over HTTP/2 a client that
+    /// closes its side of the connection is gone, too.
+    pub fn half_close_timeout(mut self, limit: Duration) -> Self {
+        self.limits.half_close_timeout = limit;
+        self
+    }
+
     /// Sets the largest size of a request's head, in bytes. A larger head is answered with 431. 64 KiB by default;
     /// nginx takes 32 KiB, Go's `net/http` 1024 KiB.
     pub fn max_header_size(mut self, bytes: usize) -> Self {

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures_util::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
@@ -54,6 +55,15 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((file.dev(), file.ino()))
 }
 
+/// What a client has closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// It sends no more. It may wait for a response, or be gone.
+    ItsSide,
+    /// It takes nothing any more.
+    Wholly,
+}
+
 /// An accepted connection.
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -97,6 +107,27 @@ impl Stream {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tcp(stream, _) => Unsent::of(stream).ok(),
             _ => None,
+        }
+    }
+
+    /// Completes when the client has closed its side of the connection, or all of it. It is not reported while bytes from
+    /// it are unread.
+    pub(super) fn poll_closed(&self, task: &mut Context<'_>) -> Poll<io::Result<Closed>> {
+        let ready = match self {
+            Self::Tcp(stream, _) => {
+                ready!(stream.poll_read_ready(task))?;
+                stream.ready(Interest::READABLE | Interest::WRITABLE).now_or_never()
+            }
+            #[cfg(unix)]
+            Self::Unix(stream) => {
+                ready!(stream.poll_read_ready(task))?;
+                stream.ready(Interest::READABLE | Interest::WRITABLE).now_or_never()
+            }
+        };
+        match ready.transpose()? {
+            Some(ready) if ready.is_write_closed() => Poll::Ready(Ok(Closed::Wholly)),
+            Some(ready) if ready.is_read_closed() => Poll::Ready(Ok(Closed::ItsSide)),
+            _ => Poll::Pending,
         }
     }
 
