@@ -13,6 +13,7 @@ mod half_closing;
 mod limits;
 mod messages;
 mod observing;
+mod panicking;
 mod reloading;
 mod reporting;
 mod restarting;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task;
@@ -12,9 +13,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::http::request::Parts;
-use axum::http::uri::PathAndQuery;
 use axum::http::{Extensions, Method, StatusCode, Version};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::future::RouteFuture;
 use hyper::Request;
 use hyper::body::{Body as HttpBody, Buf, Frame, Incoming, SizeHint};
@@ -31,7 +31,8 @@ use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
 use crate::http::io::Io;
 use crate::http::limits::Limits;
-use crate::http::panicked::poll_frame_caught;
+use crate::http::mount::AnsweredBy;
+use crate::http::panicked::{RequestLine, drop_caught, internal_error, poll_frame_caught};
 #[cfg(feature = "http2")]
 use crate::http::traffic::RunningTask;
 use crate::http::traffic::{Activity, InFlight};
@@ -131,7 +132,7 @@ impl Serving {
     fn answer(&self, request: Request<Incoming>, activity: &Arc<Activity>, extensions: &Extensions) -> Answering {
         let in_flight = activity.begin();
         let version = request.version();
-        let line = (request.method().clone(), request.uri().path_and_query().cloned());
+        let line = RequestLine::of(&request);
         let is_whole = request.body().is_end_stream();
         if is_whole && says_close(&request) {
             activity.note_all_read();
@@ -165,14 +166,14 @@ fn roomy(shutdown: Shutdown) -> Extensions {
     extensions
 }
 
-/// The method and the target of a request, for the log.
-type RequestLine = (Method, Option<PathAndQuery>);
-
 /// A request on its way through the routes. It is given to them in the first poll, so that a panic there is caught,
 /// too.
+#[derive(Default)]
 enum Routing {
     Waiting(Router, Option<Request<Body>>),
     Called(RouteFuture<Infallible>),
+    #[default]
+    Over,
 }
 
 impl Routing {
@@ -212,11 +213,9 @@ impl Future for Answering {
             Ok(Poll::Ready(response)) => response,
             Err(panicked) => {
                 if let Some(in_flight) = in_flight {
-                    let (method, target) = line;
-                    let path = target.as_ref().map_or("", PathAndQuery::path);
-                    in_flight.cx().handler_panicked(&panicked, Some(method), Some(path));
+                    line.panicked(in_flight.cx(), &panicked);
                 }
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                internal_error()
             }
         };
         // It is not polled again after the response.
@@ -230,13 +229,22 @@ impl Future for Answering {
             }
         }
         in_flight.answer(is_http1);
-        Poll::Ready(Ok(response.map(|body| AnswerBody { body, in_flight: Some(in_flight), is_http1 })))
+        let guest = response.extensions_mut().remove::<AnsweredBy>();
+        Poll::Ready(Ok(response.map(|body| AnswerBody { body, in_flight: Some(in_flight), is_http1, guest })))
+    }
+}
+
+/// A request that is cancelled drops what its handler holds.
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let Self { routing, in_flight: Some(in_flight), line, .. } = self else { return };
+        drop_caught(routing, |panicked| line.panicked(in_flight.cx(), panicked));
     }
 }
 
 /// Returns true if this response gives the connection to the handler, over HTTP/1.
-fn upgrades((method, _): &RequestLine, status: StatusCode) -> bool {
-    status == StatusCode::SWITCHING_PROTOCOLS || *method == Method::CONNECT && status.is_success()
+fn upgrades(line: &RequestLine, status: StatusCode) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS || line.method == Method::CONNECT && status.is_success()
 }
 
 /// Why [`until`] has ended.
@@ -320,9 +328,19 @@ struct AnswerBody {
     /// `None` once the last piece is given.
     in_flight: Option<InFlight>,
     is_http1: bool,
+    /// The service that has answered, if another one serves it.
+    guest: Option<AnsweredBy>,
 }
 
 impl AnswerBody {
+    /// Reports a panic in it.
+    fn panicked(&self, panicked: &BoxError) {
+        let cx = self.guest.as_ref().map(|AnsweredBy(guest)| guest).or(self.in_flight.as_ref().map(InFlight::cx));
+        if let Some(cx) = cx {
+            cx.handler_panicked(panicked, None, None);
+        }
+    }
+
     /// Counts a piece until it is written. HTTP/1 needs no such count: there, a flush tells it.
     fn piece(&mut self, bytes: Bytes) -> AnswerPiece {
         let counted = if self.is_http1 {
@@ -370,9 +388,7 @@ impl HttpBody for AnswerBody {
         task: &mut task::Context<'_>,
     ) -> Poll<Option<Result<Frame<AnswerPiece>, BoxError>>> {
         let polled = poll_frame_caught(&mut self.body, task).unwrap_or_else(|panicked| {
-            if let Some(in_flight) = &self.in_flight {
-                in_flight.cx().handler_panicked(&panicked, None, None);
-            }
+            self.panicked(&panicked);
             Poll::Ready(Some(Err(panicked)))
         });
         polled.map(|frame| Some(frame?.map(|frame| frame.map_data(|bytes| self.piece(bytes)))))
@@ -384,6 +400,13 @@ impl HttpBody for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        let mut body = mem::take(&mut self.body);
+        drop_caught(&mut body, |panicked| self.panicked(panicked));
     }
 }
 

@@ -1,12 +1,14 @@
 //! Services whose routes another service serves, on its address.
 
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future;
+use std::future::Ready;
+use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::task;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use axum::Router;
 use axum::extract::Request;
@@ -21,6 +23,7 @@ use tower_service::Service;
 use crate::base::error::BoxError;
 use crate::base::lock;
 use crate::base::panic::quietly;
+use crate::http::panicked::Handling;
 use crate::lifecycle::interface::Id;
 use crate::service::context::Context;
 use crate::spec::Spec;
@@ -51,8 +54,8 @@ impl Mounts {
 struct Mount {
     service: Id,
     host: Id,
-    /// The routes that it handed over last.
-    routes: Mutex<Option<Router>>,
+    /// The routes that it handed over last, and its context.
+    routes: Mutex<Option<(Router, Context)>>,
     /// False while the service does not answer, for example because it waits for a restart.
     answers: Arc<AtomicBool>,
     /// True once the host has added the routes to its own.
@@ -65,9 +68,9 @@ impl Mount {
     }
 
     /// Answers with these routes until the result is dropped.
-    fn hand_over(&self, routes: Router) -> impl Drop + use<> {
+    fn hand_over(&self, routes: Router, guest: Context) -> impl Drop + use<> {
         // Those of an earlier run are dropped once the lock is released.
-        let _before = lock(&self.routes).replace(routes);
+        let _before = lock(&self.routes).replace((routes, guest));
         self.answers.store(true, Relaxed);
         HandedOver(Arc::clone(&self.answers))
     }
@@ -77,9 +80,10 @@ impl Mount {
     fn take(&self, spec: &Spec) -> Router {
         self.taken.store(true, Relaxed);
         let answers = Arc::clone(&self.answers);
-        let routes = lock(&self.routes).clone().unwrap_or_else(|| unavailable(spec));
+        let routes = lock(&self.routes).clone();
+        let (routes, guest) = routes.map_or_else(|| (unavailable(spec), None), |(routes, guest)| (routes, Some(guest)));
         // The layer is around the fallback, too. It does no harm there: a merge keeps the host's.
-        routes.layer(layer_fn(move |route| Guarded { route, answers: Arc::clone(&answers) }))
+        routes.layer(layer_fn(move |route| Guarded { route, guest: guest.clone(), answers: Arc::clone(&answers) }))
     }
 }
 
@@ -92,11 +96,41 @@ impl Drop for HandedOver {
     }
 }
 
-/// A route that is answered with 503 while its service does not answer.
+/// A route that is answered with 503 while its service does not answer. A panic in it is that service's.
 #[derive(Clone)]
 struct Guarded {
     route: Route,
+    /// The service; `None` if it has handed nothing over, and so never answers.
+    guest: Option<Context>,
     answers: Arc<AtomicBool>,
+}
+
+/// An extension of a response: the service that has made it, whose body is still to come.
+#[derive(Clone, Debug)]
+pub(super) struct AnsweredBy(pub(super) Context);
+
+/// A response of a guest.
+struct GuestAnswers(Handling<Infallibly>);
+
+impl Future for GuestAnswers {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let mut response = ready!(Pin::new(&mut self.0).poll(task));
+        response.extensions_mut().insert(AnsweredBy(self.0.cx().clone()));
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// The response of a route, which never fails.
+struct Infallibly(RouteFuture<Infallible>);
+
+impl Future for Infallibly {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Response> {
+        Pin::new(&mut self.0).poll(task).map(|response| response.unwrap_or_else(|never| match never {}))
+    }
 }
 
 type Refused = Ready<Result<Response, Infallible>>;
@@ -104,17 +138,19 @@ type Refused = Ready<Result<Response, Infallible>>;
 impl Service<Request> for Guarded {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<RouteFuture<Infallible>, Refused>;
+    type Future = Either<GuestAnswers, Refused>;
 
     fn poll_ready(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
         Service::<Request>::poll_ready(&mut self.route, task)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        if self.answers.load(Relaxed) {
-            Either::Left(self.route.call(request))
-        } else {
-            Either::Right(ready(Ok(StatusCode::SERVICE_UNAVAILABLE.into_response())))
+        match &self.guest {
+            Some(guest) if self.answers.load(Relaxed) => {
+                let call = |request| Infallibly(self.route.call(request));
+                Either::Left(GuestAnswers(Handling::new(guest, request, call)))
+            }
+            _ => Either::Right(future::ready(Ok(StatusCode::SERVICE_UNAVAILABLE.into_response()))),
         }
     }
 }
@@ -148,7 +184,7 @@ pub async fn mount(cx: &Context, routes: Router) -> Result<(), BoxError> {
         return Err(format!("`{}` is mounted on no service: its spec needs `http_on`", cx.name()).into());
     };
     let (ready, shutdown) = (cx.ready(), cx.shutdown_of_server());
-    let _handed_over = mount.hand_over(routes);
+    let _handed_over = mount.hand_over(routes, cx.clone());
     ready.fire();
     shutdown.requested().await;
     Ok(())

@@ -1,11 +1,15 @@
 //! A handler's panic: it is caught, logged, and reported as a failure that the service survived.
 
+use std::mem;
 use std::pin::Pin;
 use std::task;
 use std::task::Poll;
 
 use axum::body::{Body, Bytes};
-use axum::http::Method;
+use axum::extract::{MatchedPath, Request};
+use axum::http::uri::PathAndQuery;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use hyper::body::{Body as _, Frame};
 use tracing::field::display;
 
@@ -26,6 +30,106 @@ impl Context {
         let (service, method) = (self.name(), method.map(display));
         tracing::error!(target: "group", service, method, path, "`{service}` {panicked} ({place})");
         self.tell(News::HandlerPanicked(format!("{panicked} ({place})").into()));
+    }
+}
+
+/// The method and the path of a request, for the log.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestLine {
+    pub(super) method: Method,
+    path: PathOfRequest,
+}
+
+#[derive(Clone, Debug)]
+enum PathOfRequest {
+    /// The route that it has matched.
+    Route(MatchedPath),
+    Target(Option<PathAndQuery>),
+}
+
+impl RequestLine {
+    pub(super) fn of<B>(request: &axum::http::Request<B>) -> Self {
+        let path = match request.extensions().get::<MatchedPath>() {
+            Some(route) => PathOfRequest::Route(route.clone()),
+            None => PathOfRequest::Target(request.uri().path_and_query().cloned()),
+        };
+        Self { method: request.method().clone(), path }
+    }
+
+    fn path(&self) -> &str {
+        match &self.path {
+            PathOfRequest::Route(route) => route.as_str(),
+            PathOfRequest::Target(target) => target.as_ref().map_or("", PathAndQuery::path),
+        }
+    }
+
+    /// Reports a panic of the handler of this request.
+    pub(super) fn panicked(&self, cx: &Context, panicked: &BoxError) {
+        cx.handler_panicked(panicked, Some(&self.method), Some(self.path()));
+    }
+}
+
+/// A handler of a service. A panic in it, or in the destructor of what it holds when it is dropped, is that service's; the
+/// layers around it see a 500.
+#[derive(Debug)]
+pub(crate) struct Handling<F> {
+    /// `None` once it is over, or if the call of it has panicked.
+    handler: Option<F>,
+    cx: Context,
+    line: RequestLine,
+}
+
+impl<F> Handling<F> {
+    pub(crate) fn new(cx: &Context, request: Request, call: impl FnOnce(Request) -> F) -> Self {
+        let line = RequestLine::of(&request);
+        let called = caught_now(|| call(request));
+        let handler = called.inspect_err(|panicked| line.panicked(cx, panicked)).ok();
+        Self { handler, cx: cx.clone(), line }
+    }
+
+    pub(crate) fn cx(&self) -> &Context {
+        &self.cx
+    }
+
+    fn end(&mut self) {
+        let Self { handler, cx, line } = self;
+        drop_caught(handler, |panicked| line.panicked(cx, panicked));
+    }
+}
+
+impl<F: Future<Output = Response> + Unpin> Future for Handling<F> {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Response> {
+        let Some(handler) = &mut self.handler else { return Poll::Ready(internal_error()) };
+        let answer = match caught_now(|| Pin::new(handler).poll(task)) {
+            Ok(polled) => task::ready!(polled),
+            Err(panicked) => {
+                self.line.panicked(&self.cx, &panicked);
+                internal_error()
+            }
+        };
+        self.end();
+        Poll::Ready(answer)
+    }
+}
+
+impl<F> Drop for Handling<F> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The answer to a request whose handler has panicked.
+pub(super) fn internal_error() -> Response {
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+/// Drops what is there, and reports a panic of its destructor.
+pub(super) fn drop_caught<T: Default>(value: &mut T, report: impl FnOnce(&BoxError)) {
+    let value = mem::take(value);
+    if let Err(panicked) = caught_now(|| drop(value)) {
+        report(&panicked);
     }
 }
 

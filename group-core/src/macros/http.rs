@@ -21,6 +21,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::__private::result::Result;
+use crate::http::panicked::Handling;
 use crate::http::run;
 use crate::service::context::Context;
 
@@ -113,28 +114,42 @@ pub fn respond(answer: impl IntoResponse) -> Response {
 /// The future of a route's answer. A named type, so that rustc points at the code that does not fit it.
 pub type AnswerFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// A route as a handler of axum.
+/// A route of a service as a handler of axum.
 #[derive(Clone, Debug)]
-pub struct Handles<F>(F);
+pub struct Handles<F> {
+    cx: Context,
+    answer: F,
+}
 
 /// Makes a route.
-pub fn route<F: FnOnce(Request) -> AnswerFuture>(answer: F) -> Handles<F> {
-    Handles(answer)
+pub fn route<F: FnOnce(Request) -> AnswerFuture>(cx: &Context, answer: F) -> Handles<F> {
+    Handles { cx: cx.clone(), answer }
 }
 
 impl<F: FnOnce(Request) -> AnswerFuture + Clone + Send + Sync + 'static> Handler<(), ()> for Handles<F> {
     type Future = Answered;
 
     fn call(self, request: Request, (): ()) -> Answered {
-        Answered((self.0)(request))
+        Answered(Handling::new(&self.cx, request, |request| Respond((self.answer)(request))))
     }
 }
 
-/// The future of the response: the answer, or the one that refuses the request.
+/// The future of the response. A panic is a 500 to the layers around the route.
 #[expect(missing_debug_implementations, reason = "a future")]
-pub struct Answered(AnswerFuture);
+pub struct Answered(Handling<Respond>);
 
 impl Future for Answered {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Response> {
+        Pin::new(&mut self.0).poll(task)
+    }
+}
+
+/// The answer, or the one that refuses the request.
+struct Respond(AnswerFuture);
+
+impl Future for Respond {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Response> {

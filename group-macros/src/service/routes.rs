@@ -113,7 +113,7 @@ fn route(route: &Route) -> TokenStream {
     let handler = quote! {{
         use __g::Pinned as _;
         #this
-        __g::http::#verb(__g::http::route(#by_value |request: __g::http::Request| #answer.pinned #nothing))
+        __g::http::#verb(__g::http::route(&cx, #by_value |request: __g::http::Request| #answer.pinned #nothing))
     }};
     let around = if verb == "any" { quote!(around_any) } else { quote!(around) };
     let handler = layered(&handler, layers, &around);

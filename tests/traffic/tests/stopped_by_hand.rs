@@ -290,6 +290,42 @@ async fn nor_does_an_idle_client_hold_a_restart() {
     assert!(report.is_clean(), "{report}");
 }
 
+/// Panics when it is dropped, and says so before.
+struct Bomb(UnboundedSender<()>);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.0.send(()).expect("the test waits");
+        panic!("a bomb");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_the_destructor_of_what_a_cancelled_handler_holds_is_reported() {
+    let (says, mut said) = unbounded_channel();
+    let held = get(move || async move {
+        says.send(()).expect("the test waits");
+        let _bomb = Bomb(says);
+        std::future::pending::<&'static str>().await
+    });
+    let mut group = Group::new();
+    group.add_fn("web", |cx: Context| async move {
+        http::serve(&cx, "127.0.0.1:0", Router::new().route("/held", held)).await
+    });
+    let running = group.start().await.expect("the group starts");
+    let mut client = Client::new(running.local_addr("web").expect("it listens")).await;
+    client.begin(65_535).await;
+    client.ask(1, "/held").await;
+    in_time(said.recv()).await.expect("the handler runs");
+    drop(client);
+    in_time(said.recv()).await.expect("it is dropped");
+    let report = in_time(running.stop()).await;
+    assert!(report.is_clean(), "{report}");
+    let [failure] = report.failures() else { panic!("{report}") };
+    let said = failure.to_string();
+    assert!(said.contains("a bomb") && said.ends_with("(on GET /held)"), "{said}");
+}
+
 #[tokio::test]
 async fn an_answer_in_flight_is_waited_for_although_the_ping_is_not_answered() {
     let mut server = Server::start().await;
