@@ -265,7 +265,7 @@ async fn who_waits_is_told_what_is_still_in_hand() {
     server.running.handle().stop();
     sleep(secs(6)).await;
     let waits = |line: &String| line.contains("still waiting");
-    let line = "INFO still waiting for web to stop (5 s; stop_timeout 10 s): 2 connections in flight";
+    let line = "INFO still waiting for web to stop (5 s; stop_timeout 10 s): 2 connections in flight (2 × GET /held)";
     assert_eq!(logged().into_iter().filter(waits).collect::<Vec<_>>(), [line]);
     for stream in &mut streams {
         server.may_answer.notify_one();

@@ -7,6 +7,7 @@
 mod building;
 mod calling_back;
 mod controlling;
+mod cutting;
 mod draining;
 mod failing;
 mod half_closing;

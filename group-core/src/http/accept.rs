@@ -16,7 +16,8 @@ use crate::http::io::Io;
 use crate::http::listen::{Backlog, Listener};
 use crate::http::socket::Stream;
 use crate::http::traffic::{Activity, Traffic};
-use crate::record::counts::Drain;
+use crate::running::log;
+use crate::running::server::Server as _;
 use crate::service::belongings::Remains;
 use crate::service::context::Context;
 use crate::service::shutdown::Shutdown;
@@ -32,6 +33,8 @@ const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
 pub(crate) async fn serve_on(listener: Listener, cx: &Context, serving: Serving, shutdown: &Shutdown) {
     let mut connections = Connections::new(cx, serving);
     let traffic = Arc::clone(&connections.traffic);
+    cx.member().add_server(&traffic);
+    let mut draining = Draining { traffic: Arc::clone(&traffic), cx, since: None };
     let children = cx.own_children();
     let _counted = children.count_server();
     listener.send_at_once();
@@ -42,6 +45,7 @@ pub(crate) async fn serve_on(listener: Listener, cx: &Context, serving: Serving,
         () = traffic.watch_lame_duck() => {}
         () = connections.accept(&listener) => {}
     }
+    draining.since = Some(Instant::now());
     connections.drain(listener, cx).await;
 }
 
@@ -154,8 +158,6 @@ impl Connections {
     /// Stops listening, and waits until every accepted request is answered and every connection closed.
     async fn drain(mut self, listener: Listener, cx: &Context) {
         self.traffic.stop();
-        cx.member().drains(self.traffic.waited_for());
-        let drain = Draining { traffic: Arc::clone(&self.traffic), cx, begun: Instant::now() };
         let linger = self.serving.limits.linger;
         let in_use = self.last.is_some_and(|last| last.elapsed() < linger);
         let accepted = match listener.close(in_use, linger) {
@@ -169,7 +171,6 @@ impl Connections {
         while self.tasks.join_next().await.is_some() {}
         // Upgraded connections have no task here.
         self.traffic.ended().await;
-        drop(drain);
     }
 }
 
@@ -233,28 +234,23 @@ fn is_client_gone(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// A drain. When it is dropped, at its end or when it is cut short, it is counted and logged.
+/// A server. When it is dropped, at the end of its drain, or earlier if it is cut short, its connections are counted and
+/// logged.
 struct Draining<'a> {
     traffic: Arc<Traffic>,
     cx: &'a Context,
-    begun: Instant,
+    /// When the drain has begun.
+    since: Option<Instant>,
 }
 
 impl Drop for Draining<'_> {
     fn drop(&mut self) {
-        let drain = Drain {
-            drained: self.traffic.drained(),
-            cut: self.traffic.cut(),
-            streams: self.traffic.streams(),
-            took: self.begun.elapsed(),
-        };
-        self.cx.member().add_drain(drain);
-        let service = self.cx.name();
-        if drain.cut > 0 {
-            tracing::warn!(target: "group", service, drained = drain.drained, cut = drain.cut, "{service} {drain}");
-        } else if drain.drained > 0 {
-            tracing::info!(target: "group", service, drained = drain.drained, cut = 0, "{service} {drain}");
-        }
+        let drain = self.traffic.report(self.since.map_or(Duration::ZERO, |since| since.elapsed()));
+        let (member, service) = (self.cx.member(), self.cx.name());
+        let cut = if drain.cut > 0 { self.traffic.requests() } else { Vec::new() };
+        log::drained(service, drain, &cut);
+        member.add_drain(drain);
+        member.add_cut(cut);
     }
 }
 

@@ -130,9 +130,9 @@ impl Serving {
 
     /// Answers one request.
     fn answer(&self, request: Request<Incoming>, activity: &Arc<Activity>, extensions: &Extensions) -> Answering {
-        let in_flight = activity.begin();
         let version = request.version();
         let line = RequestLine::of(&request);
+        let in_flight = activity.begin(line.clone());
         let is_whole = request.body().is_end_stream();
         if is_whole && says_close(&request) {
             activity.note_all_read();

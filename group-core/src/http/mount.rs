@@ -218,6 +218,22 @@ pub fn mounted(cx: &Context, routes: Router) -> Result<Router, BoxError> {
     Ok(merged(&parts)?)
 }
 
+/// The route that a path matches, of those that the specs of a service and of its guests list.
+pub(super) fn route_of(cx: &Context, path: &str) -> Option<String> {
+    let mut routes = matchit::Router::new();
+    let mut add = |spec: &Spec| {
+        let prefix = spec.details().prefix.as_deref().unwrap_or_default();
+        for route in &spec.details().routes {
+            let route = format!("{prefix}{}", route.path());
+            // Of a route with two methods there is only one.
+            let _ = routes.insert(route.clone(), route);
+        }
+    };
+    add(cx.spec_of(cx.id()));
+    Mounts::of(cx).on_host(cx).for_each(|(_, guest)| add(guest));
+    routes.at(path).ok().map(|matched| matched.value.clone())
+}
+
 fn merged(parts: &[(&str, Router)]) -> Result<Router, String> {
     let merge = |first: &Router, second: &Router| quietly(|| first.clone().merge(second.clone()));
     let mut all = Router::new();

@@ -63,6 +63,12 @@ impl RequestLine {
         }
     }
 
+    /// The method and the route, as `route_of` tells it, or else the path.
+    pub(super) fn named(&self, route_of: impl FnOnce(&str) -> Option<String>) -> String {
+        let path = self.path();
+        format!("{} {}", self.method, route_of(path).as_deref().unwrap_or(path))
+    }
+
     /// Reports a panic of the handler of this request.
     pub(super) fn panicked(&self, cx: &Context, panicked: &BoxError) {
         cx.handler_panicked(panicked, Some(&self.method), Some(self.path()));

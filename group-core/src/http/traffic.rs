@@ -22,7 +22,9 @@
 //!
 //! Three kinds of task share these counters.
 //!
-//! - The server's task accepts connections, writes `Traffic::stage`, sets `Traffic::stop`, and reads the counts.
+//! - The server's task accepts connections, writes `Traffic::stage`, sets `Traffic::stop`, and reads the counts. At the
+//!   stop, it counts what is in flight on each connection, because a handler that blocks its thread keeps the connection
+//!   from that. The thread that writes the last words of a blocked process does the same.
 //! - Each connection has a task. It reads and writes the socket, begins every request, and decides when to close.
 //!   Over **HTTP/1** handlers and bodies run in this task, too. So one task makes every change to an [`Activity`], in
 //!   program order. An upgrade moves the [`Io`](crate::http::io::Io) to the handler's task through a channel, which
@@ -36,6 +38,7 @@
 //! | counter | who writes | who reads | why the ordering suffices |
 //! |---|---|---|---|
 //! | `stage` | server | all | It only goes up. A late reader treats a request as one from before the stop. `stop` is set afterwards, with `Release`, so that a task which it wakes sees `STOPPING`. |
+//! | `connections`, `requests` | connection; `requests`: HTTP/2 requests, too | server, log, report | Locks. Only a request that its connection has counted is named. |
 //! | `waited_for`, `streams`, `drained` | any task, as `standing` changes | server, log | An addition is made under the lock of `standing`, and the subtraction after a later use of that lock, so that no count goes below zero. When the drain has ended, `open` (`AcqRel`) has ordered all of them before the reader. A drain that is cut short reads them while connections close: it may miss one that closes at that instant. |
 //! | `standing` | connection, upgraded `Io` | the same | A lock. When a connection is upgraded, its task counts it as a stream at the same time as the handler's task may close it. |
 //! | `in_flight` | connection; HTTP/2: also requests | connection | `Release` where a request ends, `Acquire` where it is read: if no request is in flight, `silent_since` is that of the last response or later. |
@@ -49,10 +52,11 @@
 //! | `silent_since` | connection; HTTP/2: requests | connection | Published by `in_flight`. Of two responses that end together either time will do. |
 //! | `gives_up`, `is_last`, `all_read` | connection | connection, upgraded `Io` | One task, or ordered by the upgrade's channel. |
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -60,6 +64,10 @@ use tokio::time::{Instant, sleep};
 use crate::base::sync::{Latch, Tallied, Tally};
 use crate::base::{chance, lock};
 use crate::http::limits::Limits;
+use crate::http::mount::route_of;
+use crate::http::panicked::RequestLine;
+use crate::record::counts::Drain;
+use crate::running::server::Server;
 use crate::service::context::Context;
 
 /// After this long, the bytes that were in the socket when the stop was asked for have been read.
@@ -94,8 +102,11 @@ pub(crate) struct Traffic {
     is_full: AtomicBool,
     /// Counts every connection until it is closed, also one that was upgraded.
     open: Tally,
+    connections: Mutex<Connections>,
+    /// The server has reported its counts.
+    is_reported: AtomicBool,
     /// Open connections that the drain waits for.
-    waited_for: Arc<AtomicUsize>,
+    waited_for: AtomicUsize,
     /// Connections that the drain waited for and that have been closed since the stop.
     drained: AtomicUsize,
     /// Connections that the drain waited for and that the server has closed before their client took its response.
@@ -118,7 +129,9 @@ impl Traffic {
             stage: AtomicU8::new(SERVING),
             is_full: AtomicBool::new(false),
             open: Tally::default(),
-            waited_for: Arc::default(),
+            connections: Mutex::default(),
+            is_reported: AtomicBool::new(false),
+            waited_for: AtomicUsize::new(0),
             drained: AtomicUsize::new(0),
             cut: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
@@ -144,10 +157,32 @@ impl Traffic {
         }
     }
 
-    /// Asks every connection to end.
+    /// Asks every connection to end. What is in flight is counted here, because a handler that blocks its thread keeps its
+    /// connection from doing so.
     pub(super) fn stop(&self) {
         self.stage.store(STOPPING, Relaxed);
+        self.all().iter().for_each(|connection| connection.count_in_flight());
         self.stop.set();
+    }
+
+    /// Every connection. None of them may be dropped under the lock, which its end takes, too.
+    fn all(&self) -> Vec<Arc<Activity>> {
+        lock(&self.connections).all.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The counts at the end of the drain, which is reported with them. What is left is cut, and so is everything in
+    /// flight if the server ends without a drain.
+    pub(super) fn report(&self, took: Duration) -> Drain {
+        if self.stage.load(Relaxed) != STOPPING {
+            self.stop();
+        }
+        self.is_reported.store(true, Relaxed);
+        self.counts(took)
+    }
+
+    fn counts(&self, took: Duration) -> Drain {
+        let (drained, streams) = (self.drained.load(Relaxed), self.streams.load(Relaxed));
+        Drain { drained, cut: self.cut.load(Relaxed) + self.left(), streams, took }
     }
 
     /// Notes that as many connections are open as may be, or that there is room again.
@@ -165,29 +200,9 @@ impl Traffic {
         self.open.none_left().await;
     }
 
-    /// The number of connections that were closed after their requests were answered.
-    pub(super) fn drained(&self) -> usize {
-        self.drained.load(Relaxed)
-    }
-
     /// The number of open connections that the drain still waits for.
-    pub(super) fn left(&self) -> usize {
+    fn left(&self) -> usize {
         self.waited_for.load(Relaxed)
-    }
-
-    /// The number of connections that were cut or, if the drain ends now, are cut with its end.
-    pub(super) fn cut(&self) -> usize {
-        self.cut.load(Relaxed) + self.left()
-    }
-
-    /// The counter behind [`left`](Self::left), for the log line of a slow stop.
-    pub(super) fn waited_for(&self) -> &Arc<AtomicUsize> {
-        &self.waited_for
-    }
-
-    /// The number of streams among the drained connections and those that are left.
-    pub(super) fn streams(&self) -> usize {
-        self.streams.load(Relaxed)
     }
 
     /// The nanoseconds since the server began, as a word that threads can share. It lasts for 500 years.
@@ -197,10 +212,79 @@ impl Traffic {
     }
 }
 
+impl Server for Traffic {
+    fn in_flight(&self) -> usize {
+        self.all().iter().filter(|connection| connection.is_busy()).count()
+    }
+
+    fn requests(&self) -> Vec<String> {
+        let lines = |connection: &Arc<Activity>| lock(&connection.requests).lines.clone();
+        let lines = self.all().iter().filter(|connection| connection.is_busy()).flat_map(lines).collect::<Vec<_>>();
+        lines.iter().map(|(_, line)| line.named(|path| route_of(&self.cx, path))).collect()
+    }
+
+    fn unreported(&self) -> Option<Drain> {
+        if self.is_reported.load(Relaxed) {
+            return None;
+        }
+        self.all().iter().for_each(|connection| connection.count_in_flight());
+        Some(self.counts(Duration::ZERO)).filter(|drain| drain.drained + drain.cut > 0)
+    }
+}
+
+/// The connections of a server, each at a place of its own.
+#[derive(Debug, Default)]
+struct Connections {
+    all: Vec<Weak<Activity>>,
+    free: Vec<usize>,
+}
+
+impl Connections {
+    /// Returns its place.
+    fn add(&mut self, connection: Weak<Activity>) -> usize {
+        if let Some(place) = self.free.pop() {
+            self.all[place] = connection;
+            return place;
+        }
+        self.all.push(connection);
+        self.all.len() - 1
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.all[place] = Weak::new();
+        self.free.push(place);
+    }
+}
+
+/// The requests in flight on one connection, in the order in which they came.
+#[derive(Debug, Default)]
+struct Requests {
+    lines: VecDeque<(u64, RequestLine)>,
+    next: u64,
+}
+
+impl Requests {
+    fn add(&mut self, line: RequestLine) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.lines.push_back((number, line));
+        number
+    }
+
+    fn remove(&mut self, number: u64) {
+        if let Some(place) = self.lines.iter().position(|(one, _)| *one == number) {
+            self.lines.remove(place);
+        }
+    }
+}
+
 /// One connection: its requests, and since when it has been silent.
 #[derive(Debug)]
 pub(crate) struct Activity {
     traffic: Arc<Traffic>,
+    /// Its place among all connections.
+    place: usize,
+    requests: Mutex<Requests>,
     /// Requests whose response is not complete.
     in_flight: AtomicUsize,
     /// Requests in flight whose response has begun.
@@ -247,7 +331,9 @@ enum Standing {
 
 impl Activity {
     pub(super) fn new(traffic: &Arc<Traffic>) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
+            place: lock(&traffic.connections).add(Weak::clone(this)),
+            requests: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
             unwritten: AtomicUsize::new(0),
@@ -269,7 +355,8 @@ impl Activity {
     }
 
     /// Counts a request that has come, until the result is dropped.
-    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
+    pub(super) fn begin(self: &Arc<Self>, line: RequestLine) -> InFlight {
+        let number = Some(lock(&self.requests).add(line));
         self.in_flight.fetch_add(1, Relaxed);
         self.has_asked.store(true, Relaxed);
         self.partial.store(false, Relaxed);
@@ -278,7 +365,7 @@ impl Activity {
             LEAVING => self.traffic.cx.lame_duck().came(),
             _ => self.count_as(Standing::WaitedFor),
         }
-        InFlight { activity: Arc::clone(self), progress: Progress::NotBegun }
+        InFlight { activity: Arc::clone(self), progress: Progress::NotBegun, number }
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -302,6 +389,11 @@ impl Activity {
         if answers > 0 {
             self.unwritten.store(0, Relaxed);
             self.answering.fetch_sub(answers, Relaxed);
+            if !self.is_upgraded() {
+                let mut requests = lock(&self.requests);
+                let written = answers.min(requests.lines.len());
+                requests.lines.drain(..written);
+            }
             self.answered(answers);
         }
     }
@@ -352,9 +444,16 @@ impl Activity {
     /// Waits until the server is asked to stop.
     async fn stop_asked(&self) {
         self.traffic.stop.wait().await;
+        self.count_in_flight();
+    }
+
+    /// Counts the connection in the drain if something is in flight.
+    fn count_in_flight(&self) {
         if self.owes() {
-            let is_answering = self.answering.load(Relaxed) > 0;
-            self.count_as(if is_answering { Standing::Stream } else { Standing::WaitedFor });
+            // Each request in flight has one task, and each tunnel.
+            let has_tunnel = self.tasks.load(Relaxed) > self.in_flight.load(Relaxed);
+            let is_stream = has_tunnel || self.answering.load(Relaxed) > 0;
+            self.count_as(if is_stream { Standing::Stream } else { Standing::WaitedFor });
         }
     }
 
@@ -459,6 +558,12 @@ impl Activity {
         *lock(&self.standing) >= Standing::WaitedFor
     }
 
+    /// Returns true if something is in flight, or the drain waits for the connection.
+    fn is_busy(&self) -> bool {
+        let standing = *lock(&self.standing);
+        standing != Standing::Closed && (standing != Standing::Idle || self.owes())
+    }
+
     /// Returns true if the client is to get something: a response, the rest of one, or what a tunnel sends.
     fn owes(&self) -> bool {
         self.is_in_flight()
@@ -542,6 +647,8 @@ impl Drop for RunningTask {
 pub(crate) struct InFlight {
     activity: Arc<Activity>,
     progress: Progress,
+    /// The number of the request on its connection; `None` for a piece that is not the last.
+    number: Option<u64>,
 }
 
 /// How far a response has come, and so what completes it.
@@ -585,7 +692,7 @@ impl InFlight {
     /// A piece of the response, which is given to the connection.
     pub(super) fn piece(&self) -> Self {
         self.activity.pieces.fetch_add(1, Relaxed);
-        Self { activity: Arc::clone(&self.activity), progress: Progress::Piece }
+        Self { activity: Arc::clone(&self.activity), progress: Progress::Piece, number: None }
     }
 
     /// The last piece of the response, which is given to the connection: the request is no longer in flight.
@@ -622,7 +729,17 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        // Over HTTP/1 a response is in flight until it is written.
+        if let Some(number) = self.number.filter(|_| !matches!(self.progress, Progress::ToBeWritten)) {
+            lock(&self.activity.requests).remove(number);
+        }
         self.complete();
+    }
+}
+
+impl Drop for Activity {
+    fn drop(&mut self) {
+        lock(&self.traffic.connections).remove(self.place);
     }
 }
 
@@ -651,7 +768,8 @@ mod tests {
                 threads.spawn(|| all(Activity::note_served));
                 threads.spawn(|| all(Activity::close));
             });
-            assert_eq!((traffic.left(), traffic.streams(), traffic.drained()), (0, 0, 0));
+            let Drain { drained, streams, .. } = traffic.counts(Duration::ZERO);
+            assert_eq!((traffic.left(), streams, drained), (0, 0, 0));
         });
         let report = group.start().await.unwrap().stop().await;
         assert!(report.is_clean(), "{report}");

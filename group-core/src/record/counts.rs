@@ -86,6 +86,14 @@ pub struct Drain {
 }
 
 impl Drain {
+    /// Adds the counts of another server.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.drained += other.drained;
+        self.cut += other.cut;
+        self.streams += other.streams;
+        self.took = self.took.max(other.took);
+    }
+
     /// The number of connections that had a request in flight, and were closed after it was answered.
     #[must_use]
     pub fn drained(&self) -> usize {

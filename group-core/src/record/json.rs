@@ -72,7 +72,7 @@ impl Serialize for ServiceReport {
             Ending::Abandoned => "abandoned",
         };
         let last_restarts: Vec<_> = self.last_restarts().iter().map(|&time| ms(Some(time))).collect();
-        let mut service = serializer.serialize_struct("ServiceReport", 13)?;
+        let mut service = serializer.serialize_struct("ServiceReport", 14)?;
         service.serialize_field("name", self.name())?;
         service.serialize_field("local_addr", &self.local_addr().map(|addr| addr.to_string()))?;
         service.serialize_field("ending", ending)?;
@@ -86,6 +86,7 @@ impl Serialize for ServiceReport {
         service.serialize_field("gone_at_ms", &ms(self.gone_at()))?;
         service.serialize_field("messages", &self.messages())?;
         service.serialize_field("drain", &self.drain())?;
+        service.serialize_field("cut_requests", self.cut_requests())?;
         service.end()
     }
 }

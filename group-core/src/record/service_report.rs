@@ -49,6 +49,7 @@ pub(crate) struct Rest {
     pub(crate) last_restarts: Vec<Duration>,
     pub(crate) messages: Option<Messages>,
     pub(crate) drain: Option<Drain>,
+    pub(crate) cut: Vec<String>,
 }
 
 impl ServiceReport {
@@ -81,6 +82,13 @@ impl ServiceReport {
     #[must_use]
     pub fn drain(&self) -> Option<&Drain> {
         self.rest.as_ref()?.drain.as_ref()
+    }
+
+    /// The requests that were cut, each with its method and the route that it has matched: `GET /users/{id}`. Of a route
+    /// that its [`Spec`](crate::Spec) does not list, it is the path of the request.
+    #[must_use]
+    pub fn cut_requests(&self) -> &[String] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.cut)
     }
 
     /// The time at which its `new` had returned.
@@ -164,8 +172,12 @@ impl fmt::Display for ServiceReport {
             write!(f, "; {messages}")?;
         }
         match self.drain().filter(|drain| drain.drained + drain.cut > 0) {
-            Some(drain) => write!(f, "; {drain}"),
-            None => Ok(()),
+            Some(drain) => write!(f, "; {drain}")?,
+            None => return Ok(()),
+        }
+        match self.cut_requests() {
+            [] => Ok(()),
+            cut => write!(f, " (cut: {})", cut.join(", ")),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::record::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status,
 use crate::running::log;
 use crate::running::member::Member;
 use crate::running::outbox::Outbox;
+use crate::running::server::listed;
 use crate::spec::name::Name;
 
 /// The number of restarts of a service that are kept with their times; earlier ones are only counted.
@@ -455,6 +456,12 @@ impl Journal {
             GroupEnd::RunFailed | GroupEnd::StartFailed if !has_failed => GroupEnd::Clean,
             outcome => outcome,
         };
+        for member in members {
+            if let Some(drain) = member.unreported() {
+                let (name, cut) = (title(member).clone(), member.cut());
+                self.outbox.log(Level::WARN, move |_| log::drained(name.as_str(), drain, &cut));
+            }
+        }
         let services = self.services.iter().zip(members).map(|(entry, member)| service_report(entry, member));
         let report = Report::new(
             outcome.into(),
@@ -639,7 +646,7 @@ fn service_report(entry: &Entry, member: &Member) -> ServiceReport {
 
 /// The parts of a service's report that most services do not have.
 fn rest(entry: &Entry, member: &Member) -> Option<Box<Rest>> {
-    let (addr, messages, drain) = (member.addr(), member.messages(), member.drain());
+    let (addr, messages, drain, cut) = (member.addr(), member.messages(), member.drain(), member.cut());
     if entry.restarts.is_none() && addr.is_none() && messages.is_none() && drain.is_none() {
         return None;
     }
@@ -650,6 +657,7 @@ fn rest(entry: &Entry, member: &Member) -> Option<Box<Rest>> {
         last_restarts: last_restarts.map(|&restarted| restarted.into()).collect(),
         messages,
         drain,
+        cut,
     }))
 }
 
@@ -678,7 +686,8 @@ fn log_ready(member: &Member, took: Duration) {
 }
 
 fn log_still_waiting(member: &Member, step: &Step, waited: Duration) {
-    log::still_waiting(title(member), step.name, waited, step.setting, step.limit, member.in_flight());
+    let (connections, requests) = member.in_flight();
+    log::still_waiting(title(member), step.name, waited, step.setting, step.limit, connections, &listed(&requests));
 }
 
 fn log_gone(member: &Member, ending: Ending, took: Duration) {

@@ -10,8 +10,10 @@ use tracing::level_filters::LevelFilter;
 use crate::base::error::{Chain, Failure};
 use crate::base::panic::caught_now;
 use crate::base::text::{Limit, Took, count};
+use crate::record::counts::Drain;
 use crate::record::report::Report;
 use crate::record::status::StopReason;
+use crate::running::server::listed;
 use crate::spec::name::Name;
 
 /// The most verbose level of which events are enabled. To ask for it runs code of the subscriber's.
@@ -66,11 +68,27 @@ pub(super) fn still_waiting(
     setting: &str,
     limit: Duration,
     in_flight: usize,
+    requests: &str,
 ) {
     let (waited, limit) = (Took(waited), Limit(limit));
-    let connections =
-        if in_flight == 0 { String::new() } else { format!(": {} in flight", count(in_flight, "connection")) };
+    let requests = if requests.is_empty() { String::new() } else { format!(" ({requests})") };
+    let connections = if in_flight == 0 {
+        String::new()
+    } else {
+        format!(": {} in flight{requests}", count(in_flight, "connection"))
+    };
     tracing::info!(target: "group", service = service.as_str(), took = %waited, in_flight = in_flight, "still waiting for {service} to {to} ({waited}; {setting} {limit}){connections}");
+}
+
+/// A server has drained. `cut` are the requests that it has cut.
+pub(crate) fn drained(service: &str, drain: Drain, cut: &[String]) {
+    let Drain { drained, cut: connections, .. } = drain;
+    let requests = if cut.is_empty() { String::new() } else { format!(" (cut: {})", listed(cut)) };
+    if connections > 0 {
+        tracing::warn!(target: "group", service, drained, cut = connections, "{service} {drain}{requests}");
+    } else if drained > 0 {
+        tracing::info!(target: "group", service, drained, cut = connections, "{service} {drain}");
+    }
 }
 
 pub(super) fn restarting(service: &Name, wait: Duration, nth: u32, max: usize, within: Duration) {

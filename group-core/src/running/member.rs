@@ -31,12 +31,8 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::ptr;
-#[cfg(feature = "http")]
-use std::sync::Weak;
-#[cfg(feature = "http")]
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
@@ -47,6 +43,7 @@ use crate::record::counts::{Drain, Messages};
 use crate::running::children::Children;
 use crate::running::holds::{Holds, Unfired};
 use crate::running::instance::Instance;
+use crate::running::server::Server;
 use crate::running::stop_request::{StopRequest, StopWaiters};
 use crate::spec::Spec;
 
@@ -102,11 +99,11 @@ struct Rare {
     published: Mutex<Published>,
     /// The counts of the messages that the service took.
     messages: Mutex<Option<Messages>>,
-    /// The number of connections for which each of its draining servers still waits.
-    #[cfg(feature = "http")]
-    draining: Mutex<Vec<Weak<AtomicUsize>>>,
+    servers: Mutex<Vec<Weak<dyn Server>>>,
     /// The counts of the connections of its servers.
     drain: Mutex<Option<Drain>>,
+    /// The requests that its servers have cut.
+    cut: Mutex<Vec<String>>,
 }
 
 /// The address of the first listener of the last run of `start` that had one.
@@ -424,41 +421,66 @@ impl Member {
         *lock(&self.rare.get()?.messages)
     }
 
-    /// Notes that one of its servers stops, and how many connections it waits for.
+    /// Notes one of its servers.
     #[cfg(feature = "http")]
-    pub(crate) fn drains(&self, waits_for: &Arc<AtomicUsize>) {
-        let mut draining = lock(&self.rare().draining);
+    pub(crate) fn add_server(&self, server: &Arc<impl Server + 'static>) {
+        let mut servers = lock(&self.rare().servers);
         // Servers of earlier runs are removed.
-        draining.retain(|server| server.strong_count() > 0);
-        draining.push(Arc::downgrade(waits_for));
+        servers.retain(|server| server.strong_count() > 0);
+        let server: Weak<dyn Server> = Arc::downgrade(server) as _;
+        servers.push(server);
     }
 
-    /// The number of connections with requests in flight, of the servers that stop.
-    #[cfg_attr(not(feature = "http"), expect(clippy::unused_self, reason = "nothing serves without it"))]
-    pub(crate) fn in_flight(&self) -> usize {
-        #[cfg(feature = "http")]
-        if let Some(rare) = self.rare.get() {
-            let draining = lock(&rare.draining);
-            return draining.iter().filter_map(Weak::upgrade).map(|waits_for| waits_for.load(Ordering::Relaxed)).sum();
-        }
-        0
+    /// Its servers that have connections.
+    fn servers(&self) -> Vec<Arc<dyn Server>> {
+        let servers = self.rare.get().map(|rare| lock(&rare.servers));
+        servers.iter().flat_map(|servers| servers.iter()).filter_map(Weak::upgrade).collect()
+    }
+
+    /// The number of connections with something in flight, and the requests on them.
+    pub(crate) fn in_flight(&self) -> (usize, Vec<String>) {
+        let servers = self.servers();
+        let requests = servers.iter().flat_map(|server| server.requests()).collect();
+        (servers.iter().map(|server| server.in_flight()).sum(), requests)
     }
 
     /// Adds the counts of a server that has stopped.
     #[cfg(feature = "http")]
     pub(crate) fn add_drain(&self, server: Drain) {
-        let mut drain = lock(&self.rare().drain);
-        let so_far = drain.unwrap_or_default();
-        *drain = Some(Drain {
-            drained: so_far.drained + server.drained,
-            cut: so_far.cut + server.cut,
-            streams: so_far.streams + server.streams,
-            took: so_far.took.max(server.took),
-        });
+        lock(&self.rare().drain).get_or_insert_default().add(server);
     }
 
+    /// Adds requests that a server has cut.
+    #[cfg(feature = "http")]
+    pub(crate) fn add_cut(&self, requests: Vec<String>) {
+        lock(&self.rare().cut).extend(requests);
+    }
+
+    /// The counts of servers that have not reported them, because they cannot stop.
+    pub(crate) fn unreported(&self) -> Option<Drain> {
+        self.servers().iter().filter_map(|server| server.unreported()).reduce(|mut all, one| {
+            all.add(one);
+            all
+        })
+    }
+
+    /// The counts of the connections of its servers. What a server that cannot stop has in flight is cut.
     pub(crate) fn drain(&self) -> Option<Drain> {
-        *lock(&self.rare.get()?.drain)
+        let mut drain = *lock(&self.rare.get()?.drain);
+        if let Some(unreported) = self.unreported() {
+            drain.get_or_insert_default().add(unreported);
+        }
+        drain
+    }
+
+    /// The requests that its servers have cut.
+    pub(crate) fn cut(&self) -> Vec<String> {
+        let Some(rare) = self.rare.get() else { return Vec::new() };
+        let mut cut = lock(&rare.cut).clone();
+        for server in self.servers().iter().filter(|server| server.unreported().is_some()) {
+            cut.extend(server.requests());
+        }
+        cut
     }
 }
 

@@ -16,5 +16,6 @@ mod outbox;
 pub(crate) mod parts;
 pub(crate) mod reload;
 pub(crate) mod reloads;
+pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod stop_request;

@@ -97,6 +97,26 @@ fn a_server_whose_handler_blocks_the_only_thread_is_named() {
     asked.wait().expect("curl ends with the connection");
     assert_eq!(ended.code, Some(3), "{ended:#?}");
     assert_eq!(ended.logged_with("`web` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
+    let cut = ended.logged_with("web drained 0 connections and cut 1 in ");
+    assert!(cut.len() == 1 && cut[0].ends_with("(cut: GET /blocks)"), "{ended:#?}");
+}
+
+#[test]
+fn what_a_second_signal_cuts_is_counted_and_named() {
+    for (path, what) in [("blocks", "blocked"), ("held/7", "held")] {
+        let mut program = Program::start(env!("CARGO_BIN_EXE_blocks_in_handler"), &[], &[]);
+        let web = program.address_of("web");
+        let mut asked = ask(&[&format!("http://{web}/{path}")]);
+        program.prints(what);
+        program.signal("TERM");
+        program.signal_again("TERM");
+        let ended = program.end();
+        asked.wait().expect("curl ends with the connection");
+        assert_eq!(ended.code, Some(143), "{ended:#?}");
+        let route = if path == "blocks" { "GET /blocks" } else { "GET /held/{id}" };
+        let cut = ended.logged_with("web drained 0 connections and cut 1 in ");
+        assert!(cut.len() == 1 && cut[0].ends_with(&format!("(cut: {route})")), "{ended:#?}");
+    }
 }
 
 #[test]

@@ -363,6 +363,7 @@ async fn an_answer_that_the_client_does_not_let_through_is_cut_and_counted() {
     let report = server.stops_soon().await;
     assert_eq!(report.outcome(), Outcome::UncleanStop, "{report}");
     assert_eq!(counts(&report), (0, 1), "{report}");
+    assert_eq!(report.service("web").expect("there is one").cut_requests(), ["GET /large"]);
 }
 
 #[tokio::test]

@@ -14,6 +14,12 @@ impl Web {
             std::thread::park();
         }
     }
+
+    #[get("/held/{id}")]
+    async fn held(&self) {
+        println!("held");
+        std::future::pending().await
+    }
 }
 
 #[group::main(flavor = "current_thread")]

@@ -1,0 +1,38 @@
+//! What the log and the report ask of a server, also when its own task cannot run.
+
+use std::fmt;
+
+use crate::record::counts::Drain;
+
+/// A server of a service.
+pub(crate) trait Server: fmt::Debug + Send + Sync {
+    /// The number of connections with something in flight.
+    fn in_flight(&self) -> usize;
+
+    /// The requests in flight, as `GET /users/{id}`.
+    fn requests(&self) -> Vec<String>;
+
+    /// The counts, if everything ended now; `None` if the server has reported them itself.
+    fn unreported(&self) -> Option<Drain>;
+}
+
+/// Requests for a line of the log: the first few kinds, each with its number.
+pub(crate) fn listed(requests: &[String]) -> String {
+    const MOST: usize = 5;
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for request in requests {
+        match kinds.iter_mut().find(|(kind, _)| kind == request) {
+            Some((_, number)) => *number += 1,
+            None => kinds.push((request, 1)),
+        }
+    }
+    let more = kinds.split_off(kinds.len().min(MOST));
+    let one =
+        |&(kind, number): &(&str, usize)| if number == 1 { kind.to_owned() } else { format!("{number} × {kind}") };
+    let mut listed: Vec<String> = kinds.iter().map(one).collect();
+    if !more.is_empty() {
+        let number: usize = more.iter().map(|(_, number)| number).sum();
+        listed.push(format!("{number} others"));
+    }
+    listed.join(", ")
+}
