@@ -1,8 +1,8 @@
 //! `testing::every_fault`, on groups that keep every promise, and on groups that do not.
 
 use std::io::Write as _;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use group::{BoxError, Context, Group, Ready, Role, Schedule, Service, Shutdown, Spec, service, testing};
 use tokio::io::AsyncReadExt as _;
@@ -116,9 +116,10 @@ fn a_service_that_fails_because_another_does_is_found() {
     assert_eq!(broken.injection.expect("a fault was injected").service, "leader");
 }
 
+const LIMIT: Duration = Duration::from_millis(200);
+
 /// A service that asks a database over a real socket, with a limit. The database takes a moment to answer.
 fn with_a_database() -> Group {
-    let limit = Duration::from_millis(200);
     let mut group = Group::new();
     group
         .add_fn("client", async move |ready: Ready, shutdown: Shutdown| {
@@ -136,7 +137,7 @@ fn with_a_database() -> Group {
             shutdown.requested().await;
             Ok::<_, std::io::Error>(())
         })
-        .configure("client", |spec| spec.start_timeout(limit).stop_timeout(limit));
+        .configure("client", |spec| spec.start_timeout(LIMIT).stop_timeout(LIMIT));
     group
 }
 
@@ -147,6 +148,28 @@ fn a_group_with_a_real_socket_is_tried_in_real_time() {
     assert!(broken.contains("use `testing::every_fault_in_real_time`"), "{broken}");
     let tried = testing::every_fault_in_real_time(with_a_database, Duration::from_millis(10)).unwrap();
     assert_eq!((tried.services, tried.runs), (1, 16));
+}
+
+#[test]
+fn a_group_that_does_not_start_is_asked_to_stop_by_its_limits_only() {
+    let ran = Arc::new(Mutex::new(Vec::new()));
+    let watched = || {
+        let (mut group, ran) = (Group::new(), Arc::clone(&ran));
+        group.add_fn("watch", async move |cx: Context, shutdown: Shutdown| {
+            let began = Instant::now();
+            cx.handle().stopping().await;
+            ran.lock().unwrap().push(began.elapsed());
+            shutdown.requested().await;
+        });
+        group.add_fn("service", polite);
+        for name in ["watch", "service"] {
+            group.configure(name, |spec| spec.start_timeout(LIMIT).stop_timeout(LIMIT));
+        }
+        group
+    };
+    testing::every_fault_in_real_time(watched, Duration::from_millis(10)).unwrap();
+    // A hang of `service` in `new`, and one in `start`.
+    assert!(ran.lock().unwrap().iter().filter(|ran| **ran >= LIMIT).count() >= 2);
 }
 
 #[test]

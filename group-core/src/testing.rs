@@ -33,7 +33,8 @@ use crate::group::declaration::Declared;
 use crate::lifecycle::interface::Stage;
 use crate::record::report::{Outcome, Report};
 use crate::record::service_report::Ending;
-use crate::record::status::{Event, State};
+use crate::record::status::{Event, State, StopReason};
+use crate::running::handle::Handle;
 use crate::running::instance::{BoxFuture, Instance};
 use crate::service::context::Context;
 use crate::service::{DynService, Factory, Make};
@@ -153,8 +154,21 @@ pub struct Broken {
 #[derive(Clone, Copy)]
 enum Time {
     Paused,
-    /// It runs so long before it is asked to stop.
+    /// Once it has started, it runs so long before it is asked to stop.
     Real(Duration),
+}
+
+impl Time {
+    /// Waits until the group is to be asked to stop.
+    async fn is_over(self, group: &Handle) {
+        match self {
+            Self::Paused => tokio::time::sleep(RUN).await,
+            Self::Real(runs_for) => {
+                group.shared.ready.wait().await;
+                tokio::time::sleep(runs_for).await;
+            }
+        }
+    }
 }
 
 impl fmt::Display for Broken {
@@ -392,11 +406,11 @@ async fn observe(group: &mut Group, time: Time) -> Observed {
     let handle = running.handle();
     let mut events = handle.events();
     // A group that has started runs for the whole time, unless a service ends it.
-    let runs_for = match time {
-        Time::Paused => RUN,
-        Time::Real(runs_for) => runs_for,
-    };
-    let _ = tokio::time::timeout(runs_for, handle.stopping()).await;
+    tokio::select! {
+        biased;
+        () = handle.stopping() => {}
+        () = time.is_over(&handle) => {}
+    }
     let asked = tokio::time::Instant::now();
     let report = running.stop().await;
     let took = asked.elapsed();
@@ -511,14 +525,19 @@ impl Observed {
         let fits = match self.report.cause().map(Failure::stage) {
             None => outcome == Outcome::Clean,
             Some(Stage::Stop) => matches!(outcome, Outcome::RunFailed | Outcome::UncleanStop),
-            Some(_) if self.events.contains(&Event::GroupReady) => outcome == Outcome::RunFailed,
-            Some(_) => outcome == Outcome::StartFailed,
+            Some(_) if self.has_failed_to_start() => outcome == Outcome::StartFailed,
+            Some(_) => outcome == Outcome::RunFailed,
         };
         if fits { Ok(()) } else { Err(format!("the outcome, {outcome:?}, is not that of the first cause")) }
     }
 
-    /// Checks that the fault is in the report, and is the first cause if it is fatal. An early return need not be a failure, nor need a hang be one: a task that
-    /// is stopped by being dropped may hang.
+    /// Returns true if the group was never ready, and was not asked to stop before it failed.
+    fn has_failed_to_start(&self) -> bool {
+        !self.events.contains(&Event::GroupReady) && self.report.stopped_by() != Some(&StopReason::Asked)
+    }
+
+    /// Checks that the fault is in the report, and is the first cause if it is fatal. An early return need not be a
+    /// failure, nor need a hang be one: a task that is stopped by being dropped may hang.
     fn nothing_lost(&self, injection: &Injection) -> Result<(), String> {
         let said = match injection.fault {
             Fault::Error => "an injected error",
