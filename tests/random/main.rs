@@ -11,7 +11,6 @@
 //! with `GROUP_SCENARIOS`, also those that follow it.
 
 mod caught;
-mod dice;
 mod play;
 mod probe;
 mod promises;

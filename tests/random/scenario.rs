@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use group::{Restart, Role, Schedule, Spec};
 
-use crate::dice::Dice;
+use test_support::Dice;
 
 /// A group, all that its services do, and when it is asked to stop.
 #[derive(Clone, Debug, PartialEq)]

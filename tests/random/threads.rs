@@ -8,7 +8,7 @@ use tokio::runtime::Builder;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::dice::Dice;
+use test_support::Dice;
 
 /// These take a few seconds.
 const GROUPS: u64 = 1000;

@@ -1,10 +1,14 @@
-//! Shared by the test suites: a journal of what happened, and ways to wait for a group.
+//! Shared by the test suites: a journal of what happened, ways to wait for a group, and dice.
+
+mod dice;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use group::{Group, Handle, Report, State};
 use tokio::sync::watch;
+
+pub use self::dice::Dice;
 
 /// What happened in one test, in order. Services write it; the test reads it, and can wait for an
 /// entry. Clones are one journal.

@@ -1,9 +1,13 @@
 //! Repeatable random numbers: `SplitMix64`, as in Java's `SplittableRandom`.
 
-pub(crate) struct Dice(u64);
+/// A die for each kind of choice. A seed determines all that it will show.
+#[derive(Debug)]
+pub struct Dice(u64);
 
 impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Dice with this seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -15,22 +19,31 @@ impl Dice {
     }
 
     /// A number below this one.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.roll() % end
     }
 
     /// True in this many of a hundred cases.
-    pub(crate) fn chance(&mut self, percent: u64) -> bool {
+    pub fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
     /// One of these. One that is listed twice is twice as likely.
-    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         let at = usize::try_from(self.below(from.len() as u64)).expect("it is below a usize");
         from[at]
     }
 
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+    /// Puts them into a random order.
+    ///
+    /// # Panics
+    ///
+    /// Never: an index of the list is a `usize`.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for at in (1..items.len()).rev() {
             let other = usize::try_from(self.below(at as u64 + 1)).expect("it is below a usize");
             items.swap(at, other);
