@@ -24,7 +24,7 @@ pub(crate) fn broken(history: &History) -> Vec<String> {
 type Complaints = Vec<String>;
 type Holds = fn(&Seen, &mut Complaints);
 
-const PROMISES: [(&str, Holds); 14] = [
+const PROMISES: [(&str, Holds); 15] = [
     ("order at start", order_at_start),
     ("order at stop", order_at_stop),
     ("exactly once", exactly_once),
@@ -36,6 +36,7 @@ const PROMISES: [(&str, Holds); 14] = [
     ("nothing lost in silence", nothing_lost_in_silence),
     ("nothing invented", nothing_invented),
     ("the exit code tells a crash from a clean stop", the_outcome_is_that_of_the_first_cause),
+    ("restarts are limited", restarts_are_limited),
     ("reload", reload),
     ("no leak", no_leak),
     ("events", events),
@@ -516,6 +517,32 @@ fn clean_codes(seen: &Seen, stopped_by: Option<&StopReason>) -> RangeInclusive<u
         }
         (How::Exit(code), Some(_)) => 0..=code,
         _ => 0..=0,
+    }
+}
+
+/// Without a stable period between them, a service is started again only so often, however long it waits in between.
+fn restarts_are_limited(seen: &Seen, complaints: &mut Complaints) {
+    for (who, life) in seen.lives() {
+        let Some(limits) = life.restart.limits() else { continue };
+        let (mut in_a_row, mut ready, mut over) = (None, None, None);
+        for (_, entry) in seen.of(who) {
+            match entry.what {
+                What::Starts => {
+                    let was_stable = ready.zip(over).is_some_and(|(ready, over)| over - ready >= limits.within);
+                    let so_far = in_a_row.filter(|_| !was_stable).map_or(0, |in_a_row: usize| in_a_row + 1);
+                    in_a_row = Some(so_far);
+                    if so_far > limits.max {
+                        complaints.push(format!("s{who} starts at {:?}, restart {so_far} of {limits:?}", entry.at));
+                    }
+                    // Without a `Ready`, it is ready at once.
+                    (ready, over) = ((!life.takes_ready).then_some(entry.at), None);
+                }
+                What::Ready => ready = Some(entry.at),
+                // What it spawned is a part of the run.
+                What::StartOver | What::ChildOver => over = Some(entry.at),
+                _ => {}
+            }
+        }
     }
 }
 

@@ -82,9 +82,19 @@ pub(crate) struct Need {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Again {
     Never,
-    /// After a failure; this often, and after at most this long.
-    OnFailure(usize, Duration),
-    Always(usize, Duration),
+    /// After a failure, as these limits allow.
+    OnFailure(Limits),
+    Always(Limits),
+}
+
+/// The limits of restarts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Limits {
+    pub(crate) max: usize,
+    /// The wait before a restart.
+    wait: Duration,
+    /// A service that was ready for this long is stable, and its restarts are forgotten.
+    pub(crate) within: Duration,
 }
 
 /// True if `start` takes a `Shutdown`.
@@ -171,12 +181,19 @@ impl Life {
 
 impl Again {
     fn policy(self) -> Restart {
-        let (restart, max, wait) = match self {
+        let (restart, Limits { max, wait, within }) = match self {
             Self::Never => return Restart::never(),
-            Self::OnFailure(max, wait) => (Restart::on_failure(), max, wait),
-            Self::Always(max, wait) => (Restart::always(), max, wait),
+            Self::OnFailure(limits) => (Restart::on_failure(), limits),
+            Self::Always(limits) => (Restart::always(), limits),
         };
-        restart.max(max).backoff(wait, wait)
+        restart.max(max).within(within).backoff(wait, wait)
+    }
+
+    pub(crate) fn limits(self) -> Option<Limits> {
+        match self {
+            Self::Never => None,
+            Self::OnFailure(limits) | Self::Always(limits) => Some(limits),
+        }
     }
 }
 
@@ -269,12 +286,13 @@ impl Maker<'_> {
 
     fn life(&mut self) -> Life {
         let role = self.dice.pick(&[Role::Task, Role::Task, Role::Daemon, Role::Once, Role::Main]);
+        let (restart, faulty_starts) = self.again(role);
         let takes_ready = self.dice.chance(60);
         Life {
             after: Vec::new(),
             role,
             critical: self.dice.chance(75),
-            restart: self.again(role),
+            restart,
             start_timeout: self.limit().unwrap_or(Life::PLAIN.start_timeout).max(ms(1)),
             stop_timeout: self.limit(),
             build: self.dice.chance(50).then(|| self.step(&[Act::Fail, Act::Panic, Act::Hang])),
@@ -287,21 +305,25 @@ impl Maker<'_> {
             asked: self.step(&[Act::Fail, Act::Panic, Act::Hang]),
             child: self.dice.chance(20).then(|| self.step(&[Act::Fail, Act::Panic, Act::Hang, Act::Return])),
             reload: self.dice.chance(40).then(|| self.step(&[Act::Fail, Act::Panic, Act::Hang])),
-            faulty_starts: self.dice.pick(&[1, 2, u32::MAX]),
+            faulty_starts,
             drop_panics: self.dice.chance(self.trouble / 4),
         }
     }
 
     /// A `Once` and a `Main` cannot always be started again. A wait has a random part, which would decide the
     /// order of two events at one moment. A wait of a nanosecond has none, and the clock rounds it up to a
-    /// millisecond.
-    fn again(&mut self, role: Role) -> Again {
+    /// millisecond. With a window as short as that, a wait is beyond it; there a service that failed for ever could be
+    /// restarted for ever, so it does not. Returns the number of faulty starts, too.
+    fn again(&mut self, role: Role) -> (Again, u32) {
         let max = usize::try_from(self.dice.below(4)).expect("it is small");
         let wait = self.dice.pick(&[Duration::ZERO, Duration::from_nanos(1)]);
-        match self.dice.below(6) {
-            0 | 1 => Again::OnFailure(max, wait),
-            2 if !matches!(role, Role::Once | Role::Main) => Again::Always(max, wait),
-            _ => Again::Never,
+        let faulty_starts = self.dice.pick(&[1, 2, u32::MAX]);
+        let limits = Limits { max, wait, within: Duration::from_secs(60) };
+        match self.dice.below(8) {
+            0 | 1 => (Again::OnFailure(limits), faulty_starts),
+            2 | 3 => (Again::OnFailure(Limits { within: Duration::from_nanos(1), ..limits }), faulty_starts.min(4)),
+            4 if !matches!(role, Role::Once | Role::Main) => (Again::Always(limits), faulty_starts),
+            _ => (Again::Never, faulty_starts),
         }
     }
 
