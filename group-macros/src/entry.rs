@@ -28,9 +28,17 @@ impl Kind {
     /// The arguments of the attribute.
     fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Main => {
-                &["services", "crates", "schedule", "stop_timeout", "drain_delay", "flavor", "worker_threads", "crate"]
-            }
+            Self::Main => &[
+                "services",
+                "crates",
+                "schedule",
+                "stop_timeout",
+                "drain_delay",
+                "drain_quiet",
+                "flavor",
+                "worker_threads",
+                "crate",
+            ],
             Self::Test => &["services", "crates", "paused", "flavor", "worker_threads", "crate"],
         }
     }
@@ -87,6 +95,7 @@ struct Settings {
     graph: bool,
     stop_timeout: Option<Duration>,
     drain_delay: Option<Duration>,
+    drain_quiet: Option<Duration>,
     /// The place of the word.
     paused: Option<Span>,
     current_thread: bool,
@@ -106,6 +115,7 @@ impl Settings {
                 }
                 "stop_timeout" => settings.stop_timeout = errors.keep(arg.duration()),
                 "drain_delay" => settings.drain_delay = errors.keep(arg.duration()),
+                "drain_quiet" => settings.drain_quiet = errors.keep(arg.duration()),
                 "paused" => settings.paused = errors.keep(arg.alone()).map(|()| arg.key.span()),
                 "flavor" => {
                     settings.current_thread =
@@ -268,6 +278,7 @@ impl Entry {
         let schedule = settings.graph.then(|| quote!(group.schedule(__g::Schedule::Graph);));
         let stop_timeout = settings.stop_timeout.map(duration).map(|limit| quote!(group.stop_timeout(#limit);));
         let drain_delay = settings.drain_delay.map(duration).map(|delay| quote!(group.drain_delay(#delay);));
+        let drain_quiet = settings.drain_quiet.map(duration).map(|quiet| quote!(group.drain_quiet(#quiet);));
         let threads = settings.threads();
         let output = code::output(&self.sig.output);
         let parameter = self.parameter().map(|ty| quote!(<#ty as __g::TakenByMain>::take(group)));
@@ -276,6 +287,7 @@ impl Entry {
             #schedule
             #stop_timeout
             #drain_delay
+            #drain_quiet
             #threads.main(group, async |group: &mut __g::Group| {
                 <#output as __g::ReturnedByMain>::into_result(main(#parameter).await)
             })

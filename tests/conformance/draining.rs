@@ -320,7 +320,7 @@ async fn a_lame_duck_is_not_ready_and_serves_those_who_still_come_until_the_dela
 #[tokio::test]
 async fn an_idle_connection_stays_open_and_its_next_answer_is_its_last() {
     let server = Server::start_with(|group| {
-        group.drain_delay(secs(20));
+        group.drain_delay(secs(20)).drain_quiet(secs(2));
     })
     .await;
     let mut idle = requested(server.addr, "/").await;
@@ -335,10 +335,30 @@ async fn an_idle_connection_stays_open_and_its_next_answer_is_its_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lame_duck_to_which_nobody_comes_stops_early() {
-    for (delay, quiet) in [(secs(15), secs(2)), (secs(1), millis(500))] {
+async fn the_delay_is_as_long_as_it_says_also_when_nobody_comes() {
+    for delay in [secs(15), secs(1), millis(1)] {
         listen();
         let (report, took) = started_and_stopped(web(Router::new()).drain_delay(delay)).await;
+        assert_drained(&report);
+        assert_eq!(took, delay);
+        let said = logged();
+        assert!(!said.iter().any(|line| line.contains("no requests")), "{said:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_time_longer_than_the_delay_does_not_lengthen_it() {
+    let mut group = web(Router::new());
+    let (report, took) = started_and_stopped(group.drain_delay(secs(1)).drain_quiet(secs(2))).await;
+    assert_drained(&report);
+    assert_eq!(took, secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lame_duck_to_which_nobody_comes_stops_early_if_it_may() {
+    for (delay, quiet) in [(secs(15), secs(2)), (secs(1), millis(500))] {
+        listen();
+        let (report, took) = started_and_stopped(web(Router::new()).drain_delay(delay).drain_quiet(quiet)).await;
         assert_drained(&report);
         assert_eq!(took, quiet);
         let said = logged();
@@ -350,7 +370,7 @@ async fn a_lame_duck_to_which_nobody_comes_stops_early() {
 #[tokio::test]
 async fn who_comes_with_a_request_or_a_connection_puts_the_early_end_off() {
     let server = Server::start_with(|group| {
-        group.drain_delay(secs(20));
+        group.drain_delay(secs(20)).drain_quiet(secs(2));
     })
     .await;
     let (mut idle, asked) = (requested(server.addr, "/").await, Instant::now());
@@ -377,7 +397,7 @@ async fn what_is_in_flight_is_answered_within_the_delay_and_not_after_it() {
         "answered"
     });
     let mut group = web(Router::new().route("/slow", slow));
-    let running = group.drain_delay(secs(15)).start().await.unwrap();
+    let running = group.drain_delay(secs(15)).drain_quiet(secs(2)).start().await.unwrap();
     let client = tokio::spawn(text_at(running.local_addr("web").unwrap(), "/slow"));
     entered.notified().await;
     let asked = Instant::now();

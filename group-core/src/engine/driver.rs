@@ -28,7 +28,7 @@ use tokio::task::coop;
 use tokio::time::timeout;
 use tracing::level_filters::LevelFilter;
 
-use crate::base::clock::Moment;
+use crate::base::clock::{FOREVER, Moment};
 use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
 use crate::base::text::signal_name;
@@ -376,7 +376,7 @@ impl Driver {
             Timer::Stop(id) => (written, self.turn(id, spec(id).stop_limit(), written)),
             Timer::Abort(_) => (written, self.budget.abort()),
             Timer::LameDuck => (self.now, self.budget.delay()),
-            Timer::Quiet => (self.now, self.budget.quiet()),
+            Timer::Quiet => (self.now, self.budget.quiet().unwrap_or(FOREVER)),
             Timer::Deadline => (self.now, self.budget.deadline()),
             Timer::LastGrace => (self.now, self.budget.last_grace()),
         };
@@ -405,7 +405,7 @@ impl Driver {
     fn next_timer(&mut self) -> Option<(Moment, Timer)> {
         let (shared, budget) = (&self.shared, &self.budget);
         // Requests to a lame duck postpone this timer, but do not wake the driver.
-        let quiet = |timer| (timer == Timer::Quiet).then(|| shared.last_came().after(budget.quiet()));
+        let quiet = |timer| Some(shared.last_came().after(budget.quiet().filter(|_| timer == Timer::Quiet)?));
         self.timers.first(|timer| self.lifecycle.awaits(timer), quiet)
     }
 

@@ -65,6 +65,7 @@ pub(crate) struct Declaration {
     pub(crate) schedule: Schedule,
     pub(crate) stop_timeout: Option<Duration>,
     pub(crate) drain_delay: Duration,
+    pub(crate) drain_quiet: Option<Duration>,
     pub(crate) on_free_ports: bool,
     /// Services that run elsewhere, and their URLs.
     #[cfg(feature = "grpc")]
@@ -100,6 +101,7 @@ impl Declaration {
             schedule: self.schedule,
             stop_timeout: self.stop_timeout,
             drain_delay: self.drain_delay,
+            drain_quiet: self.drain_quiet,
             #[cfg(feature = "grpc")]
             remotes: self.remotes.clone(),
             #[cfg(feature = "config")]

@@ -67,10 +67,10 @@ impl Declaration {
     ) -> Result<Launched, Report> {
         self.apply_settings(environment);
         self.take_free_ports();
-        let Self { services, provided, schedule, stop_timeout, drain_delay, mistakes, .. } = self;
+        let Self { services, provided, schedule, stop_timeout, drain_delay, drain_quiet, mistakes, .. } = self;
         let assembly = assembled(services, &provided, schedule, mistakes)?;
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
-        let budget = Budget::new(stop_timeout, drain_delay, assembly.plan.chain());
+        let budget = Budget::new(stop_timeout, drain_delay, assembly.plan.chain()).with_quiet(drain_quiet);
         warn_of_limits(&assembly.plan, &assembly.members, &budget);
         let (shared, factories) = share(assembly, provided, stop_timeout, budget, Arc::clone(&inbox));
         if aborts() {

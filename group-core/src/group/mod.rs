@@ -334,8 +334,9 @@ impl Group {
     ///
     /// No service is asked to stop meanwhile. Requests in flight are answered, and every answer over HTTP/1.1 says
     /// that the connection closes. Idle connections are left open until the stop, because the next request may be
-    /// on its way. The delay ends early after 2 s, or half of a shorter delay, without a new connection or a
-    /// request; when a critical service fails; or at a second signal, which aborts everything, as always.
+    /// on its way. The delay lasts as long as it says: with little traffic, no request for a while does not mean that
+    /// the load balancer has noticed. [`drain_quiet`](Self::drain_quiet) lets it end early. It also ends when a critical
+    /// service fails, or at a second signal, which aborts everything, as always.
     ///
     /// The delay is a part of [`stop_timeout`](Self::stop_timeout), and must leave time to stop. There is no delay
     /// if a service has failed, if the group was not ready yet, if none of its services serves HTTP, or if the
@@ -351,6 +352,23 @@ impl Group {
     /// ```
     pub fn drain_delay(&mut self, delay: Duration) -> &mut Self {
         self.declared.drain_delay = delay;
+        self
+    }
+
+    /// Lets a [`drain_delay`](Self::drain_delay) end early, once there was no new connection and no request for this
+    /// long. Off by default. For clients that come so often that their silence means that all of them have gone.
+    ///
+    /// The environment variable `GROUP_DRAIN_QUIET`, as in `2s`, overrides it in [`run`](Self::run) and
+    /// `#[group::main]`.
+    ///
+    /// ```
+    /// # use group::Group;
+    /// # use std::time::Duration;
+    /// let mut group = Group::new();
+    /// group.drain_delay(Duration::from_secs(15)).drain_quiet(Duration::from_secs(2));
+    /// ```
+    pub fn drain_quiet(&mut self, quiet: Duration) -> &mut Self {
+        self.declared.drain_quiet = Some(quiet);
         self
     }
 
@@ -482,8 +500,8 @@ impl Group {
     /// reload, or the stop if no service has a `reload`. When the group is over, a signal ends the process again, with
     /// code 128 + n.
     ///
-    /// The environment variables `GROUP_STOP_TIMEOUT` and `GROUP_DRAIN_DELAY` override
-    /// [`stop_timeout`](Self::stop_timeout) and [`drain_delay`](Self::drain_delay). With `GROUP_ORDER=text` or
+    /// The environment variables `GROUP_STOP_TIMEOUT`, `GROUP_DRAIN_DELAY` and `GROUP_DRAIN_QUIET` override
+    /// [`stop_timeout`](Self::stop_timeout), [`drain_delay`](Self::drain_delay) and [`drain_quiet`](Self::drain_quiet). With `GROUP_ORDER=text` or
     /// `GROUP_ORDER=dot`, the [`Order`](crate::Order) is printed on stdout, and nothing is started.
     ///
     /// A thread outside of the runtime watches the deadline: if every worker is blocked, or if code goes on blocking

@@ -13,7 +13,7 @@ use crate::lifecycle::plan::Schedule;
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The settings that a file and the environment can change, named like the method: `GROUP_STOP_TIMEOUT`.
-pub(crate) const SETTINGS: &[&str] = &["drain_delay", "schedule", "stop_timeout"];
+pub(crate) const SETTINGS: &[&str] = &["drain_delay", "drain_quiet", "schedule", "stop_timeout"];
 
 impl Declaration {
     /// Returns the time to stop, as far as it is known before the configuration file is read.
@@ -43,6 +43,7 @@ impl Declaration {
     pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "drain_delay" => self.drain_delay = duration(value)?,
+            "drain_quiet" => self.drain_quiet = Some(duration(value)?),
             "stop_timeout" => self.stop_timeout = Some(duration(value)?),
             "schedule" => {
                 self.schedule = match value {

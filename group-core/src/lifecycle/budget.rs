@@ -13,10 +13,6 @@ const ABORT: Duration = Duration::from_millis(50);
 /// The time that is left for the process to exit after the group has ended, before the watchdog ends it.
 const EXIT: Duration = Duration::from_millis(50);
 
-/// The time without requests after which a lame duck stops early, for a delay that is at least twice as long:
-/// two seconds, as in kubernetes#106476.
-const QUIET: Duration = Duration::from_secs(2);
-
 /// The time from the request to stop until everything must be over, cut into shares.
 ///
 /// ```text
@@ -31,6 +27,8 @@ const QUIET: Duration = Duration::from_secs(2);
 pub(crate) struct Budget {
     total: Duration,
     delay: Duration,
+    /// The time without requests after which the delay ends early, if it may.
+    quiet: Option<Duration>,
     deadline: Duration,
     share: Duration,
 }
@@ -38,12 +36,17 @@ pub(crate) struct Budget {
 impl Budget {
     /// `chain` is the number of services in the longest chain: so many turns follow one another.
     pub(crate) fn new(total: Duration, delay: Duration, chain: usize) -> Self {
-        let mut budget = Self { total, delay, deadline: Duration::ZERO, share: Duration::ZERO };
+        let mut budget = Self { total, delay, quiet: None, deadline: Duration::ZERO, share: Duration::ZERO };
         budget.deadline =
             [budget.last_grace(), budget.abort(), budget.exit()].into_iter().fold(total, Duration::saturating_sub);
         let turns = u32::try_from(chain.max(1)).unwrap_or(u32::MAX);
         budget.share = budget.turns() / 2 / turns;
         budget
+    }
+
+    /// Lets a lame duck stop early, after this time without requests.
+    pub(crate) fn with_quiet(self, quiet: Option<Duration>) -> Self {
+        Self { quiet, ..self }
     }
 
     pub(crate) fn total(&self) -> Duration {
@@ -55,9 +58,9 @@ impl Budget {
         self.delay
     }
 
-    /// The time without requests after which a lame duck stops early.
-    pub(crate) fn quiet(&self) -> Duration {
-        QUIET.min(self.delay / 2)
+    /// The time without requests after which a lame duck stops early, if it may.
+    pub(crate) fn quiet(&self) -> Option<Duration> {
+        self.quiet
     }
 
     /// The time for turns that is left after the longest delay.
@@ -139,11 +142,5 @@ mod tests {
             }
             assert!(spent + share <= budget.deadline() + Duration::from_nanos(100));
         }
-    }
-
-    #[test]
-    fn a_lame_duck_need_not_be_quiet_for_longer_than_half_of_its_delay() {
-        let quiet = |delay| Budget::new(s(25), delay, 1).quiet();
-        assert_eq!((quiet(s(15)), quiet(s(5)), quiet(s(1))), (s(2), s(2), Duration::from_millis(500)));
     }
 }

@@ -442,7 +442,7 @@ impl Journal {
     fn why(&self, reason: Reason, members: &[Member]) -> String {
         match (stop_reason(reason, members), reason) {
             (Some(reason), _) => reason.to_string(),
-            (None, Reason::Quiet) => format!("no requests for {}", Took(self.budget.quiet())),
+            (None, Reason::Quiet) => format!("no requests for {}", Took(self.budget.quiet().unwrap_or_default())),
             (None, _) => format!("drain_delay of {} is over", Took(self.budget.delay())),
         }
     }

@@ -144,10 +144,11 @@ pub(super) fn all_ready(services: usize, took: Duration) {
 /// Appended to the line of a stop that a signal has asked for.
 const HOW_TO_FORCE: &str = "; a second signal forces the end";
 
-/// `by_signal` is true if a signal has asked for the stop.
-pub(super) fn lame_duck(why: &str, by_signal: bool, delay: Duration, quiet: Duration) {
-    let (delay, quiet, how_to_force) = (Took(delay), Took(quiet), if by_signal { HOW_TO_FORCE } else { "" });
-    tracing::info!(target: "group", drain_delay = %delay, "{why}: not ready any more; stopping in {delay}, or once there are no requests for {quiet}{how_to_force}");
+/// `by_signal` is true if a signal has asked for the stop. With `quiet`, it begins early without requests.
+pub(super) fn lame_duck(why: &str, by_signal: bool, delay: Duration, quiet: Option<Duration>) {
+    let (delay, how_to_force) = (Took(delay), if by_signal { HOW_TO_FORCE } else { "" });
+    let early = quiet.map_or_else(String::new, |quiet| format!(", or once there are no requests for {}", Took(quiet)));
+    tracing::info!(target: "group", drain_delay = %delay, "{why}: not ready any more; stopping in {delay}{early}{how_to_force}");
 }
 
 /// `why` is what the stop begins with now, and `cause` the first reason: they differ at the end of a delay. `built` and

@@ -73,6 +73,7 @@ impl Program {
             .env_remove("GROUP_SCHEDULE")
             .env_remove("GROUP_STOP_TIMEOUT")
             .env_remove("GROUP_DRAIN_DELAY")
+            .env_remove("GROUP_DRAIN_QUIET")
             .envs(env.iter().copied());
         Self::of(command)
     }

@@ -31,7 +31,7 @@ fn after_sigterm_it_is_not_ready_and_serves_those_who_still_come() {
     assert!(!before.contains("connection: close"), "{before}");
     let asked = Instant::now();
     program.signal("TERM");
-    program.logs("SIGTERM: not ready any more; stopping in 3 s, or once there are no requests for 1.5 s");
+    program.logs("SIGTERM: not ready any more; stopping in 3 s; a second signal forces the end");
     let mut answers = 0;
     while asked.elapsed() < Duration::from_millis(2500) {
         let (_, answer) = ask(&address, "/ready");
@@ -50,7 +50,7 @@ fn after_sigterm_it_is_not_ready_and_serves_those_who_still_come() {
 
 #[test]
 fn the_environment_says_how_long_and_it_ends_early_when_nobody_comes() {
-    let (mut program, _) = start(&[("GROUP_DRAIN_DELAY", "1s")]);
+    let (mut program, _) = start(&[("GROUP_DRAIN_DELAY", "1s"), ("GROUP_DRAIN_QUIET", "500ms")]);
     program.signal("TERM");
     program.logs("SIGTERM: not ready any more; stopping in 1 s, or once there are no requests for 500 ms");
     let ended = program.end();
