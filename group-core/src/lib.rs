@@ -72,6 +72,7 @@ pub use self::record::service_report::{Ending, ServiceReport};
 pub use self::record::status::{Event, Events, Phase, ServiceStatus, State, Status, StopReason};
 pub use self::running::handle::{Handle, Running};
 pub use self::running::health::{Health, ServiceHealth};
+pub use self::running::new_settings::NewSettings;
 pub use self::running::reloads::ReloadError;
 #[cfg(feature = "config")]
 pub use self::service::config::Config;

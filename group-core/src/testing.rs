@@ -36,6 +36,7 @@ use crate::record::service_report::Ending;
 use crate::record::status::{Event, State, StopReason};
 use crate::running::handle::Handle;
 use crate::running::instance::{BoxFuture, Instance};
+use crate::running::new_settings::NewSettings;
 use crate::service::context::Context;
 use crate::service::{DynService, Factory, Make};
 
@@ -376,8 +377,8 @@ impl Instance for Faulty {
         Arc::clone(&self.inner).health()
     }
 
-    fn reload(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
-        Arc::clone(&self.inner).reload()
+    fn reload(self: Arc<Self>, settings: NewSettings) -> BoxFuture<Option<Result<(), BoxError>>> {
+        Arc::clone(&self.inner).reload(settings)
     }
 
     fn put_into(self: Arc<Self>, slot: &mut dyn Any) {

@@ -32,7 +32,12 @@ impl Settings {
         // A value under a misspelt key is reported once: not as missing, too.
         let is_there = |path: &[String]| is_misspelt || unknown.values().any(|key| key.meant.as_deref() == Some(path));
         wrong.retain(|wrong: &Wrong| !(wrong.is_missing() && is_there(wrong.path())));
-        mistakes.extend(wrong.iter().map(Wrong::to_string));
+        // Several types may have the same mistake, or one type that is taken twice.
+        for message in wrong.iter().map(Wrong::to_string) {
+            if !mistakes.contains(&message) {
+                mistakes.push(message);
+            }
+        }
         mistakes.extend(unknown.into_values().map(|key| key.message));
     }
 

@@ -75,7 +75,7 @@ impl Configuration {
                 let is_misspelt = misspelt.iter().any(|name| name == spec.get_name());
                 settings.check(&spec.config_checks(), is_misspelt, &mut mistakes);
             }
-            spec.details_mut().settings = settings;
+            spec.details_mut().settings = Arc::new(settings);
         }
         mistakes
     }

@@ -65,14 +65,21 @@ impl Declaration {
         inbox: Arc<Mailbox>,
         unseen: Option<Unseen>,
     ) -> Result<Launched, Report> {
+        #[cfg(feature = "config")]
+        let reloads = Reloads::that_read(self.reread(environment.is_some()));
+        #[cfg(not(feature = "config"))]
+        let reloads = Reloads::default();
         self.apply_settings(environment);
+        if let Some(environment) = environment {
+            self.warn_of_strays(environment);
+        }
         self.take_free_ports();
         let Self { services, provided, schedule, stop_timeout, drain_delay, drain_quiet, mistakes, .. } = self;
         let assembly = assembled(services, &provided, schedule, mistakes)?;
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
         let budget = Budget::new(stop_timeout, drain_delay, assembly.plan.chain()).with_quiet(drain_quiet);
         warn_of_limits(&assembly.plan, &assembly.members, &budget);
-        let (shared, factories) = share(assembly, provided, stop_timeout, budget, Arc::clone(&inbox));
+        let (shared, factories) = share(assembly, provided, stop_timeout, budget, reloads, Arc::clone(&inbox));
         if aborts() {
             abort::expect(&shared);
         }
@@ -101,6 +108,7 @@ fn share(
     provided: Vec<Provided>,
     stop_timeout: Duration,
     budget: Budget,
+    reloads: Reloads,
     inbox: Arc<Mailbox>,
 ) -> (Arc<Shared>, Vec<Option<Factory>>) {
     #[cfg(feature = "http")]
@@ -124,7 +132,7 @@ fn share(
         inbox,
         aimed: Notify::new(),
         ready: Latch::default(),
-        reloads: Reloads::default(),
+        reloads,
         plan: Arc::new(plan),
         stop_timeout,
         stopping: Latch::default(),

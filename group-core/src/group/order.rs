@@ -36,6 +36,9 @@ impl Group {
         self.check_not_run().map_err(StartError::new)?;
         let mut copy = self.declared.without_factories();
         copy.apply_settings(self.environment.as_ref());
+        if let Some(environment) = &self.environment {
+            copy.warn_of_strays(environment);
+        }
         let Declaration { services, schedule, mistakes, .. } = copy;
         let assembly = assembled(services, &self.declared.provided, schedule, mistakes).map_err(StartError::new)?;
         Ok(Order::of(&assembly))

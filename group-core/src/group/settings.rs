@@ -1,21 +1,32 @@
 //! Applies the configuration file and the environment to a group.
 
 #[cfg(feature = "config")]
+use std::sync::{Arc, Mutex};
+
+#[cfg(feature = "config")]
 use serde::de::DeserializeOwned;
 
 #[cfg(any(feature = "config", feature = "grpc"))]
 use crate::base::error::BoxError;
 #[cfg(feature = "config")]
+use crate::base::lock;
+#[cfg(feature = "config")]
 use crate::config::wrong::SettingsError;
 #[cfg(feature = "config")]
 use crate::group::configuration::Configuration;
 use crate::group::declaration::Declaration;
-#[cfg(feature = "grpc")]
+#[cfg(any(feature = "config", feature = "grpc"))]
 use crate::group::declaration::Declared;
+#[cfg(feature = "config")]
+use crate::group::environment;
 use crate::group::environment::Environment;
 #[cfg(all(feature = "grpc", not(feature = "config")))]
 use crate::group::environment::{misspelt_service, variable_of};
 use crate::group::options::SETTINGS;
+#[cfg(feature = "config")]
+use crate::running::new_settings::NewSettings;
+#[cfg(feature = "config")]
+use crate::running::reloads::Reread;
 
 impl Declaration {
     /// Applies the configuration file over the settings in the code, and the environment over both.
@@ -28,7 +39,6 @@ impl Declaration {
         self.find_remotes(environment);
         if let Some(environment) = environment {
             self.apply_environment(environment);
-            self.warn_of_strays(environment);
         }
         self.check_drain_delay();
     }
@@ -94,6 +104,28 @@ impl Declaration {
         // The body of `main` may have told one already, when it read a section.
         let known: Vec<String> = self.mistakes.iter().map(ToString::to_string).collect();
         self.mistakes.extend(mistakes.into_iter().filter(|mistake| !known.contains(mistake)).map(BoxError::from));
+    }
+
+    /// Returns what reads the file and the environment again, if a service takes its new settings.
+    #[cfg(feature = "config")]
+    pub(super) fn reread(&self, reads_environment: bool) -> Option<Reread> {
+        let takes_settings = |service: &Declared| !service.spec.details().reload_checks.is_empty();
+        if !self.services.iter().any(takes_settings) {
+            return None;
+        }
+        let declared = Mutex::new(self.without_factories());
+        Some(Box::new(move || {
+            let mut now = lock(&declared).without_factories();
+            now.apply_settings(reads_environment.then(environment::read).as_ref());
+            if !now.mistakes.is_empty() {
+                return Err(SettingsError(now.mistakes.iter().map(ToString::to_string).collect()));
+            }
+            let settings = |Declared { spec, .. }| {
+                let settings = Arc::clone(&spec.details().settings);
+                (spec.get_name().to_owned(), NewSettings { settings })
+            };
+            Ok(now.services.into_iter().map(settings).collect())
+        }))
     }
 
     /// Reads a section of the file that is for the program itself. Mistakes in it are mistakes of the group, too.

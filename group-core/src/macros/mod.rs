@@ -37,6 +37,7 @@ pub use crate::group::Group;
 pub use crate::group::registry::Registration;
 pub use crate::lifecycle::interface::Role;
 pub use crate::lifecycle::plan::Schedule;
+pub use crate::running::new_settings::NewSettings;
 pub use crate::service::context::Context;
 pub use crate::service::from_context::FromContext;
 pub use crate::service::result::{Never, Returns, ServiceResult};
@@ -51,11 +52,15 @@ pub use crate::{__cron, __grpc, __http};
 use std::fmt::Debug;
 use std::pin::Pin;
 
+#[cfg(feature = "config")]
+use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use crate::base::panic::caught_now;
 use crate::running::handle::Running;
 use crate::service::belongings::Remains;
+#[cfg(feature = "config")]
+use crate::service::config::Config;
 use crate::spec::needs::Needs;
 
 /// Notes the needs of `new`: [`FromContext::needs`] of each parameter.
@@ -68,6 +73,36 @@ pub fn builds_with(spec: Spec, needs: fn(&mut Needs)) -> Spec {
 #[must_use]
 pub fn starts_with(spec: Spec, needs: fn(&mut Needs)) -> Spec {
     spec.start_needs(needs)
+}
+
+/// A parameter of `reload`: the new settings.
+#[diagnostic::on_unimplemented(
+    message = "`reload` can take only the new settings of the service, as `Config<T>`",
+    label = "not `Config<T>`",
+    note = "settings need the feature `config`; let `new` take everything else"
+)]
+pub trait TakenByReload: Sized {
+    /// Notes in the spec that it is taken.
+    fn declare(spec: Spec) -> Spec;
+
+    /// Makes the parameter.
+    ///
+    /// # Errors
+    ///
+    /// If the settings are none.
+    fn take(settings: &NewSettings) -> Result<Self>;
+}
+
+#[cfg(feature = "config")]
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> TakenByReload for Config<T> {
+    fn declare(spec: Spec) -> Spec {
+        spec.reloads_with::<T>()
+    }
+
+    fn take(settings: &NewSettings) -> Result<Self> {
+        settings.read().map(Config)
+    }
 }
 
 /// A service that an argument of a macro names.

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::base::error::BoxError;
+use crate::running::new_settings::NewSettings;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -15,7 +16,7 @@ pub(crate) trait Instance: Send + Sync {
     fn health(self: Arc<Self>) -> BoxFuture<Result<(), BoxError>>;
 
     /// Returns `None` if the service has no `reload`.
-    fn reload(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>>;
+    fn reload(self: Arc<Self>, settings: NewSettings) -> BoxFuture<Option<Result<(), BoxError>>>;
 
     /// Puts the service itself into an `Option<Arc<S>>`, if `S` is its type.
     fn put_into(self: Arc<Self>, slot: &mut dyn Any);

@@ -242,7 +242,8 @@ pub(super) fn nothing_reloaded(signal: &str) {
 }
 
 pub(super) fn reload_failed(failure: &Failure) {
-    tracing::error!(target: "group", service = failure.service(), "{}; it keeps its old state", Chain(failure));
+    let kept = if failure.service().is_some() { "it keeps its old state" } else { "everything stays as it was" };
+    tracing::error!(target: "group", service = failure.service(), "{}; {kept}", Chain(failure));
 }
 
 pub(super) fn still_reloading(service: &str, waited: Duration, limit: Duration) {

@@ -39,10 +39,13 @@ use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use crate::base::clock::OnceMoment;
 use crate::base::lock;
+#[cfg(feature = "config")]
+use crate::config::settings::Settings;
 use crate::record::counts::{Drain, Messages};
 use crate::running::children::Children;
 use crate::running::holds::{Holds, Unfired};
 use crate::running::instance::Instance;
+use crate::running::new_settings::NewSettings;
 use crate::running::server::Server;
 use crate::running::stop_request::{StopRequest, StopWaiters};
 use crate::spec::Spec;
@@ -97,6 +100,9 @@ struct Rare {
     /// Held by the thread of a blocking `start`.
     thread: Arc<tokio::sync::Mutex<()>>,
     published: Mutex<Published>,
+    /// The settings that the service has taken at its last reload.
+    #[cfg(feature = "config")]
+    settings: Mutex<Option<Arc<Settings>>>,
     /// The counts of the messages that the service took.
     messages: Mutex<Option<Messages>>,
     servers: Mutex<Vec<Weak<dyn Server>>>,
@@ -178,6 +184,27 @@ impl Member {
             stopped: OnceMoment::default(),
             rare: OnceLock::new(),
         }
+    }
+
+    /// The settings that the service has: those of the start, until a reload of it has taken others.
+    #[cfg(feature = "config")]
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        let taken = self.rare.get().and_then(|rare| lock(&rare.settings).clone());
+        taken.unwrap_or_else(|| Arc::clone(&self.spec.details().settings))
+    }
+
+    /// The same, for a reload that has read no others.
+    pub(super) fn old_settings(&self) -> NewSettings {
+        NewSettings {
+            #[cfg(feature = "config")]
+            settings: self.settings(),
+        }
+    }
+
+    /// Notes the settings that a reload of the service has taken.
+    #[cfg(feature = "config")]
+    pub(super) fn set_settings(&self, NewSettings { settings }: NewSettings) {
+        *lock(&self.rare().settings) = Some(settings);
     }
 
     fn rare(&self) -> &Rare {

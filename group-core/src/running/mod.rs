@@ -11,6 +11,7 @@ pub(crate) mod lame_duck;
 pub(crate) mod log;
 pub(crate) mod member;
 pub(crate) mod message;
+pub(crate) mod new_settings;
 mod outbox;
 #[cfg(feature = "http")]
 pub(crate) mod parts;

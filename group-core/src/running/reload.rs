@@ -1,5 +1,6 @@
 //! Reload: each service applies new settings while it runs.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 
 use tokio::time::timeout;
@@ -7,12 +8,17 @@ use tokio::time::timeout;
 use crate::base::error::{BoxError, Failure};
 use crate::base::lock;
 use crate::base::panic::caught;
+#[cfg(feature = "config")]
+use crate::base::panic::caught_now;
 use crate::base::text::{Took, signal_name};
+#[cfg(feature = "config")]
+use crate::config::wrong::SettingsError;
 use crate::lifecycle::interface::Stage;
 use crate::record::status::State;
 use crate::running::handle::Handle;
 use crate::running::journal::{Journal, PATIENCE};
 use crate::running::log;
+use crate::running::new_settings::NewSettings;
 use crate::running::reloads::{ReloadError, Reloaded};
 
 impl Handle {
@@ -23,9 +29,12 @@ impl Handle {
     /// A service that fails to reload keeps its old state, and stays ready; the others are reloaded
     /// all the same. Each may take as long as its `start_timeout`. To drop the future cuts the reload off.
     ///
+    /// If a `reload` takes its new settings, as `Config<T>`, the file and the environment are read again before.
+    ///
     /// # Errors
     ///
-    /// If the group stops, if no service has a `reload`, or if the reload of any service failed.
+    /// If the group stops, if no service has a `reload`, if there are mistakes in the new settings, in which case no
+    /// service is reloaded, or if the reload of any service failed.
     pub async fn reload(&self) -> Result<(), ReloadError> {
         tokio::select! {
             biased;
@@ -50,15 +59,21 @@ impl Handle {
 
     async fn reload_each_now(&self) -> Result<(), ReloadError> {
         let mut reloading = Reloading::begin(self);
+        let mut new_settings = self.reread()?;
         let (mut reloaded, mut failed) = (0, Vec::new());
         for (id, member) in self.shared.members.iter().enumerate() {
             let name = member.spec.get_name();
+            let settings = new_settings.remove(name);
             reloading.service = Some(name);
-            let reloads = self.reload_one(id).await;
+            let reloads = self.reload_one(id, settings.clone().unwrap_or_else(|| member.old_settings())).await;
             reloading.service = None;
             match reloads {
                 None => continue,
-                Some(Ok(())) => log::reloaded(name),
+                Some(Ok(())) => {
+                    #[cfg(feature = "config")]
+                    settings.into_iter().for_each(|settings| member.set_settings(settings));
+                    log::reloaded(name);
+                }
                 Some(Err(error)) => {
                     let failure = Failure::new(Some(name), Stage::Reload, false, error);
                     self.shared.write(|journal| journal.reload_failed(failure.clone()));
@@ -77,13 +92,28 @@ impl Handle {
         }
     }
 
+    /// Reads the settings of all services again, if a service takes them.
+    fn reread(&self) -> Result<BTreeMap<String, NewSettings>, ReloadError> {
+        #[cfg(feature = "config")]
+        if let Some(reread) = &self.shared.reloads.reread {
+            let reread = caught_now(reread).unwrap_or_else(|panicked| Err(SettingsError(vec![panicked.to_string()])));
+            return reread.map_err(|error| {
+                let error = ReloadError::Settings(error);
+                let failure = Failure::new(None, Stage::Reload, false, error.clone().into());
+                self.shared.write(|journal| journal.reload_failed(failure));
+                error
+            });
+        }
+        Ok(BTreeMap::new())
+    }
+
     /// Returns `None` if the service is not ready, or has no `reload`.
-    async fn reload_one(&self, id: usize) -> Option<Result<(), BoxError>> {
+    async fn reload_one(&self, id: usize, settings: NewSettings) -> Option<Result<(), BoxError>> {
         let member = &self.shared.members[id];
         let state = lock(&self.shared.journal).state(id);
         let service = member.instance().filter(|_| state == State::Ready)?;
         let limit = member.spec.start_limit();
-        let mut reloads = pin!(timeout(limit, caught(service.reload())));
+        let mut reloads = pin!(timeout(limit, caught(service.reload(settings))));
         let reloaded = if let Ok(reloaded) = timeout(PATIENCE, &mut reloads).await {
             reloaded
         } else {

@@ -6,12 +6,18 @@
 //! When its turn comes, and a reload with a higher number is over, that one began after the call and saw all that the
 //! caller has changed: its result is the caller's, too. So any number of calls that wait lead to one more reload.
 
+#[cfg(feature = "config")]
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::sync::Mutex;
 
 use crate::base::error::{Chain, Failure};
 use crate::base::lock;
+#[cfg(feature = "config")]
+use crate::config::wrong::SettingsError;
+#[cfg(feature = "config")]
+use crate::running::new_settings::NewSettings;
 
 /// Why a reload failed, as a whole or in some services. A service that failed to reload keeps its old
 /// state, and the group runs on.
@@ -22,6 +28,10 @@ pub enum ReloadError {
     Stopping,
     /// No service has a `reload`.
     Nothing,
+    /// There are mistakes in the new settings. No service was reloaded, and everything is as it was. The group's report has
+    /// them, too.
+    #[cfg(feature = "config")]
+    Settings(SettingsError),
     /// These services failed to reload. The group's report lists them, too.
     Failed(Vec<Failure>),
 }
@@ -31,6 +41,8 @@ impl fmt::Display for ReloadError {
         match self {
             Self::Stopping => f.write_str("the group is stopping, so it cannot reload"),
             Self::Nothing => f.write_str("no service has a `reload`"),
+            #[cfg(feature = "config")]
+            Self::Settings(error) => write!(f, "nothing was reloaded: {error}"),
             Self::Failed(failed) => {
                 let each = failed.iter().map(|failure| Chain(failure).to_string());
                 f.write_str(&each.collect::<Vec<_>>().join("; "))
@@ -41,12 +53,25 @@ impl fmt::Display for ReloadError {
 
 impl Error for ReloadError {}
 
+/// Reads the file and the environment again, and returns the settings of each service.
+#[cfg(feature = "config")]
+pub(crate) type Reread = Box<dyn Fn() -> Result<BTreeMap<String, NewSettings>, SettingsError> + Send + Sync>;
+
 /// The reloads of one group.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Reloads {
+    /// Set if a service takes its new settings.
+    #[cfg(feature = "config")]
+    pub(super) reread: Option<Reread>,
     /// Locked while services reload. The last reload that was not cut off.
     pub(super) turn: tokio::sync::Mutex<Option<Reloaded>>,
     numbers: Mutex<Numbers>,
+}
+
+impl fmt::Debug for Reloads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloads").field("turn", &self.turn).field("numbers", &self.numbers).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +89,12 @@ pub(super) struct Reloaded {
 }
 
 impl Reloads {
+    /// Reloads before which this is called.
+    #[cfg(feature = "config")]
+    pub(crate) fn that_read(reread: Option<Reread>) -> Self {
+        Self { reread, ..Self::default() }
+    }
+
     pub(super) fn begun(&self) -> u64 {
         lock(&self.numbers).begun
     }

@@ -10,6 +10,7 @@ use crate::config::read::Unknown;
 use crate::config::settle::read;
 use crate::service::context::Context;
 use crate::service::from_context::FromContext;
+use crate::spec::Spec;
 use crate::spec::needs::Needs;
 
 /// A service's settings, as a parameter of `new` or `start`, with the feature `config`. Its field is public, so that
@@ -26,6 +27,9 @@ use crate::spec::needs::Needs;
 /// accepts only some texts or numbers, such as an address, the mistakes after it are reported once it is there.
 /// A key without a field in `T` is a mistake, whether or not `T` denies unknown fields; inside of types that
 /// serde buffers (`flatten`, `untagged`) such a key cannot be detected.
+///
+/// A `reload` can take it, too: `async fn reload(&self, Config(settings): Config<Settings>)` is given the settings as
+/// they are now. By hand, that is [`Service::reload_with`](crate::Service::reload_with).
 ///
 /// The same table has keys for the group itself: `http`, `start_timeout`, `stop_timeout`,
 /// `critical` and `restart`, as in `#[service(…)]`. If `T` has a field of such a name, the field gets the value, too.
@@ -85,10 +89,20 @@ impl<T> Deref for Config<T> {
 impl<T: DeserializeOwned + Send + Sync + 'static> FromContext for Config<T> {
     fn from_context(cx: &Context) -> Result<Self, BoxError> {
         let unknown = RefCell::new(Unknown::new());
-        Ok(Config(read(&cx.member().spec.details().settings, &unknown)?))
+        Ok(Config(read(&cx.member().settings(), &unknown)?))
     }
 
     fn needs(needs: &mut Needs) {
         needs.config(|settings, unknown| read::<T>(settings, unknown).map(drop));
+    }
+}
+
+impl Spec {
+    /// Declares that [`reload_with`](crate::Service::reload_with) takes the service's settings as a `T`: so the file and the
+    /// environment are read again before a reload, and tried with this type. Needs the feature `config`.
+    #[must_use]
+    pub fn reloads_with<T: DeserializeOwned>(mut self) -> Self {
+        self.details_mut().reload_checks.push(|settings, unknown| read::<T>(settings, unknown).map(drop));
+        self
     }
 }

@@ -19,6 +19,7 @@ use std::task::Poll;
 
 use crate::base::error::{Absent, BoxError};
 use crate::running::instance::{BoxFuture, Instance};
+use crate::running::new_settings::NewSettings;
 use crate::service::context::Context;
 use crate::spec::Spec;
 use crate::spec::edge::Target;
@@ -151,6 +152,54 @@ pub trait Service: Sized + Send + Sync + 'static {
     {
         NoHook::<Reload>(PhantomData)
     }
+
+    /// As [`reload`](Self::reload), with the settings of the service as they are now. The default calls `reload`.
+    ///
+    /// Before any service reloads, the file and the environment are read again, if a service says with
+    /// [`Spec::reloads_with`] that it takes them. If there is a mistake in them, no service reloads, and everything stays
+    /// as it was.
+    ///
+    /// ```
+    /// use group::{BoxError, Context, NewSettings, Service, Spec};
+    /// use serde::Deserialize;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Limits {
+    ///     per_minute: u32,
+    /// }
+    ///
+    /// struct Mailer {
+    ///     limits: Mutex<Limits>,
+    /// }
+    ///
+    /// impl Service for Mailer {
+    ///     fn spec() -> Spec {
+    ///         Spec::of::<Self>().reloads_with::<Limits>()
+    ///     }
+    ///
+    ///     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+    ///         cx.shutdown().requested().await;
+    ///         Ok(())
+    ///     }
+    ///
+    ///     async fn reload_with(&self, settings: NewSettings) -> Result<(), BoxError> {
+    ///         *self.limits.lock().unwrap() = settings.read()?;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`reload`](Self::reload).
+    fn reload_with(&self, settings: NewSettings) -> impl Future<Output = Result<(), BoxError>> + Send
+    where
+        Self: Send + Sync,
+    {
+        drop(settings);
+        self.reload()
+    }
 }
 
 /// The future of a hook's default. Its type tells, without a call, that the service has no such hook.
@@ -172,13 +221,18 @@ impl<Hook> Future for NoHook<Hook> {
     }
 }
 
+/// Returns true if the function returns an `R`, as [`returns`] does.
+fn returns_with<R: 'static, S: 'static, T: 'static>(_: impl Fn(&'static S, NewSettings) -> T) -> bool {
+    TypeId::of::<T>() == TypeId::of::<R>()
+}
+
 /// Returns true if the function returns an `R`.
 fn returns<R: 'static, S: 'static, T: 'static>(_: impl Fn(&'static S) -> T) -> bool {
     TypeId::of::<T>() == TypeId::of::<R>()
 }
 
 fn has_reload<S: Service>() -> bool {
-    !returns::<NoReload, _, _>(<S as Service>::reload)
+    !returns_with::<NoReload, _, _>(<S as Service>::reload_with)
 }
 
 /// A service with its type erased, as its task runs it.
@@ -218,8 +272,8 @@ impl<S: Service> Instance for S {
         Box::pin(async move { <S as Service>::health(&self).await })
     }
 
-    fn reload(self: Arc<Self>) -> BoxFuture<Option<Result<(), BoxError>>> {
-        Box::pin(async move { unless_absent(<S as Service>::reload(&self).await) })
+    fn reload(self: Arc<Self>, settings: NewSettings) -> BoxFuture<Option<Result<(), BoxError>>> {
+        Box::pin(async move { unless_absent(<S as Service>::reload_with(&self, settings).await) })
     }
 
     fn put_into(self: Arc<Self>, slot: &mut dyn Any) {
@@ -408,9 +462,21 @@ mod tests {
         assert!(!Without.has_stop() && With.has_stop() && WithOneOfNoSize.has_stop());
     }
 
+    struct WithSettings;
+
+    impl Service for WithSettings {
+        async fn start(self: Arc<Self>, _: Context) -> Result<(), BoxError> {
+            Ok(())
+        }
+
+        async fn reload_with(&self, _: NewSettings) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+
     #[test]
     fn a_service_without_reload_is_known_by_that_before_it_is_built() {
-        assert!(!made(Without).has_reload() && made(With).has_reload());
+        assert!(!made(Without).has_reload() && made(With).has_reload() && made(WithSettings).has_reload());
         assert!(!built::<Without>().has_reload() && built::<With>().has_reload());
     }
 }

@@ -11,6 +11,8 @@ pub(crate) mod route;
 
 use std::borrow::Cow;
 use std::fmt;
+#[cfg(feature = "config")]
+use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -94,6 +96,9 @@ pub(crate) struct Details {
     /// The needs of the parameters of `start`, and of those of `new`.
     pub(crate) start_needs: Needs,
     pub(crate) build_needs: Needs,
+    /// The types that `reload` takes of the new settings.
+    #[cfg(feature = "config")]
+    pub(crate) reload_checks: Vec<Check>,
     pub(crate) http: Option<Cow<'static, str>>,
     /// The service on which it is mounted, instead of an address of its own.
     pub(crate) http_on: Option<Target>,
@@ -110,7 +115,7 @@ pub(crate) struct Details {
     pub(crate) crons: Vec<(Cron, Place)>,
     pub(crate) restart: Restart,
     #[cfg(feature = "config")]
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
 }
 
 /// The details of a service that has none: the defaults.
@@ -369,14 +374,11 @@ impl Spec {
 /// assert!(spec.is_critical());
 /// ```
 impl Spec {
-    /// Tries each type of settings that `new` and `start` take.
+    /// Tries each type of settings that `new`, `start` and `reload` take.
     #[cfg(feature = "config")]
     pub(crate) fn config_checks(&self) -> Vec<Check> {
-        [&self.details().build_needs, &self.details().start_needs]
-            .into_iter()
-            .flat_map(Needs::configs)
-            .copied()
-            .collect()
+        let Details { build_needs, start_needs, reload_checks, .. } = self.details();
+        build_needs.configs().iter().chain(start_needs.configs()).chain(reload_checks).copied().collect()
     }
 
     /// The name.

@@ -99,6 +99,10 @@ fn spec(model: &Model) -> TokenStream {
     let in_order = model.is_generic().then(|| quote!(let () = <Self as __g::Service>::__AFTER;));
     let start_needs = model.start.iter().map(|method| needs(method, &quote!(starts_with)));
     let build_needs = model.new.iter().map(|method| needs(method, &quote!(builds_with)));
+    let reloads = model.reload.iter().filter(|method| method.params().count() > 0).map(|method| {
+        let (cfgs, params) = (cfgs(&method.attrs), method.params());
+        quote!(#(#cfgs)* let spec = { #(let spec = <#params as __g::TakenByReload>::declare(spec);)* spec };)
+    });
     let routes = (!model.routes.is_empty()).then(|| {
         let routes = model.routes.iter().map(listed);
         quote!(let spec = __g::routes(spec, &[#(#routes),*]);)
@@ -113,6 +117,7 @@ fn spec(model: &Model) -> TokenStream {
         #(#edges)*
         #(#start_needs)*
         #(#build_needs)*
+        #(#reloads)*
         #routes
         #(#crons)*
         spec
@@ -236,6 +241,9 @@ fn hooks(model: &Model) -> TokenStream {
         let (name, at) = (&method.sig.ident, method.sig.ident.span());
         // The user may have written `r#stop`.
         let hook = format_ident!("{}", name.unraw());
+        if method.params().count() > 0 {
+            return reload_with(method);
+        }
         let (returned, outcome) = (returned(at, &quote!(__g::Result)), outcome(method));
         let body = if method.is_async() {
             quote!(__g::awaited(Self::#name(self), #outcome))
@@ -246,6 +254,17 @@ fn hooks(model: &Model) -> TokenStream {
         quote!(#(#cfgs)* fn #hook(&self) #returned #when_shared { #body })
     });
     quote!(#(#variants)*)
+}
+
+/// The trait's `reload_with`, of a `reload` that takes settings.
+fn reload_with(method: &Method) -> TokenStream {
+    let (cfgs, name, at) = (cfgs(&method.attrs), &method.sig.ident, method.sig.ident.span());
+    let params = method.params().map(|ty| quote!(<#ty as __g::TakenByReload>::take(&settings)?));
+    let (outcome, wait) = (outcome(method), wait(method));
+    let call = quote!(#outcome(Self::#name(self, #(#params),*) #wait));
+    let (returned, body) = (returned(at, &quote!(__g::Result)), async_move(at, &call));
+    let when_shared = when_shared();
+    quote!(#(#cfgs)* fn reload_with(&self, settings: __g::NewSettings) #returned #when_shared { #body })
 }
 
 /// The trait of a service that answers gRPC calls.

@@ -153,7 +153,7 @@ impl<'a> Model<'a> {
         self.args.iter().map(|arg| &arg.key).find(|given| *given == key)
     }
 
-    /// The methods that take only `&self`.
+    /// The methods that take only `&self`; `reload` may take settings.
     pub(super) fn hooks(&self) -> impl Iterator<Item = &'a Method> {
         self.stop.iter().chain(&self.health).chain(&self.reload).copied()
     }

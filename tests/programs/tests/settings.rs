@@ -410,3 +410,31 @@ fn one_file_is_for_two_programs() {
     let said = said_by(&sections("sections-two", &file, &[], &[]).end());
     assert_eq!(said[0], "group.toml:6: `group.elsewhere` is a whole number: expected a list of the names of services");
 }
+
+#[test]
+fn a_reload_reads_the_file_again_under_the_environment() {
+    let directory = directory("reload", Some("[services.mailer]\nrate = 1\nburst = 1"));
+    let write = |toml: &str| fs::write(directory.join("group.toml"), toml).expect("it can be written");
+    let program = env!("CARGO_BIN_EXE_reconfigured");
+    let env = [("GROUP_MAILER__BURST", "9"), ("GROUP_OTHER__PORT", "3")];
+    let mut program = Program::start_in(&directory.to_string_lossy(), program, &[], &env);
+    program.logs("mailer is ready");
+    write("[services.mailer]\nrate = 2\nburst = 2");
+    program.signal("HUP");
+    program.logs("mailer has reloaded");
+    write("[services.mailer]\nrate = 's3cr3t'");
+    program.signal("HUP");
+    program.logs(
+        "nothing was reloaded: group.toml:2: `services.mailer.rate` is text: expected a whole number from 0 to 4294967295; \
+         everything stays as it was",
+    );
+    write("[services.mailer]\nrate = 3");
+    program.signal("HUP");
+    program.logs("mailer has reloaded");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let settings = |rate: u8| format!("Settings {{ rate: {rate}, burst: 9 }}");
+    assert_eq!(ended.printed, [settings(1), settings(2), settings(3)]);
+    assert_eq!(ended.logged_with("GROUP_OTHER__PORT").len(), 1, "it is warned of once: {ended:#?}");
+}
