@@ -45,6 +45,7 @@ use crate::record::counts::{Drain, Messages};
 use crate::running::children::Children;
 use crate::running::holds::{Holds, Unfired};
 use crate::running::instance::Instance;
+#[cfg(feature = "config")]
 use crate::running::new_settings::NewSettings;
 use crate::running::server::Server;
 use crate::running::stop_request::{StopRequest, StopWaiters};
@@ -191,14 +192,6 @@ impl Member {
     pub(crate) fn settings(&self) -> Arc<Settings> {
         let taken = self.rare.get().and_then(|rare| lock(&rare.settings).clone());
         taken.unwrap_or_else(|| Arc::clone(&self.spec.details().settings))
-    }
-
-    /// The same, for a reload that has read no others.
-    pub(super) fn old_settings(&self) -> NewSettings {
-        NewSettings {
-            #[cfg(feature = "config")]
-            settings: self.settings(),
-        }
     }
 
     /// Notes the settings that a reload of the service has taken.

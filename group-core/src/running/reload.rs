@@ -1,5 +1,6 @@
 //! Reload: each service applies new settings while it runs.
 
+#[cfg(feature = "config")]
 use std::collections::BTreeMap;
 use std::pin::pin;
 
@@ -59,19 +60,23 @@ impl Handle {
 
     async fn reload_each_now(&self) -> Result<(), ReloadError> {
         let mut reloading = Reloading::begin(self);
+        #[cfg(feature = "config")]
         let mut new_settings = self.reread()?;
         let (mut reloaded, mut failed) = (0, Vec::new());
         for (id, member) in self.shared.members.iter().enumerate() {
             let name = member.spec.get_name();
-            let settings = new_settings.remove(name);
+            #[cfg(feature = "config")]
+            let settings = new_settings.remove(name).unwrap_or_else(|| NewSettings { settings: member.settings() });
+            #[cfg(not(feature = "config"))]
+            let settings = NewSettings::default();
             reloading.service = Some(name);
-            let reloads = self.reload_one(id, settings.clone().unwrap_or_else(|| member.old_settings())).await;
+            let reloads = self.reload_one(id, settings.clone()).await;
             reloading.service = None;
             match reloads {
                 None => continue,
                 Some(Ok(())) => {
                     #[cfg(feature = "config")]
-                    settings.into_iter().for_each(|settings| member.set_settings(settings));
+                    member.set_settings(settings);
                     log::reloaded(name);
                 }
                 Some(Err(error)) => {
@@ -93,18 +98,16 @@ impl Handle {
     }
 
     /// Reads the settings of all services again, if a service takes them.
+    #[cfg(feature = "config")]
     fn reread(&self) -> Result<BTreeMap<String, NewSettings>, ReloadError> {
-        #[cfg(feature = "config")]
-        if let Some(reread) = &self.shared.reloads.reread {
-            let reread = caught_now(reread).unwrap_or_else(|panicked| Err(SettingsError(vec![panicked.to_string()])));
-            return reread.map_err(|error| {
-                let error = ReloadError::Settings(error);
-                let failure = Failure::new(None, Stage::Reload, false, error.clone().into());
-                self.shared.write(|journal| journal.reload_failed(failure));
-                error
-            });
-        }
-        Ok(BTreeMap::new())
+        let Some(reread) = &self.shared.reloads.reread else { return Ok(BTreeMap::new()) };
+        let reread = caught_now(reread).unwrap_or_else(|panicked| Err(SettingsError(vec![panicked.to_string()])));
+        reread.map_err(|error| {
+            let error = ReloadError::Settings(error);
+            let failure = Failure::new(None, Stage::Reload, false, error.clone().into());
+            self.shared.write(|journal| journal.reload_failed(failure));
+            error
+        })
     }
 
     /// Returns `None` if the service is not ready, or has no `reload`.

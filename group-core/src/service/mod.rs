@@ -197,7 +197,7 @@ pub trait Service: Sized + Send + Sync + 'static {
     where
         Self: Send + Sync,
     {
-        drop(settings);
+        let _ = settings;
         self.reload()
     }
 }
