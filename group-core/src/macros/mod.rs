@@ -94,7 +94,6 @@ pub trait TakenByReload: Sized {
 }
 
 #[cfg(feature = "config")]
-#[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> TakenByReload for Config<T> {
     fn declare(spec: Spec) -> Spec {
         spec.reloads_with::<T>()

@@ -14,7 +14,7 @@ struct TakesAnother;
 impl TakesAnother {
     async fn start(&self) {}
 
-    async fn reload(&self, database: Arc<Database>) {}
+    async fn reload(&self, _database: Arc<Database>) {}
 }
 
 struct TakesContext;
@@ -23,7 +23,7 @@ struct TakesContext;
 impl TakesContext {
     async fn start(&self) {}
 
-    fn reload(&self, cx: Context) {}
+    fn reload(&self, _cx: Context) {}
 }
 
 struct TakesWhatCannotBeRead;
@@ -32,7 +32,7 @@ struct TakesWhatCannotBeRead;
 impl TakesWhatCannotBeRead {
     async fn start(&self) {}
 
-    async fn reload(&self, Config(settings): Config<Settings>) {}
+    async fn reload(&self, _settings: Config<Settings>) {}
 }
 
 struct ReturnsSomething;
@@ -44,7 +44,7 @@ struct Good;
 impl ReturnsSomething {
     async fn start(&self) {}
 
-    async fn reload(&self, settings: Config<Good>) -> u8 {
+    async fn reload(&self, _settings: Config<Good>) -> u8 {
         0
     }
 }
