@@ -105,6 +105,8 @@ enum Step {
     Stopping(BoxFuture<Option<Result<(), BoxError>>>),
     /// `stop` has returned, and `start` is waited for.
     Returning,
+    /// `start` and `stop` are over, and the tasks are waited for that were spawned since then.
+    WindingUp(BoxFuture<()>),
     /// Nothing is left to do.
     Over,
 }
@@ -164,7 +166,7 @@ impl Run {
                 Poll::Ready(self.release(cx))
             }
             Step::Stopping(stop) => match poll_caught(stop.as_mut(), task) {
-                Poll::Ready(stopped) => Poll::Ready(after_stop(stopped, cx)),
+                Poll::Ready(stopped) => Poll::Ready(self.after_stop(stopped, cx)),
                 Poll::Pending => {
                     // `stop` may wait for `start` to do something. A failure of it is reported at once, as an abort may
                     // cut the rest off.
@@ -172,7 +174,13 @@ impl Run {
                     Poll::Pending
                 }
             },
-            Step::Returning => self.poll_start(cx, task).map(|()| Step::Over),
+            Step::Returning => {
+                ready!(self.poll_start(cx, task));
+                let children = cx.member().children();
+                let rest = children.map(|children| Box::pin(wind_up(children, cx.clone())) as _);
+                Poll::Ready(rest.map_or(Step::Over, Step::WindingUp))
+            }
+            Step::WindingUp(rest) => rest.as_mut().poll(task).map(|()| Step::Over),
             Step::Over => Poll::Pending,
         }
     }
@@ -287,6 +295,19 @@ impl Run {
         }
     }
 
+    fn after_stop(&self, stopped: Result<Option<Result<(), BoxError>>, BoxError>, cx: &Context) -> Step {
+        let is_returning = match stopped {
+            Ok(None) => false,
+            Ok(Some(Ok(()))) => true,
+            Ok(Some(Err(error))) | Err(error) => {
+                cx.tell_silently(News::Failed(error));
+                cx.member().listens_to_stop()
+            }
+        };
+        // Nothing else can make a `start` return that does not listen.
+        if is_returning || self.start.is_none() { Step::Returning } else { Step::Over }
+    }
+
     /// Polls `start`, if it still runs, until it is over.
     fn poll_start(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<()> {
         let Some(start) = &mut self.start else { return Poll::Ready(()) };
@@ -327,16 +348,10 @@ async fn stop_after_tickers(
     if service.has_stop() { service.stop().await } else { None }
 }
 
-fn after_stop(stopped: Result<Option<Result<(), BoxError>>, BoxError>, cx: &Context) -> Step {
-    match stopped {
-        Ok(None) => Step::Over,
-        Ok(Some(Ok(()))) => Step::Returning,
-        Ok(Some(Err(error))) | Err(error) => {
-            cx.tell_silently(News::Failed(error));
-            // Nothing else can make a `start` return that does not listen.
-            if cx.member().listens_to_stop() { Step::Returning } else { Step::Over }
-        }
-    }
+/// Waits for the tasks that were spawned when `start` was over: by `stop`, by another hook, or by one of them.
+async fn wind_up(children: Arc<Children>, cx: Context) {
+    children.ended().await;
+    children.take_failures().into_iter().for_each(|error| cx.tell_silently(News::Failed(error)));
 }
 
 fn tell_failed(result: Result<(), BoxError>, cx: &Context) {
