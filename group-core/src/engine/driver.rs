@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::coop;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::level_filters::LevelFilter;
 
 use crate::base::clock::{FOREVER, Moment};
@@ -55,6 +55,9 @@ use crate::spec::restart::Permanent;
 
 /// The number of messages that share one look at the clock.
 const AT_ONCE: usize = 16;
+
+/// The time that tasks of no service have to end by themselves once all services are gone.
+const LEFTOVERS: Duration = Duration::from_millis(20);
 
 /// The inbox of a driver.
 pub(crate) type Mailbox = Inbox<Driver>;
@@ -176,7 +179,28 @@ impl Driver {
             }
         }
         driver.hear_late_signal().await;
-        driver.finish();
+        driver.drop_rest();
+        driver.count_detached().await;
+        driver.report(driver.lifecycle.outcome());
+    }
+
+    /// Counts the tasks of the runtime that no service owns, if the runtime ends with the group. Some of them only notice
+    /// now that the services are gone, such as the connections of a client, and are given a moment.
+    async fn count_detached(&mut self) {
+        let is_known = self.journal(|journal| journal.knows_whose_tasks_are_left());
+        if !is_known || !self.shared.ends_runtime.load(Ordering::Relaxed) {
+            return;
+        }
+        let metrics = self.runtime.metrics();
+        // All but this one.
+        let left = || metrics.num_alive_tasks().saturating_sub(1);
+        let _ = timeout(LEFTOVERS, async {
+            while left() > 0 {
+                sleep(LEFTOVERS / 20).await;
+            }
+        })
+        .await;
+        self.journal(|journal| journal.detached(left()));
     }
 
     /// Runs what is due, outside of the driver's task, and lays the driver down again. If that ends the group, it ends
@@ -208,12 +232,8 @@ impl Driver {
         let comes = poll_fn(|task| self.inbox.poll_holds(|message| matches!(message, Message::Signal(_)), task));
         // An error is the end of the wait: then the failure is the cause.
         let _ = timeout(wait, comes).await;
-        self.look_at_the_clock();
-        for message in self.inbox.take() {
-            if let Message::Signal(signal) = message {
-                self.journal(|journal| journal.signalled(signal));
-            }
-        }
+        self.messages = self.inbox.take();
+        self.receive_all();
     }
 
     /// Takes the time, for all that is received at once.
@@ -437,9 +457,13 @@ impl Driver {
     }
 
     fn finish(mut self: Box<Self>) {
+        self.drop_rest();
+        self.report(self.lifecycle.outcome());
+    }
+
+    fn drop_rest(&mut self) {
         self.drop_unbuilt();
         self.drop_provided();
-        self.report(self.lifecycle.outcome());
     }
 
     /// Publishes the report, which ends the wait of every handle.
@@ -500,9 +524,11 @@ impl Drive for Driver {
             if nth % AT_ONCE == 0 {
                 self.look_at_the_clock();
             }
-            // Messages after the end are dropped.
-            if !self.lifecycle.is_over() {
-                self.receive(message);
+            // Messages after the end are dropped, except a signal that explains it.
+            match message {
+                message if !self.lifecycle.is_over() => self.receive(message),
+                Message::Signal(signal) => self.journal(|journal| journal.signalled(signal)),
+                _ => {}
             }
         }
         self.messages = messages;

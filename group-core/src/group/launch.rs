@@ -137,6 +137,7 @@ fn share(
         stop_timeout,
         stopping: Latch::default(),
         hears_signals: AtomicBool::new(false),
+        ends_runtime: AtomicBool::new(false),
         lame_duck: Arc::new(LameDuck::new()),
         journal: Mutex::new(journal),
         report: watch::Sender::new(None),

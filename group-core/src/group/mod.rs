@@ -20,6 +20,7 @@ use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 #[cfg(feature = "config")]
@@ -568,8 +569,10 @@ impl Group {
             return self.print_order(&form);
         }
         watch.know_services(self.declared.have_reload());
+        let is_mains = self.is_mains;
         match self.launch(inbox) {
             Ok((running, _started)) => {
+                running.handle().shared.ends_runtime.store(is_mains, Ordering::Relaxed);
                 watch.attach(running.handle());
                 running.wait().await
             }

@@ -37,14 +37,24 @@ pub struct Report {
 
 #[derive(Debug)]
 struct Inner {
-    outcome: Outcome,
+    end: End,
     services: Vec<ServiceReport>,
     failures: Failures,
-    ended: Duration,
-    stopping: Option<(Duration, StopReason)>,
-    exit_code: Option<u8>,
     /// The order in which services waited for one another.
     plan: Arc<Plan>,
+}
+
+/// The end of a group as a whole.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) outcome: Outcome,
+    pub(crate) at: Duration,
+    /// When the group was asked to stop, and why.
+    pub(crate) stopping: Option<(Duration, StopReason)>,
+    /// The exit code of a clean end.
+    pub(crate) exit_code: Option<u8>,
+    /// The number of tasks of no service that are cut off.
+    pub(crate) detached: usize,
 }
 
 /// The outcome of a group. The first failure decides.
@@ -94,22 +104,15 @@ impl From<GroupEnd> for Outcome {
 }
 
 impl Report {
-    pub(crate) fn new(
-        outcome: Outcome,
-        services: Vec<ServiceReport>,
-        failures: Failures,
-        ended: Duration,
-        stopping: Option<(Duration, StopReason)>,
-        exit_code: Option<u8>,
-        plan: Arc<Plan>,
-    ) -> Self {
-        Self { inner: Arc::new(Inner { outcome, services, failures, ended, stopping, exit_code, plan }) }
+    pub(crate) fn new(end: End, services: Vec<ServiceReport>, failures: Failures, plan: Arc<Plan>) -> Self {
+        Self { inner: Arc::new(Inner { end, services, failures, plan }) }
     }
 
     /// The report of a group that was never made.
     pub(crate) fn of_nothing(outcome: Outcome, failures: Vec<Failure>) -> Self {
         let no_plan = Arc::new(Plan::new(Schedule::Strict, 0, &[]));
-        Self::new(outcome, Vec::new(), failures.into(), Duration::ZERO, None, None, no_plan)
+        let end = End { outcome, at: Duration::ZERO, stopping: None, exit_code: None, detached: 0 };
+        Self::new(end, Vec::new(), failures.into(), no_plan)
     }
 
     /// As [`of_nothing`](Self::of_nothing), and logs why.
@@ -131,22 +134,22 @@ impl Report {
     /// The outcome of the group.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.inner.outcome
+        self.inner.end.outcome
     }
 
     /// Returns true if everything stopped as it should.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.inner.outcome == Outcome::Clean
+        self.inner.end.outcome == Outcome::Clean
     }
 
     /// The exit code of the [`outcome`](Self::outcome). A clean end has the code that was given to
     /// [`Handle::exit`](crate::Handle::exit), if one was.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        match self.inner.exit_code {
+        match self.inner.end.exit_code {
             Some(code) if self.is_clean() => code,
-            _ => self.inner.outcome.exit_code(),
+            _ => self.inner.end.outcome.exit_code(),
         }
     }
 
@@ -177,19 +180,19 @@ impl Report {
     /// Why the group stopped. `None` if nothing was started.
     #[must_use]
     pub fn stopped_by(&self) -> Option<&StopReason> {
-        self.inner.stopping.as_ref().map(|(_, reason)| reason)
+        self.inner.end.stopping.as_ref().map(|(_, reason)| reason)
     }
 
     /// The time of the request to stop, counted from when the group began to start.
     #[must_use]
     pub fn stop_asked_at(&self) -> Option<Duration> {
-        self.inner.stopping.as_ref().map(|(asked, _)| *asked)
+        self.inner.end.stopping.as_ref().map(|(asked, _)| *asked)
     }
 
     /// The time at which everything was over, counted from when the group began to start.
     #[must_use]
     pub fn ended_at(&self) -> Duration {
-        self.inner.ended
+        self.inner.end.at
     }
 
     /// Every service, in start order.
@@ -257,15 +260,15 @@ impl Report {
     /// Sums the end up in one line.
     #[must_use]
     pub fn summary(&self) -> String {
-        let asked = self.inner.stopping.as_ref().map(|(asked, _)| *asked);
+        let asked = self.inner.end.stopping.as_ref().map(|(asked, _)| *asked);
         let was_stopped = |service: &&ServiceReport| {
             let is_left = || service.gone_at().zip(asked).is_none_or(|(gone, asked)| gone >= asked);
             service.times.built.is_some() && is_left()
         };
         let stopped = self.inner.services.iter().filter(was_stopped).count();
-        let stopped = match &self.inner.stopping {
+        let stopped = match &self.inner.end.stopping {
             Some((asked, _)) if stopped > 0 => {
-                let took = Took(self.inner.ended.saturating_sub(*asked));
+                let took = Took(self.inner.end.at.saturating_sub(*asked));
                 format!(": {} in {took}, after {}", count(stopped, "service"), Took(*asked))
             }
             _ => String::new(),
@@ -274,15 +277,19 @@ impl Report {
             0 => String::new(),
             lost => format!("; {} had failed", count(lost, "service")),
         };
+        let detached = match self.inner.end.detached {
+            0 => String::new(),
+            left => format!("; {} of no service cut off", count(left, "task")),
+        };
         let code = self.exit_code();
-        match self.inner.outcome {
-            Outcome::Clean if code == 0 => format!("stopped cleanly{stopped}{lost}"),
-            Outcome::Clean => format!("stopped cleanly{stopped}{lost} (exit code {code})"),
-            Outcome::RunFailed => format!("stopped after a failure{stopped} (exit code {code})"),
+        match self.inner.end.outcome {
+            Outcome::Clean if code == 0 => format!("stopped cleanly{stopped}{lost}{detached}"),
+            Outcome::Clean => format!("stopped cleanly{stopped}{lost}{detached} (exit code {code})"),
+            Outcome::RunFailed => format!("stopped after a failure{stopped}{detached} (exit code {code})"),
             Outcome::StartFailed if stopped.is_empty() => {
                 format!("start failed; nothing had been started (exit code {code})")
             }
-            Outcome::StartFailed => format!("start failed; stopped again{stopped} (exit code {code})"),
+            Outcome::StartFailed => format!("start failed; stopped again{stopped}{detached} (exit code {code})"),
             Outcome::UncleanStop => format!("stopped, but not cleanly{stopped} (exit code {code})"),
             Outcome::BadGroup => format!("nothing was started: invalid setup (exit code {code})"),
             Outcome::Forced(signal) => {

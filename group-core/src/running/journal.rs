@@ -14,7 +14,7 @@ use crate::base::text::Took;
 use crate::lifecycle::budget::Budget;
 use crate::lifecycle::interface::{GroupEnd, Id, Problem, ProblemKind, Reason, Stage};
 use crate::lifecycle::plan::Plan;
-use crate::record::report::Report;
+use crate::record::report::{End, Report};
 use crate::record::service_report::{Ending, Rest, ServiceReport};
 use crate::record::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status, StopReason};
 use crate::running::log;
@@ -62,6 +62,8 @@ pub(crate) struct Journal {
     is_past_limit: bool,
     /// When the last service was gone, if the group has waited after that.
     ended: Option<Moment>,
+    /// The number of tasks of no service that are left at the end.
+    detached: usize,
     exit_code: Option<u8>,
     failures: Failures,
     /// Made by the first subscription.
@@ -140,6 +142,7 @@ impl Journal {
             stopping: None,
             is_past_limit: false,
             ended: None,
+            detached: 0,
             exit_code: None,
             failures: Failures::default(),
             events: None,
@@ -409,6 +412,16 @@ impl Journal {
         self.ended = Some(self.moment);
     }
 
+    /// Returns false if a task of a service is left, because it blocks its thread.
+    pub(crate) fn knows_whose_tasks_are_left(&self) -> bool {
+        !self.services.iter().any(|entry| entry.is_left() || entry.ending == Ending::Abandoned)
+    }
+
+    /// So many tasks are left, which no service owns.
+    pub(crate) fn detached(&mut self, tasks: usize) {
+        self.detached = tasks;
+    }
+
     /// A stop signal has come. If the group has just begun to stop because a service failed, the signal is why.
     pub(crate) fn signalled(&mut self, signal: i32) {
         let (awaited, after) = (self.awaits_signal(), self.stopping_for());
@@ -463,15 +476,14 @@ impl Journal {
             }
         }
         let services = self.services.iter().zip(members).map(|(entry, member)| service_report(entry, member));
-        let report = Report::new(
-            outcome.into(),
-            services.collect(),
-            self.failures.clone(),
-            self.ended.unwrap_or_else(|| self.now()).into(),
-            self.stopping.as_ref().map(|(asked, reason)| ((*asked).into(), reason.clone())),
-            self.exit_code,
-            Arc::clone(plan),
-        );
+        let end = End {
+            outcome: outcome.into(),
+            at: self.ended.unwrap_or_else(|| self.now()).into(),
+            stopping: self.stopping.as_ref().map(|(asked, reason)| ((*asked).into(), reason.clone())),
+            exit_code: self.exit_code,
+            detached: self.detached,
+        };
+        let report = Report::new(end, services.collect(), self.failures.clone(), Arc::clone(plan));
         self.phase = Phase::Stopped;
         self.publish(|| Event::GroupStopped);
         let said = report.clone();

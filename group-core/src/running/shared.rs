@@ -92,6 +92,8 @@ pub(crate) struct Shared {
     pub(crate) stopping: Latch,
     /// True if signals that the process gets come to this group. Set right after the launch.
     pub(crate) hears_signals: AtomicBool,
+    /// True if the runtime ends with this group, as in `#[group::main]`. Set right after the launch.
+    pub(crate) ends_runtime: AtomicBool,
     pub(crate) lame_duck: Arc<LameDuck>,
     /// No code of the user's may run under this lock: see [`write`](Self::write).
     pub(crate) journal: Mutex<Journal>,

@@ -553,3 +553,14 @@ fn a_signal_at_any_moment_of_the_first_milliseconds_ends_it_in_order() {
     }
     assert!(killed < 300, "it never came as far as `main`");
 }
+
+#[test]
+fn the_last_line_says_how_many_tasks_of_no_service_are_cut_off() {
+    for (tasks, told) in [("0", ""), ("1", "; 1 task of no service cut off"), ("3", "; 3 tasks of no service cut off")]
+    {
+        let ended = Program::start(env!("CARGO_BIN_EXE_detached"), &[tasks], &[]).end();
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        let (_, rest) = ended.last_words().split_once(" ms, after ").expect("it says how long it took");
+        assert_eq!(rest.split_once(" ms").map(|(_, told)| told), Some(told), "{ended:#?}");
+    }
+}

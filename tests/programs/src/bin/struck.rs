@@ -4,7 +4,7 @@
 //! - `before`: it fails that long before the process gets SIGINT
 //! - `after`: it fails that long after the process got SIGINT, before it is asked to stop
 
-use std::process::Command as Blocking;
+use std::process::{Command as Blocking, Stdio};
 use std::time::Duration;
 
 use group::{BoxError, Shutdown, service};
@@ -32,10 +32,13 @@ impl Struck {
                 }
             }
             Some("before") => {
-                sleep(Duration::from_millis(50)).await;
+                // It runs already, and only waits to be told, so that the signal comes when it should.
+                let kill = format!("read now; kill -INT {}", std::process::id());
+                let shell = Blocking::new("sh").args(["-c", &kill]).stdin(Stdio::piped()).spawn()?;
+                sleep(Duration::from_millis(300)).await;
                 std::thread::spawn(move || {
                     std::thread::sleep(ms);
-                    Blocking::new("kill").args(["-INT", &std::process::id().to_string()]).status()
+                    drop(shell.stdin);
                 });
             }
             _ => {
