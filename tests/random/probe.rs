@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::play::id;
-use crate::scenario::{Act, Hears, Life, Scenario, Step, When, name};
+use crate::scenario::{Act, Hears, Life, Scenario, Spawner, Step, When, name};
 
 /// Something that happened to a service, when.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub(crate) enum What {
     Spawns,
     /// What `start` has spawned is over.
     ChildOver,
+    /// A task that something else than `start` has spawned is about to return `Ok`.
+    NestedReturns,
     /// It asks for this much time.
     Extends(Duration),
     Reloads,
@@ -183,6 +185,8 @@ struct Probe {
     reloads: AtomicU32,
     /// Used to ask for more time.
     extends: OnceLock<Shutdown>,
+    /// Used to spawn outside of `start`.
+    cx: OnceLock<Context>,
     /// Notified when its hook has run. A `start` without a `Shutdown` waits for this.
     released: Notify,
 }
@@ -192,7 +196,8 @@ type Flow = ControlFlow<Result<(), BoxError>>;
 impl Probe {
     fn new(stage: &Arc<Stage>, id: usize) -> Self {
         let (starts, reloads) = (AtomicU32::new(0), AtomicU32::new(0));
-        Self { stage: Arc::clone(stage), id, starts, reloads, extends: OnceLock::new(), released: Notify::new() }
+        let (extends, cx) = (OnceLock::new(), OnceLock::new());
+        Self { stage: Arc::clone(stage), id, starts, reloads, extends, cx, released: Notify::new() }
     }
 
     fn life(&self) -> &Life {
@@ -211,10 +216,13 @@ impl Probe {
             self.extends.get_or_init(|| cx.shutdown());
         }
         if let Some(step) = life.child {
-            self.write(What::Spawns);
-            let start = self.starts.load(Ordering::Relaxed);
-            let over = Over(Arc::clone(&self.stage), self.id, What::ChildOver);
-            cx.spawn(child(over, start, step, shutdown.clone()));
+            let place = format!("child ({})", self.starts.load(Ordering::Relaxed));
+            let child = child(Over::spawned(&self.stage, self.id), place, step, shutdown.clone());
+            let nested = self.nested(Spawner::Child, cx);
+            cx.spawn(async move {
+                nested.inspect(Nested::spawn);
+                child.await
+            });
         }
         let asked = async {
             match (&shutdown, life.hears) {
@@ -231,6 +239,13 @@ impl Probe {
                 self.pass("asked", life.asked).await
             }
         }
+    }
+
+    /// The task that this spawner is to spawn, if it is.
+    fn nested(&self, spawner: Spawner, cx: &Context) -> Option<Nested> {
+        let (_, step) = self.life().nested.filter(|&(by, _)| by == spawner)?;
+        let place = format!("task of {spawner:?} ({})", self.starts.load(Ordering::Relaxed));
+        Some(Nested { cx: cx.clone(), stage: Arc::clone(&self.stage), id: self.id, place, step })
     }
 
     async fn running(&self, mut ready: Option<Ready>) -> Flow {
@@ -289,9 +304,8 @@ fn panic_quietly(words: String) -> ! {
 }
 
 /// What a `start` has spawned.
-async fn child(over: Over, start: u32, step: Step, shutdown: Option<Shutdown>) -> Result<(), BoxError> {
+async fn child(over: Over, place: String, step: Step, shutdown: Option<Shutdown>) -> Result<(), BoxError> {
     let Over(stage, id, _) = &over;
-    let place = format!("child ({start})");
     let runs = async {
         match pass(stage, *id, &place, step).await {
             Break(result) => result,
@@ -316,15 +330,48 @@ async fn child(over: Over, start: u32, step: Step, shutdown: Option<Shutdown>) -
 /// Writes down that something of a service is over, when it is dropped.
 struct Over(Arc<Stage>, usize, What);
 
+impl Over {
+    /// Writes down that a task is spawned, too.
+    fn spawned(stage: &Arc<Stage>, id: usize) -> Self {
+        stage.write(id, What::Spawns);
+        Self(Arc::clone(stage), id, What::ChildOver)
+    }
+}
+
 impl Drop for Over {
     fn drop(&mut self) {
         self.0.write(self.1, self.2.clone());
     }
 }
 
+/// A task that something else than `start` spawns.
+struct Nested {
+    cx: Context,
+    stage: Arc<Stage>,
+    id: usize,
+    place: String,
+    step: Step,
+}
+
+impl Nested {
+    fn spawn(&self) {
+        let over = Over::spawned(&self.stage, self.id);
+        let (stage, id) = (Arc::clone(&self.stage), self.id);
+        let child = child(over, self.place.clone(), self.step, None);
+        self.cx.spawn(async move {
+            let result = child.await;
+            if result.is_ok() {
+                stage.write(id, What::NestedReturns);
+            }
+            result
+        });
+    }
+}
+
 impl Service for Probe {
     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
         self.stage.watch(&cx);
+        self.cx.get_or_init(|| cx.clone());
         self.starts.fetch_add(1, Ordering::Relaxed);
         self.write(What::Starts);
         let _over = Over(Arc::clone(&self.stage), self.id, What::StartOver);
@@ -338,6 +385,7 @@ impl Service for Probe {
     async fn stop(&self) -> Result<(), BoxError> {
         let Some(step) = self.life().stop else { return Err(Absent.into()) };
         self.write(What::Stops);
+        self.cx.get().and_then(|cx| self.nested(Spawner::Stop, cx)).inspect(Nested::spawn);
         let flow = self.pass("stop", step).await;
         self.released.notify_one();
         self.write(What::Stopped);

@@ -7,7 +7,7 @@ use group::{Ending, Event, Outcome, Role, Schedule, State, StopReason};
 
 use crate::play::{Failed, History, Told, ToldOf, id};
 use crate::probe::{Entry, Reload, What};
-use crate::scenario::{Again, Hears, How, Life};
+use crate::scenario::{Again, Hears, How, Life, Spawner};
 
 /// Each way in which this history breaks a promise, with the name of the promise.
 pub(crate) fn broken(history: &History) -> Vec<String> {
@@ -24,7 +24,7 @@ pub(crate) fn broken(history: &History) -> Vec<String> {
 type Complaints = Vec<String>;
 type Holds = fn(&Seen, &mut Complaints);
 
-const PROMISES: [(&str, Holds); 15] = [
+const PROMISES: [(&str, Holds); 16] = [
     ("order at start", order_at_start),
     ("order at stop", order_at_stop),
     ("exactly once", exactly_once),
@@ -36,6 +36,7 @@ const PROMISES: [(&str, Holds); 15] = [
     ("nothing lost in silence", nothing_lost_in_silence),
     ("nothing invented", nothing_invented),
     ("the exit code tells a crash from a clean stop", the_outcome_is_that_of_the_first_cause),
+    ("a task of stop is waited for", a_task_of_stop_is_waited_for),
     ("restarts are limited", restarts_are_limited),
     ("reload", reload),
     ("no leak", no_leak),
@@ -451,7 +452,8 @@ fn nothing_invented(seen: &Seen, complaints: &mut Complaints) {
         }
         let Some(life) = failed.who.map(|who| seen.life(who)) else { continue };
         // Of several failures at once, one is reported as the service's, and the others beside it.
-        let is_beside = life.child.is_some() && seen.failures().iter().filter(|it| it.who == failed.who).count() > 1;
+        let is_beside = (life.child.is_some() || life.nested.is_some())
+            && seen.failures().iter().filter(|it| it.who == failed.who).count() > 1;
         let is_right = if is_reload(failed) {
             !failed.fatal
         } else {
@@ -467,7 +469,9 @@ fn nothing_invented(seen: &Seen, complaints: &mut Complaints) {
         if told.restarts != starts.saturating_sub(1) && told.restarts != starts {
             complaints.push(format!("s{} was started {starts} times, and the report says {told:?}", told.who));
         }
-        let most = (told.restarts + 1) * if seen.life(told.who).child.is_some() { 2 } else { 1 };
+        let life = seen.life(told.who);
+        let tasks = u64::from(life.child.is_some()) + u64::from(life.nested.is_some());
+        let most = (told.restarts + 1) * (tasks + 1);
         let survived = |failed: &&Failed| failed.who == Some(told.who) && !failed.fatal && !is_reload(failed);
         let survived = seen.failures().iter().filter(survived).count();
         if seen.life(told.who).critical && survived as u64 > most {
@@ -517,6 +521,18 @@ fn clean_codes(seen: &Seen, stopped_by: Option<&StopReason>) -> RangeInclusive<u
         }
         (How::Exit(code), Some(_)) => 0..=code,
         _ => 0..=0,
+    }
+}
+
+/// A service that stops as it should is gone only when the task is that its `stop` has spawned.
+fn a_task_of_stop_is_waited_for(seen: &Seen, complaints: &mut Complaints) {
+    for (who, life) in seen.lives().filter(|(who, _)| seen.count(*who, &What::Stops) > 0) {
+        let is_of_stop = life.nested.is_some_and(|(spawner, _)| spawner == Spawner::Stop);
+        let ended_well = seen.told(who).is_some_and(|told| !matches!(told.ending, Ending::Aborted | Ending::Abandoned))
+            && seen.failures().iter().all(|failed| failed.who != Some(who));
+        if is_of_stop && ended_well && seen.count(who, &What::NestedReturns) == 0 {
+            complaints.push(format!("s{who} is gone, and the task of its hook was dropped"));
+        }
     }
 }
 
@@ -600,7 +616,8 @@ fn is_up(seen: &Seen, at: usize, reloads: &Entry) -> bool {
     let is_ready = !life.takes_ready || before(What::Ready).is_some_and(|(ready, _)| ready > starts);
     // The tasks that it spawned are part of its life.
     let ended = [What::StartOver, What::ChildOver].map(before);
-    let goes_on = life.child.is_some() && ended[1].is_none_or(|(over, _)| over < starts);
+    let so_far = |what| seen.of(reloads.who).filter(|(place, entry)| *place < at && entry.what == what).count();
+    let goes_on = so_far(What::Spawns) > so_far(What::ChildOver);
     let has_ended = ended[0].is_some_and(|(over, _)| over > starts)
         && ended.into_iter().flatten().all(|(_, entry)| entry.at < reloads.at)
         && !goes_on;

@@ -65,6 +65,8 @@ pub(crate) struct Life {
     pub(crate) asked: Step,
     /// The task that each `start` spawns; it takes a `Shutdown` if `start` does. `None`: it spawns nothing.
     pub(crate) child: Option<Step>,
+    /// A task that something else than `start` spawns, and that takes no `Shutdown`.
+    pub(crate) nested: Option<(Spawner, Step)>,
     /// `None`: it cannot reload.
     pub(crate) reload: Option<Step>,
     /// Only this many starts go wrong; later ones run until they are stopped.
@@ -104,6 +106,14 @@ pub(crate) enum Hears {
     /// It takes one, and never looks at it.
     Ignores,
     No,
+}
+
+/// What spawns the nested task of a service.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Spawner {
+    /// The task that `start` has spawned.
+    Child,
+    Stop,
 }
 
 /// A stretch of a life: it takes some time, then something happens.
@@ -150,6 +160,7 @@ impl Life {
         run: Step::NOTHING,
         asked: Step::NOTHING,
         child: None,
+        nested: None,
         reload: None,
         faulty_starts: u32::MAX,
         drop_panics: false,
@@ -159,7 +170,8 @@ impl Life {
     pub(crate) fn steps(&mut self) -> impl Iterator<Item = &mut Step> {
         let always = [&mut self.start, &mut self.run, &mut self.asked];
         let others = [&mut self.build, &mut self.stop, &mut self.child, &mut self.reload];
-        always.into_iter().chain(others.into_iter().flatten())
+        let nested = self.nested.as_mut().map(|(_, step)| step);
+        always.into_iter().chain(others.into_iter().flatten()).chain(nested)
     }
 
     /// How long it may take to stop.
@@ -304,6 +316,7 @@ impl Maker<'_> {
             run: self.run(role),
             asked: self.step(&[Act::Fail, Act::Panic, Act::Hang]),
             child: self.dice.chance(20).then(|| self.step(&[Act::Fail, Act::Panic, Act::Hang, Act::Return])),
+            nested: self.nested(),
             reload: self.dice.chance(40).then(|| self.step(&[Act::Fail, Act::Panic, Act::Hang])),
             faulty_starts,
             drop_panics: self.dice.chance(self.trouble / 4),
@@ -325,6 +338,11 @@ impl Maker<'_> {
             4 if !matches!(role, Role::Once | Role::Main) => (Again::Always(limits), faulty_starts),
             _ => (Again::Never, faulty_starts),
         }
+    }
+
+    fn nested(&mut self) -> Option<(Spawner, Step)> {
+        let spawner = self.dice.pick(&[None, None, None, Some(Spawner::Child), Some(Spawner::Stop)])?;
+        Some((spawner, self.step(&[Act::Fail, Act::Panic, Act::Hang])))
     }
 
     fn limit(&mut self) -> Option<Duration> {
@@ -400,7 +418,7 @@ pub(crate) fn simpler(scenario: &Scenario) -> Vec<Scenario> {
     found
 }
 
-const SIMPLIFY: [fn(&mut Life); 12] = [
+const SIMPLIFY: [fn(&mut Life); 13] = [
     |life| life.role = Life::PLAIN.role,
     |life| life.critical = true,
     |life| life.restart = Again::Never,
@@ -410,6 +428,7 @@ const SIMPLIFY: [fn(&mut Life); 12] = [
     |life| life.hears = Hears::Yes,
     |life| life.stop = None,
     |life| life.child = None,
+    |life| life.nested = None,
     |life| life.reload = None,
     |life| life.faulty_starts = u32::MAX,
     |life| (life.takes_ready, life.drop_panics) = (false, false),
