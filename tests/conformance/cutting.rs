@@ -29,7 +29,7 @@ impl Web {
     #[get("/held/{id}")]
     async fn held(&self) {
         self.entered.notify_one();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     #[get("/events")]

@@ -544,7 +544,7 @@ fn restarts_are_limited(seen: &Seen, complaints: &mut Complaints) {
         for (_, entry) in seen.of(who) {
             match entry.what {
                 What::Starts => {
-                    let was_stable = ready.zip(over).is_some_and(|(ready, over)| over - ready >= limits.within);
+                    let was_stable = ready.zip(over).is_some_and(|(ready, over)| over >= ready + limits.within);
                     let so_far = in_a_row.filter(|_| !was_stable).map_or(0, |in_a_row: usize| in_a_row + 1);
                     in_a_row = Some(so_far);
                     if so_far > limits.max {

@@ -67,7 +67,7 @@ impl Launched {
     }
 
     /// Checks that the request is answered and the program ends.
-    fn is_answered(mut self, launcher: &str) {
+    fn ends_with_the_answer(mut self, launcher: &str) {
         let mut answer = String::new();
         let read = self.client.read_to_string(&mut answer);
         assert!(read.is_ok() && answer.ends_with("answered"), "{launcher}: {read:?} {answer:?}");
@@ -91,7 +91,7 @@ fn next_line(report: &mut impl BufRead) -> String {
 #[test]
 fn timeout_that_is_over() {
     if is_installed("timeout") {
-        Launched::below(Command::new("timeout").args(["5", LAUNCHED])).is_answered("timeout");
+        Launched::below(Command::new("timeout").args(["5", LAUNCHED])).ends_with_the_answer("timeout");
     }
 }
 
@@ -107,7 +107,7 @@ fn ctrl_c_below_npm() {
     command.args(["start", "--no-update-notifier"]).current_dir(directory);
     let launched = Launched::below(&mut command);
     launched.signal_all("INT");
-    launched.is_answered("npm");
+    launched.ends_with_the_answer("npm");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn ctrl_c_below_make() {
     fs::write(directory.join("Makefile"), format!("run:\n\t{LAUNCHED}\n")).expect("it can be written");
     let launched = Launched::below(Command::new("make").arg("run").current_dir(directory));
     launched.signal_all("INT");
-    launched.is_answered("make");
+    launched.ends_with_the_answer("make");
 }
 
 #[test]
@@ -128,10 +128,10 @@ fn inits_of_containers() {
         if is_installed(init) {
             let launched = Launched::below(Command::new(init).args(arguments).arg(LAUNCHED));
             launched.signal("TERM");
-            launched.is_answered(init);
+            launched.ends_with_the_answer(init);
             let launched = Launched::below(Command::new(init).args(arguments).arg(LAUNCHED));
             launched.signal_all("INT");
-            launched.is_answered(init);
+            launched.ends_with_the_answer(init);
         }
     }
 }
@@ -141,7 +141,7 @@ fn a_script_that_passes_the_signal_on() {
     let script = format!("trap 'kill -TERM $program' TERM; {LAUNCHED} & program=$!; wait; wait");
     let launched = Launched::below(Command::new("bash").args(["-c", &script]));
     launched.signal_all("TERM");
-    launched.is_answered("bash");
+    launched.ends_with_the_answer("bash");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_session_of_tmux_that_is_closed() {
         let status = tmux(&["kill-session", "-t", "launched"]).status();
         assert!(status.expect("it is installed").success());
         launched.launcher.wait().expect("it only asks the server of tmux");
-        launched.is_answered("tmux");
+        launched.ends_with_the_answer("tmux");
     }
 }
 
@@ -173,6 +173,6 @@ fn nohup_and_then_a_stop() {
         let launched = Launched::below(Command::new("nohup").arg(LAUNCHED));
         launched.signal("HUP");
         launched.signal("TERM");
-        launched.is_answered("nohup");
+        launched.ends_with_the_answer("nohup");
     }
 }

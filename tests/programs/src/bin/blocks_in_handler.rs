@@ -18,7 +18,7 @@ impl Web {
     #[get("/held/{id}")]
     async fn held(&self) {
         println!("held");
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
