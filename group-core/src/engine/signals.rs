@@ -2,9 +2,13 @@
 
 pub(super) use self::platform::Signals;
 
+use std::fs::File;
 use std::io;
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 /// Returns true if a person waits for the end: the signal is the Ctrl-C of a terminal.
 pub(crate) fn is_waited_for(signal: i32) -> bool {
@@ -18,11 +22,12 @@ pub(crate) const SIGHUP: i32 = 1;
 /// The signals of the table in `/proc/thread-self/status` that matter here. Their numbers are the same on every Linux.
 const SIGNALS: [(i32, &str); 4] = [(SIGHUP, "SIGHUP"), (2, "SIGINT"), (3, "SIGQUIT"), (15, "SIGTERM")];
 
-/// The state of the signals that the process got from its parent.
+/// What the process got from its parent: the state of its signals, and its terminal.
 #[derive(Debug, Default)]
 pub(crate) struct Inherited {
     ignored: u64,
     blocked: u64,
+    has_terminal: bool,
 }
 
 impl Inherited {
@@ -37,8 +42,21 @@ impl Inherited {
             } else {
                 Ok(String::new())
             };
-            status.map(|status| Self::of(&status)).unwrap_or_default()
+            let signals = status.map(|status| Self::of(&status)).unwrap_or_default();
+            Self { has_terminal: has_terminal(), ..signals }
         })
+    }
+
+    /// Waits until it is clear whether the terminal is gone that there was at the start. A dying session sends SIGHUP
+    /// shortly before it gives its terminal up.
+    pub(crate) async fn has_lost_terminal(&self) -> bool {
+        if !self.has_terminal {
+            return false;
+        }
+        if has_terminal() {
+            sleep(GIVES_UP).await;
+        }
+        !has_terminal()
     }
 
     fn of(status: &str) -> Self {
@@ -46,7 +64,7 @@ impl Inherited {
             let masks = status.lines().find_map(|line| line.strip_prefix(key));
             masks.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
         };
-        Self { ignored: mask("SigIgn:"), blocked: mask("SigBlk:") }
+        Self { ignored: mask("SigIgn:"), blocked: mask("SigBlk:"), has_terminal: false }
     }
 
     pub(crate) fn ignores_hangup(&self) -> bool {
@@ -57,6 +75,14 @@ impl Inherited {
     pub(crate) fn blocked(&self) -> Vec<&'static str> {
         SIGNALS.iter().filter(|(signal, _)| holds(self.blocked, *signal)).map(|(_, name)| *name).collect()
     }
+}
+
+/// The time between a SIGHUP and the end of the terminal because of which it was sent.
+const GIVES_UP: Duration = Duration::from_millis(20);
+
+/// Returns true if the process has a controlling terminal: only then can this name be opened. Windows has no such name.
+fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
 }
 
 /// Returns true if the signal is in this mask of the kernel's, whose lowest bit is signal 1.

@@ -45,13 +45,19 @@ pub(crate) struct StopSignals {
     reloads: Option<bool>,
     /// True if SIGHUP was ignored when the program was started.
     ignores_hangup: bool,
+    /// True once the terminal is gone that there was when the program was started. SIGHUP then says so, and reloads nothing.
+    has_lost_terminal: bool,
     /// The first SIGHUP that came before the services were known.
     hangup: Option<Instant>,
 }
 
 impl StopSignals {
     pub(crate) fn new(ignores_hangup: bool) -> Self {
-        Self { first: None, reloads: None, ignores_hangup, hangup: None }
+        Self { first: None, reloads: None, ignores_hangup, has_lost_terminal: false, hangup: None }
+    }
+
+    pub(crate) fn lose_terminal(&mut self) {
+        self.has_lost_terminal = true;
     }
 
     pub(crate) fn first(&self) -> Option<FirstSignal> {
@@ -76,9 +82,9 @@ impl StopSignals {
                     self.hangup.get_or_insert(at);
                     return Effect::Undecided;
                 }
-                Some(true) => return Effect::Reload,
+                Some(true) if self.ignores_hangup || !self.has_lost_terminal => return Effect::Reload,
                 Some(false) if self.ignores_hangup => return Effect::Ignored,
-                Some(false) => {}
+                Some(_) => {}
             }
         }
         match self.first {
@@ -137,6 +143,18 @@ mod tests {
         assert_eq!(signals.receive(SIGTERM, begun + 600 * MS), Effect::Stop);
         assert_eq!(signals.receive(SIGHUP, begun + 1200 * MS), Effect::Reload);
         assert_eq!(signals.receive(SIGTERM, begun + 1200 * MS), Effect::Force);
+    }
+
+    #[test]
+    fn a_hangup_of_a_terminal_that_is_gone_reloads_nothing_unless_it_was_ignored_at_the_start() {
+        let begun = Instant::now();
+        for (ignored, effect) in [(false, Effect::Stop), (true, Effect::Reload)] {
+            let mut signals = StopSignals::new(ignored);
+            assert_eq!(signals.know_services(true), None);
+            assert_eq!(signals.receive(SIGHUP, begun), Effect::Reload);
+            signals.lose_terminal();
+            assert_eq!(signals.receive(SIGHUP, begun), effect);
+        }
     }
 
     #[test]

@@ -246,6 +246,9 @@ impl WatchThread {
                 return signal;
             }
             // The driver's end closes the inbox; then `over` follows.
+            if signal == SIGHUP && Inherited::get().has_lost_terminal().await {
+                lock(&self.requests.signals).lose_terminal();
+            }
             let effect = self.requests.receive(signal);
             if effect == Effect::Force && timeout(FORCED, self.over.wait()).await.is_err() {
                 self.exit(GroupEnd::Forced(signal));

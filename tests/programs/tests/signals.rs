@@ -1,10 +1,14 @@
 //! Signals as they really come: one request twice, SIGHUP that was meant otherwise, and those that a launcher has ignored
 //! or blocked.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use programs::Program;
 
@@ -233,4 +237,70 @@ fn a_failure_shortly_before_or_after_a_signal_is_survived_and_any_other_is_the_c
         assert_eq!(explained, usize::from(how == "before" && code == 0), "{how} {ms}: {ended:#?}");
         assert!(!ended.logged_with("`struck` failed: struck").is_empty(), "{how} {ms}: {ended:#?}");
     }
+}
+
+/// A program with a `reload` below a terminal, which `script` opens. It logs into a file.
+struct OnTerminal {
+    script: Child,
+    log: PathBuf,
+}
+
+impl OnTerminal {
+    fn start(name: &str, launcher: &str) -> Self {
+        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
+        let (program, log_path) = (env!("CARGO_BIN_EXE_reloads"), log.display());
+        let program = format!("echo $$ > {log_path}.pid; exec {launcher} {program} 2> {log_path}");
+        let _ = fs::remove_file(&log);
+        let mut script = Command::new("script");
+        script.args(["-qec", &program, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let terminal = Self { script: script.spawn().expect("there is `script`"), log };
+        terminal.logs("3 services are ready");
+        terminal
+    }
+
+    /// Waits until the log contains this.
+    fn logs(&self, text: &str) {
+        let read = || fs::read_to_string(&self.log).unwrap_or_default();
+        let begun = Instant::now();
+        while !read().contains(text) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "no {text:?} in {}", read());
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The process of the program.
+    fn id(&self) -> String {
+        fs::read_to_string(format!("{}.pid", self.log.display())).expect("it was written").trim().to_owned()
+    }
+
+    /// Closes the terminal.
+    fn close(&mut self) {
+        self.script.kill().expect("it is ours");
+        self.script.wait().expect("it is ours");
+    }
+}
+
+fn kill(signal: &str, process: &str) {
+    assert!(Command::new("kill").args([signal, process]).status().expect("there is `kill`").success());
+}
+
+#[test]
+fn a_terminal_that_is_closed_stops_a_program_that_reloads() {
+    let mut terminal = OnTerminal::start("closed", "");
+    kill("-HUP", &terminal.id());
+    terminal.logs("2 services reloaded");
+    terminal.close();
+    terminal.logs("SIGHUP: stopping 3 services");
+    terminal.logs("stopped cleanly: 3 services");
+}
+
+#[test]
+fn below_nohup_a_program_that_reloads_outlives_its_terminal() {
+    let mut terminal = OnTerminal::start("nohup", "nohup");
+    let program = terminal.id();
+    terminal.close();
+    terminal.logs("2 services reloaded");
+    kill("-TERM", &program);
+    terminal.logs("SIGTERM: stopping 3 services");
+    terminal.logs("stopped cleanly: 3 services");
 }
