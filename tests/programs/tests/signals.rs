@@ -249,7 +249,7 @@ impl OnTerminal {
     fn start(name: &str, launcher: &str) -> Self {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
         let (program, log_path) = (env!("CARGO_BIN_EXE_reloads"), log.display());
-        let program = format!("echo $$ > {log_path}.pid; exec {launcher} {program} 2> {log_path}");
+        let program = format!("echo $$ > {log_path}.pid; exec {launcher} {program} > /dev/null 2> {log_path}");
         let _ = fs::remove_file(&log);
         let mut script = Command::new("script");
         script.args(["-qec", &program, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::null());
