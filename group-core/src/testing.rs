@@ -43,7 +43,7 @@ use crate::service::{DynService, Factory, Make};
 /// The time, paused, that a group runs before it is asked to stop.
 const RUN: Duration = Duration::from_secs(600);
 
-/// How long tasks may outlive the group in real time: those that close a connection, for example.
+/// The time for which tasks may outlive the group in real time: those that close a connection, for example.
 const LEFTOVERS: Duration = Duration::from_secs(1);
 
 /// The way in which a service is made to fail.

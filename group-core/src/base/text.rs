@@ -66,7 +66,7 @@ pub(crate) fn is_slip(name: &str, meant: &str) -> bool {
     name == meant || name.len().max(meant.len()) > 3 && syntax::is_slip(&name, &meant)
 }
 
-/// What a duration has to look like.
+/// The form of a duration, for messages.
 pub(crate) const DURATION: &str = "a duration with its unit, as in `10s` or `1m 30s`";
 
 /// Reads a duration from settings.

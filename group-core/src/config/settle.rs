@@ -38,7 +38,7 @@ pub(crate) fn read<T: DeserializeOwned>(settings: &Settings, unknown: &RefCell<U
     best.result
 }
 
-/// What became of a reading.
+/// The outcome of one reading.
 struct Attempt<T> {
     result: Result<T, Wrong>,
     found: Vec<What>,
@@ -77,7 +77,7 @@ impl<T: DeserializeOwned> Attempt<T> {
         equal
     }
 
-    /// What is missing is none: it may be optional.
+    /// The number of mistakes. A missing value does not count: it may be optional.
     fn mistakes(&self) -> usize {
         self.found.iter().filter(|what| !matches!(what, What::Missing(_))).count()
     }

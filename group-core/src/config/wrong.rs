@@ -1,4 +1,4 @@
-//! What is wrong with a value. No message has the value itself: it may be a secret.
+//! The mistakes in values. No message has the value itself: it may be a secret.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -38,12 +38,12 @@ pub(crate) enum What {
 }
 
 thread_local! {
-    /// What was found wrong in the reading that runs on this thread. serde drops some of it without a word: with
+    /// The mistakes in the reading that runs on this thread. serde drops some of them without a word: with
     /// `flatten`, an `Option` is `None` if its value cannot be read.
     static FOUND: RefCell<Vec<What>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Reads, and also returns all that was found wrong on the way, whatever became of it.
+/// Reads, and also returns every mistake that was found on the way, even if the reading succeeds.
 pub(crate) fn noting<T>(read: impl FnOnce() -> T) -> (T, Vec<What>) {
     FOUND.take();
     (read(), FOUND.take())

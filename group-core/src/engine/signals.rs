@@ -22,7 +22,7 @@ pub(crate) const SIGHUP: i32 = 1;
 /// The signals of the table in `/proc/thread-self/status` that matter here. Their numbers are the same on every Linux.
 const SIGNALS: [(i32, &str); 4] = [(SIGHUP, "SIGHUP"), (2, "SIGINT"), (3, "SIGQUIT"), (15, "SIGTERM")];
 
-/// What the process got from its parent: the state of its signals, and its terminal.
+/// The state that the process got from its parent: its signals, and its terminal.
 #[derive(Debug, Default)]
 pub(crate) struct Inherited {
     ignored: u64,

@@ -239,7 +239,7 @@ fn is_client_gone(error: &std::io::Error) -> bool {
 struct Draining<'a> {
     traffic: Arc<Traffic>,
     cx: &'a Context,
-    /// When the drain has begun.
+    /// The time at which the drain has begun.
     since: Option<Instant>,
 }
 

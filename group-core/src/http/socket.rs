@@ -55,7 +55,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((file.dev(), file.ino()))
 }
 
-/// What a client has closed.
+/// The part of a connection that its client has closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
     /// It sends no more. It may wait for a response, or be gone.

@@ -87,7 +87,7 @@ impl Handle {
     }
 }
 
-/// What a service has said of its health.
+/// Turns the answer of a service into its health.
 fn told(result: Result<(), BoxError>) -> Health {
     match result {
         Ok(()) => Health::Healthy,

@@ -60,7 +60,7 @@ pub(crate) struct Journal {
     stopping: Option<(Moment, StopReason)>,
     /// True if the group stops because a limit was passed.
     is_past_limit: bool,
-    /// When the last service was gone, if the group has waited after that.
+    /// The time at which the last service was gone, if the group has waited after that.
     ended: Option<Moment>,
     /// The number of tasks of no service that are left at the end.
     detached: usize,
@@ -68,7 +68,7 @@ pub(crate) struct Journal {
     failures: Failures,
     /// Made by the first subscription.
     events: Option<broadcast::Sender<Event>>,
-    /// What is to be said of all this, once the journal is unlocked.
+    /// The lines and events that are published once the journal is unlocked.
     pub(super) outbox: Outbox,
 }
 
@@ -465,7 +465,7 @@ impl Journal {
         let has_failed = self.failures.kept().iter().any(Failure::is_fatal);
         let outcome = match outcome {
             GroupEnd::Clean if has_failed => GroupEnd::RunFailed,
-            // What has failed is excused: a signal was the cause.
+            // Every failure is excused: a signal was the cause.
             GroupEnd::RunFailed | GroupEnd::StartFailed if !has_failed => GroupEnd::Clean,
             outcome => outcome,
         };

@@ -1,4 +1,4 @@
-//! What a reload gives to a service.
+//! The settings that a reload gives to a service.
 
 #[cfg(feature = "config")]
 use std::cell::RefCell;

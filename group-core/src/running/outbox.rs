@@ -1,5 +1,5 @@
-//! What a group has to say to code that is not its own: lines to the subscribers of the log, events to those who wait
-//! for them. It waits here until the journal is unlocked.
+//! The lines and events that a group has for code that is not its own: subscribers of the log, and tasks that wait for
+//! events. They wait here until the journal is unlocked.
 //!
 //! # Protocol
 //!
@@ -29,7 +29,7 @@ use crate::running::member::Member;
 /// One thing to be said. Also to drop a value of the user's.
 type Saying = Box<dyn FnOnce(&[Member]) + Send>;
 
-/// What is to be said once the journal is unlocked.
+/// The lines and events that wait until the journal is unlocked.
 pub(crate) struct Outbox {
     waiting: Vec<Saying>,
     is_speaking: bool,

@@ -1,4 +1,4 @@
-//! What the log and the report ask of a server, also when its own task cannot run.
+//! The questions of the log and the report to a server. It answers them also when its own task cannot run.
 
 use std::fmt;
 

@@ -64,7 +64,7 @@ fn values(field: &str, all: RangeInclusive<i8>) -> Vec<i8> {
     field.split(',').flat_map(part).collect()
 }
 
-/// What an expression says, field by field.
+/// The values of an expression, field by field.
 struct Fields {
     times: Vec<Time>,
     days: Vec<i8>,

@@ -14,7 +14,7 @@ const LAUNCHED: &str = env!("CARGO_BIN_EXE_launched");
 /// Longer than any launcher takes, so that a test fails and does not hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Whether a launcher is installed. The gate installs those that are not; elsewhere their tests are left out.
+/// Returns true if a launcher is installed. The gate installs those that are not; elsewhere their tests are left out.
 fn is_installed(launcher: &str) -> bool {
     let found = Command::new("sh").args(["-c", &format!("command -v {launcher}")]).stdout(Stdio::null()).status();
     let is_installed = found.is_ok_and(|status| status.success());

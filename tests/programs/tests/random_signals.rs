@@ -15,7 +15,7 @@ const AT_ONCE: u64 = 16;
 
 const SIGNALS: [(&str, i32); 4] = [("TERM", 15), ("INT", 2), ("QUIT", 3), ("HUP", 1)];
 
-/// What is sent to one process.
+/// The signals that are sent to one process.
 #[derive(Debug)]
 struct Plan {
     reloads: bool,
@@ -41,7 +41,7 @@ impl Plan {
     }
 }
 
-/// What the signals asked for.
+/// The requests that the signals made.
 struct Sent {
     first_stop: Option<Instant>,
     forced_by: Option<i32>,
