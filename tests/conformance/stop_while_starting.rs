@@ -1,11 +1,13 @@
 //! A stop that is asked for while the group starts.
 
 use std::future::pending;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{self, Waker};
 use std::time::Duration;
 
-use group::{BoxError, Context, Ending, Group, Handle, Outcome, Ready, Report, Role, Service, Shutdown, StopReason};
+use group::{
+    BoxError, Context, Ending, Group, Handle, Outcome, Ready, Report, Role, Service, Shutdown, State, StopReason,
+};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::yield_now;
@@ -15,7 +17,7 @@ use crate::support::{
     Act::{Hang, Take},
     Journal,
     Point::{Asked, BuildLater, Run, StartLater},
-    Probe, Stage as _, in_time, secs, start_aside, stops, text_at, then,
+    Probe, Stage as _, in_time, secs, start_aside, stops, text_at, then, until_state,
 };
 
 /// Asks for a stop when `entry` is written, in a group of three services of which `s2` is the second.
@@ -139,6 +141,46 @@ async fn a_stop_waits_for_a_start_that_looks_for_it_between_its_steps() {
     let (report, took) = stopped_when(starts, &mut group).await;
     assert_eq!((report.outcome(), took), (Outcome::Clean, secs(3)), "{report}");
     assert_eq!(journal.take(), ["a whole step"]);
+}
+
+/// Connects in a thread of its own, which nothing can drop.
+struct OnThread {
+    starts: UnboundedSender<Handle>,
+    connected: Mutex<std::sync::mpsc::Receiver<()>>,
+    journal: Journal,
+}
+
+#[group::service(register = false, name = "s")]
+impl OnThread {
+    fn start(&self, cx: Context, _ready: Ready, _shutdown: Shutdown) {
+        self.starts.send(cx.handle()).unwrap();
+        self.connected.lock().unwrap().recv().unwrap();
+        self.journal.write("start is over");
+    }
+
+    async fn stop(&self) {
+        self.journal.write("stops");
+    }
+}
+
+#[tokio::test]
+async fn a_start_on_a_thread_is_waited_for_because_it_cannot_be_dropped() {
+    let (sender, mut starts) = unbounded_channel();
+    let (connects, connected) = std::sync::mpsc::channel();
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.add(OnThread { starts: sender, connected: Mutex::new(connected), journal: journal.clone() });
+    let starting = start_aside(&mut group);
+    let handle = in_time(starts.recv()).await.unwrap();
+    handle.stop();
+    until_state(&handle, "s", State::Stopping).await;
+    for _ in 0..100 {
+        yield_now().await;
+    }
+    connects.send(()).unwrap();
+    let report = in_time(starting).await.unwrap().expect_err("it was stopped before it was ready").into_report();
+    assert_eq!(report.outcome(), Outcome::Clean, "{report}");
+    assert_eq!(journal.take(), ["start is over", "stops"]);
 }
 
 /// Serves already while it connects, and asks itself.

@@ -270,7 +270,8 @@ impl Run {
     fn told(&mut self, cx: &Context, task: &mut task::Context<'_>) -> Poll<Step> {
         if cx.member().listens_to_stop() && !cx.member().spec.is_dropped_at_once() {
             let is_held = self.start.as_mut().is_some_and(|start| start.is_held(cx, task));
-            if is_held && !cx.member().looks_for_stop() {
+            // A thread cannot be dropped, and `stop` must not run beside it.
+            if is_held && !cx.member().looks_for_stop() && !cx.member().has_thread() {
                 cx.member().give_up();
                 return self.give_up(cx, task);
             }

@@ -408,6 +408,11 @@ impl Member {
         Arc::clone(&self.rare().thread).lock_owned().await
     }
 
+    /// Returns true if a thread of its own runs `start`.
+    pub(crate) fn has_thread(&self) -> bool {
+        self.rare.get().is_some_and(|rare| rare.thread.try_lock().is_err())
+    }
+
     pub(crate) fn set_instance(&self, instance: Arc<dyn Instance>) {
         lock(&self.own).instance = Some(instance);
     }
