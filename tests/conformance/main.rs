@@ -20,6 +20,7 @@ mod reporting;
 mod restarting;
 mod rollback;
 mod scheduling;
+mod sidecars;
 mod spawning;
 mod starting;
 mod stop_while_starting;

@@ -65,6 +65,8 @@ fn assemble(mut declared: Vec<Declared>, schedule: Schedule, provided: &[Provide
     mistakes.extend(same_address(&index));
     // A host serves the services that are mounted on it, so it starts after them; it can run without one that fails.
     edges.extend(mounts.iter().map(|&(from, to)| Edge { from: to, to: from, required: false }));
+    edges.extend(edges_of_sidecars(&declared, &edges));
+    mistakes.extend(only_sidecars(&declared));
     #[cfg(feature = "http")]
     mistakes.extend(clashes(&index, &mounts));
     let pairs: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
@@ -292,6 +294,35 @@ fn edges_of_calls(
             );
         }
     }
+}
+
+/// Orders the sidecars first: every service that none of them needs comes after all of them. It can run without one that
+/// fails.
+fn edges_of_sidecars(declared: &[Declared], edges: &[Edge]) -> Edges {
+    let sidecars: Vec<usize> = (0..declared.len()).filter(|&service| declared[service].is_sidecar()).collect();
+    let mut comes_before = vec![false; declared.len()];
+    let mut open = sidecars.clone();
+    while let Some(service) = open.pop() {
+        if !std::mem::replace(&mut comes_before[service], true) {
+            open.extend(edges.iter().filter(|edge| edge.from == service).map(|edge| edge.to));
+        }
+    }
+    let others = (0..declared.len()).filter(|&service| !comes_before[service]);
+    others.flat_map(|from| sidecars.iter().map(move |&to| Edge { from, to, required: false })).collect()
+}
+
+/// The mistake of a group that has nothing for its sidecars to go along with.
+fn only_sidecars(declared: &[Declared]) -> Option<BoxError> {
+    let [first, ..] = declared else { return None };
+    let name = first.spec.get_name();
+    let is_mistake = declared.iter().all(Declared::is_sidecar);
+    is_mistake.then(|| {
+        format!(
+            "`{name}` ({}) is a sidecar, and so is everything here: nothing is left that it could go along with",
+            first.place
+        )
+        .into()
+    })
 }
 
 /// Finds which service is mounted on which.

@@ -116,7 +116,7 @@ fn check_restart(spec: &Spec) -> Result<(), BoxError> {
         _ if spec.details().restart.policy.when != When::Always => return Ok(()),
         Role::Once => "once",
         Role::Main => "main",
-        Role::Task | Role::Daemon => return Ok(()),
+        Role::Task | Role::Daemon | Role::Sidecar => return Ok(()),
     };
     let name = &spec.name;
     Err(format!("`{name}` cannot be restarted always: a `{role}` service ends when it completes").into())

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::base::error::BoxError;
 use crate::group::environment::service_of;
+use crate::lifecycle::interface::Role;
 use crate::lifecycle::plan::Schedule;
 use crate::running::shared::Provided;
 use crate::service::Factory;
@@ -50,6 +51,10 @@ impl Declared {
     pub(crate) fn without_factory(&self) -> Self {
         let Self { ref spec, type_id, place, factory: _, only_called, runs_once } = *self;
         Self { spec: spec.clone(), type_id, place, factory: None, only_called, runs_once }
+    }
+
+    pub(super) fn is_sidecar(&self) -> bool {
+        self.spec.rules.role == Role::Sidecar
     }
 
     pub(super) fn runs_elsewhere(&self) -> bool {

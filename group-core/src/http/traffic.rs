@@ -143,10 +143,13 @@ impl Traffic {
     }
 
     /// Once the group is a lame duck, every response carries `connection: close`, so that the client reconnects,
-    /// perhaps to another server. Never completes.
+    /// perhaps to another server. The clients of a sidecar stay: they look at this process, and are no traffic. Never
+    /// completes.
     pub(super) async fn watch_lame_duck(&self) {
-        self.cx.lame_duck().begun().await;
-        self.stage.store(LEAVING, Relaxed);
+        if !self.cx.is_sidecar() {
+            self.cx.lame_duck().begun().await;
+            self.stage.store(LEAVING, Relaxed);
+        }
         std::future::pending::<()>().await;
     }
 

@@ -111,9 +111,14 @@ pub enum Role {
     Once,
     /// The service has completed. When every service with this role has, the group stops.
     Main,
+    /// The service has failed, as a daemon would have. It goes along with the others: it starts before all that it does
+    /// not need itself, stops after them, and does not keep the group running. Its clients are no traffic for a
+    /// [`drain_delay`](crate::Group::drain_delay). For what operators look at, and what exports telemetry. Kubernetes
+    /// has the word and the meaning for containers.
+    Sidecar,
 }
 
-/// The same words as in the arguments of `#[service]`: `task`, `daemon`, `once`, `main`.
+/// The same words as in the arguments of `#[service]`: `task`, `daemon`, `once`, `main`, `sidecar`.
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -121,6 +126,7 @@ impl fmt::Display for Role {
             Self::Daemon => "daemon",
             Self::Once => "once",
             Self::Main => "main",
+            Self::Sidecar => "sidecar",
         })
     }
 }
@@ -131,6 +137,13 @@ pub(crate) struct Rules {
     pub(crate) role: Role,
     /// True if the group stops when the service fails.
     pub(crate) critical: bool,
+}
+
+impl Rules {
+    /// Returns true if the group ends by itself only when this service has ended.
+    pub(crate) fn decides(self, has_main: bool) -> bool {
+        if has_main { self.role == Role::Main } else { self.role != Role::Sidecar }
+    }
 }
 
 /// A problem: where and when something went wrong.

@@ -90,7 +90,7 @@ pub(crate) struct Lifecycle {
     /// The number of services that are not settled yet.
     unsettled: usize,
     /// The number of services whose `start` must still return before the group ends by itself: each `main`, or,
-    /// if there is none, every service.
+    /// if there is none, every service but the sidecars.
     deciding: usize,
     has_main: bool,
     /// True if the group becomes a lame duck before it stops, provided that it serves.
@@ -122,12 +122,12 @@ impl Lifecycle {
             released: false,
         };
         let services: Vec<Slot> = rules.iter().enumerate().map(service).collect();
-        let mains = rules.iter().filter(|rules| rules.role == Role::Main).count();
+        let has_main = rules.iter().any(|rules| rules.role == Role::Main);
         Self {
             group: GroupState::Idle,
             unsettled: services.len(),
-            deciding: if mains == 0 { services.len() } else { mains },
-            has_main: mains > 0,
+            deciding: rules.iter().filter(|rules| rules.decides(has_main)).count(),
+            has_main,
             has_delay,
             serves: false,
             alive: 0,
@@ -191,7 +191,7 @@ impl Lifecycle {
     pub(crate) fn fails_by_ending(&self, id: Id) -> bool {
         match self.rules(id).role {
             Role::Once => false,
-            Role::Daemon => true,
+            Role::Daemon | Role::Sidecar => true,
             Role::Task | Role::Main => self.state(id) == ServiceState::Starting,
         }
     }
@@ -256,7 +256,9 @@ impl Lifecycle {
                 self.settle(id);
             }
             (ServiceState::Starting, _) => self.failed(id, ProblemKind::EndedBeforeReady, again),
-            (ServiceState::Ready, Role::Daemon) => self.failed(id, ProblemKind::EndedUnexpectedly, again),
+            (ServiceState::Ready, Role::Daemon | Role::Sidecar) => {
+                self.failed(id, ProblemKind::EndedUnexpectedly, again)
+            }
             (ServiceState::Ready, _) if again == Again::Yes => self.back_off(id),
             // Its policy is to run always, but its restarts are used up.
             (ServiceState::Ready, _) if again == Again::TooOften => {
@@ -403,7 +405,7 @@ impl Lifecycle {
 
     /// One service less for whose end the group waits.
     fn decided(&mut self, id: Id) {
-        if self.rules(id).role == Role::Main || !self.has_main {
+        if self.rules(id).decides(self.has_main) {
             self.deciding -= 1;
         }
     }

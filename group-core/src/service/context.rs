@@ -13,6 +13,8 @@ use crate::base::clock::Moment;
 use crate::base::lock;
 use crate::base::panic::caught;
 use crate::lifecycle::interface::Id;
+#[cfg(feature = "http")]
+use crate::lifecycle::interface::Role;
 #[cfg(feature = "grpc")]
 use crate::record::status::State;
 use crate::running::handle::Handle;
@@ -151,10 +153,17 @@ impl Context {
         &self.shared.parts
     }
 
-    /// Reports that this service serves clients from outside.
+    /// Reports that this service serves clients from outside. Those of a sidecar are no traffic.
     #[cfg(feature = "http")]
     pub(crate) fn serves(&self) {
-        self.shared.tell(Message::Serves);
+        if !self.is_sidecar() {
+            self.shared.tell(Message::Serves);
+        }
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn is_sidecar(&self) -> bool {
+        self.member().spec.rules.role == Role::Sidecar
     }
 
     #[cfg(feature = "http")]

@@ -193,13 +193,13 @@ impl Spec {
     }
 
     /// Serves HTTP on this address: `host:port` or `unix:/path`, or, with the feature `listenfd`, a listener that the
-    /// process inherits, `fd:name` or `fd:0`. Port 0 takes a free port. An HTTP service has [`Role::Daemon`]: if its
-    /// `start` returns before the stop, it has failed.
+    /// process inherits, `fd:name` or `fd:0`. Port 0 takes a free port. An HTTP service has [`Role::Daemon`], unless it is a
+    /// [`Role::Sidecar`]: if its `start` returns before the stop, it has failed.
     #[must_use]
     pub fn http(mut self, address: impl Into<Cow<'static, str>>) -> Self {
         let details = self.details_mut();
         (details.http, details.http_on) = (Some(address.into()), None);
-        self.rules.role = Role::Daemon;
+        self.set_server();
         self
     }
 
@@ -209,10 +209,17 @@ impl Spec {
         self.mounted_on(Target::Name(name.into().into()))
     }
 
+    /// A server runs until it is stopped.
+    fn set_server(&mut self) {
+        if self.rules.role != Role::Sidecar {
+            self.rules.role = Role::Daemon;
+        }
+    }
+
     pub(crate) fn mounted_on(mut self, target: Target) -> Self {
         let details = self.details_mut();
         (details.http, details.http_on) = (None, Some(target));
-        self.rules.role = Role::Daemon;
+        self.set_server();
         self
     }
 
@@ -229,7 +236,7 @@ impl Spec {
     #[must_use]
     pub fn serves_grpc(mut self) -> Self {
         self.details_mut().serves_grpc = true;
-        self.rules.role = Role::Daemon;
+        self.set_server();
         self
     }
 
@@ -387,7 +394,8 @@ impl Spec {
         self.name.as_str()
     }
 
-    /// The [`role`](Self::role). [`http`](Self::http), [`grpc`](Self::grpc) and the like set [`Role::Daemon`].
+    /// The [`role`](Self::role). [`http`](Self::http), [`grpc`](Self::grpc) and the like set [`Role::Daemon`],
+    /// unless it is a [`Role::Sidecar`].
     #[must_use]
     pub fn get_role(&self) -> Role {
         self.rules.role

@@ -42,6 +42,14 @@ fn every_state_of_every_group_of_up_to_three_in_every_role() {
 }
 
 #[test]
+fn every_state_of_every_group_of_up_to_three_with_sidecars() {
+    for n in 1..=2 {
+        try_all(n, &[Role::Sidecar, Role::Task, Role::Daemon, Role::Once, Role::Main]);
+    }
+    try_all(3, &[Role::Sidecar, Role::Task]);
+}
+
+#[test]
 fn every_state_of_every_group_of_four_tasks() {
     try_all(4, &[Role::Task]);
 }

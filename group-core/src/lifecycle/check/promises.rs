@@ -61,12 +61,25 @@ impl World {
     pub(super) fn turned_once_and_for_a_reason(&self, reason: Reason) {
         assert!(!self.stopping, "stopping twice");
         match reason {
-            Reason::Completed => assert!(self.group_ready, "completed before it was ready"),
+            Reason::Completed => {
+                assert!(self.group_ready, "completed before it was ready");
+                self.nothing_is_waited_for();
+            }
             Reason::Failed(_) => {
                 assert_ne!(self.verdict, GroupEnd::Clean, "it stops for a failure that is not reported");
             }
             Reason::Quiet | Reason::DelayOver => assert!(self.lame_duck, "a delay is over that was not reported"),
             Reason::Asked | Reason::Signal(_) => {}
+        }
+    }
+
+    /// The group ends by itself when every `main` has ended, or, where there is none, everything but the sidecars.
+    fn nothing_is_waited_for(&self) {
+        let has_main = self.group.rules.iter().any(|rules| rules.role == Role::Main);
+        for (rules, seen) in self.group.rules.iter().zip(&self.services) {
+            let is_over = seen.lost || seen.is_gone() || matches!(seen.task, Task::Ended | Task::Ending);
+            let is_waited_for = if has_main { rules.role == Role::Main } else { rules.role != Role::Sidecar };
+            assert!(!is_waited_for || is_over, "it ends although a service still works");
         }
     }
 
@@ -117,7 +130,7 @@ impl World {
         match self.group.rules[id].role {
             _ if self.machine.state(id) == ServiceState::Failed => false,
             Role::Once => false,
-            Role::Daemon => true,
+            Role::Daemon | Role::Sidecar => true,
             Role::Task | Role::Main => self.services[id].task == Task::Starting || again == Again::TooOften,
         }
     }
