@@ -224,12 +224,17 @@ async fn the_last_line_of_a_failed_run_repeats_its_cause() {
     listen();
     let _ = fails_to_start(journal.group(["s1"]).probe(journal.probe("s2").on(StartLater, Fail))).await;
     let last = logged().pop().unwrap();
-    assert!(last.contains("start failed; stopped again: 2 services") && last.ends_with(": `s2` failed"), "{last}");
+    assert!(
+        last.contains("start failed; stopped again: 2 services")
+            && last.contains(": `s2` failed to start: s2 fails in "),
+        "{last}"
+    );
 
     listen();
     let _ = started_and_stopped(journal.group(["s1"]).probe(journal.probe("s2").on(Stop, Hang))).await;
     let last = logged().pop().unwrap();
-    assert!(last.contains("stopped, but not cleanly: 2 services") && last.ends_with(": `s2` failed"), "{last}");
+    assert!(last.contains("stopped, but not cleanly: 2 services"), "{last}");
+    assert!(last.contains(": `s2` failed to stop: it has not stopped after "), "{last}");
 
     listen();
     let _ = started_and_stopped(&mut journal.group(["s1"])).await;

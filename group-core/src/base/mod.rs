@@ -10,6 +10,7 @@ pub(crate) mod sync;
 mod sync_test;
 pub(crate) mod syntax;
 pub(crate) mod text;
+pub(crate) mod time_of_day;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};

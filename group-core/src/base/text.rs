@@ -15,6 +15,11 @@ impl fmt::Display for Limit {
     }
 }
 
+/// A duration as a number for machines: milliseconds, with three decimals.
+pub(crate) fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
 /// A duration as text, rounded for a person: `0.4 ms`, `12 ms`, `1.5 s`, `2m 5s`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Took(pub(crate) Duration);
@@ -95,7 +100,7 @@ mod tests {
 
     use fastrand::Rng;
 
-    use super::{Took, is_slip};
+    use super::{Took, is_slip, millis};
 
     use crate::base::syntax;
     use crate::base::syntax::nearest;
@@ -116,6 +121,13 @@ mod tests {
             (93_784_000_000, "1d 2h 3m 4s"),
         ] {
             assert_eq!(Took(Duration::from_micros(micros)).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_duration_is_a_number_of_milliseconds() {
+        for (nanos, ms) in [(0, 0.0), (412_499, 0.412), (1_000_000, 1.0), (1_234_567_890, 1234.568)] {
+            assert!((millis(Duration::from_nanos(nanos)) - ms).abs() < f64::EPSILON, "{nanos}");
         }
     }
 

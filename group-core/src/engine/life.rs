@@ -38,7 +38,7 @@ struct Alive {
 
 impl Life {
     pub(crate) fn new(factory: Factory, cx: Context) -> Self {
-        cx.member().count_own_task();
+        cx.member().begin_own_task();
         let run = Run { step: Step::Unbuilt(Some(factory)), start: None, service: None, listened: false };
         Self(Some(Alive { run, cx }))
     }

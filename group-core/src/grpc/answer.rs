@@ -15,8 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tonic::Status;
 
 use crate::base::error::BoxError;
-use crate::base::panic::caught;
-use crate::http::panicked::poll_frame_caught;
+use crate::base::panic::{caught, caught_now};
 use crate::service::context::Context;
 
 /// Answers one call of a service. A panic and a deadline that has passed get a status, too.
@@ -111,7 +110,8 @@ impl HttpBody for CallBody {
         if deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(task).is_ready()) {
             return Poll::Ready(Some(self.end_with(&too_late())));
         }
-        poll_frame_caught(body, task).unwrap_or_else(|panicked| {
+        let polled = caught_now(|| Pin::new(body).poll_frame(task).map_err(BoxError::from));
+        polled.unwrap_or_else(|panicked| {
             let status = self.call.panicked(&panicked);
             Poll::Ready(Some(self.end_with(&status)))
         })

@@ -32,7 +32,7 @@ use crate::base::panic::caught_now;
 use crate::http::io::Io;
 use crate::http::limits::Limits;
 use crate::http::mount::AnsweredBy;
-use crate::http::panicked::{RequestLine, drop_caught, internal_error, poll_frame_caught};
+use crate::http::panicked::{RequestLine, drop_caught, internal_error};
 #[cfg(feature = "http2")]
 use crate::http::traffic::RunningTask;
 use crate::http::traffic::{Activity, InFlight};
@@ -238,6 +238,7 @@ impl Future for Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         let Self { routing, in_flight: Some(in_flight), line, .. } = self else { return };
+        let _polls = in_flight.polls();
         drop_caught(routing, |panicked| line.panicked(in_flight.cx(), panicked));
     }
 }
@@ -333,12 +334,20 @@ struct AnswerBody {
 }
 
 impl AnswerBody {
-    /// Reports a panic in it.
-    fn panicked(&self, panicked: &BoxError) {
-        let cx = self.guest.as_ref().map(|AnsweredBy(guest)| guest).or(self.in_flight.as_ref().map(InFlight::cx));
-        if let Some(cx) = cx {
-            cx.handler_panicked(panicked, None, None);
-        }
+    /// Runs code of the body, which is code of the service that has answered. A panic in it is reported.
+    ///
+    /// # Errors
+    ///
+    /// If it panics.
+    fn run<T>(&mut self, run: impl FnOnce(&mut Body) -> T) -> Result<T, BoxError> {
+        let Self { body, in_flight, guest, .. } = self;
+        let cx = guest.as_ref().map(|AnsweredBy(guest)| guest).or(in_flight.as_ref().map(InFlight::cx));
+        let _polls = cx.map(|cx| cx.member().polls_other());
+        caught_now(|| run(body)).inspect_err(|panicked| {
+            if let Some(cx) = cx {
+                cx.handler_panicked(panicked, None, None);
+            }
+        })
     }
 
     /// Counts a piece until it is written. HTTP/1 needs no such count: there, a flush tells it.
@@ -387,10 +396,8 @@ impl HttpBody for AnswerBody {
         mut self: Pin<&mut Self>,
         task: &mut task::Context<'_>,
     ) -> Poll<Option<Result<Frame<AnswerPiece>, BoxError>>> {
-        let polled = poll_frame_caught(&mut self.body, task).unwrap_or_else(|panicked| {
-            self.panicked(&panicked);
-            Poll::Ready(Some(Err(panicked)))
-        });
+        let polled = self.run(|body| Pin::new(body).poll_frame(task).map_err(BoxError::from));
+        let polled = polled.unwrap_or_else(|panicked| Poll::Ready(Some(Err(panicked))));
         polled.map(|frame| Some(frame?.map(|frame| frame.map_data(|bytes| self.piece(bytes)))))
     }
 
@@ -405,8 +412,7 @@ impl HttpBody for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        let mut body = mem::take(&mut self.body);
-        drop_caught(&mut body, |panicked| self.panicked(panicked));
+        let _panicked = self.run(|body| drop(mem::take(body)));
     }
 }
 

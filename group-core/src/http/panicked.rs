@@ -5,12 +5,10 @@ use std::pin::Pin;
 use std::task;
 use std::task::Poll;
 
-use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request};
 use axum::http::uri::PathAndQuery;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use hyper::body::{Body as _, Frame};
 use tracing::field::display;
 
 use crate::base::error::BoxError;
@@ -88,6 +86,7 @@ pub(crate) struct Handling<F> {
 impl<F> Handling<F> {
     pub(crate) fn new(cx: &Context, request: Request, call: impl FnOnce(Request) -> F) -> Self {
         let line = RequestLine::of(&request);
+        let _polls = cx.member().polls_other();
         let called = caught_now(|| call(request));
         let handler = called.inspect_err(|panicked| line.panicked(cx, panicked)).ok();
         Self { handler, cx: cx.clone(), line }
@@ -99,6 +98,7 @@ impl<F> Handling<F> {
 
     fn end(&mut self) {
         let Self { handler, cx, line } = self;
+        let _polls = cx.member().polls_other();
         drop_caught(handler, |panicked| line.panicked(cx, panicked));
     }
 }
@@ -107,8 +107,12 @@ impl<F: Future<Output = Response> + Unpin> Future for Handling<F> {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Response> {
-        let Some(handler) = &mut self.handler else { return Poll::Ready(internal_error()) };
-        let answer = match caught_now(|| Pin::new(handler).poll(task)) {
+        let Self { handler: Some(handler), cx, .. } = &mut *self else { return Poll::Ready(internal_error()) };
+        let polled = {
+            let _polls = cx.member().polls_other();
+            caught_now(|| Pin::new(handler).poll(task))
+        };
+        let answer = match polled {
             Ok(polled) => task::ready!(polled),
             Err(panicked) => {
                 self.line.panicked(&self.cx, &panicked);
@@ -137,16 +141,4 @@ pub(super) fn drop_caught<T: Default>(value: &mut T, report: impl FnOnce(&BoxErr
     if let Err(panicked) = caught_now(|| drop(value)) {
         report(&panicked);
     }
-}
-
-/// The next frame of a body, if there is one.
-type NextFrame = Option<Result<Frame<Bytes>, BoxError>>;
-
-/// Polls a body for its next frame.
-///
-/// # Errors
-///
-/// If it panics.
-pub(crate) fn poll_frame_caught(body: &mut Body, task: &mut task::Context<'_>) -> Result<Poll<NextFrame>, BoxError> {
-    caught_now(|| Pin::new(body).poll_frame(task)).map(|polled| polled.map_err(BoxError::from))
 }

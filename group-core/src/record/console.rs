@@ -2,22 +2,28 @@
 
 use std::fmt;
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_core::span::Current;
 
 use crate::base::lock;
+use crate::base::time_of_day::TimeOfDay;
+use crate::record::spans::Spans;
 
 /// Prints the events of `tracing` on stderr, unless the program has a subscriber already.
 ///
 /// The environment variable `RUST_LOG` chooses the events: a level (`off`, `error`, `warn`, `info`, `debug`,
 /// `trace`), or levels by target, as in `info,hyper=warn`. Without it, everything from `info` up is printed.
-/// Spans are not shown; for those, and for other formats, install a subscriber such as `tracing-subscriber`'s.
+///
+/// A line begins with the time of day, in UTC; on a terminal, with the seconds since the start. A line that a service
+/// logs bears its name: `shop::mail [mailer]: 3 letters sent`. Other spans are not shown; for those, and for other
+/// formats, install a subscriber such as `tracing-subscriber`'s.
 ///
 /// `#[group::main]` calls it after the body of `main`.
 pub fn install() {
@@ -42,7 +48,7 @@ pub fn install_with(default: &str) {
     let environment = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
     let (filter, unreadable) = Filter::parse(environment.as_deref().unwrap_or(default));
     // Fails if another thread has set a subscriber meanwhile; then that one is used.
-    let _ = tracing::subscriber::set_global_default(Console { filter, begun: Instant::now(), line: Mutex::default() });
+    let _ = tracing::subscriber::set_global_default(Console::new(filter));
     for directive in unreadable {
         let from = if environment.is_some() { "RUST_LOG" } else { "log_to_stderr_with" };
         // As an error, it is shown under every filter but `off`.
@@ -52,14 +58,41 @@ pub fn install_with(default: &str) {
 
 struct Console {
     filter: Filter,
-    begun: Instant,
+    clock: Clock,
+    spans: Spans,
     /// The text of the last line, so that its memory is used again.
     line: Mutex<String>,
 }
 
+/// The clock that a line begins with.
+enum Clock {
+    /// A person who looks on sees how long things take.
+    SinceStart(Instant),
+    TimeOfDay,
+}
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SinceStart(begun) => write!(f, "{:9.3}s", begun.elapsed().as_secs_f64()),
+            Self::TimeOfDay => TimeOfDay(SystemTime::now()).fmt(f),
+        }
+    }
+}
+
+impl Console {
+    fn new(filter: Filter) -> Self {
+        let clock = if std::io::stderr().is_terminal() { Clock::SinceStart(Instant::now()) } else { Clock::TimeOfDay };
+        Self { filter, clock, spans: Spans::default(), line: Mutex::default() }
+    }
+}
+
 impl Subscriber for Console {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && self.filter.lets_through(metadata.target(), *metadata.level())
+        if metadata.is_span() {
+            return Spans::want(metadata);
+        }
+        self.filter.lets_through(metadata.target(), *metadata.level())
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -71,10 +104,13 @@ impl Subscriber for Console {
         let mut line = std::mem::take(&mut *lock(&self.line));
         line.clear();
         let metadata = event.metadata();
-        let at = self.begun.elapsed().as_secs_f64();
-        let _ = write!(line, "{at:9.3}s {:5} {}: ", metadata.level(), metadata.target());
-        // The group's own messages contain all that their fields say.
-        let own = metadata.target() == "group";
+        let _ = write!(line, "{} {:5} {}", self.clock, metadata.level(), metadata.target());
+        // The group's own messages contain all that their fields say, and the service of which they speak.
+        let own = metadata.target() == "group" || metadata.target().starts_with("group::");
+        if !own {
+            self.spans.name_service(&mut Line { text: &mut line, fields: true });
+        }
+        line.push_str(": ");
         event.record(&mut Line { text: &mut line, fields: !own });
         line.push('\n');
         // Fails when stderr is closed; there is no other place to report that. Its own lock keeps lines from mixing.
@@ -82,14 +118,33 @@ impl Subscriber for Console {
         *lock(&self.line) = line;
     }
 
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        self.spans.add(span)
+    }
+
+    fn clone_span(&self, id: &Id) -> Id {
+        self.spans.share(id);
+        id.clone()
+    }
+
+    fn try_close(&self, id: Id) -> bool {
+        self.spans.drop_one(&id)
+    }
+
+    fn enter(&self, id: &Id) {
+        Spans::enter(id);
+    }
+
+    fn exit(&self, id: &Id) {
+        Spans::exit(id);
+    }
+
+    fn current_span(&self) -> Current {
+        self.spans.current()
     }
 
     fn record(&self, _: &Id, _: &Record<'_>) {}
     fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
 }
 
 struct Line<'a> {

@@ -6,14 +6,14 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::base::error::{Chain, Failure};
+use crate::base::text::millis;
 use crate::lifecycle::interface::Stage;
 use crate::record::counts::{Drain, Messages};
 use crate::record::report::{Outcome, Report};
 use crate::record::service_report::{Ending, ServiceReport};
 
-/// Milliseconds, with fractions.
 fn ms(time: Option<Duration>) -> Option<f64> {
-    time.map(|time| time.as_secs_f64() * 1000.0)
+    time.map(millis)
 }
 
 /// With the feature `serde`.

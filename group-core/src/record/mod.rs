@@ -6,4 +6,5 @@ pub(crate) mod counts;
 mod json;
 pub(crate) mod report;
 pub(crate) mod service_report;
+mod spans;
 pub(crate) mod status;

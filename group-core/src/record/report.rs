@@ -121,7 +121,7 @@ impl Report {
         for failure in report.failures() {
             tracing::error!(target: "group", "{}", Chain(failure));
         }
-        tracing::error!(target: "group", exit_code = report.exit_code(), "{}", report.summary());
+        tracing::error!(target: "group", exit_code = report.exit_code(), "{}", report.last_words());
         report
     }
 
@@ -243,16 +243,11 @@ impl Report {
         chain
     }
 
-    /// The last line of the log: the summary, and the first cause. The whole error is repeated only if it came while
-    /// the group ran: any other came shortly before this line, so that the service is named again.
+    /// The last line of the log: the summary, and the first cause, which may stand far above.
     pub(crate) fn last_words(&self) -> String {
         let summary = self.summary();
         match self.cause() {
-            Some(cause) if cause.stage() == Stage::Run => format!("{summary}: {}", Chain(cause)),
-            Some(cause) => match cause.service() {
-                Some(service) => format!("{summary}: `{service}` failed"),
-                None => summary,
-            },
+            Some(cause) => format!("{summary}: {}", Chain(cause)),
             None => summary,
         }
     }

@@ -71,18 +71,19 @@ impl Handle {
 
     async fn health_of(&self, id: usize) -> Health {
         let state = lock(&self.shared.journal).state(id);
-        let service = match (state, self.shared.members[id].instance()) {
+        let member = &self.shared.members[id];
+        let service = match (state, member.instance()) {
             (State::Ready | State::Stopping, Some(service)) => service,
             (State::Completed, _) => return Health::Healthy,
             (state, _) => return Health::Unhealthy(state.to_string()),
         };
         // All of it is the service's code: its future, the destructor of that, its error.
-        let health = caught(async {
+        let health = caught(member.noting_polls(async {
             match timeout(LIMIT, service.health()).await {
                 Ok(result) => told(result),
                 Err(_elapsed) => Health::Unknown,
             }
-        });
+        }));
         health.await.unwrap_or_else(|panicked| told(Err(panicked)))
     }
 }

@@ -1,5 +1,6 @@
 //! The words of the log. Each function takes plain values and emits one event; the journal has them called by its
-//! outbox, and a reload calls them. A [`Name`] is made text only when its event is enabled.
+//! outbox, and a reload calls them. A [`Name`] is made text only when its event is enabled. Times are text in a message,
+//! and a number of milliseconds in a field, whose name ends with `_ms`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::base::error::{Chain, Failure};
 use crate::base::panic::caught_now;
-use crate::base::text::{Limit, Took, count};
+use crate::base::text::{Limit, Took, count, millis};
 use crate::record::counts::Drain;
 use crate::record::report::Report;
 use crate::record::status::StopReason;
@@ -39,25 +40,25 @@ pub(super) fn building(service: &Name) {
 
 /// A service that is mounted on another one is ready.
 pub(super) fn ready_on_host(service: &Name, host: &str, prefix: &str, took: Duration) {
-    let took = Took(took);
-    tracing::info!(target: "group", service = service.as_str(), http_on = host, prefix, took = %took, "{service} is ready on {host}, under {prefix} ({took})");
+    let (took_ms, took) = (millis(took), Took(took));
+    tracing::info!(target: "group", service = service.as_str(), http_on = host, prefix, took_ms, "{service} is ready on {host}, under {prefix} ({took})");
 }
 
 /// A service that listens on a TCP port is ready.
 pub(super) fn ready_on_port(service: &Name, scheme: &str, addr: SocketAddr, took: Duration) {
-    let took = Took(took);
-    tracing::info!(target: "group", service = service.as_str(), %addr, took = %took, "{service} is ready on {scheme}{addr} ({took})");
+    let (took_ms, took) = (millis(took), Took(took));
+    tracing::info!(target: "group", service = service.as_str(), %addr, took_ms, "{service} is ready on {scheme}{addr} ({took})");
 }
 
 /// A service that listens on a Unix socket is ready.
 pub(super) fn ready_on_socket(service: &Name, path: &str, took: Duration) {
-    let took = Took(took);
-    tracing::info!(target: "group", service = service.as_str(), took = %took, "{service} is ready on {path} ({took})");
+    let (took_ms, took) = (millis(took), Took(took));
+    tracing::info!(target: "group", service = service.as_str(), took_ms, "{service} is ready on {path} ({took})");
 }
 
 pub(super) fn ready(service: &Name, took: Duration) {
-    let took = Took(took);
-    tracing::info!(target: "group", service = service.as_str(), took = %took, "{service} is ready ({took})");
+    let (took_ms, took) = (millis(took), Took(took));
+    tracing::info!(target: "group", service = service.as_str(), took_ms, "{service} is ready ({took})");
 }
 
 /// `to` is what the service has not done yet, and `setting` names its limit.
@@ -70,6 +71,7 @@ pub(super) fn still_waiting(
     in_flight: usize,
     requests: &str,
 ) {
+    let (waited_ms, limit_ms) = (millis(waited), (limit != Duration::MAX).then(|| millis(limit)));
     let (waited, limit) = (Took(waited), Limit(limit));
     let requests = if requests.is_empty() { String::new() } else { format!(" ({requests})") };
     let connections = if in_flight == 0 {
@@ -77,23 +79,24 @@ pub(super) fn still_waiting(
     } else {
         format!(": {} in flight{requests}", count(in_flight, "connection"))
     };
-    tracing::info!(target: "group", service = service.as_str(), took = %waited, in_flight = in_flight, "still waiting for {service} to {to} ({waited}; {setting} {limit}){connections}");
+    tracing::info!(target: "group", service = service.as_str(), waited_ms, limit_ms, in_flight, "still waiting for {service} to {to} ({waited}; {setting} {limit}){connections}");
 }
 
 /// A server has drained. `cut` are the requests that it has cut.
 pub(crate) fn drained(service: &str, drain: Drain, cut: &[String]) {
-    let Drain { drained, cut: connections, .. } = drain;
+    let Drain { drained, cut: connections, took, .. } = drain;
+    let took_ms = millis(took);
     let requests = if cut.is_empty() { String::new() } else { format!(" (cut: {})", listed(cut)) };
     if connections > 0 {
-        tracing::warn!(target: "group", service, drained, cut = connections, "{service} {drain}{requests}");
+        tracing::warn!(target: "group", service, drained, cut = connections, took_ms, "{service} {drain}{requests}");
     } else if drained > 0 {
-        tracing::info!(target: "group", service, drained, cut = connections, "{service} {drain}");
+        tracing::info!(target: "group", service, drained, cut = connections, took_ms, "{service} {drain}");
     }
 }
 
 pub(super) fn restarting(service: &Name, wait: Duration, nth: u32, max: usize, within: Duration) {
-    let (wait, within) = (Took(wait), Took(within));
-    tracing::warn!(target: "group", service = service.as_str(), wait = %wait, "{service}: restarting in {wait} (restart {nth}, at most {max} in {within})");
+    let (wait_ms, wait, within) = (millis(wait), Took(wait), Took(within));
+    tracing::warn!(target: "group", service = service.as_str(), wait_ms, restart = nth, "{service}: restarting in {wait} (restart {nth}, at most {max} in {within})");
 }
 
 pub(super) fn giving_up(service: &Name, max: usize, within: Duration) {
@@ -118,18 +121,18 @@ pub(super) fn not_built(service: &Name) {
 }
 
 pub(super) fn stopped(service: &Name, took: Duration) {
-    let took = Took(took);
-    tracing::info!(target: "group", service = service.as_str(), took = %took, "{service} stopped ({took})");
+    let (took_ms, took) = (millis(took), Took(took));
+    tracing::info!(target: "group", service = service.as_str(), took_ms, "{service} stopped ({took})");
 }
 
 pub(super) fn aborted(service: &Name, took: Duration) {
-    let took = Took(took);
-    tracing::warn!(target: "group", service = service.as_str(), took = %took, "{service} was aborted ({took})");
+    let (took_ms, took) = (millis(took), Took(took));
+    tracing::warn!(target: "group", service = service.as_str(), took_ms, "{service} was aborted ({took})");
 }
 
 pub(super) fn abandoned(service: &Name, took: Duration) {
-    let took = Took(took);
-    tracing::warn!(target: "group", service = service.as_str(), took = %took, "{service} was abandoned ({took})");
+    let (took_ms, took) = (millis(took), Took(took));
+    tracing::warn!(target: "group", service = service.as_str(), took_ms, "{service} was abandoned ({took})");
 }
 
 pub(super) fn no_services() {
@@ -137,8 +140,8 @@ pub(super) fn no_services() {
 }
 
 pub(super) fn all_ready(services: usize, took: Duration) {
-    let took = Took(took);
-    tracing::info!(target: "group", took = %took, "{services} services are ready ({took})");
+    let (took_ms, took) = (millis(took), Took(took));
+    tracing::info!(target: "group", services, took_ms, "{services} services are ready ({took})");
 }
 
 /// Appended to the line of a stop that a signal has asked for.
@@ -146,9 +149,9 @@ const HOW_TO_FORCE: &str = "; a second signal forces the end";
 
 /// `by_signal` is true if a signal has asked for the stop. With `quiet`, it begins early without requests.
 pub(super) fn lame_duck(why: &str, by_signal: bool, delay: Duration, quiet: Option<Duration>) {
-    let (delay, how_to_force) = (Took(delay), if by_signal { HOW_TO_FORCE } else { "" });
+    let (delay_ms, delay, how_to_force) = (millis(delay), Took(delay), if by_signal { HOW_TO_FORCE } else { "" });
     let early = quiet.map_or_else(String::new, |quiet| format!(", or once there are no requests for {}", Took(quiet)));
-    tracing::info!(target: "group", drain_delay = %delay, "{why}: not ready any more; stopping in {delay}{early}{how_to_force}");
+    tracing::info!(target: "group", drain_delay_ms = delay_ms, "{why}: not ready any more; stopping in {delay}{early}{how_to_force}");
 }
 
 /// `why` is what the stop begins with now, and `cause` the first reason: they differ at the end of a delay. `built` and
@@ -156,7 +159,7 @@ pub(super) fn lame_duck(why: &str, by_signal: bool, delay: Duration, quiet: Opti
 /// is the first.
 pub(super) fn stopping(why: &str, cause: &str, by_signal: bool, built: usize, building: usize, within: Duration) {
     let how_to_force = if by_signal && built + building > 0 { HOW_TO_FORCE } else { "" };
-    let within = Took(within);
+    let (within_ms, within) = (millis(within), Took(within));
     let what = match (built, building) {
         (0, 0) => "nothing to stop".to_owned(),
         (built, 0) => format!("stopping {}, within {within}", count(built, "service")),
@@ -166,13 +169,13 @@ pub(super) fn stopping(why: &str, cause: &str, by_signal: bool, built: usize, bu
             format!("stopping {built}, dropping {building} before `new` has returned, within {within}")
         }
     };
-    tracing::info!(target: "group", cause, "{why}: {what}{how_to_force}");
+    tracing::info!(target: "group", cause, within_ms, "{why}: {what}{how_to_force}");
 }
 
 /// A signal came this long after a service had failed.
 pub(super) fn signal_explains(signal: &StopReason, failed: &StopReason, after: Duration) {
-    let after = Took(after);
-    tracing::info!(target: "group", cause = %signal, "{signal} came {after} after {failed}, and is taken for the cause");
+    let (after_ms, after) = (millis(after), Took(after));
+    tracing::info!(target: "group", cause = %signal, after_ms, "{signal} came {after} after {failed}, and is taken for the cause");
 }
 
 /// A signal repeats a request of less than `window` ago.
@@ -247,8 +250,8 @@ pub(super) fn reload_failed(failure: &Failure) {
 }
 
 pub(super) fn still_reloading(service: &str, waited: Duration, limit: Duration) {
-    let (waited, limit) = (Took(waited), Took(limit));
-    tracing::info!(target: "group", service, "still waiting for {service} to reload ({waited}; start_timeout {limit})");
+    let (waited_ms, limit_ms, waited, limit) = (millis(waited), millis(limit), Took(waited), Limit(limit));
+    tracing::info!(target: "group", service, waited_ms, limit_ms, "still waiting for {service} to reload ({waited}; start_timeout {limit})");
 }
 
 pub(super) fn reload_cut_off(service: &str, why: &str) {

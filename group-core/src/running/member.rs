@@ -27,18 +27,26 @@
 //! another task takes at the moment of the stop, or a `Ready` at the moment at which the service is ready, may be seen
 //! or not, as if it were taken a little later. A hold that slips in so is forgotten when `start` runs again. The counts of
 //! polls are for the report only.
+//!
+//! **The span** (`span`) is set before the own task is spawned, and read by the polls of that and of other tasks. Whatever
+//! polls code of the service is in it: see [`polls_own`](Member::polls_own) and [`polls_other`](Member::polls_other).
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
+use tracing::Span;
+use tracing::span::Entered;
 
 use crate::base::clock::OnceMoment;
 use crate::base::lock;
+use crate::base::panic::caught_now;
 #[cfg(feature = "config")]
 use crate::config::settings::Settings;
 use crate::record::counts::{Drain, Messages};
@@ -72,6 +80,8 @@ pub(crate) struct Member {
     /// True if `start` is to be dropped, or `new` if that still runs.
     is_given_up: AtomicBool,
     own: Mutex<Own>,
+    /// The span in which its code runs, if a subscriber wants one.
+    span: OnceLock<Box<Span>>,
     /// True while the own task is being polled. A task that blocks its thread stays in a poll.
     is_own_polled: AtomicBool,
     /// The number of other tasks of the service that are being polled.
@@ -126,26 +136,43 @@ thread_local! {
     static POLLED_HERE: Cell<*const Member> = const { Cell::new(ptr::null()) };
 }
 
-/// Notes that this thread polls a service, until it is dropped: then, that it polls the one from before.
-struct PolledHere {
+/// Notes that this thread polls a service, and is in its span, until it is dropped: then, that it polls the one from
+/// before.
+struct PolledHere<'a> {
     before: *const Member,
+    _in_span: Option<InSpan<'a>>,
 }
 
-impl PolledHere {
-    fn note(member: &Member) -> Self {
-        Self { before: POLLED_HERE.replace(member) }
+impl<'a> PolledHere<'a> {
+    fn note(member: &'a Member) -> Self {
+        Self { before: POLLED_HERE.replace(member), _in_span: member.span.get().and_then(|span| InSpan::enter(span)) }
     }
 }
 
-impl Drop for PolledHere {
+impl Drop for PolledHere<'_> {
     fn drop(&mut self) {
         POLLED_HERE.set(self.before);
     }
 }
 
+/// A thread is in a span until this is dropped. A subscriber that panics meanwhile harms nobody: its lines lack the span.
+struct InSpan<'a>(Option<Entered<'a>>);
+
+impl<'a> InSpan<'a> {
+    fn enter(span: &'a Span) -> Option<Self> {
+        caught_now(|| span.enter()).ok().map(|entered| Self(Some(entered)))
+    }
+}
+
+impl Drop for InSpan<'_> {
+    fn drop(&mut self) {
+        let _panicked = caught_now(|| self.0.take());
+    }
+}
+
 struct OwnPoll<'a> {
     member: &'a Member,
-    _here: PolledHere,
+    _here: PolledHere<'a>,
 }
 
 impl Drop for OwnPoll<'_> {
@@ -156,7 +183,7 @@ impl Drop for OwnPoll<'_> {
 
 struct OtherPoll<'a> {
     member: &'a Member,
-    _here: PolledHere,
+    _here: PolledHere<'a>,
 }
 
 impl Drop for OtherPoll<'_> {
@@ -179,6 +206,7 @@ impl Member {
             is_aborted: AtomicBool::new(false),
             is_given_up: AtomicBool::new(false),
             own: Mutex::default(),
+            span: OnceLock::new(),
             is_own_polled: AtomicBool::new(false),
             polled: AtomicU32::new(0),
             remains: AtomicU32::new(0),
@@ -222,9 +250,16 @@ impl Member {
         }
     }
 
-    /// Counts the service's own task, before its first poll.
-    pub(crate) fn count_own_task(&self) {
+    /// Counts the service's own task, before its first poll, and makes the span for it and for all others.
+    pub(crate) fn begin_own_task(&self) {
         self.remains.store(1, Ordering::Relaxed);
+        let service = self.spec.get_name();
+        // An error's level, so that each filter that lets any line of the service through lets the span through, too.
+        let span = caught_now(|| tracing::error_span!(target: "group", parent: None, "service", service));
+        if let Some(span) = span.ok().filter(|span| !span.is_disabled()) {
+            // It is begun once.
+            let _ = self.span.set(Box::new(span));
+        }
     }
 
     /// Counts one more part of the service, unless it is gone.
@@ -391,6 +426,16 @@ impl Member {
     pub(crate) fn polls_other(&self) -> impl Drop {
         self.polled.fetch_add(1, Ordering::Relaxed);
         OtherPoll { member: self, _here: PolledHere::note(self) }
+    }
+
+    /// Runs a future of the service. During each poll, it is noted that the service occupies a thread.
+    pub(crate) async fn noting_polls<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|task| {
+            let _polls = self.polls_other();
+            future.as_mut().poll(task)
+        })
+        .await
     }
 
     /// Returns true if any task of the service is being polled at this moment, and so holds a thread.

@@ -116,7 +116,7 @@ impl Handle {
         let state = lock(&self.shared.journal).state(id);
         let service = member.instance().filter(|_| state == State::Ready)?;
         let limit = member.spec.start_limit();
-        let mut reloads = pin!(timeout(limit, caught(service.reload(settings))));
+        let mut reloads = pin!(timeout(limit, caught(member.noting_polls(service.reload(settings)))));
         let reloaded = if let Ok(reloaded) = timeout(PATIENCE, &mut reloads).await {
             reloaded
         } else {

@@ -2,9 +2,7 @@
 
 #[cfg(feature = "grpc")]
 use std::any::TypeId;
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -206,14 +204,9 @@ impl Context {
         &self.shared.members[self.id]
     }
 
-    /// Runs a future of the service, and notes during each poll that the service occupies a thread.
+    /// As [`Member::noting_polls`], for a task.
     pub(crate) async fn noting_polls<F: Future>(self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        poll_fn(|task| {
-            let _polls = self.member().polls_other();
-            future.as_mut().poll(task)
-        })
-        .await
+        self.member().noting_polls(future).await
     }
 
     pub(crate) fn now(&self) -> Moment {

@@ -83,7 +83,7 @@ where
     T: FnOnce(Shutdown) -> Fut,
     Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    let ticker = caught(ticker(Shutdown::beside_start(cx.clone())));
+    let ticker = caught(cx.clone().noting_polls(ticker(Shutdown::beside_start(cx.clone()))));
     cx.spawn_ticker(async move {
         let result = ticker.await.and_then(|result| result);
         result.map_err(|error| InMethod { method, error }.into())

@@ -188,6 +188,13 @@ impl Ended {
         last.split_once("group: ").map_or(last, |(_, message)| message)
     }
 
+    /// The lines of its log that contain `text`, without the last one, which repeats the cause of a failure.
+    #[must_use]
+    pub fn told_with(&self, text: &str) -> Vec<&str> {
+        let told = &self.logged[..self.logged.len().saturating_sub(1)];
+        told.iter().map(String::as_str).filter(|line| line.contains(text)).collect()
+    }
+
     /// The lines of its log that contain `text`.
     #[must_use]
     pub fn logged_with(&self, text: &str) -> Vec<&str> {

@@ -113,7 +113,7 @@ fn the_watchdog_counts_from_the_signal_and_not_from_the_end_of_the_delay() {
     let ended = program.end();
     blocked.as_mut().expect("curl is installed").wait().expect("is ours");
     assert_eq!(ended.code, Some(3), "{ended:#?}");
-    assert_eq!(ended.logged_with("`web` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
+    assert_eq!(ended.told_with("`web` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
     let took = asked.elapsed();
     assert!(took >= Duration::from_secs(4) && took < Duration::from_millis(6500), "{took:?}");
 }

@@ -57,6 +57,6 @@ fn a_limit_in_the_environment_overrides_the_one_in_the_program() {
         program.logs("2 services are ready");
         program.signal("TERM");
         let ended = program.end();
-        assert_eq!(ended.logged_with(said).len(), 1, "{ended:#?}");
+        assert_eq!(ended.told_with(said).len(), 1, "{ended:#?}");
     }
 }

@@ -81,7 +81,7 @@ fn a_port_that_is_taken_fails_the_start_and_stops_what_was_started() {
     let ended = Program::start(env!("CARGO_BIN_EXE_taken"), &[&address], &[]).end();
     assert_eq!(ended.code, Some(2), "{ended:#?}");
     let error = format!("`evening` failed to start: cannot listen on {address}: Address already in use");
-    assert_eq!(ended.logged_with(&error).len(), 1, "{ended:#?}");
+    assert_eq!(ended.told_with(&error).len(), 1, "{ended:#?}");
     assert_eq!(ended.printed, ["morning stopped"]);
 }
 
@@ -96,7 +96,7 @@ fn a_server_whose_handler_blocks_the_only_thread_is_named() {
     let ended = program.end();
     asked.wait().expect("curl ends with the connection");
     assert_eq!(ended.code, Some(3), "{ended:#?}");
-    assert_eq!(ended.logged_with("`web` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
+    assert_eq!(ended.told_with("`web` failed to stop: it blocks its thread").len(), 1, "{ended:#?}");
     let cut = ended.logged_with("web drained 0 connections and cut 1 in ");
     assert!(cut.len() == 1 && cut[0].ends_with("(cut: GET /blocks)"), "{ended:#?}");
 }
