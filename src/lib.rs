@@ -86,7 +86,7 @@
 //! | `config` | `Config<T>`: settings from `group.toml` and the environment | no |
 //! | `cron` | `#[cron("…")]`, `Cron` and `Context::cron` | no |
 //! | `listenfd` | sockets that systemd or `systemfd` hands over: `LISTEN_FDS`, `http = "fd:web"`; brings `http` | no |
-//! | `serde` | a [`Report`] can be serialized | no |
+//! | `serde` | a [`Report`], a [`Status`] and an [`Event`] can be serialized | no |
 //! | `testing` | `group::testing`: runs with every fault in turn; `#[group::test(paused)]`: paused time | no |
 //! | `tokio-util` | `Shutdown::token`: a `CancellationToken`, for libraries that take one | no |
 

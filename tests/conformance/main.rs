@@ -23,6 +23,7 @@ mod scheduling;
 mod sidecars;
 mod spawning;
 mod starting;
+mod status;
 mod stop_while_starting;
 mod stopping;
 mod support;

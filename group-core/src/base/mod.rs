@@ -5,6 +5,8 @@ pub(crate) mod error;
 pub(crate) mod hash;
 pub(crate) mod panic;
 pub(crate) mod primitives;
+#[cfg(feature = "serde")]
+pub(crate) mod process;
 pub(crate) mod sync;
 #[cfg(test)]
 mod sync_test;

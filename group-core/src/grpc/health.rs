@@ -9,7 +9,8 @@ use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_server};
 
-use crate::record::status::{Events, State};
+use crate::record::event::Events;
+use crate::record::state::State;
 use crate::running::handle::Handle;
 use crate::service::context::Context;
 use crate::service::shutdown::Shutdown;

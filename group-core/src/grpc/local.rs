@@ -24,7 +24,7 @@ use tower_service::Service as _;
 
 use crate::base::error::BoxError;
 use crate::record::counts::Drain;
-use crate::record::status::State;
+use crate::record::state::State;
 use crate::service::context::Context;
 use crate::service::shutdown::Shutdown;
 

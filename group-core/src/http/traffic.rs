@@ -67,6 +67,7 @@ use crate::http::limits::Limits;
 use crate::http::mount::route_of;
 use crate::http::panicked::RequestLine;
 use crate::record::counts::Drain;
+use crate::record::service_status::Load;
 use crate::running::server::Server;
 use crate::service::context::Context;
 
@@ -218,6 +219,12 @@ impl Traffic {
 impl Server for Traffic {
     fn in_flight(&self) -> usize {
         self.all().iter().filter(|connection| connection.is_busy()).count()
+    }
+
+    fn load(&self) -> Load {
+        let all = self.all();
+        let requests = |connection: &Arc<Activity>| lock(&connection.requests).lines.len();
+        Load { connections: all.len(), requests: all.iter().map(requests).sum() }
     }
 
     fn requests(&self) -> Vec<String> {

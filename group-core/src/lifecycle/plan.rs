@@ -69,6 +69,15 @@ impl Plan {
         Self { schedule, services, needs, needed_by, behind }
     }
 
+    pub(crate) fn schedule(&self) -> Schedule {
+        self.schedule
+    }
+
+    /// The services that this service comes after, as declared.
+    pub(crate) fn declared(&self, id: Id) -> &[Need] {
+        self.needs.of(id)
+    }
+
     /// The services that this service comes after.
     pub(crate) fn needs(&self, id: Id) -> impl Iterator<Item = Need> + use<'_> {
         let declared = self.needs.of(id);

@@ -2,9 +2,12 @@
 
 pub(crate) mod console;
 pub(crate) mod counts;
+pub(crate) mod event;
 #[cfg(feature = "serde")]
 mod json;
 pub(crate) mod report;
 pub(crate) mod service_report;
+pub(crate) mod service_status;
 mod spans;
+pub(crate) mod state;
 pub(crate) mod status;

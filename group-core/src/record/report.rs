@@ -9,8 +9,8 @@ use crate::base::error::{BoxError, Chain, Failure, Failures};
 use crate::base::text::{Took, count, signal_name};
 use crate::lifecycle::interface::{GroupEnd, Stage};
 use crate::lifecycle::plan::{Plan, Schedule};
+use crate::record::event::StopReason;
 use crate::record::service_report::{Ending, ServiceReport};
-use crate::record::status::StopReason;
 
 /// The report of a group that has ended: the outcome, the first cause, every other error, and each service's times.
 ///

@@ -1,97 +1,20 @@
-//! The status of a group as the outside sees it, and its changes as events.
+//! The status of a group as the outside sees it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::broadcast;
-
-use crate::base::text::{Took, signal_name};
-
-/// The number of events that a slow reader may fall behind before it misses some.
-pub(crate) const BACKLOG: usize = 1024;
-
-/// The state of a service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum State {
-    /// A service that it comes after is not ready yet.
-    #[default]
-    Waiting,
-    /// Its `new` runs.
-    Building,
-    /// Its `start` runs, and it is not ready yet.
-    Starting,
-    /// It is up and working.
-    Ready,
-    /// It failed, and will be started again after a while.
-    Restarting,
-    /// Its `start` has returned; it is stopped when its turn comes.
-    Completed,
-    /// It failed; it is stopped when its turn comes.
-    Failed,
-    /// It has been asked to stop.
-    Stopping,
-    /// It has stopped, or was never built.
-    Gone,
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Waiting => "waiting",
-            Self::Building => "building",
-            Self::Starting => "starting",
-            Self::Ready => "ready",
-            Self::Restarting => "restarting",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Stopping => "stopping",
-            Self::Gone => "gone",
-        })
-    }
-}
-
-/// The phase of a whole group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Phase {
-    /// Services are being built and started.
-    #[default]
-    Starting,
-    /// Every service has become ready.
-    Running,
-    /// As `Running`, while services apply new settings, one after the other.
-    Reloading,
-    /// A stop was asked for. The group is not ready any more, so that a load balancer sends new clients
-    /// elsewhere; requests that still arrive are served for a while: [`Group::drain_delay`](crate::Group::drain_delay).
-    LameDuck,
-    /// Services are being stopped.
-    Stopping,
-    /// Everything is over.
-    Stopped,
-}
-
-impl Phase {
-    /// Returns true if the group has come up, and no stop was asked for.
-    fn is_running(self) -> bool {
-        matches!(self, Self::Running | Self::Reloading)
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Starting => "starting",
-            Self::Running => "running",
-            Self::Reloading => "reloading",
-            Self::LameDuck => "lame duck",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-        })
-    }
-}
+use crate::base::clock::Moment;
+use crate::base::error::Failure;
+use crate::lifecycle::plan::{Plan, Schedule};
+use crate::record::event::{Event, StopReason};
+use crate::record::report::{Outcome, Report};
+use crate::record::service_status::ServiceStatus;
+use crate::record::state::{Phase, State};
 
 /// The status of a group. All of it is from the same moment.
+///
+/// With the feature `serde` it can be serialized, with every time in milliseconds.
 ///
 /// `Display` prints one line that names no service, fit for a public probe; `{:#}` adds a line for each service.
 ///
@@ -115,17 +38,22 @@ impl fmt::Display for Phase {
 #[derive(Clone, Debug)]
 pub struct Status {
     pub(crate) phase: Phase,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) now: Moment,
+    pub(crate) ready: Option<Moment>,
+    /// When the group was asked to stop, and why.
+    pub(crate) stopping: Option<(Moment, StopReason)>,
+    pub(crate) time_left: Option<Duration>,
+    /// The first fatal failure.
+    pub(crate) cause: Option<Failure>,
+    /// The outcome, if no more goes wrong.
+    pub(crate) so_far: Outcome,
+    /// The exit code of a clean end.
+    pub(crate) exit_code: Option<u8>,
+    pub(crate) report: Option<Report>,
+    pub(crate) recent: Vec<(Duration, Event)>,
+    pub(crate) forgotten: u64,
     pub(crate) services: Vec<ServiceStatus>,
-}
-
-/// One service in a [`Status`].
-#[derive(Clone, Debug)]
-pub struct ServiceStatus {
-    pub(crate) name: String,
-    pub(crate) state: State,
-    pub(crate) critical: bool,
-    pub(crate) restarts: u64,
-    pub(crate) starts_again_in: Option<Duration>,
 }
 
 impl fmt::Display for Status {
@@ -136,16 +64,6 @@ impl fmt::Display for Status {
         let services = if f.alternate() { self.services() } else { &[] };
         let width = services.iter().map(|service| service.name.len()).max().unwrap_or(0);
         services.iter().try_for_each(|service| write!(f, "\n  {:width$}  {service}", service.name))
-    }
-}
-
-impl fmt::Display for ServiceStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.state)?;
-        match self.starts_again_in {
-            Some(wait) => write!(f, " in {}", Took(wait)),
-            None => Ok(()),
-        }
     }
 }
 
@@ -179,6 +97,85 @@ impl Status {
         self.phase.is_running() && self.services.iter().any(|service| !service.critical && down(service))
     }
 
+    /// The way in which the group walks its order.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        self.plan.schedule()
+    }
+
+    /// The time since the group began to start; once it is over, until its end.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.report.as_ref().map_or(self.now.into(), Report::ended_at)
+    }
+
+    /// The time from when the group began to start until every service was ready. `None` before that.
+    #[must_use]
+    pub fn took_to_start(&self) -> Option<Duration> {
+        self.ready.map(Duration::from)
+    }
+
+    /// Why the group stops. `None` until a stop is asked for.
+    #[must_use]
+    pub fn stopped_by(&self) -> Option<&StopReason> {
+        self.stopping.as_ref().map(|(_, reason)| reason)
+    }
+
+    /// The time of the request to stop, counted from when the group began to start.
+    #[must_use]
+    pub fn stop_asked_at(&self) -> Option<Duration> {
+        self.stopping.as_ref().map(|(asked, _)| (*asked).into())
+    }
+
+    /// The time that is left of the group's [`stop_timeout`](crate::Group::stop_timeout), while it stops.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        self.time_left
+    }
+
+    /// The first failure for which the group stops, or does not end cleanly.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Failure> {
+        self.cause.as_ref()
+    }
+
+    /// The outcome, once a stop was asked for: what it will be if no more goes wrong and, at the end, what it is.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match (&self.report, &self.stopping) {
+            (Some(report), _) => Some(report.outcome()),
+            (None, stopping) => stopping.as_ref().map(|_| self.so_far),
+        }
+    }
+
+    /// The exit code of the [`outcome`](Self::outcome).
+    #[must_use]
+    pub fn exit_code(&self) -> Option<u8> {
+        match (&self.report, self.outcome()?) {
+            (Some(report), _) => Some(report.exit_code()),
+            (None, Outcome::Clean) => Some(self.exit_code.unwrap_or_default()),
+            (None, outcome) => Some(outcome.exit_code()),
+        }
+    }
+
+    /// The last 256 events, each with its time, counted from when the group began to start. The latest one is the last.
+    #[must_use]
+    pub fn recent_events(&self) -> &[(Duration, Event)] {
+        &self.recent
+    }
+
+    /// The number of earlier events, which are not kept.
+    #[must_use]
+    pub fn forgotten_events(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// The report, once everything is over.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        self.report.as_ref()
+    }
+
     /// Every service, in start order.
     #[must_use]
     pub fn services(&self) -> &[ServiceStatus] {
@@ -189,107 +186,5 @@ impl Status {
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&ServiceStatus> {
         self.services.iter().find(|service| service.name == name)
-    }
-}
-
-impl ServiceStatus {
-    /// The service's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its state.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.state
-    }
-
-    /// The number of restarts.
-    #[must_use]
-    pub fn restarts(&self) -> u64 {
-        self.restarts
-    }
-
-    /// The time until the next restart, while the service waits for it.
-    #[must_use]
-    pub fn starts_again_in(&self) -> Option<Duration> {
-        self.starts_again_in
-    }
-}
-
-/// Something that happened in a group.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Event {
-    /// The state of a service has changed.
-    Service {
-        /// Its name.
-        name: String,
-        /// Its new state.
-        state: State,
-    },
-    /// Every service is ready.
-    GroupReady,
-    /// A reload begins: services apply new settings.
-    GroupReloading,
-    /// The reload is over; a service that failed to reload keeps its old state.
-    GroupReloaded,
-    /// The group stops, and why.
-    GroupStopping(StopReason),
-    /// Everything is over. Nothing follows.
-    GroupStopped,
-    /// The reader was too slow, and missed this number of events.
-    Missed(u64),
-}
-
-/// The events of a group, from the call of [`Handle::events`](crate::Handle::events) on.
-///
-/// When an event arrives, [`Handle::status`](crate::Handle::status) shows it already. A slow reader
-/// delays nothing: it misses the oldest events, and [`Event::Missed`] says how many.
-#[derive(Debug)]
-pub struct Events {
-    pub(crate) receiver: broadcast::Receiver<Event>,
-    pub(crate) over: bool,
-}
-
-impl Events {
-    /// Waits for the next event. Returns `None` after [`Event::GroupStopped`].
-    pub async fn recv(&mut self) -> Option<Event> {
-        if self.over {
-            return None;
-        }
-        let event = match self.receiver.recv().await {
-            Ok(event) => event,
-            Err(broadcast::error::RecvError::Lagged(missed)) => Event::Missed(missed),
-            Err(broadcast::error::RecvError::Closed) => return None,
-        };
-        self.over = event == Event::GroupStopped;
-        Some(event)
-    }
-}
-
-/// Why a group stopped.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StopReason {
-    /// The process received this signal.
-    Signal(i32),
-    /// The program asked for it: [`Handle::stop`](crate::Handle::stop).
-    Asked,
-    /// All services completed, or every [`main`](crate::Role::Main) has returned.
-    Completed,
-    /// This service failed.
-    Failed(String),
-}
-
-impl fmt::Display for StopReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Signal(signal) => f.write_str(&signal_name(*signal)),
-            Self::Asked => f.write_str("a stop was asked for"),
-            Self::Completed => f.write_str("all services completed"),
-            Self::Failed(service) => write!(f, "`{service}` failed"),
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::base::lock;
 use crate::base::panic::words;
-use crate::record::status::State;
+use crate::record::state::State;
 use crate::running::log;
 use crate::running::shared::Shared;
 
@@ -61,7 +61,7 @@ fn states(group: &Shared) -> Vec<String> {
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(TryLockError::WouldBlock) => return Vec::new(),
     };
-    let status = journal.status(&group.members);
+    let status = journal.status(&group.members, &group.plan);
     let left = status.services().iter().filter(|service| !matches!(service.state(), State::Waiting | State::Gone));
     left.map(|service| format!("{} ({})", service.name(), service.state())).collect()
 }

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 
 use crate::base::lock;
+use crate::record::event::Events;
 use crate::record::report::Report;
-use crate::record::status::{Events, Status};
+use crate::record::status::Status;
 use crate::running::message::Message;
 use crate::running::shared::Shared;
 
@@ -131,7 +132,12 @@ impl Handle {
     /// The status of the group and of every service, at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
-        lock(&self.shared.journal).status(&self.shared.members)
+        let shared = &self.shared;
+        let mut status = lock(&shared.journal).status(&shared.members, &shared.plan);
+        for (service, member) in status.services.iter_mut().zip(&shared.members) {
+            service.known = member.known();
+        }
+        status
     }
 
     /// The address on which the service of this name listens, if it does yet. A service that comes

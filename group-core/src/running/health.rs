@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::base::error::{Absent, BoxError, Chain};
 use crate::base::lock;
 use crate::base::panic::caught;
-use crate::record::status::State;
+use crate::record::state::State;
 use crate::running::handle::Handle;
 
 /// A `health` that takes longer than this is answered with [`Health::Unknown`]. It is also the default timeout of

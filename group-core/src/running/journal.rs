@@ -14,14 +14,20 @@ use crate::base::text::Took;
 use crate::lifecycle::budget::Budget;
 use crate::lifecycle::interface::{GroupEnd, Id, Problem, ProblemKind, Reason, Stage};
 use crate::lifecycle::plan::Plan;
+use crate::record::event::{BACKLOG, Event, StopReason};
 use crate::record::report::{End, Report};
 use crate::record::service_report::{Ending, Rest, ServiceReport};
-use crate::record::status::{BACKLOG, Event, Phase, ServiceStatus, State, Status, StopReason};
+use crate::record::service_status::Restarted;
+use crate::record::state::{Phase, State};
+use crate::running::journal::recent::{Happened, Recent};
 use crate::running::log;
 use crate::running::member::Member;
 use crate::running::outbox::Outbox;
 use crate::running::server::listed;
 use crate::spec::name::Name;
+
+mod recent;
+mod status;
 
 /// The number of restarts of a service that are kept with their times; earlier ones are only counted.
 const RESTARTS: usize = 32;
@@ -57,6 +63,8 @@ pub(crate) struct Journal {
     budget: Budget,
     phase: Phase,
     services: Vec<Entry>,
+    /// The time at which every service was ready.
+    all_ready: Option<Moment>,
     stopping: Option<(Moment, StopReason)>,
     /// True if the group stops because a limit was passed.
     is_past_limit: bool,
@@ -66,6 +74,10 @@ pub(crate) struct Journal {
     detached: usize,
     exit_code: Option<u8>,
     failures: Failures,
+    /// How the group would end if no more went wrong.
+    so_far: GroupEnd,
+    report: Option<Report>,
+    recent: Recent,
     /// Made by the first subscription.
     events: Option<broadcast::Sender<Event>>,
     /// The lines and events that are published once the journal is unlocked.
@@ -76,6 +88,8 @@ pub(crate) struct Journal {
 #[derive(Clone, Default)]
 struct Entry {
     state: State,
+    /// When it came into this state; `None` for the first one.
+    since: Option<Moment>,
     ending: Ending,
     times: Times,
     restarts: Option<Box<RestartLog>>,
@@ -85,7 +99,9 @@ struct Entry {
 #[derive(Clone, Default)]
 struct RestartLog {
     count: u64,
-    last: VecDeque<Moment>,
+    last: VecDeque<Restarted>,
+    /// When `start` had ended that is to run again.
+    ended: Option<Moment>,
     /// When the next restart is due, while the service waits for it.
     next: Option<Moment>,
 }
@@ -110,8 +126,8 @@ impl Entry {
 
     /// The time of the last run of `start`.
     fn started(&self) -> Option<Moment> {
-        let restarted = self.restarts.as_ref().and_then(|restarts| restarts.last.back().copied());
-        restarted.or(self.times.launched)
+        let restarted = self.restarts.as_ref().and_then(|restarts| restarts.last.back());
+        restarted.map(|restarted| restarted.started).or(self.times.launched)
     }
 
     fn restart_count(&self) -> u64 {
@@ -139,12 +155,16 @@ impl Journal {
             budget,
             phase: Phase::Starting,
             services: vec![Entry::default(); services],
+            all_ready: None,
             stopping: None,
             is_past_limit: false,
             ended: None,
             detached: 0,
             exit_code: None,
             failures: Failures::default(),
+            so_far: GroupEnd::Clean,
+            report: None,
+            recent: Recent::default(),
             events: None,
             outbox: Outbox::default(),
         }
@@ -159,7 +179,9 @@ impl Journal {
         self.moment = moment;
     }
 
-    fn publish(&mut self, event: impl FnOnce() -> Event) {
+    /// Keeps something that has happened, and tells the subscribers of it.
+    fn publish(&mut self, happened: Happened, event: impl FnOnce() -> Event) {
+        self.recent.keep(self.moment, happened);
         if let Some(events) = &self.events
             && events.receiver_count() > 0
         {
@@ -174,10 +196,11 @@ impl Journal {
         if std::mem::replace(&mut entry.state, state) == state {
             return;
         }
+        entry.since = Some(self.moment);
         if let (Some(restarts), true) = (&mut entry.restarts, state != State::Restarting) {
             restarts.next = None;
         }
-        self.publish(|| Event::Service { name: name(member).to_owned(), state });
+        self.publish(Happened::Service(id, state), || Event::Service { name: name(member).to_owned(), state });
     }
 }
 
@@ -191,19 +214,6 @@ impl Journal {
     pub(crate) fn ready_for(&self, id: Id) -> Duration {
         let entry = &self.services[id];
         if entry.state == State::Ready { since(entry.times.ready, self.now()) } else { Duration::ZERO }
-    }
-
-    /// The state of the group and of every service, at this moment.
-    pub(crate) fn status(&self, members: &[Member]) -> Status {
-        let now = self.now();
-        let services = self.services.iter().zip(members).map(|(entry, member)| ServiceStatus {
-            name: name(member).to_owned(),
-            state: entry.state,
-            critical: member.spec.rules.critical,
-            restarts: entry.restart_count(),
-            starts_again_in: entry.restarts.as_ref().and_then(|restarts| Some(restarts.next?.since(now))),
-        });
-        Status { phase: self.phase, services: services.collect() }
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -241,6 +251,9 @@ impl Journal {
         let took = since(entry.started(), now);
         entry.times.ready = Some(now);
         entry.times.first_ready.get_or_insert(now);
+        if let Some(restarted) = entry.restarts.as_mut().and_then(|restarts| restarts.last.back_mut()) {
+            restarted.ready = Some(now);
+        }
         self.enter(id, member, State::Ready);
         self.outbox.log(Level::INFO, move |members| log_ready(&members[id], took));
     }
@@ -269,7 +282,8 @@ impl Journal {
     }
 
     pub(crate) fn backing_off(&mut self, id: Id, member: &Member, wait: Duration, nth: u32) {
-        self.services[id].restarts.get_or_insert_default().next = Some(self.moment.after(wait));
+        let restarts = self.services[id].restarts.get_or_insert_default();
+        (restarts.ended, restarts.next) = (Some(self.moment), Some(self.moment.after(wait)));
         self.enter(id, member, State::Restarting);
         self.outbox.log(Level::WARN, move |members| {
             let policy = members[id].spec.details().restart.policy;
@@ -285,7 +299,7 @@ impl Journal {
         if restarts.last.len() == RESTARTS {
             restarts.last.pop_front();
         }
-        restarts.last.push_back(now);
+        restarts.last.push_back(Restarted { ended: restarts.ended.unwrap_or(now), started: now, ready: None });
         entry.ending = Ending::Stopped;
         self.enter(id, member, State::Starting);
     }
@@ -333,7 +347,8 @@ impl Journal {
 impl Journal {
     pub(crate) fn group_ready(&mut self) {
         self.phase = Phase::Running;
-        self.publish(|| Event::GroupReady);
+        self.all_ready = Some(self.moment);
+        self.publish(Happened::Ready, || Event::GroupReady);
         let took = self.moment.into();
         match self.services.len() {
             0 => self.outbox.log(Level::WARN, |_| log::no_services()),
@@ -351,14 +366,14 @@ impl Journal {
     pub(crate) fn reloading(&mut self) {
         if self.phase == Phase::Running {
             self.phase = Phase::Reloading;
-            self.publish(|| Event::GroupReloading);
+            self.publish(Happened::Reloading, || Event::GroupReloading);
         }
     }
 
     pub(crate) fn reloaded(&mut self) {
         if self.phase == Phase::Reloading {
             self.phase = Phase::Running;
-            self.publish(|| Event::GroupReloaded);
+            self.publish(Happened::Reloaded, || Event::GroupReloaded);
         }
     }
 
@@ -428,6 +443,7 @@ impl Journal {
         let Some((_, reason)) = self.stopping.as_mut().filter(|_| !awaited.is_zero()) else { return };
         let failed = std::mem::replace(reason, StopReason::Signal(signal));
         self.failures.excuse();
+        self.so_far = GroupEnd::Clean;
         self.outbox.log(Level::INFO, move |_| log::signal_explains(&StopReason::Signal(signal), &failed, after));
     }
 
@@ -443,7 +459,7 @@ impl Journal {
         self.phase = phase;
         if let (None, Some(reason)) = (&self.stopping, stop_reason(reason, members)) {
             self.stopping = Some((self.moment, reason.clone()));
-            self.publish(|| Event::GroupStopping(reason));
+            self.publish(Happened::Stopping, || Event::GroupStopping(reason));
         }
     }
 
@@ -484,8 +500,9 @@ impl Journal {
             detached: self.detached,
         };
         let report = Report::new(end, services.collect(), self.failures.clone(), Arc::clone(plan));
+        self.report = Some(report.clone());
         self.phase = Phase::Stopped;
-        self.publish(|| Event::GroupStopped);
+        self.publish(Happened::Stopped, || Event::GroupStopped);
         let said = report.clone();
         self.outbox.log(Level::ERROR, move |_| log::ended(&said));
         report
@@ -514,6 +531,13 @@ impl Journal {
         let service = problem.id.map(|id| name(&members[id]));
         let fatal = problem.fatal && !self.is_explained(problem, members);
         self.is_past_limit |= fatal && is_past_limit(problem.kind);
+        if fatal && self.so_far == GroupEnd::Clean {
+            self.so_far = match self.phase {
+                Phase::Starting => GroupEnd::StartFailed,
+                Phase::Stopping if problem.kind.is_limit() => GroupEnd::UncleanStop,
+                _ => GroupEnd::RunFailed,
+            };
+        }
         let failure = Failure::new(service, problem.stage, fatal, error);
         self.keep(failure, if fatal { log::failed } else { log::survived });
     }
@@ -666,7 +690,7 @@ fn rest(entry: &Entry, member: &Member) -> Option<Box<Rest>> {
     Some(Box::new(Rest {
         addr,
         restarts: entry.restart_count(),
-        last_restarts: last_restarts.map(|&restarted| restarted.into()).collect(),
+        last_restarts: last_restarts.map(|restarted| restarted.started.into()).collect(),
         messages,
         drain,
         cut,

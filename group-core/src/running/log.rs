@@ -12,8 +12,8 @@ use crate::base::error::{Chain, Failure};
 use crate::base::panic::caught_now;
 use crate::base::text::{Limit, Took, count, millis};
 use crate::record::counts::Drain;
+use crate::record::event::StopReason;
 use crate::record::report::Report;
-use crate::record::status::StopReason;
 use crate::running::server::listed;
 use crate::spec::name::Name;
 

@@ -50,6 +50,7 @@ use crate::base::panic::caught_now;
 #[cfg(feature = "config")]
 use crate::config::settings::Settings;
 use crate::record::counts::{Drain, Messages};
+use crate::record::service_status::{Known, Load};
 use crate::running::children::Children;
 use crate::running::holds::{Holds, Unfired};
 use crate::running::instance::Instance;
@@ -505,6 +506,18 @@ impl Member {
     fn servers(&self) -> Vec<Arc<dyn Server>> {
         let servers = self.rare.get().map(|rare| lock(&rare.servers));
         servers.iter().flat_map(|servers| servers.iter()).filter_map(Weak::upgrade).collect()
+    }
+
+    /// The part of the status that the journal does not have.
+    pub(crate) fn known(&self) -> Known {
+        let load = self.servers().iter().map(|server| server.load()).reduce(|all, one| Load {
+            connections: all.connections + one.connections,
+            requests: all.requests + one.requests,
+        });
+        let (addr, details) = (self.addr(), self.spec.details());
+        let unix = || Some(details.http.as_deref().filter(|address| address.starts_with("unix:"))?.to_owned());
+        let address = addr.map(|addr| format!("{}{addr}", self.spec.scheme())).or_else(unix);
+        Known { addr, address, load, messages: self.messages() }
     }
 
     /// The number of connections with something in flight, and the requests on them.

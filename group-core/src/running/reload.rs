@@ -15,7 +15,7 @@ use crate::base::text::{Took, signal_name};
 #[cfg(feature = "config")]
 use crate::config::wrong::SettingsError;
 use crate::lifecycle::interface::Stage;
-use crate::record::status::State;
+use crate::record::state::State;
 use crate::running::handle::Handle;
 use crate::running::journal::{Journal, PATIENCE};
 use crate::running::log;

@@ -3,11 +3,15 @@
 use std::fmt;
 
 use crate::record::counts::Drain;
+use crate::record::service_status::Load;
 
 /// A server of a service.
 pub(crate) trait Server: fmt::Debug + Send + Sync {
     /// The number of connections with something in flight.
     fn in_flight(&self) -> usize;
+
+    /// The connections that are open, and the requests on them.
+    fn load(&self) -> Load;
 
     /// The requests in flight, as `GET /users/{id}`.
     fn requests(&self) -> Vec<String>;

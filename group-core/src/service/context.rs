@@ -14,7 +14,7 @@ use crate::lifecycle::interface::Id;
 #[cfg(feature = "http")]
 use crate::lifecycle::interface::Role;
 #[cfg(feature = "grpc")]
-use crate::record::status::State;
+use crate::record::state::State;
 use crate::running::handle::Handle;
 #[cfg(feature = "http")]
 use crate::running::lame_duck::LameDuck;
