@@ -15,6 +15,7 @@
 //! - `http` serves HTTP, and drains connections at the stop.
 //! - `work` has building blocks of a `start`: tickers, consumers, heartbeats.
 //! - `grpc` serves gRPC, and calls services here and elsewhere.
+//! - `admin` serves what operators look at, and steer with.
 //! - `group` has the builder: it checks the declarations, and turns them into a running group.
 //! - `macros`, as `__private`, is the code that the macros call.
 //! - `testing` runs a group with every fault in turn.
@@ -43,6 +44,9 @@ pub mod http;
 pub mod grpc;
 
 mod work;
+
+#[cfg(feature = "admin")]
+pub mod admin;
 
 mod group;
 

@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["running"],
     &["service"],
     &["engine", "http", "work"],
-    &["grpc"],
+    &["admin", "grpc"],
     &["group"],
     // The folder `macros`, with the code that the macros call.
     &["__private"],

@@ -9,7 +9,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Lit, LitBool, LitInt, LitStr, Path, Type};
 
 use crate::errors::{Errors, suggestion};
-use crate::syntax::{self, nearest};
+use crate::syntax::{self, Address, NoAddress, nearest};
 
 /// One argument.
 pub(crate) struct Arg {
@@ -285,4 +285,19 @@ fn without_mark(tokens: &TokenStream, mark: &str) -> Option<TokenStream> {
         }
         _ => None,
     }
+}
+
+/// Checks the form of an address of a server.
+pub(crate) fn check_address(address: &LitStr) -> syn::Result<()> {
+    let text = address.value();
+    let message = match syntax::address(&text) {
+        // A macro does not know the features: without `listenfd`, the group refuses `fd:name` when it starts.
+        Ok(Address::HostPort | Address::Unix | Address::HandedOver) => return Ok(()),
+        Err(NoAddress::PortTooLarge) => "a port is a number up to 65535".to_owned(),
+        Err(NoAddress::Unknown) => {
+            let scheme = text.split_once("://").map(|(scheme, _)| format!(", without `{scheme}://`"));
+            format!("expected `host:port`, as in `\"127.0.0.1:8080\"`{}", scheme.unwrap_or_default())
+        }
+    };
+    Err(syn::Error::new(address.span(), message))
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, FnArg, Ident, Path, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, Ident, LitStr, Path, Signature, Type, Visibility};
 
-use crate::args::{self, Arg};
+use crate::args::{self, Arg, check_address};
 use crate::code::{self, duration};
 use crate::errors::{Errors, written};
 
@@ -35,6 +35,7 @@ impl Kind {
                 "stop_timeout",
                 "drain_delay",
                 "drain_quiet",
+                "admin",
                 "flavor",
                 "worker_threads",
                 "crate",
@@ -96,6 +97,8 @@ struct Settings {
     stop_timeout: Option<Duration>,
     drain_delay: Option<Duration>,
     drain_quiet: Option<Duration>,
+    /// The address, and the place of the word.
+    admin: Option<(LitStr, Span)>,
     /// The place of the word.
     paused: Option<Span>,
     current_thread: bool,
@@ -116,6 +119,7 @@ impl Settings {
                 "stop_timeout" => settings.stop_timeout = errors.keep(arg.duration()),
                 "drain_delay" => settings.drain_delay = errors.keep(arg.duration()),
                 "drain_quiet" => settings.drain_quiet = errors.keep(arg.duration()),
+                "admin" => settings.admin = errors.keep(read_admin(arg)),
                 "paused" => settings.paused = errors.keep(arg.alone()).map(|()| arg.key.span()),
                 "flavor" => {
                     settings.current_thread =
@@ -138,6 +142,12 @@ impl Settings {
         }
         settings
     }
+}
+
+fn read_admin(arg: &Arg) -> syn::Result<(LitStr, Span)> {
+    let address = arg.string("127.0.0.1:9900")?;
+    check_address(&address)?;
+    Ok((address, arg.key.span()))
 }
 
 fn read_services(arg: &Arg, errors: &mut Errors) -> Vec<Type> {
@@ -279,6 +289,11 @@ impl Entry {
         let stop_timeout = settings.stop_timeout.map(duration).map(|limit| quote!(group.stop_timeout(#limit);));
         let drain_delay = settings.drain_delay.map(duration).map(|delay| quote!(group.drain_delay(#delay);));
         let drain_quiet = settings.drain_quiet.map(duration).map(|quiet| quote!(group.drain_quiet(#quiet);));
+        // Without the feature, rustc reports the user's word.
+        let admin = settings.admin.as_ref().map(|(address, at)| {
+            let word = quote_spanned!(*at=> ());
+            quote!(__g::admin(&mut group, #address, #word);)
+        });
         let threads = settings.threads();
         let output = code::output(&self.sig.output);
         let parameter = self.parameter().map(|ty| quote!(<#ty as __g::TakenByMain>::take(group)));
@@ -288,6 +303,7 @@ impl Entry {
             #stop_timeout
             #drain_delay
             #drain_quiet
+            #admin
             #threads.main(group, async |group: &mut __g::Group| {
                 <#output as __g::ReturnedByMain>::into_result(main(#parameter).await)
             })

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(feature = "admin")]
+use crate::admin::access::Token;
 use crate::base::error::BoxError;
 use crate::group::environment::service_of;
 use crate::lifecycle::interface::Role;
@@ -72,6 +74,11 @@ pub(crate) struct Declaration {
     pub(crate) drain_delay: Duration,
     pub(crate) drain_quiet: Option<Duration>,
     pub(crate) on_free_ports: bool,
+    /// The address of the admin service.
+    #[cfg(feature = "admin")]
+    pub(crate) admin: Option<String>,
+    #[cfg(feature = "admin")]
+    pub(crate) admin_token: Option<Token>,
     /// Services that run elsewhere, and their URLs.
     #[cfg(feature = "grpc")]
     pub(crate) remotes: Vec<(Called, Cow<'static, str>)>,
@@ -107,6 +114,8 @@ impl Declaration {
             stop_timeout: self.stop_timeout,
             drain_delay: self.drain_delay,
             drain_quiet: self.drain_quiet,
+            #[cfg(feature = "admin")]
+            admin: self.admin.clone(),
             #[cfg(feature = "grpc")]
             remotes: self.remotes.clone(),
             #[cfg(feature = "config")]

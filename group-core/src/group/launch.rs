@@ -70,6 +70,8 @@ impl Declaration {
         #[cfg(not(feature = "config"))]
         let reloads = Reloads::default();
         self.apply_settings(environment);
+        #[cfg(feature = "admin")]
+        self.add_admin(environment);
         if let Some(environment) = environment {
             self.warn_of_strays(environment);
         }

@@ -1,5 +1,7 @@
 //! The builder of a group: it takes services, and runs or starts them.
 
+#[cfg(feature = "admin")]
+mod admin;
 mod assemble;
 mod check;
 #[cfg(feature = "config")]

@@ -7,13 +7,22 @@ use crate::group::declaration::Declaration;
 use crate::group::environment;
 use crate::lifecycle::budget::Budget;
 use crate::lifecycle::plan::Schedule;
+#[cfg(feature = "admin")]
+use crate::spec::is_address;
 
 /// The default time from the request to stop until everything must be over. Kubernetes kills a process 30 s after its
 /// request; the difference is left for the exit of the process.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The settings that a file and the environment can change, named like the method: `GROUP_STOP_TIMEOUT`.
-pub(crate) const SETTINGS: &[&str] = &["drain_delay", "drain_quiet", "schedule", "stop_timeout"];
+pub(crate) const SETTINGS: &[&str] = &[
+    #[cfg(feature = "admin")]
+    "admin",
+    "drain_delay",
+    "drain_quiet",
+    "schedule",
+    "stop_timeout",
+];
 
 impl Declaration {
     /// Returns the time to stop, as far as it is known before the configuration file is read.
@@ -42,6 +51,13 @@ impl Declaration {
     /// With the text of what was expected.
     pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
+            #[cfg(feature = "admin")]
+            "admin" => {
+                if value != "off" && !is_address(value) {
+                    return Err("`host:port`, as in `127.0.0.1:9900`, or `off`".to_owned());
+                }
+                self.admin = (value != "off").then(|| value.to_owned());
+            }
             "drain_delay" => self.drain_delay = duration(value)?,
             "drain_quiet" => self.drain_quiet = Some(duration(value)?),
             "stop_timeout" => self.stop_timeout = Some(duration(value)?),

@@ -36,6 +36,8 @@ impl Group {
         self.check_not_run().map_err(StartError::new)?;
         let mut copy = self.declared.without_factories();
         copy.apply_settings(self.environment.as_ref());
+        #[cfg(feature = "admin")]
+        copy.add_admin(self.environment.as_ref());
         if let Some(environment) = &self.environment {
             copy.warn_of_strays(environment);
         }

@@ -13,7 +13,7 @@ impl Declaration {
     /// program.
     pub(super) fn warn_of_strays(&self, environment: &Environment) {
         let names: Vec<&str> = self.services.iter().map(|service| service.spec.get_name()).collect();
-        let known: Vec<&str> = SETTINGS.iter().copied().chain(["config", "order"]).collect();
+        let known: Vec<&str> = SETTINGS.iter().copied().chain(["admin_token", "config", "order"]).collect();
         for variable in environment.keys().filter(|variable| !is_of_kubernetes(variable, environment)) {
             let name = variable.trim_start_matches("GROUP_").to_lowercase();
             let is_known = known.contains(&&*name) || self.owner_of(variable).is_some();

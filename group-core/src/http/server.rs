@@ -14,6 +14,7 @@ use crate::http::limits::Limits;
 use crate::http::listen::Listener;
 use crate::http::mount::check_taken;
 use crate::service::context::Context;
+use crate::service::ready::Ready;
 
 /// Serves routes until the service is asked to stop, and then until every accepted request is answered. It is a
 /// [`Server`] with its default limits. Needs the feature `http`.
@@ -209,7 +210,12 @@ impl Server {
     /// If the address cannot be bound or was not handed over, or if a service is mounted on this one and its routes
     /// were not [added](crate::http::mounted).
     pub async fn serve(self, cx: &Context, address: &str) -> Result<(), BoxError> {
-        let (ready, shutdown) = (cx.ready(), cx.shutdown_of_server());
+        self.serve_holding(cx.ready(), cx, address).await
+    }
+
+    /// Serves as [`serve`](Self::serve) does, with a hold on the service's readiness that was taken before.
+    pub(crate) async fn serve_holding(self, ready: Ready, cx: &Context, address: &str) -> Result<(), BoxError> {
+        let shutdown = cx.shutdown_of_server();
         check_taken(cx)?;
         let Self { mut routes, adds_routes, limits } = self;
         if let Some(add_routes) = adds_routes {

@@ -271,6 +271,23 @@ pub fn paused(_: impl Paused) -> bool {
     true
 }
 
+/// The argument `admin`; `()` implements it with the feature `admin`.
+#[diagnostic::on_unimplemented(
+    message = "`admin` needs the feature `admin` of `service-group`: add `features = [\"admin\"]` to it",
+    label = "the feature `admin` is not enabled"
+)]
+pub trait HasAdmin {}
+
+#[cfg(feature = "admin")]
+impl HasAdmin for () {}
+
+/// Adds the admin service.
+#[cfg_attr(not(feature = "admin"), expect(unused_variables, reason = "rustc has reported that the feature is off"))]
+pub fn admin(group: &mut Group, address: &str, _: impl HasAdmin) {
+    #[cfg(feature = "admin")]
+    group.admin(address);
+}
+
 /// Waits for the result of an async method, and converts it to [`Result`].
 ///
 /// # Errors

@@ -90,6 +90,8 @@ pub(crate) struct Known {
     pub(crate) address: Option<String>,
     pub(crate) load: Option<Load>,
     pub(crate) messages: Option<Messages>,
+    /// True if this run of `start` has missed a heartbeat.
+    pub(crate) misses_heartbeat: bool,
 }
 
 /// What a server does at this moment.
@@ -110,6 +112,11 @@ impl ServiceStatus {
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// Returns true if it has missed a heartbeat, and still runs.
+    pub(crate) fn hangs(&self) -> bool {
+        self.known.misses_heartbeat && matches!(self.state, State::Starting | State::Ready | State::Stopping)
     }
 
     /// Returns true if the group stops when it fails.

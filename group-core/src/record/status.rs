@@ -76,10 +76,26 @@ impl Status {
 
     /// Returns true until the group is over: the answer to a liveness probe. It is true while the group starts and
     /// while it stops, however long that takes, because a limit ends each step that hangs: `start_timeout`,
-    /// `stop_timeout`, a [`heartbeat`](crate::Context::heartbeat).
+    /// `stop_timeout`. Only a service that has missed a [`heartbeat`](crate::Context::heartbeat) and cannot be ended,
+    /// because it blocks its thread, is not live.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.phase != Phase::Stopped
+        self.why_not_live().is_none()
+    }
+
+    /// The reason why the group is not live.
+    pub(crate) fn why_not_live(&self) -> Option<String> {
+        if self.phase == Phase::Stopped {
+            return Some(self.to_string());
+        }
+        let hangs = self.services.iter().find(|service| service.hangs())?;
+        Some(format!("{} has missed a heartbeat", hangs.name))
+    }
+
+    /// Returns true once all services have been ready, also while the group stops: the answer to a startup probe.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.ready.is_some()
     }
 
     /// Returns true if the group accepts new work: the answer to a readiness probe. It is true from when all

@@ -22,7 +22,7 @@
 //! that the service is gone. `remove_part` is `AcqRel`, so that the last one sees all that the others have done, as with
 //! an `Arc`; `add_part` may be `Relaxed`, as a clone of an `Arc`: its caller holds a part, or is turned away.
 //!
-//! **Notes** (`listens_to_stop`, `looks_for_stop`, `is_settled`, `is_own_polled`, `polled`, `stopped`): `Relaxed`, as nothing else is read
+//! **Notes** (`listens_to_stop`, `looks_for_stop`, `is_settled`, `misses_heartbeat`, `is_own_polled`, `polled`, `stopped`): `Relaxed`, as nothing else is read
 //! on their account. The first three decide something, but usually in one task; a `Shutdown` that
 //! another task takes at the moment of the stop, or a `Ready` at the moment at which the service is ready, may be seen
 //! or not, as if it were taken a little later. A hold that slips in so is forgotten when `start` runs again. The counts of
@@ -75,6 +75,8 @@ pub(crate) struct Member {
     has_heard_stop: AtomicBool,
     /// True if `start` has failed, and nothing of the service had seen a request to stop.
     has_failed_unasked: AtomicBool,
+    /// True if this run of `start` has missed a heartbeat.
+    misses_heartbeat: AtomicBool,
     /// True if `start` is to run again.
     again: AtomicBool,
     is_aborted: AtomicBool,
@@ -203,6 +205,7 @@ impl Member {
             is_settled: AtomicBool::new(false),
             has_heard_stop: AtomicBool::new(false),
             has_failed_unasked: AtomicBool::new(false),
+            misses_heartbeat: AtomicBool::new(false),
             again: AtomicBool::new(false),
             is_aborted: AtomicBool::new(false),
             is_given_up: AtomicBool::new(false),
@@ -304,6 +307,11 @@ impl Member {
         self.has_failed_unasked.load(Ordering::Relaxed)
     }
 
+    /// Notes that this run of `start` has missed a heartbeat.
+    pub(crate) fn miss_heartbeat(&self) {
+        self.misses_heartbeat.store(true, Ordering::Relaxed);
+    }
+
     /// For a task that waits for the request to stop elsewhere than in the own task.
     pub(crate) fn stop_waiters(&self) -> &StopWaiters {
         self.stop.waiters(|| &self.rare().stop_waiters)
@@ -393,6 +401,7 @@ impl Member {
         }
         self.is_settled.store(false, Ordering::Relaxed);
         self.looks_for_stop.store(false, Ordering::Relaxed);
+        self.misses_heartbeat.store(false, Ordering::Relaxed);
     }
 
     pub(crate) fn instance(&self) -> Option<Arc<dyn Instance>> {
@@ -517,7 +526,8 @@ impl Member {
         let (addr, details) = (self.addr(), self.spec.details());
         let unix = || Some(details.http.as_deref().filter(|address| address.starts_with("unix:"))?.to_owned());
         let address = addr.map(|addr| format!("{}{addr}", self.spec.scheme())).or_else(unix);
-        Known { addr, address, load, messages: self.messages() }
+        let misses_heartbeat = self.misses_heartbeat.load(Ordering::Relaxed);
+        Known { addr, address, load, messages: self.messages(), misses_heartbeat }
     }
 
     /// The number of connections with something in flight, and the requests on them.

@@ -88,7 +88,7 @@ impl Context {
         let (beats, mut heard) = watch::channel(());
         let failure = Arc::new(Mutex::new(None));
         let failed = Arc::clone(&failure);
-        let shutdown = Shutdown::beside_start(self.clone());
+        let (shutdown, cx) = (Shutdown::beside_start(self.clone()), self.clone());
         let listen = async move {
             loop {
                 let due = Instant::now() + at_least_every.min(FOREVER);
@@ -100,6 +100,7 @@ impl Context {
                     (None, Ok(Err(_dropped))) => return Ok(()),
                     (None, Err(_elapsed)) if due.elapsed() > LATE.max(at_least_every / 10) => {}
                     (None, Err(_elapsed)) => {
+                        cx.member().miss_heartbeat();
                         return Err(format!("no sign of life for {} (heartbeat)", Took(at_least_every)).into());
                     }
                 }

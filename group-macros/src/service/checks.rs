@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{Lifetime, LitStr, Type};
+use syn::{Lifetime, Type};
 
 use super::attrs::{cfgs, is_layer, is_own, is_route, is_service, is_ticker};
 use super::model::{Model, Route};
@@ -13,9 +13,10 @@ use super::signature::{
     check_result, flat, takes_and_returns_one, unwrapped,
 };
 use super::{borrow, nearly};
+use crate::args::check_address;
 use crate::block::{Block, Item, Method};
 use crate::errors::{Errors, written};
-use crate::syntax::{self, Address, NoAddress, nearest};
+use crate::syntax::{self, nearest};
 
 /// Names that a user may give to `start` although they are not similar to it.
 const ALSO_START: &[&str] = &["run", "serve", "launch", "on_start"];
@@ -102,20 +103,6 @@ fn check_addresses(model: &Model, errors: &mut Errors) {
     for address in model.spec.http.iter().chain(&model.spec.grpc) {
         errors.keep(check_address(address));
     }
-}
-
-fn check_address(address: &LitStr) -> syn::Result<()> {
-    let text = address.value();
-    let message = match syntax::address(&text) {
-        // A macro does not know the features: without `listenfd`, the group refuses `fd:name` when it starts.
-        Ok(Address::HostPort | Address::Unix | Address::HandedOver) => return Ok(()),
-        Err(NoAddress::PortTooLarge) => "a port is a number up to 65535".to_owned(),
-        Err(NoAddress::Unknown) => {
-            let scheme = text.split_once("://").map(|(scheme, _)| format!(", without `{scheme}://`"));
-            format!("expected `host:port`, as in `\"127.0.0.1:8080\"`{}", scheme.unwrap_or_default())
-        }
-    };
-    Err(syn::Error::new(address.span(), message))
 }
 
 fn check_mount(model: &Model, errors: &mut Errors) {

@@ -141,4 +141,14 @@ mod listed_and_named {
     async fn main() {}
 }
 
+mod admin_nowhere {
+    #[group::main(admin)]
+    async fn main() {}
+}
+
+mod admin_without_a_port {
+    #[group::main(admin = "localhost")]
+    async fn main() {}
+}
+
 fn main() {}
