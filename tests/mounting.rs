@@ -548,7 +548,7 @@ async fn a_start_beside_routes_that_never_fires_its_ready_is_named() {
         group.on_free_ports().configure(name, |spec| spec.start_timeout(Duration::from_secs(3)));
         let report = fails_to_start(&mut group).await;
         let told = report.cause().expect("it did not start").to_string();
-        let late = "failed to start: it is not ready after 3 s (start_timeout): a `Ready` that it took was not fired";
+        let late = "failed to start: it is not ready after 3 s (start_timeout): its `Ready` was not fired";
         assert_eq!(told, format!("`{name}` {late}"));
     }
 }

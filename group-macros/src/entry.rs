@@ -36,6 +36,7 @@ impl Kind {
                 "drain_delay",
                 "drain_quiet",
                 "admin",
+                "report_to",
                 "flavor",
                 "worker_threads",
                 "crate",
@@ -99,6 +100,8 @@ struct Settings {
     drain_quiet: Option<Duration>,
     /// The address, and the place of the word.
     admin: Option<(LitStr, Span)>,
+    /// The path of the file, and the place of the word.
+    report_to: Option<(LitStr, Span)>,
     /// The place of the word.
     paused: Option<Span>,
     current_thread: bool,
@@ -120,6 +123,10 @@ impl Settings {
                 "drain_delay" => settings.drain_delay = errors.keep(arg.duration()),
                 "drain_quiet" => settings.drain_quiet = errors.keep(arg.duration()),
                 "admin" => settings.admin = errors.keep(read_admin(arg)),
+                "report_to" => {
+                    let file = errors.keep(arg.string("/var/log/app.json"));
+                    settings.report_to = file.map(|file| (file, arg.key.span()));
+                }
                 "paused" => settings.paused = errors.keep(arg.alone()).map(|()| arg.key.span()),
                 "flavor" => {
                     settings.current_thread =
@@ -290,10 +297,12 @@ impl Entry {
         let drain_delay = settings.drain_delay.map(duration).map(|delay| quote!(group.drain_delay(#delay);));
         let drain_quiet = settings.drain_quiet.map(duration).map(|quiet| quote!(group.drain_quiet(#quiet);));
         // Without the feature, rustc reports the user's word.
-        let admin = settings.admin.as_ref().map(|(address, at)| {
-            let word = quote_spanned!(*at=> ());
-            quote!(__g::admin(&mut group, #address, #word);)
-        });
+        let given = |name: &str, argument: &Option<(LitStr, Span)>| {
+            let (value, at) = argument.as_ref()?;
+            let (name, word) = (format_ident!("{name}"), quote_spanned!(*at=> ()));
+            Some(quote!(__g::#name(&mut group, #value, #word);))
+        };
+        let (admin, report_to) = (given("admin", &settings.admin), given("report_to", &settings.report_to));
         let threads = settings.threads();
         let output = code::output(&self.sig.output);
         let parameter = self.parameter().map(|ty| quote!(<#ty as __g::TakenByMain>::take(group)));
@@ -304,6 +313,7 @@ impl Entry {
             #drain_delay
             #drain_quiet
             #admin
+            #report_to
             #threads.main(group, async |group: &mut __g::Group| {
                 <#output as __g::ReturnedByMain>::into_result(main(#parameter).await)
             })

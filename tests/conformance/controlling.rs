@@ -59,7 +59,7 @@ async fn a_start_that_asks_no_more_is_given_up_at_the_last_extension() {
     assert_eq!(report.outcome(), Outcome::StartFailed);
     assert_eq!(
         failures(&report),
-        ["`s1` failed to start: it is not ready after 5 s (start_timeout): a `Ready` that it took was not fired"]
+        ["`s1` failed to start: it is not ready after 5 s (start_timeout): its `Ready` was not fired"]
     );
 }
 

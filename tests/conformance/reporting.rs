@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use group::axum::Router;
-use group::{BoxError, Context, Group, Restart, Role, Schedule, Service, Shutdown};
+use group::{BoxError, Context, Group, Restart, Role, Schedule, Service, ServiceReport, Shutdown};
 
 use crate::support::{
     Act::{Fail, Hang, Panic, Take},
@@ -167,6 +167,42 @@ async fn a_report_can_be_read_by_machines() {
     assert_eq!((at("/failures/0/service"), at("/failures/0/stage")), ("s2".into(), "run".into()));
     assert_eq!((at("/services/0/name"), at("/services/0/ending")), ("s1".into(), "stopped".into()));
     assert_eq!((at("/services/1/stop_asked_at_ms"), at("/ended_at_ms")), (1000.0.into(), 1000.0.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_says_what_was_slow_at_the_start_and_at_the_stop() {
+    let journal = Journal::default();
+    let slow = |name, start, stop| journal.probe(name).on(StartLater, Take(secs(start))).on(Stop, Take(secs(stop)));
+    let mut group = Group::new();
+    group.schedule(Schedule::Graph);
+    group.probe(slow("database", 9, 1)).probe(slow("mailer", 8, 3));
+    group.probe(slow("users", 4, 6).after(["database"])).probe(slow("gateway", 1, 2).after(["users"]));
+    let (report, took) = started_and_stopped(&mut group).await;
+    assert!(report.is_clean() && took == secs(2 + 6 + 1), "{report}");
+    let names = |chain: Vec<&ServiceReport>| chain.iter().map(|one| one.name().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(report.critical_chain()), ["gateway", "users", "database"]);
+    assert_eq!(names(report.stop_critical_chain()), ["database", "users", "gateway"]);
+    assert_eq!(report.service("users").and_then(ServiceReport::took_to_stop), Some(secs(6)));
+    let text = report.to_string();
+    assert!(text.contains("\n  slow start: 14 s: database 9 s, users 4 s, gateway 1 s\n"), "{text}");
+    assert!(text.contains("\n  slow stop: 9 s: gateway 2 s, users 6 s, database 1 s\n"), "{text}");
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["stop_critical_chain"], serde_json::json!(["database", "users", "gateway"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_of_a_quick_group_names_nothing_slow_and_of_many_services_the_slowest() {
+    let journal = Journal::default();
+    let mut group = journal.group(["s1", "s2"]);
+    let (report, _) = started_and_stopped(&mut group).await;
+    assert!(!report.to_string().contains("slow"), "{report}");
+    let mut group = Group::new();
+    for (name, seconds) in [("a", 1), ("b", 5), ("c", 2), ("d", 6), ("e", 1), ("f", 3), ("g", 4)] {
+        group.probe(journal.probe(name).on(StartLater, Take(secs(seconds))));
+    }
+    let (report, _) = started_and_stopped(&mut group).await;
+    let told = "slow start: 22 s: b 5 s, c 2 s, d 6 s, f 3 s, g 4 s\n";
+    assert!(report.to_string().contains(told) && !report.to_string().contains("slow stop"), "{report}");
 }
 
 /// The only logged line that contains this.

@@ -14,7 +14,7 @@ use tracing::Level;
 
 use crate::support::{
     Act::{Fail, Hang, Panic, Return, Take},
-    Journal,
+    Journal, NOT_FIRED,
     Point::{Build, Run, StartLater, Stop},
     Probe, Stage as _, ended, fails_to_start, failures, in_time, listen, logged_at, millis, secs, started_and_stopped,
     stops, text_at, then, until_state,
@@ -84,8 +84,8 @@ async fn each_start_has_the_whole_start_timeout() {
     let s1 = failing(&journal, ..=1, at_once(Restart::on_failure())).on_starts(2.., StartLater, Hang);
     let (report, at) = ended(group.probe(s1.spec(|spec| spec.start_timeout(secs(3))))).await;
     assert_eq!((report.outcome(), at), (Outcome::RunFailed, secs(1 + 3)));
-    let late = "`s1` failed to start: it is not ready after 3 s (start_timeout): a `Ready` that it took was not fired";
-    assert_eq!(failures(&report), ["`s1` failed: s1 fails in Run", late]);
+    let late = format!("`s1` failed to start: it is not ready after 3 s (start_timeout): {NOT_FIRED}");
+    assert_eq!(failures(&report), ["`s1` failed: s1 fails in Run", &late]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -409,9 +409,22 @@ pub(crate) async fn started_and_stopped(group: &mut Group) -> (Report, Duration)
     (in_time(running.stop()).await, asked.elapsed())
 }
 
-/// Each failure of a report in one line.
+/// Each failure of a report in one line, as [`without_line`].
 pub(crate) fn failures(report: &Report) -> Vec<String> {
-    report.failures().iter().map(ToString::to_string).collect()
+    report.failures().iter().map(|failure| without_line(&failure.to_string())).collect()
+}
+
+/// What holds a probe back that never fires its `Ready`.
+pub(crate) const NOT_FIRED: &str = "its `Ready` of tests/conformance/support.rs was not fired";
+
+/// The text without the number of the line on which a probe takes its `Ready`.
+pub(crate) fn without_line(text: &str) -> String {
+    match text.split_once("support.rs:") {
+        Some((before, after)) => {
+            format!("{before}support.rs{}", after.trim_start_matches(|one: char| one.is_ascii_digit()))
+        }
+        None => text.to_owned(),
+    }
 }
 
 /// A group with one HTTP service, `web`, on a free port.

@@ -45,6 +45,7 @@ use crate::engine::stop_signals::{Effect, FirstSignal, StopSignals};
 use crate::lifecycle::interface::{GroupEnd, Stage};
 use crate::record::console;
 use crate::record::report::{Outcome, Report};
+use crate::record::report_file::ReportFile;
 use crate::running::handle::Handle;
 use crate::running::message::{Message, Post as _};
 
@@ -64,8 +65,8 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Returns when the handlers are installed. Every signal goes to the inbox. `stop_timeout` is the limit
-    /// until there is a group, which then has its own.
-    pub(crate) fn install(stop_timeout: Duration) -> io::Result<(Self, Arc<Mailbox>)> {
+    /// until there is a group, which then has its own, and so is `report_file`.
+    pub(crate) fn install(stop_timeout: Duration, report_file: ReportFile) -> io::Result<(Self, Arc<Mailbox>)> {
         let inbox = Arc::<Mailbox>::default();
         let (group, attached) = watch::channel(None);
         // Before there are handlers, which replace what was ignored.
@@ -77,7 +78,8 @@ impl Watch {
         });
         WATCHES.fetch_add(1, Ordering::SeqCst);
         let watch = Self { group, over: Arc::default(), requests: Arc::clone(&requests) };
-        let watch_thread = WatchThread { group: attached, stop_timeout, over: Arc::clone(&watch.over), requests };
+        let watch_thread =
+            WatchThread { group: attached, stop_timeout, report_file, over: Arc::clone(&watch.over), requests };
         let (installed, is_installed) = thread_mpsc::channel();
         thread::Builder::new().name("group-watch".to_owned()).spawn(move || {
             // The receiver outlives this send: it blocks until it has come.
@@ -215,6 +217,7 @@ struct WatchThread {
     group: watch::Receiver<Option<Handle>>,
     /// The limit of a stop while there is no group.
     stop_timeout: Duration,
+    report_file: ReportFile,
     over: Arc<Latch>,
     requests: Arc<Requests>,
 }
@@ -291,9 +294,10 @@ impl WatchThread {
     /// Ends the process, with the group's last words.
     fn exit(&self, outcome: GroupEnd) {
         let (group, first) = (self.group.borrow().clone(), lock(&self.requests.signals).first());
+        let report_file = self.report_file.clone();
         let (said, is_said) = thread_mpsc::channel();
         // A failed send means that the receiver has timed out.
-        let speak = move || said.send(last_words(group, outcome, first));
+        let speak = move || said.send(last_words(group, outcome, first, &report_file));
         let speaks = thread::Builder::new().spawn(speak);
         let code = speaks.ok().and_then(|_| is_said.recv_timeout(LAST_WORDS).ok());
         std::process::exit(code.unwrap_or_else(|| Outcome::from(outcome).exit_code()).into());
@@ -327,12 +331,14 @@ async fn stops(mut group: watch::Receiver<Option<Handle>>) {
 
 /// Logs the end of a group that cannot do so itself any more, and returns the exit code. `group` is none if it has not
 /// been started yet.
-fn last_words(group: Option<Handle>, outcome: GroupEnd, first: Option<FirstSignal>) -> u8 {
+fn last_words(group: Option<Handle>, outcome: GroupEnd, first: Option<FirstSignal>, report_file: &ReportFile) -> u8 {
     let Some(Handle { shared }) = group else {
         console::install();
         let error = "its body blocks its thread, and nothing was started yet".into();
         let failure = Failure::new(Some("main"), Stage::Stop, true, error);
-        return Report::refused(outcome.into(), vec![failure]).exit_code();
+        let report = Report::refused(outcome.into(), vec![failure]);
+        report_file.write(&report);
+        return report.exit_code();
     };
     if let Some(report) = &*shared.report.borrow() {
         return report.exit_code();

@@ -13,6 +13,7 @@ use crate::base::error::BoxError;
 use crate::group::environment::service_of;
 use crate::lifecycle::interface::Role;
 use crate::lifecycle::plan::Schedule;
+use crate::record::report_file::ReportFile;
 use crate::running::shared::Provided;
 use crate::service::Factory;
 use crate::spec::Spec;
@@ -73,6 +74,7 @@ pub(crate) struct Declaration {
     pub(crate) stop_timeout: Option<Duration>,
     pub(crate) drain_delay: Duration,
     pub(crate) drain_quiet: Option<Duration>,
+    pub(crate) report_file: ReportFile,
     pub(crate) on_free_ports: bool,
     /// The address of the admin service.
     #[cfg(feature = "admin")]
@@ -116,6 +118,7 @@ impl Declaration {
             drain_quiet: self.drain_quiet,
             #[cfg(feature = "admin")]
             admin: self.admin.clone(),
+            report_file: self.report_file.clone(),
             #[cfg(feature = "grpc")]
             remotes: self.remotes.clone(),
             #[cfg(feature = "config")]

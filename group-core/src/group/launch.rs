@@ -27,6 +27,7 @@ use crate::lifecycle::budget::Budget;
 use crate::lifecycle::interface::Rules;
 use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
+use crate::record::report_file::ReportFile;
 use crate::running::abort;
 use crate::running::handle::{Handle, Running, Unseen};
 use crate::running::journal::Journal;
@@ -76,12 +77,16 @@ impl Declaration {
             self.warn_of_strays(environment);
         }
         self.take_free_ports();
-        let Self { services, provided, schedule, stop_timeout, drain_delay, drain_quiet, mistakes, .. } = self;
-        let assembly = assembled(services, &provided, schedule, mistakes)?;
+        let Self {
+            services, provided, schedule, stop_timeout, drain_delay, drain_quiet, report_file, mistakes, ..
+        } = self;
+        let assembly =
+            assembled(services, &provided, schedule, mistakes).inspect_err(|report| report_file.write(report))?;
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
         let budget = Budget::new(stop_timeout, drain_delay, assembly.plan.chain()).with_quiet(drain_quiet);
         warn_of_limits(&assembly.plan, &assembly.members, &budget);
-        let (shared, factories) = share(assembly, provided, stop_timeout, budget, reloads, Arc::clone(&inbox));
+        let (shared, factories) =
+            share(assembly, provided, stop_timeout, budget, report_file, reloads, Arc::clone(&inbox));
         if aborts() {
             abort::expect(&shared);
         }
@@ -110,6 +115,7 @@ fn share(
     provided: Vec<Provided>,
     stop_timeout: Duration,
     budget: Budget,
+    report_file: ReportFile,
     reloads: Reloads,
     inbox: Arc<Mailbox>,
 ) -> (Arc<Shared>, Vec<Option<Factory>>) {
@@ -119,7 +125,7 @@ fn share(
     let elsewhere = elsewhere(&assembly.elsewhere);
     let Assembly { plan, members, factories, by_type, .. } = assembly;
     let begun = Instant::now();
-    let journal = Journal::new(members.len(), begun, budget);
+    let journal = Journal::new(members.len(), begun, budget, report_file);
     let shared = Shared {
         members,
         by_type,

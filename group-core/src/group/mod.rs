@@ -21,6 +21,8 @@ use std::any::TypeId;
 #[cfg(feature = "grpc")]
 use std::borrow::Cow;
 use std::fmt;
+#[cfg(feature = "serde")]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -43,6 +45,8 @@ use crate::grpc::serve::Serve;
 use crate::lifecycle::interface::Stage;
 use crate::lifecycle::plan::Schedule;
 use crate::record::report::{Outcome, Report, StartError};
+#[cfg(feature = "serde")]
+use crate::record::report_file::ReportFile;
 use crate::record::service_report::Ending;
 use crate::running::handle::{Running, Unseen};
 use crate::running::shared::Provided;
@@ -469,6 +473,27 @@ impl Group {
         self.declared.read_section(name, environment.as_ref())
     }
 
+    /// Writes the last report to this file, as JSON, when everything is over, however the group ends: also when it is
+    /// forced to end, at the deadline, and when nothing was started because the setup is invalid. The file is replaced as a
+    /// whole. If it cannot be written, the log says so, and nothing else changes. Needs the feature `serde`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # use group::Group;
+    /// let file = std::env::temp_dir().join(format!("report-{}.json", std::process::id()));
+    /// let mut group = Group::new();
+    /// group.add_fn("hello", || async { println!("hello") }).report_to(&file);
+    /// assert!(group.run().await.is_clean());
+    /// assert!(std::fs::read_to_string(&file).unwrap().contains(r#""outcome": "clean""#));
+    /// # std::fs::remove_file(file).unwrap();
+    /// # }
+    /// ```
+    #[cfg(feature = "serde")]
+    pub fn report_to(&mut self, file: impl Into<PathBuf>) -> &mut Self {
+        self.declared.report_file = ReportFile::at(file.into());
+        self
+    }
+
     /// Declares services of other programs that read the same configuration file: their tables and variables are
     /// no mistakes. The file itself can declare them with the key `group.elsewhere`. Needs the feature `config`.
     ///
@@ -529,7 +554,7 @@ impl Group {
                 Ok(group) => group,
                 Err(report) => return report,
             };
-            match Watch::install(group.declared.stop_limit()) {
+            match Watch::install(group.declared.stop_limit(), group.declared.report_file()) {
                 Ok((watch, inbox)) => {
                     let report = group.run_watched(&watch, inbox).await;
                     if report.services().iter().any(|service| service.ending() == Ending::Abandoned) {

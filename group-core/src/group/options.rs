@@ -7,6 +7,7 @@ use crate::group::declaration::Declaration;
 use crate::group::environment;
 use crate::lifecycle::budget::Budget;
 use crate::lifecycle::plan::Schedule;
+use crate::record::report_file::ReportFile;
 #[cfg(feature = "admin")]
 use crate::spec::is_address;
 
@@ -20,6 +21,8 @@ pub(crate) const SETTINGS: &[&str] = &[
     "admin",
     "drain_delay",
     "drain_quiet",
+    #[cfg(feature = "serde")]
+    "report_to",
     "schedule",
     "stop_timeout",
 ];
@@ -30,6 +33,19 @@ impl Declaration {
         let environment = environment::read();
         let value = environment.get("GROUP_STOP_TIMEOUT").and_then(|value| value.to_str());
         value.and_then(|value| duration(value).ok()).or(self.stop_timeout).unwrap_or(STOP_TIMEOUT)
+    }
+
+    /// Returns the file that the report goes to, as far as it is known before the configuration file is read.
+    #[cfg(feature = "serde")]
+    pub(crate) fn report_file(&self) -> ReportFile {
+        let environment = environment::read();
+        let path = environment.get("GROUP_REPORT_TO").filter(|path| !path.is_empty());
+        path.map_or_else(|| self.report_file.clone(), |path| ReportFile::at(path.into()))
+    }
+
+    #[cfg(not(feature = "serde"))]
+    pub(crate) fn report_file(&self) -> ReportFile {
+        self.report_file.clone()
     }
 
     /// Refuses a delay that would leave no time to stop.
@@ -60,6 +76,10 @@ impl Declaration {
             }
             "drain_delay" => self.drain_delay = duration(value)?,
             "drain_quiet" => self.drain_quiet = Some(duration(value)?),
+            #[cfg(feature = "serde")]
+            "report_to" if value.is_empty() => return Err("the path of a file".to_owned()),
+            #[cfg(feature = "serde")]
+            "report_to" => self.report_file = ReportFile::at(value.into()),
             "stop_timeout" => self.stop_timeout = Some(duration(value)?),
             "schedule" => {
                 self.schedule = match value {

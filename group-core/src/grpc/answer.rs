@@ -16,6 +16,7 @@ use tonic::Status;
 
 use crate::base::error::BoxError;
 use crate::base::panic::{caught, caught_now};
+use crate::http::told::IsTold;
 use crate::service::context::Context;
 
 /// Answers one call of a service. A panic and a deadline that has passed get a status, too.
@@ -35,7 +36,11 @@ pub(crate) async fn answer(State(cx): State<Context>, request: Request, next: Ne
             let deadline = deadline.map(|at| Box::pin(sleep_until(at)));
             Body::new(CallBody { body: Some(body), call, deadline })
         }),
-        Err(panicked) => call.panicked(&panicked).into_http(),
+        Err(panicked) => {
+            let mut response = call.panicked(&panicked).into_http();
+            response.extensions_mut().insert(IsTold);
+            response
+        }
     }
 }
 

@@ -248,6 +248,7 @@ impl Drop for Draining<'_> {
         let drain = self.traffic.report(self.since.map_or(Duration::ZERO, |since| since.elapsed()));
         let (member, service) = (self.cx.member(), self.cx.name());
         let cut = if drain.cut > 0 { self.traffic.requests() } else { Vec::new() };
+        let cut: Vec<String> = cut.into_iter().map(|request| request.name).collect();
         log::drained(service, drain, &cut);
         member.add_drain(drain);
         member.add_cut(cut);

@@ -33,6 +33,7 @@ use crate::http::io::Io;
 use crate::http::limits::Limits;
 use crate::http::mount::AnsweredBy;
 use crate::http::panicked::{RequestLine, drop_caught, internal_error};
+use crate::http::told::Telling;
 #[cfg(feature = "http2")]
 use crate::http::traffic::RunningTask;
 use crate::http::traffic::{Activity, InFlight};
@@ -230,7 +231,8 @@ impl Future for Answering {
         }
         in_flight.answer(is_http1);
         let guest = response.extensions_mut().remove::<AnsweredBy>();
-        Poll::Ready(Ok(response.map(|body| AnswerBody { body, in_flight: Some(in_flight), is_http1, guest })))
+        let telling = Telling::of(&mut response, &in_flight, guest.as_ref().map(|AnsweredBy(guest)| guest), line);
+        Poll::Ready(Ok(response.map(|body| AnswerBody { body, in_flight: Some(in_flight), is_http1, guest, telling })))
     }
 }
 
@@ -331,6 +333,7 @@ struct AnswerBody {
     is_http1: bool,
     /// The service that has answered, if another one serves it.
     guest: Option<AnsweredBy>,
+    telling: Option<Box<Telling>>,
 }
 
 impl AnswerBody {
@@ -398,6 +401,9 @@ impl HttpBody for AnswerBody {
     ) -> Poll<Option<Result<Frame<AnswerPiece>, BoxError>>> {
         let polled = self.run(|body| Pin::new(body).poll_frame(task).map_err(BoxError::from));
         let polled = polled.unwrap_or_else(|panicked| Poll::Ready(Some(Err(panicked))));
+        if let (Some(telling), Poll::Ready(Some(Ok(frame)))) = (&mut self.telling, &polled) {
+            telling.note(frame);
+        }
         polled.map(|frame| Some(frame?.map(|frame| frame.map_data(|bytes| self.piece(bytes)))))
     }
 

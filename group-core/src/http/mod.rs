@@ -16,6 +16,7 @@ pub(crate) mod panicked;
 pub(crate) mod run;
 pub(crate) mod server;
 mod socket;
+pub(crate) mod told;
 mod traffic;
 
 pub use self::mount::{mount, mounted};

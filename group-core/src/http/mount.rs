@@ -25,6 +25,7 @@ use crate::base::lock;
 use crate::base::panic::quietly;
 use crate::http::panicked::Handling;
 use crate::lifecycle::interface::Id;
+use crate::running::holds::Held;
 use crate::service::context::Context;
 use crate::spec::Spec;
 
@@ -183,7 +184,7 @@ pub async fn mount(cx: &Context, routes: Router) -> Result<(), BoxError> {
     let Some(mount) = mounts.of_guest(cx) else {
         return Err(format!("`{}` is mounted on no service: its spec needs `http_on`", cx.name()).into());
     };
-    let (ready, shutdown) = (cx.ready(), cx.shutdown_of_server());
+    let (ready, shutdown) = (cx.held_by(Held::Mount), cx.shutdown_of_server());
     let _handed_over = mount.hand_over(routes, cx.clone());
     ready.fire();
     shutdown.requested().await;
@@ -218,8 +219,8 @@ pub fn mounted(cx: &Context, routes: Router) -> Result<Router, BoxError> {
     Ok(merged(&parts)?)
 }
 
-/// The route that a path matches, of those that the specs of a service and of its guests list.
-pub(super) fn route_of(cx: &Context, path: &str) -> Option<String> {
+/// The routes that the specs of a service and of its guests list, to find the one that a path matches.
+pub(super) fn listed_routes(cx: &Context) -> matchit::Router<String> {
     let mut routes = matchit::Router::new();
     let mut add = |spec: &Spec| {
         let prefix = spec.details().prefix.as_deref().unwrap_or_default();
@@ -231,7 +232,7 @@ pub(super) fn route_of(cx: &Context, path: &str) -> Option<String> {
     };
     add(cx.spec_of(cx.id()));
     Mounts::of(cx).on_host(cx).for_each(|(_, guest)| add(guest));
-    routes.at(path).ok().map(|matched| matched.value.clone())
+    routes
 }
 
 fn merged(parts: &[(&str, Router)]) -> Result<Router, String> {

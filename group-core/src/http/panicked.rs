@@ -13,6 +13,7 @@ use tracing::field::display;
 
 use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
+use crate::http::told::IsTold;
 use crate::running::message::News;
 use crate::service::context::Context;
 
@@ -61,10 +62,10 @@ impl RequestLine {
         }
     }
 
-    /// The method and the route, as `route_of` tells it, or else the path.
-    pub(super) fn named(&self, route_of: impl FnOnce(&str) -> Option<String>) -> String {
+    /// The route, as `route_of` tells it, or else the path.
+    pub(super) fn route<'a>(&'a self, route_of: impl FnOnce(&'a str) -> Option<&'a str>) -> &'a str {
         let path = self.path();
-        format!("{} {}", self.method, route_of(path).as_deref().unwrap_or(path))
+        route_of(path).unwrap_or(path)
     }
 
     /// Reports a panic of the handler of this request.
@@ -132,7 +133,9 @@ impl<F> Drop for Handling<F> {
 
 /// The answer to a request whose handler has panicked.
 pub(super) fn internal_error() -> Response {
-    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    response.extensions_mut().insert(IsTold);
+    response
 }
 
 /// Drops what is there, and reports a panic of its destructor.

@@ -13,6 +13,7 @@ use crate::http::connection::Serving;
 use crate::http::limits::Limits;
 use crate::http::listen::Listener;
 use crate::http::mount::check_taken;
+use crate::running::holds::Held;
 use crate::service::context::Context;
 use crate::service::ready::Ready;
 
@@ -210,7 +211,7 @@ impl Server {
     /// If the address cannot be bound or was not handed over, or if a service is mounted on this one and its routes
     /// were not [added](crate::http::mounted).
     pub async fn serve(self, cx: &Context, address: &str) -> Result<(), BoxError> {
-        self.serve_holding(cx.ready(), cx, address).await
+        self.serve_holding(cx.held_by(Held::Server), cx, address).await
     }
 
     /// Serves as [`serve`](Self::serve) does, with a hold on the service's readiness that was taken before.

@@ -56,7 +56,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -64,11 +64,11 @@ use tokio::time::{Instant, sleep};
 use crate::base::sync::{Latch, Tallied, Tally};
 use crate::base::{chance, lock};
 use crate::http::limits::Limits;
-use crate::http::mount::route_of;
+use crate::http::mount::listed_routes;
 use crate::http::panicked::RequestLine;
 use crate::record::counts::Drain;
 use crate::record::service_status::Load;
-use crate::running::server::Server;
+use crate::running::server::{RequestInFlight, Server};
 use crate::service::context::Context;
 
 /// After this long, the bytes that were in the socket when the stop was asked for have been read.
@@ -104,6 +104,8 @@ pub(crate) struct Traffic {
     /// Counts every connection until it is closed, also one that was upgraded.
     open: Tally,
     connections: Mutex<Connections>,
+    /// Made when a route is first asked for.
+    routes: OnceLock<matchit::Router<String>>,
     /// The server has reported its counts.
     is_reported: AtomicBool,
     /// Open connections that the drain waits for.
@@ -131,6 +133,7 @@ impl Traffic {
             is_full: AtomicBool::new(false),
             open: Tally::default(),
             connections: Mutex::default(),
+            routes: OnceLock::new(),
             is_reported: AtomicBool::new(false),
             waited_for: AtomicUsize::new(0),
             drained: AtomicUsize::new(0),
@@ -209,6 +212,12 @@ impl Traffic {
         self.waited_for.load(Relaxed)
     }
 
+    /// The route that a path matches, of those that are listed.
+    pub(super) fn route_of(&self, path: &str) -> Option<&str> {
+        let routes = self.routes.get_or_init(|| listed_routes(&self.cx));
+        routes.at(path).ok().map(|matched| matched.value.as_str())
+    }
+
     /// The nanoseconds since the server began, as a word that threads can share. It lasts for 500 years.
     fn now(&self) -> u64 {
         let elapsed = self.begun.elapsed();
@@ -223,14 +232,18 @@ impl Server for Traffic {
 
     fn load(&self) -> Load {
         let all = self.all();
-        let requests = |connection: &Arc<Activity>| lock(&connection.requests).lines.len();
+        let requests = |connection: &Arc<Activity>| lock(&connection.requests).all.len();
         Load { connections: all.len(), requests: all.iter().map(requests).sum() }
     }
 
-    fn requests(&self) -> Vec<String> {
-        let lines = |connection: &Arc<Activity>| lock(&connection.requests).lines.clone();
-        let lines = self.all().iter().filter(|connection| connection.is_busy()).flat_map(lines).collect::<Vec<_>>();
-        lines.iter().map(|(_, line)| line.named(|path| route_of(&self.cx, path))).collect()
+    fn requests(&self) -> Vec<RequestInFlight> {
+        let requests = |connection: &Arc<Activity>| lock(&connection.requests).all.clone();
+        let requests: Vec<_> = self.all().iter().filter(|connection| connection.is_busy()).flat_map(requests).collect();
+        let named = |Request { line, begun, .. }: &Request| RequestInFlight {
+            name: format!("{} {}", line.method, line.route(|path| self.route_of(path))),
+            age: begun.elapsed(),
+        };
+        requests.iter().map(named).collect()
     }
 
     fn unreported(&self) -> Option<Drain> {
@@ -269,21 +282,28 @@ impl Connections {
 /// The requests in flight on one connection, in the order in which they came.
 #[derive(Debug, Default)]
 struct Requests {
-    lines: VecDeque<(u64, RequestLine)>,
+    all: VecDeque<Request>,
     next: u64,
 }
 
+#[derive(Clone, Debug)]
+struct Request {
+    number: u64,
+    line: RequestLine,
+    begun: Instant,
+}
+
 impl Requests {
-    fn add(&mut self, line: RequestLine) -> u64 {
+    fn add(&mut self, line: RequestLine, begun: Instant) -> u64 {
         let number = self.next;
         self.next += 1;
-        self.lines.push_back((number, line));
+        self.all.push_back(Request { number, line, begun });
         number
     }
 
     fn remove(&mut self, number: u64) {
-        if let Some(place) = self.lines.iter().position(|(one, _)| *one == number) {
-            self.lines.remove(place);
+        if let Some(place) = self.all.iter().position(|request| request.number == number) {
+            self.all.remove(place);
         }
     }
 }
@@ -366,7 +386,8 @@ impl Activity {
 
     /// Counts a request that has come, until the result is dropped.
     pub(super) fn begin(self: &Arc<Self>, line: RequestLine) -> InFlight {
-        let number = Some(lock(&self.requests).add(line));
+        let begun = Instant::now();
+        let number = Some(lock(&self.requests).add(line, begun));
         self.in_flight.fetch_add(1, Relaxed);
         self.has_asked.store(true, Relaxed);
         self.partial.store(false, Relaxed);
@@ -375,7 +396,7 @@ impl Activity {
             LEAVING => self.traffic.cx.lame_duck().came(),
             _ => self.count_as(Standing::WaitedFor),
         }
-        InFlight { activity: Arc::clone(self), progress: Progress::NotBegun, number }
+        InFlight { activity: Arc::clone(self), progress: Progress::NotBegun, number, begun }
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -401,8 +422,8 @@ impl Activity {
             self.answering.fetch_sub(answers, Relaxed);
             if !self.is_upgraded() {
                 let mut requests = lock(&self.requests);
-                let written = answers.min(requests.lines.len());
-                requests.lines.drain(..written);
+                let written = answers.min(requests.all.len());
+                requests.all.drain(..written);
             }
             self.answered(answers);
         }
@@ -659,6 +680,8 @@ pub(crate) struct InFlight {
     progress: Progress,
     /// The number of the request on its connection; `None` for a piece that is not the last.
     number: Option<u64>,
+    /// When the request came.
+    begun: Instant,
 }
 
 /// How far a response has come, and so what completes it.
@@ -689,6 +712,15 @@ impl InFlight {
         &self.activity.traffic.cx
     }
 
+    pub(super) fn traffic(&self) -> &Arc<Traffic> {
+        &self.activity.traffic
+    }
+
+    /// The time at which the request came.
+    pub(super) fn begun(&self) -> Instant {
+        self.begun
+    }
+
     /// Notes that the handler is being polled, until the result is dropped.
     pub(super) fn polls(&self) -> impl Drop {
         self.cx().member().polls_other()
@@ -702,7 +734,7 @@ impl InFlight {
     /// A piece of the response, which is given to the connection.
     pub(super) fn piece(&self) -> Self {
         self.activity.pieces.fetch_add(1, Relaxed);
-        Self { activity: Arc::clone(&self.activity), progress: Progress::Piece, number: None }
+        Self { activity: Arc::clone(&self.activity), progress: Progress::Piece, number: None, begun: self.begun }
     }
 
     /// The last piece of the response, which is given to the connection: the request is no longer in flight.

@@ -54,7 +54,8 @@ impl Threads {
         // Before other threads read the environment, and before there are child processes that would inherit the sockets.
         #[cfg(feature = "listenfd")]
         handed::receive();
-        let (watch, inbox) = match Watch::install(group.declared.stop_limit()) {
+        let report_file = group.declared.report_file();
+        let (watch, inbox) = match Watch::install(group.declared.stop_limit(), report_file.clone()) {
             Ok(watch) => watch,
             Err(error) => return refuse(format!("cannot listen for signals: {error}")),
         };
@@ -66,13 +67,15 @@ impl Threads {
         let report = runtime.block_on(async {
             let result = run_body(&inbox, caught(body(&mut group))).await;
             console::install();
-            match result {
+            let refused = match result {
                 Ok(()) if group.is_empty() && !inbox.holds(asks_to_stop) => {
                     Report::bad_group(vec![NOTHING_REGISTERED.into()])
                 }
-                Ok(()) => group.run_watched(&watch, inbox).await,
+                Ok(()) => return group.run_watched(&watch, inbox).await,
                 Err(error) => body_failed(group.declared.mistakes, error),
-            }
+            };
+            report_file.write(&refused);
+            refused
         });
         // From here on, no signal may change the exit code.
         watch.stay();

@@ -288,6 +288,23 @@ pub fn admin(group: &mut Group, address: &str, _: impl HasAdmin) {
     group.admin(address);
 }
 
+/// The argument `report_to`; `()` implements it with the feature `serde`.
+#[diagnostic::on_unimplemented(
+    message = "`report_to` needs the feature `serde` of `service-group`: add `features = [\"serde\"]` to it",
+    label = "the feature `serde` is not enabled"
+)]
+pub trait WritesReports {}
+
+#[cfg(feature = "serde")]
+impl WritesReports for () {}
+
+/// Sets the file that the last report goes to.
+#[cfg_attr(not(feature = "serde"), expect(unused_variables, reason = "rustc has reported that the feature is off"))]
+pub fn report_to(group: &mut Group, file: &str, _: impl WritesReports) {
+    #[cfg(feature = "serde")]
+    group.report_to(file);
+}
+
 /// Waits for the result of an async method, and converts it to [`Result`].
 ///
 /// # Errors

@@ -105,7 +105,8 @@ impl Subscriber for Console {
         line.clear();
         let metadata = event.metadata();
         let _ = write!(line, "{} {:5} {}", self.clock, metadata.level(), metadata.target());
-        // The group's own messages contain all that their fields say, and the service of which they speak.
+        // The group's own messages contain all that their fields say, and the service of which they speak. One of its
+        // targets has another below it: `group::requests`.
         let own = metadata.target() == "group" || metadata.target().starts_with("group::");
         if !own {
             self.spans.name_service(&mut Line { text: &mut line, fields: true });

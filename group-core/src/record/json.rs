@@ -22,10 +22,14 @@ fn ms(time: Option<Duration>) -> Option<f64> {
     time.map(millis)
 }
 
+fn names<'a>(services: &[&'a ServiceReport]) -> Vec<&'a str> {
+    services.iter().map(|service| service.name()).collect()
+}
+
 /// With the feature `serde`.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut report = serializer.serialize_struct("Report", 8)?;
+        let mut report = serializer.serialize_struct("Report", 10)?;
         report.serialize_field("outcome", &self.outcome())?;
         report.serialize_field("exit_code", &self.exit_code())?;
         report.serialize_field("stopped_by", &self.stopped_by().map(ToString::to_string))?;
@@ -33,6 +37,8 @@ impl Serialize for Report {
         report.serialize_field("ended_at_ms", &ms(Some(self.ended_at())))?;
         report.serialize_field("failures", self.failures())?;
         report.serialize_field("forgotten", &self.forgotten())?;
+        report.serialize_field("critical_chain", &names(&self.critical_chain()))?;
+        report.serialize_field("stop_critical_chain", &names(&self.stop_critical_chain()))?;
         report.serialize_field("services", self.services())?;
         report.end()
     }
@@ -90,7 +96,7 @@ impl Serialize for Failure {
 impl Serialize for ServiceReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let last_restarts: Vec<_> = self.last_restarts().iter().map(|&time| ms(Some(time))).collect();
-        let mut service = serializer.serialize_struct("ServiceReport", 14)?;
+        let mut service = serializer.serialize_struct("ServiceReport", 15)?;
         service.serialize_field("name", self.name())?;
         service.serialize_field("local_addr", &self.local_addr().map(|addr| addr.to_string()))?;
         service.serialize_field("ending", &self.ending())?;
@@ -101,6 +107,7 @@ impl Serialize for ServiceReport {
         service.serialize_field("last_restarts_ms", &last_restarts)?;
         service.serialize_field("stop_asked_at_ms", &ms(self.stop_asked_at()))?;
         service.serialize_field("stopped_at_ms", &ms(self.stopped_at()))?;
+        service.serialize_field("took_to_stop_ms", &ms(self.took_to_stop()))?;
         service.serialize_field("gone_at_ms", &ms(self.gone_at()))?;
         service.serialize_field("messages", &self.messages())?;
         service.serialize_field("drain", &self.drain())?;

@@ -6,6 +6,7 @@ pub(crate) mod event;
 #[cfg(feature = "serde")]
 mod json;
 pub(crate) mod report;
+pub(crate) mod report_file;
 pub(crate) mod service_report;
 pub(crate) mod service_status;
 mod spans;

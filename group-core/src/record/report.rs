@@ -1,6 +1,8 @@
 //! The report of a group: how it ended.
 
+use std::cmp::Reverse;
 use std::fmt;
+use std::iter;
 use std::process::{ExitCode, Termination};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,15 @@ use crate::lifecycle::interface::{GroupEnd, Stage};
 use crate::lifecycle::plan::{Plan, Schedule};
 use crate::record::event::StopReason;
 use crate::record::service_report::{Ending, ServiceReport};
+
+/// A start that takes longer than this is slow: the log says what it waits for, and the report what it has waited for.
+pub(crate) const SLOW_START: Duration = Duration::from_secs(10);
+
+/// As [`SLOW_START`], for a stop.
+pub(crate) const SLOW_STOP: Duration = Duration::from_secs(5);
+
+/// The number of services that are named as those that were slow.
+const SLOWEST: usize = 5;
 
 /// The report of a group that has ended: the outcome, the first cause, every other error, and each service's times.
 ///
@@ -228,19 +239,46 @@ impl Report {
     /// The idea comes from `systemd-analyze critical-chain`.
     #[must_use]
     pub fn critical_chain(&self) -> Vec<&ServiceReport> {
-        let services = self.services();
+        let first_ready = |id: usize| self.services()[id].times.first_ready;
         // Ties go to the service that is later in start order.
-        let last_ready = |ids: &mut dyn Iterator<Item = usize>| {
-            let first_ready = |id: usize| services[id].times.first_ready;
+        let last = |ids: &mut dyn Iterator<Item = usize>| {
             ids.filter(|&id| first_ready(id).is_some()).max_by_key(|&id| first_ready(id))
         };
-        let mut next = last_ready(&mut (0..services.len()));
-        let mut chain = Vec::new();
-        while let Some(id) = next {
-            chain.push(&services[id]);
-            next = last_ready(&mut self.inner.plan.needs(id).map(|need| need.id));
-        }
-        chain
+        let waited_for = |id| last(&mut self.inner.plan.needs(id).map(|need| need.id));
+        self.chain(last(&mut (0..self.services().len())), waited_for)
+    }
+
+    /// The services that decided how long the stop took, the last one first: each waited for the next. Services that
+    /// were gone before the stop was asked for are left out.
+    ///
+    /// ```
+    /// # use group::{Group, Shutdown};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let mut group = Group::new();
+    /// # for name in ["database", "api"] {
+    /// #     group.add_fn(name, |shutdown: Shutdown| async move { shutdown.requested().await });
+    /// # }
+    /// let report = group.start().await.unwrap().stop().await;
+    /// for service in report.stop_critical_chain() {
+    ///     println!("{}: gone at {:?}, after {:?} of its own", service.name(), service.gone_at(), service.took_to_stop());
+    /// }
+    /// # assert_eq!(report.stop_critical_chain().iter().map(|one| one.name()).collect::<Vec<_>>(), ["database", "api"]);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stop_critical_chain(&self) -> Vec<&ServiceReport> {
+        let asked = self.stop_asked_at().unwrap_or(Duration::MAX);
+        let gone = |id: usize| self.services()[id].gone_at().filter(|&gone| gone >= asked);
+        // Ties go to the service that is earlier in start order.
+        let last = |ids: &mut dyn Iterator<Item = usize>| {
+            ids.filter(|&id| gone(id).is_some()).max_by_key(|&id| (gone(id), Reverse(id)))
+        };
+        let waited_for = |id| last(&mut self.inner.plan.needed_by(id).map(|need| need.id));
+        self.chain(last(&mut (0..self.services().len())), waited_for)
+    }
+
+    fn chain(&self, last: Option<usize>, waited_for: impl Fn(usize) -> Option<usize>) -> Vec<&ServiceReport> {
+        iter::successors(last, |&id| waited_for(id)).map(|id| &self.services()[id]).collect()
     }
 
     /// The last line of the log: the summary, and the first cause, which may stand far above.
@@ -307,12 +345,36 @@ impl fmt::Display for Report {
             let which = if failure.is_fatal() { "also" } else { "survived" };
             write!(f, "\n  {which}: {}", Chain(failure))?;
         }
+        write_slow(f, "start", SLOW_START, &self.critical_chain(), ServiceReport::took_to_start)?;
+        write_slow(f, "stop", SLOW_STOP, &self.stop_critical_chain(), ServiceReport::took_to_stop)?;
         let width = self.services().iter().map(|service| service.name().len()).max().unwrap_or(0);
         for service in self.services() {
             write!(f, "\n  {:width$}  {}", service.name, service)?;
         }
         Ok(())
     }
+}
+
+/// Writes the slowest services of a critical chain in the order in which they came, if together they were slow: `slow start:
+/// 12 s: users 9.5 s, gateway 2.5 s`.
+fn write_slow(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    slow: Duration,
+    chain: &[&ServiceReport],
+    took: fn(&ServiceReport) -> Option<Duration>,
+) -> fmt::Result {
+    let steps: Vec<_> = chain.iter().rev().filter_map(|service| Some((took(service)?, service.name()))).collect();
+    let all: Duration = steps.iter().map(|(took, _)| took).sum();
+    if all < slow {
+        return Ok(());
+    }
+    let mut slowest: Vec<usize> = (0..steps.len()).collect();
+    slowest.sort_by_key(|&step| Reverse(steps[step].0));
+    slowest.truncate(SLOWEST);
+    slowest.sort_unstable();
+    let named: Vec<_> = slowest.iter().map(|&step| format!("{} {}", steps[step].1, Took(steps[step].0))).collect();
+    write!(f, "\n  slow {what}: {}: {}", Took(all), named.join(", "))
 }
 
 impl Termination for Report {

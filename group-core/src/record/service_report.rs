@@ -72,6 +72,12 @@ impl ServiceReport {
         Some(self.times.first_ready?.since(self.times.launched?))
     }
 
+    /// The time that it took to stop, from when it was asked to until it was dropped. `None` if it was never built.
+    #[must_use]
+    pub fn took_to_stop(&self) -> Option<Duration> {
+        Some(self.gone_at()?.saturating_sub(self.stop_asked_at()?))
+    }
+
     /// The way in which it ended.
     #[must_use]
     pub fn ending(&self) -> Ending {

@@ -11,6 +11,8 @@
 //! - Ordering: a mutex guards the list, and a oneshot orders all that came before the send before the poll that sees
 //!   it. Each poll registers the task's waker with every channel that is left.
 
+use std::fmt;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -18,20 +20,46 @@ use tokio::sync::oneshot;
 
 /// The receivers of every [`Ready`](crate::Ready) that a service took. The service is ready when all have fired.
 #[derive(Debug, Default)]
-pub(crate) struct Holds(Vec<oneshot::Receiver<()>>);
+pub(crate) struct Holds(Vec<(Held, oneshot::Receiver<()>)>);
+
+/// What holds a service's readiness back, as the log tells it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Held {
+    /// A parameter of `new` or `start`.
+    Parameter,
+    /// A call of [`Context::ready`](crate::Context::ready).
+    TakenAt(&'static Location<'static>),
+    #[cfg(feature = "http")]
+    Server,
+    #[cfg(feature = "http")]
+    Mount,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameter => f.write_str("its `Ready` was not fired"),
+            Self::TakenAt(place) => write!(f, "its `Ready` of {}:{} was not fired", place.file(), place.line()),
+            #[cfg(feature = "http")]
+            Self::Server => f.write_str("its server does not listen yet"),
+            #[cfg(feature = "http")]
+            Self::Mount => f.write_str("its routes are not mounted yet"),
+        }
+    }
+}
 
 /// A [`Ready`](crate::Ready) was dropped without having been fired.
 pub(crate) struct Unfired;
 
 impl Holds {
-    pub(crate) fn add(&mut self, hold: oneshot::Receiver<()>) {
-        self.0.push(hold);
+    pub(crate) fn add(&mut self, held: Held, hold: oneshot::Receiver<()>) {
+        self.0.push((held, hold));
     }
 
     /// Returns ready once all have fired, or with an error once one was dropped instead.
     pub(crate) fn poll(&mut self, task: &mut Context<'_>) -> Poll<Result<(), Unfired>> {
         let mut is_dropped = false;
-        self.0.retain_mut(|hold| match Pin::new(hold).poll(task) {
+        self.0.retain_mut(|(_, hold)| match Pin::new(hold).poll(task) {
             Poll::Pending => true,
             Poll::Ready(fired) => {
                 is_dropped |= fired.is_err();
@@ -47,9 +75,9 @@ impl Holds {
         }
     }
 
-    /// The number of those that have not fired.
-    pub(crate) fn unfired(&self) -> usize {
-        self.0.iter().filter(|hold| hold.is_empty()).count()
+    /// Those that have not fired.
+    pub(crate) fn unfired(&self) -> Vec<Held> {
+        self.0.iter().filter(|(_, hold)| hold.is_empty()).map(|(held, _)| *held).collect()
     }
 
     pub(crate) fn clear(&mut self) {

@@ -10,12 +10,13 @@ use tracing::Level;
 
 use crate::base::clock::{Moment, Times};
 use crate::base::error::{BoxError, Failure, Failures};
-use crate::base::text::Took;
+use crate::base::text::{Took, count};
 use crate::lifecycle::budget::Budget;
 use crate::lifecycle::interface::{GroupEnd, Id, Problem, ProblemKind, Reason, Stage};
 use crate::lifecycle::plan::Plan;
 use crate::record::event::{BACKLOG, Event, StopReason};
-use crate::record::report::{End, Report};
+use crate::record::report::{End, Report, SLOW_START, SLOW_STOP};
+use crate::record::report_file::ReportFile;
 use crate::record::service_report::{Ending, Rest, ServiceReport};
 use crate::record::service_status::Restarted;
 use crate::record::state::{Phase, State};
@@ -32,8 +33,8 @@ mod status;
 /// The number of restarts of a service that are kept with their times; earlier ones are only counted.
 const RESTARTS: usize = 32;
 
-/// A stop that takes longer than this is mentioned in the log, and a start that takes twice as long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// A stop or a reload that takes longer than this is mentioned in the log; of a start, one that takes [`SLOW_START`].
+pub(crate) const PATIENCE: Duration = SLOW_STOP;
 
 /// A service that fails within this time of a stop signal, before it or after, fails because of the signal: Ctrl-C, and
 /// many supervisors, signal the child processes of a service, too. Those die within some milliseconds.
@@ -78,6 +79,7 @@ pub(crate) struct Journal {
     so_far: GroupEnd,
     report: Option<Report>,
     recent: Recent,
+    report_file: ReportFile,
     /// Made by the first subscription.
     events: Option<broadcast::Sender<Event>>,
     /// The lines and events that are published once the journal is unlocked.
@@ -137,8 +139,8 @@ impl Entry {
     /// The step that the group waits for, if it does.
     fn step(&self, member: &Member) -> Option<Step> {
         let (name, since, patience, setting, limit) = match self.state {
-            State::Building => ("be built", self.started(), PATIENCE * 2, "start_timeout", member.spec.start_limit()),
-            State::Starting => ("be ready", self.started(), PATIENCE * 2, "start_timeout", member.spec.start_limit()),
+            State::Building => ("be built", self.started(), SLOW_START, "start_timeout", member.spec.start_limit()),
+            State::Starting => ("be ready", self.started(), SLOW_START, "start_timeout", member.spec.start_limit()),
             State::Stopping => ("stop", self.times.stop_asked, PATIENCE, "stop_timeout", member.spec.stop_limit()),
             _ => return None,
         };
@@ -147,7 +149,7 @@ impl Entry {
 }
 
 impl Journal {
-    pub(crate) fn new(services: usize, begun: Instant, budget: Budget) -> Self {
+    pub(crate) fn new(services: usize, begun: Instant, budget: Budget, report_file: ReportFile) -> Self {
         Self {
             begun,
             moment: Moment::FIRST,
@@ -165,6 +167,7 @@ impl Journal {
             so_far: GroupEnd::Clean,
             report: None,
             recent: Recent::default(),
+            report_file,
             events: None,
             outbox: Outbox::default(),
         }
@@ -503,6 +506,8 @@ impl Journal {
         self.report = Some(report.clone());
         self.phase = Phase::Stopped;
         self.publish(Happened::Stopped, || Event::GroupStopped);
+        let (said, file) = (report.clone(), self.report_file.clone());
+        self.outbox.put(move |_| file.write(&said));
         let said = report.clone();
         self.outbox.log(Level::ERROR, move |_| log::ended(&said));
         report
@@ -604,11 +609,8 @@ impl Journal {
                 format!("`new` has not returned after {launched} (start_timeout)")
             }
             ProblemKind::StartTimeout => {
-                let why = match problem.id.map_or(0, |id| members[id].unfired()) {
-                    0 => String::new(),
-                    1 => ": a `Ready` that it took was not fired".to_owned(),
-                    many => format!(": {many} `Ready`s that it took were not fired"),
-                };
+                let unfired = problem.id.and_then(|id| members[id].unfired());
+                let why = unfired.map_or_else(String::new, |unfired| format!(": {unfired}"));
                 format!("it is not ready after {launched} (start_timeout){why}")
             }
             ProblemKind::StopTimeout => format!("it has not stopped after {asked} (stop_timeout), so it was aborted"),
@@ -723,7 +725,16 @@ fn log_ready(member: &Member, took: Duration) {
 
 fn log_still_waiting(member: &Member, step: &Step, waited: Duration) {
     let (connections, requests) = member.in_flight();
-    log::still_waiting(title(member), step.name, waited, step.setting, step.limit, connections, &listed(&requests));
+    let requests: Vec<String> = requests.into_iter().map(|request| request.name).collect();
+    let requests = listed(&requests);
+    let what = if connections > 0 { in_flight(connections, &requests) } else { member.unfired().unwrap_or_default() };
+    log::still_waiting(title(member), step.name, waited, step.setting, step.limit, connections, &what);
+}
+
+/// `2 connections in flight (GET /users/{id}, POST /users)`.
+fn in_flight(connections: usize, requests: &str) -> String {
+    let requests = if requests.is_empty() { String::new() } else { format!(" ({requests})") };
+    format!("{} in flight{requests}", count(connections, "connection"))
 }
 
 fn log_gone(member: &Member, ending: Ending, took: Duration) {

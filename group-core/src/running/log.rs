@@ -61,7 +61,7 @@ pub(super) fn ready(service: &Name, took: Duration) {
     tracing::info!(target: "group", service = service.as_str(), took_ms, "{service} is ready ({took})");
 }
 
-/// `to` is what the service has not done yet, and `setting` names its limit.
+/// `to` is what the service has not done yet, and `setting` names its limit. `why` says what it waits for, if that is known.
 pub(super) fn still_waiting(
     service: &Name,
     to: &str,
@@ -69,17 +69,12 @@ pub(super) fn still_waiting(
     setting: &str,
     limit: Duration,
     in_flight: usize,
-    requests: &str,
+    why: &str,
 ) {
     let (waited_ms, limit_ms) = (millis(waited), (limit != Duration::MAX).then(|| millis(limit)));
     let (waited, limit) = (Took(waited), Limit(limit));
-    let requests = if requests.is_empty() { String::new() } else { format!(" ({requests})") };
-    let connections = if in_flight == 0 {
-        String::new()
-    } else {
-        format!(": {} in flight{requests}", count(in_flight, "connection"))
-    };
-    tracing::info!(target: "group", service = service.as_str(), waited_ms, limit_ms, in_flight, "still waiting for {service} to {to} ({waited}; {setting} {limit}){connections}");
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    tracing::info!(target: "group", service = service.as_str(), waited_ms, limit_ms, in_flight, "still waiting for {service} to {to} ({waited}; {setting} {limit}){why}");
 }
 
 /// A server has drained. `cut` are the requests that it has cut.

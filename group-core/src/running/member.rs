@@ -52,11 +52,11 @@ use crate::config::settings::Settings;
 use crate::record::counts::{Drain, Messages};
 use crate::record::service_status::{Known, Load};
 use crate::running::children::Children;
-use crate::running::holds::{Holds, Unfired};
+use crate::running::holds::{Held, Holds, Unfired};
 use crate::running::instance::Instance;
 #[cfg(feature = "config")]
 use crate::running::new_settings::NewSettings;
-use crate::running::server::Server;
+use crate::running::server::{RequestInFlight, Server, listed};
 use crate::running::stop_request::{StopRequest, StopWaiters};
 use crate::spec::Spec;
 
@@ -374,10 +374,10 @@ impl Member {
 
     /// Holds the service's readiness back until something is sent. If the sender is dropped instead, the service fails.
     /// After [`poll_holds`](Self::poll_holds), it holds nothing back, and is not kept.
-    pub(crate) fn hold(&self) -> oneshot::Sender<()> {
+    pub(crate) fn hold(&self, held: Held) -> oneshot::Sender<()> {
         let (sender, hold) = oneshot::channel();
         if !self.is_settled.load(Ordering::Relaxed) {
-            lock(&self.rare().holds).add(hold);
+            lock(&self.rare().holds).add(held, hold);
         }
         sender
     }
@@ -388,9 +388,11 @@ impl Member {
         self.rare.get().map_or(Poll::Ready(Ok(())), |rare| lock(&rare.holds).poll(task))
     }
 
-    /// The number of [`Ready`](crate::Ready)s that hold the service's readiness back.
-    pub(crate) fn unfired(&self) -> usize {
-        self.rare.get().map_or(0, |rare| lock(&rare.holds).unfired())
+    /// What holds the service's readiness back: `its Ready was not fired`.
+    pub(crate) fn unfired(&self) -> Option<String> {
+        let unfired = lock(&self.rare.get()?.holds).unfired();
+        let named: Vec<String> = unfired.iter().map(Held::to_string).collect();
+        (!named.is_empty()).then(|| listed(&named))
     }
 
     /// Forgets what was noted of the run of `start` that is over.
@@ -531,7 +533,7 @@ impl Member {
     }
 
     /// The number of connections with something in flight, and the requests on them.
-    pub(crate) fn in_flight(&self) -> (usize, Vec<String>) {
+    pub(crate) fn in_flight(&self) -> (usize, Vec<RequestInFlight>) {
         let servers = self.servers();
         let requests = servers.iter().flat_map(|server| server.requests()).collect();
         (servers.iter().map(|server| server.in_flight()).sum(), requests)
@@ -571,7 +573,7 @@ impl Member {
         let Some(rare) = self.rare.get() else { return Vec::new() };
         let mut cut = lock(&rare.cut).clone();
         for server in self.servers().iter().filter(|server| server.unreported().is_some()) {
-            cut.extend(server.requests());
+            cut.extend(server.requests().into_iter().map(|request| request.name));
         }
         cut
     }
@@ -585,14 +587,14 @@ mod tests {
     fn late_holds_are_not_kept() {
         let member = Member::new(Spec::new("service"));
         let mut task = Context::from_waker(Waker::noop());
-        let _in_time = member.hold();
+        let _in_time = member.hold(Held::Parameter);
         assert!(member.poll_holds(&mut task).is_pending());
-        let _late: Vec<_> = (0..10).map(|_| member.hold()).collect();
-        assert_eq!(member.unfired(), 1);
+        let _late: Vec<_> = (0..10).map(|_| member.hold(Held::Parameter)).collect();
+        assert_eq!(member.unfired(), Some("its `Ready` was not fired".to_owned()));
         member.start_again();
         assert!(member.poll_again().is_ready());
-        assert_eq!(member.unfired(), 0);
-        let _of_the_next_run = member.hold();
-        assert_eq!(member.unfired(), 1);
+        assert_eq!(member.unfired(), None);
+        let _of_the_next_run = member.hold(Held::Parameter);
+        assert_eq!(member.unfired(), Some("its `Ready` was not fired".to_owned()));
     }
 }

@@ -1,6 +1,7 @@
 //! The questions of the log and the report to a server. It answers them also when its own task cannot run.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::record::counts::Drain;
 use crate::record::service_status::Load;
@@ -13,11 +14,19 @@ pub(crate) trait Server: fmt::Debug + Send + Sync {
     /// The connections that are open, and the requests on them.
     fn load(&self) -> Load;
 
-    /// The requests in flight, as `GET /users/{id}`.
-    fn requests(&self) -> Vec<String>;
+    fn requests(&self) -> Vec<RequestInFlight>;
 
     /// The counts, if everything ended now; `None` if the server has reported them itself.
     fn unreported(&self) -> Option<Drain>;
+}
+
+/// A request in flight.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestInFlight {
+    /// As `GET /users/{id}`.
+    pub(crate) name: String,
+    #[expect(dead_code, reason = "a picture of the moment is to tell it")]
+    pub(crate) age: Duration,
 }
 
 /// Requests for a line of the log: the first few kinds, each with its number.

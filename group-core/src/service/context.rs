@@ -3,6 +3,7 @@
 #[cfg(feature = "grpc")]
 use std::any::TypeId;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::lifecycle::interface::Role;
 #[cfg(feature = "grpc")]
 use crate::record::state::State;
 use crate::running::handle::Handle;
+use crate::running::holds::Held;
 #[cfg(feature = "http")]
 use crate::running::lame_duck::LameDuck;
 use crate::running::member::Member;
@@ -69,9 +71,16 @@ impl Context {
 
     /// Returns a [`Ready`], which holds the service's readiness back until it is fired. It must be taken in `new`, or
     /// in `start` before that first waits for something; after that, the service is ready already.
+    ///
+    /// If it is not fired, the log and the failure name the place of this call.
     #[must_use]
+    #[track_caller]
     pub fn ready(&self) -> Ready {
-        Ready::new(self.member().hold())
+        self.held_by(Held::TakenAt(Location::caller()))
+    }
+
+    pub(crate) fn held_by(&self, held: Held) -> Ready {
+        Ready::new(self.member().hold(held))
     }
 
     /// Returns a handle on the group, as code outside of it has.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::base::error::BoxError;
 use crate::running::handle::Handle;
+use crate::running::holds::Held;
 use crate::service::context::Context;
 use crate::service::ready::Ready;
 use crate::service::shutdown::Shutdown;
@@ -84,7 +85,7 @@ impl FromContext for Shutdown {
 
 impl FromContext for Ready {
     fn from_context(cx: &Context) -> Result<Self, BoxError> {
-        Ok(cx.ready())
+        Ok(cx.held_by(Held::Parameter))
     }
 }
 

@@ -91,3 +91,36 @@ fn a_wrong_remote_starts_nothing() {
         assert!(ended.logged.iter().any(|line| line.contains(said)), "{said}: {:#?}", ended.logged);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_for_each_call_has_its_status_and_a_failure_is_always_told() {
+    let always = ["ERROR inventory: POST /shop.Inventory/Watch: INTERNAL"];
+    let on_demand = [
+        "DEBUG inventory: POST /shop.Inventory/Stock: OK",
+        "DEBUG inventory: POST /shop.Inventory/Stock: NOT_FOUND",
+        "DEBUG inventory: POST /shop.Inventory/Stock: INTERNAL",
+        "ERROR inventory: POST /shop.Inventory/Watch: INTERNAL",
+    ];
+    for (filter, expected) in [("info", &always[..]), ("info,group::requests=debug", &on_demand[..])] {
+        let mut shop = Program::start(SHOP, &[], &[("RUST_LOG", filter)]);
+        let address = shop.address_of("inventory");
+        shop.logs("2 services are ready");
+        let mut client = client(&address).await;
+        client.stock(item("nuts", 0)).await.expect("is there");
+        assert_eq!(client.stock(item("none", 0)).await.expect_err("is not there").code(), Code::NotFound);
+        assert_eq!(client.stock(item("panic", 0)).await.expect_err("panics").code(), Code::Internal);
+        let mut counts = client.watch(item("panic", 0)).await.expect("begins").into_inner();
+        while counts.message().await.is_ok() {}
+        shop.logs("Watch: INTERNAL");
+        drop(client);
+        shop.signal("TERM");
+        let ended = shop.end();
+        let answers = ended.logged_with(" group::requests: ").into_iter();
+        let untimed = |line: &str| line.split(" (").next().unwrap_or_default().replace("group::requests: ", "");
+        let answers: Vec<String> = answers
+            .map(untimed)
+            .map(|line| line.split_once("Z ").map_or(String::new(), |(_, rest)| rest.to_owned()))
+            .collect();
+        assert_eq!(answers, expected, "{ended:#?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Services that log a line wherever their code may run.
 
 use group::axum::body::Body;
+use group::axum::http::StatusCode;
 use group::{Context, Handle, Shutdown, service};
 use tracing::{Instrument as _, info};
 
@@ -57,6 +58,22 @@ impl Host {
             Ok::<_, std::io::Error>("answered")
         });
         Body::from_stream(pieces)
+    }
+}
+
+#[derive(Default)]
+struct Failing;
+
+#[service(http = Host, prefix = "/failing")]
+impl Failing {
+    #[get("/{id}")]
+    async fn fail(&self) -> StatusCode {
+        StatusCode::INTERNAL_SERVER_ERROR
+    }
+
+    #[get("/{id}/panics")]
+    async fn panic(&self) -> StatusCode {
+        panic!("no such id")
     }
 }
 
