@@ -9,6 +9,7 @@
 //! - `config` reads settings as a tree that knows the place of each value.
 //! - `spec` holds the properties of one service: its name, dependencies, limits, routes.
 //! - `record` is the public view of a group: status, events, reports.
+//! - `draw` makes pictures of a group: its order as a graph, its start and stop as bars.
 //! - `running` is the state of a running group in memory, and its journal.
 //! - `service` defines a service, and what it is given: `Context`, `Shutdown`, `Ready`.
 //! - `engine` runs the services: it carries out the decisions of the lifecycle, and listens for signals.
@@ -30,6 +31,9 @@ mod config;
 mod spec;
 
 mod record;
+
+#[expect(dead_code, reason = "the admin service and the command line show them")]
+mod draw;
 
 mod running;
 

@@ -13,6 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["config"],
     &["spec"],
     &["record"],
+    &["draw"],
     &["running"],
     &["service"],
     &["engine", "http", "work"],

@@ -257,7 +257,7 @@ impl Lifecycle {
             }
             (ServiceState::Starting, _) => self.failed(id, ProblemKind::EndedBeforeReady, again),
             (ServiceState::Ready, Role::Daemon | Role::Sidecar) => {
-                self.failed(id, ProblemKind::EndedUnexpectedly, again)
+                self.failed(id, ProblemKind::EndedUnexpectedly, again);
             }
             (ServiceState::Ready, _) if again == Again::Yes => self.back_off(id),
             // Its policy is to run always, but its restarts are used up.

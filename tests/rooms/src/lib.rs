@@ -110,11 +110,16 @@ fn reached<'a>(arrows: &'a [Arrow], module: &str) -> BTreeSet<&'a str> {
     reached
 }
 
+/// The files in Rust.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
-        if path.is_dir() { all.extend(files(&path)) } else { all.push(path) }
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push(path);
+        }
     }
     all.sort();
     all
@@ -130,7 +135,7 @@ fn module(src: &Path, file: &Path, names: &[(&str, &str)]) -> String {
 
 /// Every path that begins with `crate`, `super` or `self`, from the crate's root.
 fn named(module: &str, text: &str) -> Vec<Vec<String>> {
-    let mut file = syn::parse_file(text).expect("Rust");
+    let mut file = syn::parse_file(text).unwrap_or_else(|error| panic!("{module}: {error}"));
     file.items.retain(|item| !is_test(item));
     let mut paths = Vec::new();
     let module: Vec<String> = module.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect();
