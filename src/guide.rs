@@ -6,9 +6,12 @@
 /// Makes a module of a page in `docs/`.
 macro_rules! page {
     ($name:ident, $about:literal) => {
+        page!($name, $about, concat!("../docs/", stringify!($name), ".md"));
+    };
+    ($name:ident, $about:literal, $path:expr) => {
         #[doc = $about]
         #[doc = include_str!("links.md")]
-        #[doc = include_str!(concat!("../docs/", stringify!($name), ".md"))]
+        #[doc = include_str!($path)]
         pub mod $name {}
     };
 }
@@ -16,6 +19,7 @@ macro_rules! page {
 page!(stopping, "What happens between the request to stop and the exit code.");
 page!(traffic, "The evidence that no request is lost.");
 page!(settings, "The settings in the environment and in `group.toml`.");
+page!(command_line, "The options of a program, and the files with which it is deployed.", "../docs/command-line.md");
 page!(deploying, "The settings for Kubernetes, Docker and systemd.");
 page!(troubleshooting, "Help when a program does not compile or does not start.");
 page!(cost, "Its costs, measured.");

@@ -52,6 +52,7 @@
 //! | [Testing](macro@test) | how to test services, and what happens when one fails |
 //! | [Stopping](guide::stopping) | what happens at the stop: the budget, load balancers, exit codes, default limits |
 //! | [Settings](guide::settings) | `group.toml`, and all environment variables |
+//! | [The command line](guide::command_line) | `--help`, `--check`, `--plan`, `--only`, `--manifest` |
 //! | [Deploying](guide::deploying) | settings for Kubernetes, Docker and systemd |
 //! | [Troubleshooting](guide::troubleshooting) | a program that does not compile or does not start |
 //! | [all guides](guide) | these, and its internals |
@@ -84,6 +85,7 @@
 //! | `http2` | HTTP/2 without TLS, on the same port; brings `http` | no |
 //! | `grpc` | gRPC with tonic: `#[service(grpc = "…")]`, `group::grpc`, and tonic itself as `group::tonic`; brings `http2` | no |
 //! | `config` | `Config<T>`: settings from `group.toml` and the environment | no |
+//! | `cli` | the program reads its command line: `--help`, `--check`, `--plan`, `--only`, `--manifest`, and clap itself as `group::clap` | no |
 //! | `cron` | `#[cron("…")]`, `Cron` and `Context::cron` | no |
 //! | `listenfd` | sockets that systemd or `systemfd` hands over: `LISTEN_FDS`, `http = "fd:web"`; brings `http` | no |
 //! | `serde` | a [`Report`], a [`Status`] and an [`Event`] can be serialized | no |
@@ -100,6 +102,10 @@ pub use group_core::Config;
 pub use group_core::Cron;
 #[cfg(all(feature = "http", not(doc)))]
 pub use group_core::axum;
+#[cfg(all(feature = "cli", not(doc)))]
+pub use group_core::clap;
+#[cfg(feature = "cli")]
+pub use group_core::cli;
 #[cfg(feature = "grpc")]
 pub use group_core::grpc;
 #[cfg(feature = "http")]
@@ -116,6 +122,13 @@ pub use group_core::tonic;
 pub mod axum {
     #[doc(no_inline)]
     pub use group_core::axum::*;
+}
+/// clap itself, in the version that `group` reads the command line with: see
+/// [its documentation](https://docs.rs/clap/4/clap/). With the feature `cli`.
+#[cfg(all(feature = "cli", doc))]
+pub mod clap {
+    #[doc(no_inline)]
+    pub use group_core::clap::*;
 }
 /// tonic itself, in the version that `group` serves with: see [its documentation](https://docs.rs/tonic/0.14/tonic/). With
 /// the feature `grpc`.

@@ -18,6 +18,7 @@
 //! - `grpc` serves gRPC, and calls services here and elsewhere.
 //! - `admin` serves what operators look at, and steer with.
 //! - `group` has the builder: it checks the declarations, and turns them into a running group.
+//! - `cli` reads the command line, and answers its questions.
 //! - `macros`, as `__private`, is the code that the macros call.
 //! - `testing` runs a group with every fault in turn.
 
@@ -54,6 +55,9 @@ pub mod admin;
 
 mod group;
 
+#[cfg(feature = "cli")]
+pub mod cli;
+
 #[doc(hidden)]
 #[path = "macros/mod.rs"]
 pub mod __private;
@@ -63,6 +67,8 @@ pub mod testing;
 
 #[cfg(feature = "http")]
 pub use axum;
+#[cfg(feature = "cli")]
+pub use clap;
 #[cfg(feature = "grpc")]
 pub use tonic;
 

@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["engine", "http", "work"],
     &["admin", "grpc"],
     &["group"],
+    &["cli"],
     // The folder `macros`, with the code that the macros call.
     &["__private"],
     &["testing"],

@@ -39,6 +39,7 @@ impl Kind {
                 "report_to",
                 "flavor",
                 "worker_threads",
+                "cli",
                 "crate",
             ],
             Self::Test => &["services", "crates", "paused", "flavor", "worker_threads", "crate"],
@@ -106,6 +107,7 @@ struct Settings {
     paused: Option<Span>,
     current_thread: bool,
     worker_threads: Option<usize>,
+    cli: Option<bool>,
     krate: Option<Path>,
 }
 
@@ -133,6 +135,7 @@ impl Settings {
                         errors.keep(arg.word(FLAVORS)).is_some_and(|flavor| flavor == "current_thread");
                 }
                 "worker_threads" => settings.worker_threads = errors.keep(arg.count()),
+                "cli" => settings.cli = errors.keep(arg.bool()),
                 "crate" => settings.krate = errors.keep(arg.path("renamed")),
                 _ => {}
             }
@@ -303,7 +306,7 @@ impl Entry {
             Some(quote!(__g::#name(&mut group, #value, #word);))
         };
         let (admin, report_to) = (given("admin", &settings.admin), given("report_to", &settings.report_to));
-        let threads = settings.threads();
+        let (threads, program) = (settings.threads(), settings.program());
         let output = code::output(&self.sig.output);
         let parameter = self.parameter().map(|ty| quote!(<#ty as __g::TakenByMain>::take(group)));
         quote! {
@@ -314,7 +317,7 @@ impl Entry {
             #drain_quiet
             #admin
             #report_to
-            #threads.main(group, async |group: &mut __g::Group| {
+            #threads.main(#program, group, async |group: &mut __g::Group| {
                 <#output as __g::ReturnedByMain>::into_result(main(#parameter).await)
             })
         }
@@ -350,6 +353,20 @@ impl Settings {
             #(<#services as __g::Mentioned>::add_to(&mut group);)*
             group
         }}
+    }
+
+    /// The program, as its command line presents it.
+    fn program(&self) -> TokenStream {
+        let reads_arguments = self.cli.unwrap_or(true);
+        // Without cargo, the variables are not set.
+        quote! {
+            __g::Program {
+                name: ::core::option_env!("CARGO_PKG_NAME"),
+                version: ::core::option_env!("CARGO_PKG_VERSION"),
+                about: ::core::option_env!("CARGO_PKG_DESCRIPTION"),
+                reads_arguments: #reads_arguments,
+            }
+        }
     }
 
     fn threads(&self) -> TokenStream {

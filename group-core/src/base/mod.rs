@@ -7,6 +7,7 @@ pub(crate) mod panic;
 pub(crate) mod primitives;
 #[cfg(feature = "serde")]
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod sync;
 #[cfg(test)]
 mod sync_test;

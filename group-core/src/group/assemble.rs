@@ -438,7 +438,7 @@ fn why_after(service: &Declared, other: &Declared) -> String {
 }
 
 impl Target {
-    fn means(&self, service: &Declared) -> bool {
+    pub(super) fn means(&self, service: &Declared) -> bool {
         match self {
             Self::Type(id, _) => service.type_id == *id,
             Self::Name(name) => service.spec.name == *name,

@@ -1,5 +1,6 @@
 //! The whole configuration, and its parts for the group and for each service.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,9 +17,6 @@ use crate::grpc::remote::endpoint;
 use crate::lifecycle::restart::When;
 use crate::spec::{Spec, is_address};
 
-/// The environment variable that names another file.
-const FILE_VARIABLE: &str = "GROUP_CONFIG";
-
 /// The whole configuration.
 #[derive(Debug)]
 pub(crate) struct Configuration {
@@ -26,6 +24,10 @@ pub(crate) struct Configuration {
     tables: Table,
     variables: Environment,
     origin: Origin,
+    /// The services whose table seems to be misspelt.
+    misspelt: Vec<String>,
+    /// The mistakes in the group's keys of a service, by its name.
+    wrong: BTreeMap<String, Vec<String>>,
 }
 
 impl Configuration {
@@ -35,10 +37,6 @@ impl Configuration {
     ///
     /// If a file that must exist does not, or if it is not TOML.
     pub(crate) fn read(file: File, variables: Option<&Environment>) -> Result<Self, String> {
-        let file = match variables.and_then(|variables| variables.get(FILE_VARIABLE)) {
-            Some(path) => File::Path(path.into()),
-            None => file,
-        };
         let (text, name) = match file {
             File::Usual if variables.is_none() || !Path::new(USUAL_FILE).exists() => (String::new(), None),
             File::Usual => (read_file(Path::new(USUAL_FILE))?, Some(USUAL_FILE.into())),
@@ -47,12 +45,17 @@ impl Configuration {
         };
         let tables = value::parse(&text, name.as_ref().unwrap_or(&Arc::default()))?;
         let origin = Origin { file: name, environment: variables.is_some() };
-        Ok(Self { tables, variables: variables.cloned().unwrap_or_default(), origin })
+        Ok(Self {
+            tables,
+            variables: variables.cloned().unwrap_or_default(),
+            origin,
+            misspelt: Vec::new(),
+            wrong: BTreeMap::new(),
+        })
     }
 
-    /// Gives each service its settings, sets those of the group, and tries every `Config<T>` that a service takes. Returns
-    /// every mistake.
-    pub(crate) fn give_out(mut self, declared: &mut Declaration) -> Vec<String> {
+    /// Gives each service its settings, and sets those of the group. Returns every mistake that is of no service.
+    pub(crate) fn give_out(&mut self, declared: &mut Declaration) -> Vec<String> {
         let mut mistakes = Vec::new();
         let mut group = self.table("group", &mut mistakes);
         if let Some(value) = group.remove("elsewhere") {
@@ -64,18 +67,28 @@ impl Configuration {
         set_group(group, declared, &mut mistakes);
         let mut tables = self.table("services", &mut mistakes);
         mistakes.extend(self.tables.iter().filter_map(|(key, value)| of_nobody(key, value, declared)));
-        let misspelt = self.find_services(&mut tables, declared, &mut mistakes);
+        self.misspelt = self.find_services(&mut tables, declared, &mut mistakes);
         for Declared { spec, .. } in &mut declared.services {
             let table = tables.remove(spec.get_name()).unwrap_or_default();
             let place = format!("services.{}", spec.get_name());
             let settings = Settings::new(place, table, own_keys(spec), &self.origin);
-            configure(spec, &settings, &mut mistakes);
-            // A service that runs elsewhere reads its settings there, perhaps from this file, which both share.
-            if spec.details().remote.is_none() {
-                let is_misspelt = misspelt.iter().any(|name| name == spec.get_name());
-                settings.check(&spec.config_checks(), is_misspelt, &mut mistakes);
-            }
+            self.wrong.insert(spec.get_name().to_owned(), configure(spec, &settings));
             spec.details_mut().settings = Arc::new(settings);
+        }
+        mistakes
+    }
+
+    /// Tries every `Config<T>` that a service takes. Returns every mistake that is of a service.
+    pub(crate) fn check(&self, declared: &Declaration) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        for service in &declared.services {
+            let spec = &service.spec;
+            mistakes.extend(self.wrong.get(spec.get_name()).into_iter().flatten().cloned());
+            // A service that runs elsewhere reads its settings there, perhaps from this file, which both share.
+            if !service.runs_elsewhere() && !declared.trusts_settings {
+                let is_misspelt = self.misspelt.iter().any(|name| name == spec.get_name());
+                spec.details().settings.check(&spec.config_checks(), is_misspelt, &mut mistakes);
+            }
         }
         mistakes
     }
@@ -189,9 +202,10 @@ fn own_keys(spec: &Spec) -> Vec<&'static str> {
     own
 }
 
-/// Sets the group's keys of a service's table.
-fn configure(spec: &mut Spec, settings: &Settings, mistakes: &mut Vec<String>) {
-    let Kind::Table(table) = &settings.table.kind else { return };
+/// Sets the group's keys of a service's table. Returns every mistake.
+fn configure(spec: &mut Spec, settings: &Settings) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    let Kind::Table(table) = &settings.table.kind else { return mistakes };
     for key in settings.own.iter().copied() {
         let Some(value) = table.get(key) else { continue };
         if let Err(expected) = set(spec, key, value.word().as_deref().unwrap_or_default()) {
@@ -199,6 +213,7 @@ fn configure(spec: &mut Spec, settings: &Settings, mistakes: &mut Vec<String>) {
             mistakes.push(value.is_not(&key, &expected));
         }
     }
+    mistakes
 }
 
 /// Sets one of the group's keys.

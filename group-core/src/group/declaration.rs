@@ -11,6 +11,8 @@ use std::time::Duration;
 use crate::admin::access::Token;
 use crate::base::error::BoxError;
 use crate::group::environment::service_of;
+#[cfg(feature = "config")]
+use crate::group::environment::{Environment, FILE_VARIABLE};
 use crate::lifecycle::interface::Role;
 use crate::lifecycle::plan::Schedule;
 use crate::record::report_file::ReportFile;
@@ -86,6 +88,12 @@ pub(crate) struct Declaration {
     pub(crate) remotes: Vec<(Called, Cow<'static, str>)>,
     #[cfg(feature = "config")]
     pub(crate) config: File,
+    /// True if the settings of services are not tried: they may be where the program will run.
+    #[cfg(feature = "config")]
+    pub(crate) trusts_settings: bool,
+    /// What the command line chooses.
+    #[cfg(feature = "cli")]
+    pub(crate) choice: Choice,
     /// The services of other programs that read the same file.
     pub(crate) elsewhere: Vec<String>,
     /// The sections of the file that the program itself has read.
@@ -96,8 +104,20 @@ pub(crate) struct Declaration {
 impl Declaration {
     /// Returns true unless no service has a `reload`.
     pub(super) fn have_reload(&self) -> bool {
-        let factories = self.services.iter().filter_map(|service| service.factory.as_ref());
-        factories.into_iter().any(Factory::has_reload)
+        let has_reload = |service: &Declared| service.factory.as_ref().is_some_and(Factory::has_reload);
+        #[cfg(feature = "cli")]
+        let mut services =
+            self.services.iter().zip(self.kept()).filter(|(_, is_kept)| *is_kept).map(|(service, _)| service);
+        #[cfg(not(feature = "cli"))]
+        let mut services = self.services.iter();
+        services.any(has_reload)
+    }
+
+    /// Returns true if the service of this name has a `reload`.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_reload(&self, name: &str) -> bool {
+        let service = self.services.iter().find(|service| service.spec.get_name() == name);
+        service.and_then(|service| service.factory.as_ref()).is_some_and(Factory::has_reload)
     }
 
     /// Returns the service or the section of the program that a variable is for, and the key that it sets: here, or in
@@ -106,6 +126,19 @@ impl Declaration {
         let services = self.services.iter().map(|service| service.spec.get_name());
         let others = self.elsewhere.iter().chain(&self.sections).map(String::as_str);
         service_of(variable, &services.chain(others).collect::<Vec<_>>())
+    }
+
+    /// Returns the source of the configuration. The command line comes over the environment, and that over the code.
+    #[cfg(feature = "config")]
+    pub(crate) fn source(&self, environment: Option<&Environment>) -> File {
+        #[cfg(feature = "cli")]
+        if let Some(path) = &self.choice.config {
+            return File::Path(path.clone());
+        }
+        match environment.and_then(|variables| variables.get(FILE_VARIABLE)) {
+            Some(path) => File::Path(path.into()),
+            None => self.config.clone(),
+        }
     }
 
     /// Copies everything that decides the order, without the factories of the services.
@@ -123,11 +156,37 @@ impl Declaration {
             remotes: self.remotes.clone(),
             #[cfg(feature = "config")]
             config: self.config.clone(),
+            #[cfg(feature = "cli")]
+            choice: self.choice.clone(),
             elsewhere: self.elsewhere.clone(),
             sections: self.sections.clone(),
             mistakes: self.mistakes.iter().map(|mistake| mistake.to_string().into()).collect(),
             ..Self::default()
         }
+    }
+}
+
+/// The services that are chosen, by name, and the settings.
+#[cfg(feature = "cli")]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choice {
+    /// If there are any, only these run, those that they need, and the sidecars.
+    pub(crate) only: Vec<String>,
+    /// These do not run.
+    pub(crate) without: Vec<String>,
+    /// The file with the settings.
+    #[cfg(feature = "config")]
+    pub(crate) config: Option<PathBuf>,
+    /// The address of the admin service, or `off`.
+    #[cfg(feature = "admin")]
+    pub(crate) admin: Option<String>,
+}
+
+#[cfg(feature = "cli")]
+impl Choice {
+    /// Returns true if all services are chosen.
+    pub(super) fn has_all_services(&self) -> bool {
+        self.only.is_empty() && self.without.is_empty()
     }
 }
 

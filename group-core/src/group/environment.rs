@@ -8,13 +8,17 @@ use crate::base::text::is_slip;
 /// The environment variable that prints the order instead of starting the group.
 pub(crate) const ORDER_VARIABLE: &str = "GROUP_ORDER";
 
+/// The environment variable that names another file.
+#[cfg(feature = "config")]
+pub(crate) const FILE_VARIABLE: &str = "GROUP_CONFIG";
+
 /// Returns how the variables of a service begin: `GROUP_MAIL_QUEUE`.
 pub(crate) fn prefix_of(service: &str) -> String {
     format!("GROUP_{service}").replace('-', "_").to_uppercase()
 }
 
 /// Returns the name of the variable that sets a key of a service, as in `GROUP_MAILER__PORT`.
-#[cfg(feature = "grpc")]
+#[cfg(any(feature = "cli", feature = "grpc"))]
 pub(crate) fn variable_of(service: &str, key: &str) -> String {
     format!("{}__{}", prefix_of(service), key.to_uppercase())
 }

@@ -70,12 +70,7 @@ impl Declaration {
         let reloads = Reloads::that_read(self.reread(environment.is_some()));
         #[cfg(not(feature = "config"))]
         let reloads = Reloads::default();
-        self.apply_settings(environment);
-        #[cfg(feature = "admin")]
-        self.add_admin(environment);
-        if let Some(environment) = environment {
-            self.warn_of_strays(environment);
-        }
+        self.settle(environment);
         self.take_free_ports();
         let Self {
             services, provided, schedule, stop_timeout, drain_delay, drain_quiet, report_file, mistakes, ..

@@ -4,13 +4,16 @@
 mod admin;
 mod assemble;
 mod check;
+#[cfg(feature = "cli")]
+pub(crate) mod choice;
 #[cfg(feature = "config")]
 mod configuration;
 pub(crate) mod declaration;
-mod environment;
+pub(crate) mod environment;
 mod launch;
-mod options;
+pub(crate) mod options;
 pub(crate) mod order;
+pub(crate) mod planned;
 pub(crate) mod registry;
 #[cfg(feature = "http")]
 mod route_clash;
@@ -64,6 +67,11 @@ const RUN_BY_MAIN: &str =
 /// The mistake of a second `run` or `start`.
 const RUN_ONCE: &str = "this group was run or started already, and nothing was added to it since";
 
+/// The mistake of a question that nobody answers.
+#[cfg(feature = "cli")]
+const ONLY_RUN_ANSWERS: &str =
+    "the command line asks about the group, and does not want it started: `run` answers that";
+
 /// A set of services that start, run and stop together.
 ///
 /// It is built like a [`std::process::Command`]: each method takes `&mut self` and returns it, because the body of
@@ -97,10 +105,17 @@ pub struct Group {
     /// True once it was run or started.
     was_run: bool,
     /// The variables that begin with `GROUP_`, if the environment was read.
-    environment: Option<Environment>,
+    pub(crate) environment: Option<Environment>,
+    /// The answer to a question of the command line, which is given in place of a run.
+    #[cfg(feature = "cli")]
+    pub(crate) instead: Option<Answer>,
     /// The groups that a test has started, if `#[group::test]` made this one; then the environment is not read.
     pub(crate) unseen: Option<Unseen>,
 }
+
+/// Prints something about a group that is not started.
+#[cfg(feature = "cli")]
+pub(crate) type Answer = Box<dyn FnOnce(&Group) -> Report + Send + Sync>;
 
 impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -583,7 +598,7 @@ impl Group {
         Ok(std::mem::replace(self, Self { was_run: true, unseen, ..Self::default() }))
     }
 
-    fn check_not_run(&self) -> Result<(), Report> {
+    pub(crate) fn check_not_run(&self) -> Result<(), Report> {
         if self.was_run && self.is_empty() { Err(Report::bad_group(vec![RUN_ONCE.into()])) } else { Ok(()) }
     }
 
@@ -593,7 +608,11 @@ impl Group {
         let order_form = environment::order_form(&environment);
         self.environment = Some(environment);
         if let Some(form) = order_form {
-            return self.print_order(&form);
+            return self.print_order_as(&form);
+        }
+        #[cfg(feature = "cli")]
+        if let Some(answer) = self.instead.take() {
+            return answer(&self);
         }
         watch.know_services(self.declared.have_reload());
         let is_mains = self.is_mains;
@@ -623,7 +642,12 @@ impl Group {
     pub fn start(&mut self) -> impl Future<Output = Result<Running, StartError>> + Send + use<> {
         let group = self.take();
         async move {
-            let (running, started) = group.map_err(StartError::new)?.launch(Arc::default()).map_err(StartError::new)?;
+            let group = group.map_err(StartError::new)?;
+            #[cfg(feature = "cli")]
+            if group.instead.is_some() {
+                return Err(StartError::new(Report::bad_group(vec![ONLY_RUN_ANSWERS.into()])));
+            }
+            let (running, started) = group.launch(Arc::default()).map_err(StartError::new)?;
             match started.await {
                 Ok(()) => Ok(running),
                 Err(_) => Err(StartError::new(running.wait().await)),

@@ -48,6 +48,14 @@ impl Declaration {
         self.report_file.clone()
     }
 
+    /// Returns true if this variable sets something of the group or of a service.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_set_by(&self, variable: &str) -> bool {
+        let key = variable.trim_start_matches("GROUP_").to_lowercase();
+        let is_read = |key: &str| cfg!(feature = "config") || cfg!(feature = "grpc") && key == "REMOTE";
+        SETTINGS.contains(&&*key) || self.owner_of(variable).is_some_and(|(_, key)| is_read(key))
+    }
+
     /// Refuses a delay that would leave no time to stop.
     pub(super) fn check_drain_delay(&mut self) {
         let limit = self.stop_timeout.unwrap_or(STOP_TIMEOUT);

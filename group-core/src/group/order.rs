@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use crate::group::Group;
-use crate::group::assemble::{Assembly, assembled};
-use crate::group::declaration::Declaration;
+use crate::group::assemble::Assembly;
 use crate::group::environment::ORDER_VARIABLE;
 use crate::lifecycle::interface::Id;
 use crate::record::report::{Outcome, Report, StartError};
@@ -33,32 +32,55 @@ impl Group {
     ///
     /// If the setup of the group is invalid, or if the group was run or started already: then it has no services any more.
     pub fn order(&self) -> Result<Order, StartError> {
-        self.check_not_run().map_err(StartError::new)?;
-        let mut copy = self.declared.without_factories();
-        copy.apply_settings(self.environment.as_ref());
-        #[cfg(feature = "admin")]
-        copy.add_admin(self.environment.as_ref());
-        if let Some(environment) = &self.environment {
-            copy.warn_of_strays(environment);
+        Ok(Order::of(&self.planned().map_err(StartError::new)?.assembly))
+    }
+
+    /// Prints on stdout the order in which the services would start and stop, in the form that the environment names.
+    pub(super) fn print_order_as(&self, form: &str) -> Report {
+        match Form::named(form) {
+            Some(form) => self.print_order(form),
+            None => {
+                Report::bad_group(vec![format!("{ORDER_VARIABLE} is text: expected `text`, `dot` or `json`").into()])
+            }
         }
-        let Declaration { services, schedule, mistakes, .. } = copy;
-        let assembly = assembled(services, &self.declared.provided, schedule, mistakes).map_err(StartError::new)?;
-        Ok(Order::of(&assembly))
     }
 
     /// Prints on stdout the order in which the services would start and stop.
-    pub(super) fn print_order(&self, form: &str) -> Report {
-        match (self.order(), form) {
-            (Err(error), _) => error.into_report(),
-            (Ok(order), "dot") => printed(&order.to_dot()),
-            (Ok(order), "text") => printed(&format!("{order}\n")),
-            (Ok(_), _) => Report::bad_group(vec![format!("{ORDER_VARIABLE} is text: expected `text` or `dot`").into()]),
+    pub(crate) fn print_order(&self, form: Form) -> Report {
+        match self.order() {
+            Ok(order) => printed(&form.of(&order)),
+            Err(error) => error.into_report(),
+        }
+    }
+}
+
+/// A form in which an order is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    Dot,
+    Json,
+}
+
+impl Form {
+    pub(crate) const NAMES: [&str; 3] = ["text", "dot", "json"];
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let place = Self::NAMES.iter().position(|known| *known == name)?;
+        Some([Self::Text, Self::Dot, Self::Json][place])
+    }
+
+    fn of(self, order: &Order) -> String {
+        match self {
+            Self::Text => format!("{order}\n"),
+            Self::Dot => order.to_dot(),
+            Self::Json => order.to_json(),
         }
     }
 }
 
 /// Prints on stdout. The report is a failure if that fails.
-fn printed(text: &str) -> Report {
+pub(crate) fn printed(text: &str) -> Report {
     match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => Report::of_nothing(Outcome::Clean, Vec::new()),
         Err(error) => Report::bad_group(vec![format!("cannot write to stdout: {error}").into()]),
@@ -144,6 +166,43 @@ impl Order {
         }
         dot.push_str("}\n");
         dot
+    }
+
+    /// Returns the order for a program to read, as JSON: the waves of the start and of the stop, and for each service those
+    /// that it comes after, with whether it needs them. The same group always gives the same text.
+    ///
+    /// ```
+    /// # use group::{Group, Shutdown};
+    /// # async fn polite(shutdown: Shutdown) { shutdown.requested().await }
+    /// let order = Group::new()
+    ///     .add_fn("database", polite)
+    ///     .add_fn("api", polite)
+    ///     .configure("api", |spec| spec.after_named("database"))
+    ///     .order()
+    ///     .unwrap();
+    /// let order: serde_json::Value = serde_json::from_str(&order.to_json()).unwrap();
+    /// assert_eq!(order["stop"], serde_json::json!([["api"], ["database"]]));
+    /// assert_eq!(order["services"][1]["after"][0]["name"], "database");
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // A name has no character that JSON would escape.
+        let list = |items: Vec<String>| format!("[{}]", items.join(", "));
+        let quoted = |name: &&str| format!("\"{name}\"");
+        let waves =
+            |waves: Vec<Vec<&str>>| list(waves.iter().map(|wave| list(wave.iter().map(quoted).collect())).collect());
+        let after = |id: Id| {
+            let edges = self.edges.iter().filter(|(from, ..)| *from == id);
+            let edge = |&(_, to, required): &(Id, Id, bool)| {
+                format!("{{\"name\": \"{}\", \"required\": {required}}}", self.names[to])
+            };
+            list(edges.map(edge).collect())
+        };
+        let service = |(id, name)| format!("\n    {{\"name\": \"{name}\", \"after\": {}}}", after(id));
+        let services: Vec<String> = self.names.iter().enumerate().map(service).collect();
+        let (starts, stops) = (waves(self.starts()), waves(self.stops()));
+        let services = services.join(",");
+        format!("{{\n  \"start\": {starts},\n  \"stop\": {stops},\n  \"services\": [{services}\n  ]\n}}\n")
     }
 }
 

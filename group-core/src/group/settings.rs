@@ -29,18 +29,45 @@ use crate::running::new_settings::NewSettings;
 use crate::running::reloads::Reread;
 
 impl Declaration {
-    /// Applies the configuration file over the settings in the code, and the environment over both.
+    /// Applies all settings, adds what they ask for, and warns of variables that set nothing.
+    pub(super) fn settle(&mut self, environment: Option<&Environment>) {
+        self.apply_settings(environment);
+        #[cfg(feature = "admin")]
+        self.add_admin(environment);
+        if let Some(environment) = environment {
+            self.warn_of_strays(environment);
+        }
+    }
+
+    /// Applies the configuration file over the settings in the code, the environment over both, and the command line over all.
     pub(crate) fn apply_settings(&mut self, environment: Option<&Environment>) {
         #[cfg(feature = "grpc")]
         self.place_remotes();
         #[cfg(feature = "config")]
-        self.apply_config(environment);
+        let configuration = self.apply_config(environment);
         #[cfg(feature = "grpc")]
         self.find_remotes(environment);
+        #[cfg(feature = "cli")]
+        self.leave_out();
+        #[cfg(feature = "config")]
+        if let Some(configuration) = configuration {
+            let mistakes = configuration.check(self);
+            self.add_mistakes(mistakes);
+        }
         if let Some(environment) = environment {
             self.apply_environment(environment);
         }
+        #[cfg(all(feature = "admin", feature = "cli"))]
+        self.apply_chosen_admin();
         self.check_drain_delay();
+    }
+
+    #[cfg(all(feature = "admin", feature = "cli"))]
+    fn apply_chosen_admin(&mut self) {
+        let Some(address) = self.choice.admin.clone() else { return };
+        if let Err(expected) = self.set("admin", &address) {
+            self.mistakes.push(format!("--admin is text: expected {expected}").into());
+        }
     }
 
     fn apply_environment(&mut self, environment: &Environment) {
@@ -96,11 +123,22 @@ impl Declaration {
     }
 
     #[cfg(feature = "config")]
-    fn apply_config(&mut self, environment: Option<&Environment>) {
-        let mistakes = match Configuration::read(std::mem::take(&mut self.config), environment) {
-            Ok(configuration) => configuration.give_out(self),
-            Err(mistake) => vec![mistake],
-        };
+    fn apply_config(&mut self, environment: Option<&Environment>) -> Option<Configuration> {
+        match Configuration::read(self.source(environment), environment) {
+            Ok(mut configuration) => {
+                let mistakes = configuration.give_out(self);
+                self.add_mistakes(mistakes);
+                Some(configuration)
+            }
+            Err(mistake) => {
+                self.add_mistakes(vec![mistake]);
+                None
+            }
+        }
+    }
+
+    #[cfg(feature = "config")]
+    fn add_mistakes(&mut self, mistakes: Vec<String>) {
         // The body of `main` may have told one already, when it read a section.
         let known: Vec<String> = self.mistakes.iter().map(ToString::to_string).collect();
         self.mistakes.extend(mistakes.into_iter().filter(|mistake| !known.contains(mistake)).map(BoxError::from));
@@ -142,7 +180,7 @@ impl Declaration {
         self.sections.push(name.to_owned());
         let read = || {
             let configuration =
-                Configuration::read(self.config.clone(), environment).map_err(|mistake| vec![mistake])?;
+                Configuration::read(self.source(environment), environment).map_err(|mistake| vec![mistake])?;
             configuration.section(name)?.tried()
         };
         read().map_err(|mistakes| {

@@ -10,6 +10,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::base::error::{BoxError, Chain, Failure};
 use crate::base::panic::{caught, set_aborts};
+use crate::base::program::Program;
+#[cfg(feature = "cli")]
+use crate::cli;
 use crate::engine::driver::Mailbox;
 use crate::engine::watch::Watch;
 use crate::group::Group;
@@ -47,13 +50,25 @@ impl Threads {
     ///
     /// The handlers are installed before the body runs. If a signal comes while it runs, the body is dropped at its
     /// next await, and nothing is started.
-    pub fn main(self, mut group: Group, body: impl AsyncFnOnce(&mut Group) -> Result<(), BoxError>) -> ExitCode {
+    #[cfg_attr(not(feature = "cli"), expect(unused_variables, reason = "without `cli`, nothing presents it"))]
+    pub fn main(
+        self,
+        program: Program,
+        mut group: Group,
+        body: impl AsyncFnOnce(&mut Group) -> Result<(), BoxError>,
+    ) -> ExitCode {
         if self.aborts {
             set_aborts();
         }
         // Before other threads read the environment, and before there are child processes that would inherit the sockets.
         #[cfg(feature = "listenfd")]
         handed::receive();
+        #[cfg(feature = "cli")]
+        if program.reads_arguments
+            && let Err(code) = cli::read(program, &mut group)
+        {
+            return code;
+        }
         let report_file = group.declared.report_file();
         let (watch, inbox) = match Watch::install(group.declared.stop_limit(), report_file.clone()) {
             Ok(watch) => watch,

@@ -33,6 +33,7 @@ pub use self::result::Result;
 #[cfg(not(feature = "cron"))]
 pub use self::tickers::Cron;
 pub use self::tickers::{Ticking, cron, every, only_ticks};
+pub use crate::base::program::Program;
 pub use crate::group::Group;
 pub use crate::group::registry::Registration;
 pub use crate::lifecycle::interface::Role;

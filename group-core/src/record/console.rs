@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use tracing::field::{Field, Visit};
@@ -15,6 +15,32 @@ use tracing_core::span::Current;
 use crate::base::lock;
 use crate::base::time_of_day::TimeOfDay;
 use crate::record::spans::Spans;
+
+/// The filter of the command line. A process has one subscriber, and so one filter.
+static CHOSEN: OnceLock<String> = OnceLock::new();
+
+/// Sets the filter of the subscriber that is installed later. The first one counts.
+#[cfg(feature = "cli")]
+pub(crate) fn choose(filter: String) {
+    let _ = CHOSEN.set(filter);
+}
+
+/// Checks the text of a filter.
+///
+/// # Errors
+///
+/// With what is wrong with it.
+#[cfg(feature = "cli")]
+pub(crate) fn check_filter(text: &str) -> Result<(), String> {
+    match Filter::parse(text).1.first() {
+        Some(directive) => Err(cannot_read(directive)),
+        None => Ok(()),
+    }
+}
+
+fn cannot_read(directive: &str) -> String {
+    format!("cannot read {directive:?}: expected a level, or target=level")
+}
 
 /// Prints the events of `tracing` on stderr, unless the program has a subscriber already.
 ///
@@ -46,13 +72,14 @@ pub fn install_with(default: &str) {
         return;
     }
     let environment = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
-    let (filter, unreadable) = Filter::parse(environment.as_deref().unwrap_or(default));
+    let chosen = CHOSEN.get().or(environment.as_ref());
+    let (filter, unreadable) = Filter::parse(chosen.map_or(default, String::as_str));
     // Fails if another thread has set a subscriber meanwhile; then that one is used.
     let _ = tracing::subscriber::set_global_default(Console::new(filter));
     for directive in unreadable {
         let from = if environment.is_some() { "RUST_LOG" } else { "log_to_stderr_with" };
         // As an error, it is shown under every filter but `off`.
-        tracing::error!(target: "group", "{from}: cannot read {directive:?}: expected a level, or target=level");
+        tracing::error!(target: "group", "{from}: {}", cannot_read(&directive));
     }
 }
 

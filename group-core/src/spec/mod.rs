@@ -9,6 +9,8 @@ pub(crate) mod place;
 pub(crate) mod restart;
 pub(crate) mod route;
 
+#[cfg(all(feature = "cli", feature = "grpc"))]
+use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
 #[cfg(feature = "config")]
@@ -90,6 +92,7 @@ pub struct Spec {
 /// The parts of a declaration that many services do not have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Details {
+    pub(crate) about: Option<Cow<'static, str>>,
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) stop_timeout: Option<Duration>,
     pub(crate) edges: Vec<After>,
@@ -155,6 +158,14 @@ impl Spec {
     #[must_use]
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = name.into().into();
+        self
+    }
+
+    /// Describes it, as Markdown: the doc comments of a `#[service]` block. The help of the command line shows the first
+    /// line.
+    #[must_use]
+    pub fn about(mut self, text: impl Into<Cow<'static, str>>) -> Self {
+        self.details_mut().about = Some(text.into());
         self
     }
 
@@ -345,6 +356,13 @@ impl Spec {
         self.details().stop_timeout.unwrap_or(STOP_TIMEOUT)
     }
 
+    /// Returns true if it calls this service over gRPC.
+    #[cfg(all(feature = "cli", feature = "grpc"))]
+    pub(crate) fn calls(&self, service: TypeId) -> bool {
+        let Details { build_needs, start_needs, .. } = self.details();
+        build_needs.all_called().iter().chain(start_needs.all_called()).any(|called| called.type_id == service)
+    }
+
     /// Returns true if it is only dropped when its turn to stop comes.
     pub(crate) fn is_dropped_at_once(&self) -> bool {
         self.details().stop_timeout == Some(Duration::ZERO)
@@ -392,6 +410,18 @@ impl Spec {
     #[must_use]
     pub fn get_name(&self) -> &str {
         self.name.as_str()
+    }
+
+    /// The [description](Self::about).
+    ///
+    /// ```
+    /// use group::Spec;
+    ///
+    /// assert_eq!(Spec::new("mailer").about("Sends mails.").get_about(), Some("Sends mails."));
+    /// ```
+    #[must_use]
+    pub fn get_about(&self) -> Option<&str> {
+        self.details().about.as_deref()
     }
 
     /// The [`role`](Self::role). [`http`](Self::http), [`grpc`](Self::grpc) and the like set [`Role::Daemon`],

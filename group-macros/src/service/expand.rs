@@ -127,6 +127,8 @@ fn spec(model: &Model) -> TokenStream {
 /// The arguments that are methods of `Spec`.
 fn options(model: &Model) -> TokenStream {
     let Spec { role, critical, restart, start_timeout, stop_timeout, .. } = &model.spec;
+    let about = docs(&model.block.attrs);
+    let about = (!about.is_empty()).then(|| quote!(.about(#about)));
     let name = model.spec.name.as_ref().map(|name| quote!(.name(#name)));
     let http = model.spec.http.as_ref().map(|address| quote!(.http(#address)));
     let prefix = model.spec.prefix.as_ref().map(|prefix| quote!(.prefix(#prefix)));
@@ -140,7 +142,7 @@ fn options(model: &Model) -> TokenStream {
     let restart = restart.as_ref().map(self::restart).map(|restart| quote!(.restart(#restart)));
     let start_timeout = start_timeout.map(duration).map(|limit| quote!(.start_timeout(#limit)));
     let stop_timeout = stop_timeout.map(duration).map(|limit| quote!(.stop_timeout(#limit)));
-    quote!(#name #http #prefix #grpc #role #critical #restart #start_timeout #stop_timeout)
+    quote!(#about #name #http #prefix #grpc #role #critical #restart #start_timeout #stop_timeout)
 }
 
 fn restart(restart: &Restart) -> TokenStream {

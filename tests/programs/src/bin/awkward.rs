@@ -63,7 +63,7 @@ impl Drop for Awkward {
     }
 }
 
-#[group::main]
+#[group::main(cli = false)]
 async fn main(group: &mut Group) {
     group.add_fn("fails", || async {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use group::{Context, Group};
 
-#[group::main]
+#[group::main(cli = false)]
 async fn main(group: &mut Group) {
     let hangs = std::env::args().nth(1).is_some();
     group.add_fn("beats", async move |cx: Context| {

@@ -3,7 +3,7 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-#[group::main(stop_timeout = "300ms")]
+#[group::main(cli = false, stop_timeout = "300ms")]
 async fn main() -> std::io::Result<()> {
     if std::env::args().nth(1).is_some() {
         let mut hangup = signal(SignalKind::hangup())?;

@@ -27,5 +27,5 @@ impl Worker {
     }
 }
 
-#[group::main]
+#[group::main(cli = false)]
 async fn main() {}

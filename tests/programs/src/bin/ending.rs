@@ -129,7 +129,7 @@ async fn block_every_worker(cx: Context) {
     block_for_ever()
 }
 
-#[group::main]
+#[group::main(cli = false)]
 async fn main(group: &mut Group) -> Result<(), BoxError> {
     let way = std::env::args().nth(1).unwrap_or_default();
     if way == "empty" {

@@ -36,7 +36,7 @@ async fn hangs(_ready: Ready) {
     std::future::pending::<()>().await;
 }
 
-#[group::main]
+#[group::main(cli = false)]
 async fn main(group: &mut Group) -> Result<(), BoxError> {
     let way = std::env::args().nth(1).unwrap_or_default();
     match way.as_str() {

@@ -31,5 +31,5 @@ impl Blocker {
     }
 }
 
-#[group::main(flavor = "current_thread")]
+#[group::main(cli = false, flavor = "current_thread")]
 async fn main() {}

@@ -61,5 +61,5 @@ impl Blocker {
 
 static FAILED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
-#[group::main(worker_threads = 1)]
+#[group::main(cli = false, worker_threads = 1)]
 async fn main() {}

@@ -29,7 +29,7 @@ impl Service for Settings {
     }
 }
 
-#[group::main]
+#[group::main(cli = false)]
 async fn main(group: &mut Group) {
     group
         .add_as("first", Settings { name: "first", way: env::args().nth(1) })

@@ -27,7 +27,7 @@ impl Printer {
     }
 }
 
-#[group::main]
+#[group::main(cli = false)]
 async fn main(group: &mut Group) -> Result<(), BoxError> {
     let log = match group.section("log") {
         Err(_) if std::env::args().any(|arg| arg == "ignore") => Log { level: "info".into(), flush: Duration::ZERO },

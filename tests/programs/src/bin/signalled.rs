@@ -49,7 +49,7 @@ impl Service for Reloads {
     }
 }
 
-#[group::main]
+#[group::main(cli = false)]
 async fn main(group: &mut Group) {
     let first = Slow("first");
     if std::env::args().nth(1).is_some_and(|way| way == "reloads") {

@@ -66,5 +66,5 @@ impl Late {
     }
 }
 
-#[group::main]
+#[group::main(cli = false)]
 async fn main() {}

@@ -28,7 +28,7 @@ impl Evening {
     }
 }
 
-#[group::main]
+#[group::main(cli = false)]
 async fn main(group: &mut Group) {
     let address = std::env::args().nth(1).unwrap_or_default();
     group.configure("evening", |spec| spec.http(address));
