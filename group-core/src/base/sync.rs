@@ -70,8 +70,12 @@ impl Tally {
         Tallied(Arc::clone(&self.shared))
     }
 
+    pub(crate) fn left(&self) -> usize {
+        self.shared.left.load(Ordering::Acquire)
+    }
+
     pub(crate) fn is_any_left(&self) -> bool {
-        self.shared.left.load(Ordering::Acquire) > 0
+        self.left() > 0
     }
 
     /// Waits until nothing is left.

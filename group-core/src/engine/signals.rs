@@ -90,6 +90,11 @@ fn holds(mask: u64, signal: i32) -> bool {
     mask >> (signal - 1) & 1 == 1
 }
 
+/// Returns true if the signal asks for a picture of the moment.
+pub(crate) fn asks_for_picture(signal: i32) -> bool {
+    platform::SIGUSR1 == Some(signal)
+}
+
 #[cfg(unix)]
 mod platform {
     use std::io;
@@ -98,12 +103,16 @@ mod platform {
 
     pub(crate) const SIGINT: i32 = 2;
 
-    /// The signals that ask for a stop or a reload.
+    /// Its number differs from one platform to another.
+    pub(crate) const SIGUSR1: Option<i32> = Some(SignalKind::user_defined1().as_raw_value());
+
+    /// The signals that ask for a stop, a reload or a picture of the moment.
     pub(crate) struct Signals {
         term: Signal,
         int: Signal,
         quit: Signal,
         hup: Signal,
+        usr1: Signal,
     }
 
     impl Signals {
@@ -113,6 +122,7 @@ mod platform {
                 int: signal(SignalKind::interrupt())?,
                 quit: signal(SignalKind::quit())?,
                 hup: signal(SignalKind::hangup())?,
+                usr1: signal(SignalKind::user_defined1())?,
             })
         }
 
@@ -123,6 +133,7 @@ mod platform {
                 signal = self.int.recv() => (signal, SignalKind::interrupt()),
                 signal = self.quit.recv() => (signal, SignalKind::quit()),
                 signal = self.hup.recv() => (signal, SignalKind::hangup()),
+                signal = self.usr1.recv() => (signal, SignalKind::user_defined1()),
             };
             // A stream ends with its runtime, and this runs in that.
             if signal.is_none() {
@@ -142,6 +153,9 @@ mod platform {
 
     pub(crate) const SIGINT: i32 = 2;
     const SIGTERM: i32 = 15;
+
+    /// There is none.
+    pub(crate) const SIGUSR1: Option<i32> = None;
 
     /// The events that ask for a stop.
     pub(crate) struct Signals {

@@ -31,15 +31,16 @@ use std::sync::{Arc, Mutex, mpsc as thread_mpsc};
 use std::time::Duration;
 use std::{io, thread};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::base::clock::{FOREVER, Moment};
 use crate::base::error::Failure;
 use crate::base::lock;
+use crate::base::panic::caught_now;
 use crate::base::sync::Latch;
 use crate::engine::driver::{Driver, Mailbox};
-use crate::engine::signals::{Inherited, SIGHUP, Signals};
+use crate::engine::signals::{Inherited, SIGHUP, Signals, asks_for_picture};
 use crate::engine::stand_in::stand_in;
 use crate::engine::stop_signals::{Effect, FirstSignal, StopSignals};
 use crate::lifecycle::interface::{GroupEnd, Stage};
@@ -48,6 +49,7 @@ use crate::record::report::{Outcome, Report};
 use crate::record::report_file::ReportFile;
 use crate::running::handle::Handle;
 use crate::running::message::{Message, Post as _};
+use crate::running::picture;
 
 /// The time that the driver has to end the group after a second signal, before this thread ends the process. The driver
 /// needs 50 ms of it for destructors. With the last words and the exit itself, it adds up to the 100 ms that are promised.
@@ -78,8 +80,14 @@ impl Watch {
         });
         WATCHES.fetch_add(1, Ordering::SeqCst);
         let watch = Self { group, over: Arc::default(), requests: Arc::clone(&requests) };
-        let watch_thread =
-            WatchThread { group: attached, stop_timeout, report_file, over: Arc::clone(&watch.over), requests };
+        let watch_thread = WatchThread {
+            group: attached,
+            stop_timeout,
+            report_file,
+            picture: Arc::new(Semaphore::new(1)),
+            over: Arc::clone(&watch.over),
+            requests,
+        };
         let (installed, is_installed) = thread_mpsc::channel();
         thread::Builder::new().name("group-watch".to_owned()).spawn(move || {
             // The receiver outlives this send: it blocks until it has come.
@@ -218,6 +226,8 @@ struct WatchThread {
     /// The limit of a stop while there is no group.
     stop_timeout: Duration,
     report_file: ReportFile,
+    /// Is acquired while a picture of the moment is told.
+    picture: Arc<Semaphore>,
     over: Arc<Latch>,
     requests: Arc<Requests>,
 }
@@ -241,10 +251,35 @@ impl WatchThread {
         }
     }
 
+    /// Returns the next signal that asks for something else than a picture of the moment. That can be had in each phase.
+    async fn next(&self, signals: &mut Signals) -> i32 {
+        loop {
+            let signal = signals.recv().await;
+            if !asks_for_picture(signal) {
+                return signal;
+            }
+            self.show_picture();
+        }
+    }
+
+    /// Tells a picture of the moment, in a thread of its own, because a log that nobody reads would block it. While one is
+    /// being told, there is no other.
+    fn show_picture(&self) {
+        let Ok(turn) = Arc::clone(&self.picture).try_acquire_owned() else { return };
+        let group = self.group.borrow().clone();
+        let show = move || {
+            let _turn = turn;
+            // The log is the user's code. Its panic has been printed, and ends only this picture.
+            let _panicked = caught_now(|| picture::tell(group.as_ref(), "SIGUSR1"));
+        };
+        // If there can be no more threads, there is no picture.
+        let _ = thread::Builder::new().name("group-picture".to_owned()).spawn(show);
+    }
+
     /// Returns the first signal that comes when the group is over already.
     async fn listen(&self, signals: &mut Signals) -> i32 {
         loop {
-            let signal = signals.recv().await;
+            let signal = self.next(signals).await;
             if self.over.is_set() {
                 return signal;
             }
@@ -310,7 +345,7 @@ impl WatchThread {
         let signal = loop {
             let signal = match next.take() {
                 Some(signal) => signal,
-                None => signals.recv().await,
+                None => self.next(signals).await,
             };
             if self.requests.ends_process(signal) {
                 break signal;

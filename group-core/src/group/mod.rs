@@ -540,8 +540,8 @@ impl Group {
     /// SIGTERM, SIGINT and SIGQUIT (on Windows: Ctrl-C, Ctrl-Break and the close events) request the stop. Signals
     /// within 500 ms of the first are the same request; a later one aborts everything. If even that does not end the
     /// group within 100 ms, because its runtime is blocked, the process exits with code 128 + n. SIGHUP requests a
-    /// reload, or the stop if no service has a `reload`. When the group is over, a signal ends the process again, with
-    /// code 128 + n.
+    /// reload, or the stop if no service has a `reload`. SIGUSR1 writes to the log what each service does and waits for,
+    /// and stops nothing. When the group is over, any other of these signals ends the process again, with code 128 + n.
     ///
     /// The environment variables `GROUP_STOP_TIMEOUT`, `GROUP_DRAIN_DELAY` and `GROUP_DRAIN_QUIET` override
     /// [`stop_timeout`](Self::stop_timeout), [`drain_delay`](Self::drain_delay) and [`drain_quiet`](Self::drain_quiet). With `GROUP_ORDER=text` or

@@ -328,7 +328,7 @@ pub async fn on_thread(cx: &Context, start: impl FnOnce() -> Result + Send + 'st
     let (holder, runtime) = (cx.clone(), tokio::runtime::Handle::current());
     std::thread::Builder::new().name(cx.name().to_owned()).spawn(move || {
         let (_remains, _alone) = (remains, alone);
-        let _holds_a_thread = holder.member().polls_other();
+        let _holds_a_thread = holder.member().has_this_thread();
         let _entered = runtime.enter();
         let result = caught_now(start).and_then(|result| result);
         // If the service was aborted, the receiver is gone.

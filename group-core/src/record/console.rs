@@ -83,6 +83,17 @@ pub fn install_with(default: &str) {
     }
 }
 
+/// Logs a line at info. If no subscriber is there yet, it goes to stderr by itself: the program may be about to set one.
+pub(crate) fn say(message: &str) {
+    if tracing::dispatcher::has_been_set() {
+        tracing::info!(target: "group", "{message}");
+        return;
+    }
+    let line = format!("{} INFO  group: {message}\n", Clock::TimeOfDay);
+    // Fails when stderr is closed; there is no other place to report that.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
 struct Console {
     filter: Filter,
     clock: Clock,

@@ -48,6 +48,12 @@ impl Children {
         self.tickers.none_left().await;
     }
 
+    /// The numbers of tasks and of tickers that are left.
+    pub(crate) fn left(&self) -> (usize, usize) {
+        let tickers = self.tickers.left();
+        (self.tasks.left().saturating_sub(tickers), tickers)
+    }
+
     /// Returns true if a server is left.
     pub(crate) fn are_serving(&self) -> bool {
         self.servers.is_any_left()

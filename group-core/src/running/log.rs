@@ -14,6 +14,7 @@ use crate::base::text::{Limit, Took, count, millis};
 use crate::record::counts::Drain;
 use crate::record::event::StopReason;
 use crate::record::report::Report;
+use crate::running::picture::ServicePicture;
 use crate::running::server::listed;
 use crate::spec::name::Name;
 
@@ -128,6 +129,26 @@ pub(super) fn aborted(service: &Name, took: Duration) {
 pub(super) fn abandoned(service: &Name, took: Duration) {
     let (took_ms, took) = (millis(took), Took(took));
     tracing::warn!(target: "group", service = service.as_str(), took_ms, "{service} was abandoned ({took})");
+}
+
+/// `asked_by` is a signal. The lines for the services follow.
+pub(super) fn picture(asked_by: &str, group: &str) {
+    tracing::info!(target: "group", "{asked_by}: {group}");
+}
+
+/// The line of one service in a picture of the moment.
+pub(super) fn service_in_picture(picture: &ServicePicture<'_>) {
+    let ServicePicture { service, state, lasts, waits_for, requests, in_flight, tasks, tickers, blocked } = picture;
+    let mut text = format!("  {service}: {state} for {}", Took(*lasts));
+    let parts = [
+        waits_for.as_ref().map(|it| format!("waits for {it}")),
+        (*in_flight > 0).then(|| format!("{} in flight: {requests}", count(*in_flight, "request"))),
+        (*tasks > 0).then(|| count(*tasks, "task")),
+        (*tickers > 0).then(|| count(*tickers, "ticker")),
+        (!blocked.is_empty()).then(|| format!("blocks {}: {}", count(blocked.len(), "thread"), blocked.join("; "))),
+    ];
+    parts.into_iter().flatten().for_each(|part| text.extend(["; ", &*part]));
+    tracing::info!(target: "group", service, state = %state, state_ms = millis(*lasts), waits_for, in_flight, tasks, tickers, blocked = blocked.len(), "{text}");
 }
 
 pub(super) fn no_services() {

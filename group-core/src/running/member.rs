@@ -31,7 +31,6 @@
 //! **The span** (`span`) is set before the own task is spawned, and read by the polls of that and of other tasks. Whatever
 //! polls code of the service is in it: see [`polls_own`](Member::polls_own) and [`polls_other`](Member::polls_other).
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -58,6 +57,7 @@ use crate::running::instance::Instance;
 use crate::running::new_settings::NewSettings;
 use crate::running::server::{RequestInFlight, Server, listed};
 use crate::running::stop_request::{StopRequest, StopWaiters};
+use crate::running::threads;
 use crate::spec::Spec;
 
 /// One service.
@@ -134,27 +134,26 @@ struct Published {
     in_this_run: bool,
 }
 
-thread_local! {
-    /// The service that this thread polls.
-    static POLLED_HERE: Cell<*const Member> = const { Cell::new(ptr::null()) };
-}
-
 /// Notes that this thread polls a service, and is in its span, until it is dropped: then, that it polls the one from
 /// before.
 struct PolledHere<'a> {
-    before: *const Member,
+    /// The address of the one from before.
+    before: usize,
     _in_span: Option<InSpan<'a>>,
 }
 
 impl<'a> PolledHere<'a> {
     fn note(member: &'a Member) -> Self {
-        Self { before: POLLED_HERE.replace(member), _in_span: member.span.get().and_then(|span| InSpan::enter(span)) }
+        Self {
+            before: threads::turn_to(member.address()),
+            _in_span: member.span.get().and_then(|span| InSpan::enter(span)),
+        }
     }
 }
 
 impl Drop for PolledHere<'_> {
     fn drop(&mut self) {
-        POLLED_HERE.set(self.before);
+        threads::turn_to(self.before);
     }
 }
 
@@ -455,9 +454,20 @@ impl Member {
         self.is_own_polled.load(Ordering::Relaxed) || self.polled.load(Ordering::Relaxed) > 0
     }
 
+    /// Notes that this thread belongs to the service, which may block it, until the returned guard is dropped.
+    pub(crate) fn has_this_thread(&self) -> impl Drop {
+        threads::may_block();
+        self.polls_other()
+    }
+
+    /// Tells this service from all others that are there at this moment.
+    pub(super) fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
     /// Returns true if this thread polls a task of the service.
     pub(crate) fn is_polled_here(&self) -> bool {
-        ptr::eq(self, POLLED_HERE.get())
+        self.address() == threads::polled_here()
     }
 
     /// Waits until no thread runs `start` any more. A thread cannot be dropped: that of an earlier run may go on.

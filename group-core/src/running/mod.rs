@@ -15,8 +15,10 @@ pub(crate) mod new_settings;
 mod outbox;
 #[cfg(feature = "http")]
 pub(crate) mod parts;
+pub(crate) mod picture;
 pub(crate) mod reload;
 pub(crate) mod reloads;
 pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod stop_request;
+mod threads;

@@ -1,8 +1,10 @@
 //! The questions of the log and the report to a server. It answers them also when its own task cannot run.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::time::Duration;
 
+use crate::base::text::Took;
 use crate::record::counts::Drain;
 use crate::record::service_status::Load;
 
@@ -25,8 +27,24 @@ pub(crate) trait Server: fmt::Debug + Send + Sync {
 pub(crate) struct RequestInFlight {
     /// As `GET /users/{id}`.
     pub(crate) name: String,
-    #[expect(dead_code, reason = "a picture of the moment is to tell it")]
     pub(crate) age: Duration,
+}
+
+/// Requests for a picture of the moment: each kind with the age of its oldest, the oldest first.
+pub(crate) fn listed_with_ages(mut requests: Vec<RequestInFlight>) -> String {
+    requests.sort_by_key(|request| Reverse(request.age));
+    let mut kinds: Vec<(RequestInFlight, usize)> = Vec::new();
+    for request in requests {
+        match kinds.iter_mut().find(|(oldest, _)| oldest.name == request.name) {
+            Some((_, number)) => *number += 1,
+            None => kinds.push((request, 1)),
+        }
+    }
+    let one = |(RequestInFlight { name, age }, number): &(RequestInFlight, usize)| match number {
+        1 => format!("{name} for {}", Took(*age)),
+        _ => format!("{number} × {name} for up to {}", Took(*age)),
+    };
+    kinds.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// Requests for a line of the log: the first few kinds, each with its number.
