@@ -33,7 +33,8 @@ mod spec;
 
 mod record;
 
-#[expect(dead_code, reason = "the admin service and the command line show them")]
+#[cfg(any(feature = "admin", feature = "cli"))]
+#[expect(dead_code, reason = "the admin service shows them")]
 mod draw;
 
 mod running;

@@ -97,8 +97,8 @@ impl clap::Args for Args {
                     .long(PLAN)
                     .value_name("FORM")
                     .num_args(0..=1)
-                    .default_missing_value(Form::NAMES[0])
-                    .value_parser(PossibleValuesParser::new(Form::NAMES))
+                    .default_missing_value("text")
+                    .value_parser(PossibleValuesParser::new(Form::names()))
                     .help("Print the order of start and stop, and start nothing"),
             )
             .arg(

@@ -4,10 +4,16 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+#[cfg(any(feature = "admin", feature = "cli"))]
+use crate::draw::graph::{Node, graph_file};
 use crate::group::Group;
 use crate::group::assemble::Assembly;
 use crate::group::environment::ORDER_VARIABLE;
 use crate::lifecycle::interface::Id;
+#[cfg(any(feature = "admin", feature = "cli"))]
+use crate::lifecycle::interface::Role;
+#[cfg(any(feature = "admin", feature = "cli"))]
+use crate::lifecycle::plan::Schedule;
 use crate::record::report::{Outcome, Report, StartError};
 
 impl Group {
@@ -40,7 +46,9 @@ impl Group {
         match Form::named(form) {
             Some(form) => self.print_order(form),
             None => {
-                Report::bad_group(vec![format!("{ORDER_VARIABLE} is text: expected `text`, `dot` or `json`").into()])
+                let names: Vec<String> = Form::names().map(|name| format!("`{name}`")).collect();
+                let names = names.join(", ");
+                Report::bad_group(vec![format!("{ORDER_VARIABLE} is text: expected one of {names}").into()])
             }
         }
     }
@@ -60,14 +68,26 @@ pub(crate) enum Form {
     Text,
     Dot,
     Json,
+    #[cfg(any(feature = "admin", feature = "cli"))]
+    Svg,
 }
 
 impl Form {
-    pub(crate) const NAMES: [&str; 3] = ["text", "dot", "json"];
+    /// The first is the default.
+    const NAMES: &[(&str, Self)] = &[
+        ("text", Self::Text),
+        ("dot", Self::Dot),
+        ("json", Self::Json),
+        #[cfg(any(feature = "admin", feature = "cli"))]
+        ("svg", Self::Svg),
+    ];
+
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        Self::NAMES.iter().map(|(name, _)| *name)
+    }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
-        let place = Self::NAMES.iter().position(|known| *known == name)?;
-        Some([Self::Text, Self::Dot, Self::Json][place])
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, form)| *form)
     }
 
     fn of(self, order: &Order) -> String {
@@ -75,6 +95,8 @@ impl Form {
             Self::Text => format!("{order}\n"),
             Self::Dot => order.to_dot(),
             Self::Json => order.to_json(),
+            #[cfg(any(feature = "admin", feature = "cli"))]
+            Self::Svg => order.to_svg(),
         }
     }
 }
@@ -108,6 +130,11 @@ pub(crate) fn printed(text: &str) -> Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     names: Vec<String>,
+    #[cfg(any(feature = "admin", feature = "cli"))]
+    schedule: Schedule,
+    /// True for each service that is a sidecar.
+    #[cfg(any(feature = "admin", feature = "cli"))]
+    sidecars: Vec<bool>,
     starts: Vec<Vec<Id>>,
     stops: Vec<Vec<Id>>,
     /// From, to, and true if the dependency is required.
@@ -131,6 +158,10 @@ impl Order {
         edges.dedup();
         Self {
             names: members.iter().map(|member| member.spec.get_name().to_owned()).collect(),
+            #[cfg(any(feature = "admin", feature = "cli"))]
+            schedule: plan.schedule(),
+            #[cfg(any(feature = "admin", feature = "cli"))]
+            sidecars: members.iter().map(|member| member.spec.get_role() == Role::Sidecar).collect(),
             starts: waves((0..services).map(|id| plan.behind(id))),
             stops,
             edges,
@@ -166,6 +197,29 @@ impl Order {
         }
         dot.push_str("}\n");
         dot
+    }
+
+    /// Returns a picture of the graph of dependencies, as a file in SVG, which is readable in the dark, too. Needs the
+    /// feature `cli` or `admin`. The same group always gives the same text.
+    ///
+    /// ```
+    /// # use group::{Group, Shutdown};
+    /// # async fn polite(shutdown: Shutdown) { shutdown.requested().await }
+    /// let order = Group::new().add_fn("database", polite).add_fn("api", polite).order().unwrap();
+    /// assert!(order.to_svg().starts_with("<svg"));
+    /// ```
+    #[cfg(any(feature = "admin", feature = "cli"))]
+    #[must_use]
+    pub fn to_svg(&self) -> String {
+        let after = |id: Id| self.edges.iter().filter(move |(from, ..)| *from == id);
+        let node = |(id, name)| Node {
+            name,
+            after: after(id).map(|&(_, to, required)| (to, required)).collect(),
+            is_sidecar: self.sidecars[id],
+            state: None,
+        };
+        let nodes: Vec<Node<'_>> = self.names.iter().map(String::as_str).enumerate().map(node).collect();
+        graph_file(self.schedule, &nodes)
     }
 
     /// Returns the order for a program to read, as JSON: the waves of the start and of the stop, and for each service those

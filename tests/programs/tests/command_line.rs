@@ -124,7 +124,7 @@ fn a_check_finds_every_mistake() {
 
 #[test]
 fn the_plan_is_the_order_that_the_environment_asks_for_too() {
-    for form in ["text", "dot", "json"] {
+    for form in ["text", "dot", "json", "svg"] {
         let (plan, order) = (asked(&["--plan", form], &[SECRET]), asked(&[], &[SECRET, ("GROUP_ORDER", form)]));
         assert_eq!((plan.code, order.code), (Some(0), Some(0)), "{plan:#?}");
         assert_eq!(plan.printed, order.printed);

@@ -242,7 +242,11 @@ fn the_order_is_printed_and_nothing_is_started() {
     assert!(dot.code == Some(0) && dot.printed.contains(&"digraph group {".to_owned()), "{dot:#?}");
     let other = told("yes");
     assert_eq!(other.code, Some(78), "{other:#?}");
-    assert_eq!(other.told_with("GROUP_ORDER is text: expected `text`, `dot` or `json`").len(), 1, "{other:#?}");
+    assert_eq!(
+        other.told_with("GROUP_ORDER is text: expected one of `text`, `dot`, `json`, `svg`").len(),
+        1,
+        "{other:#?}"
+    );
 }
 
 #[test]
