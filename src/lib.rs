@@ -53,6 +53,7 @@
 //! | [Stopping](guide::stopping) | what happens at the stop: the budget, load balancers, exit codes, default limits |
 //! | [Settings](guide::settings) | `group.toml`, and all environment variables |
 //! | [The command line](guide::command_line) | `--help`, `--check`, `--plan`, `--only`, `--manifest` |
+//! | [Metrics](guide::metrics) | every metric that a program shows to Prometheus |
 //! | [Deploying](guide::deploying) | settings for Kubernetes, Docker and systemd |
 //! | [Troubleshooting](guide::troubleshooting) | a program that does not compile or does not start |
 //! | [all guides](guide) | these, and its internals |
@@ -88,6 +89,7 @@
 //! | `cli` | the program reads its command line: `--help`, `--check`, `--plan`, `--only`, `--manifest`, and clap itself as `group::clap` | no |
 //! | `cron` | `#[cron("…")]`, `Cron` and `Context::cron` | no |
 //! | `listenfd` | sockets that systemd or `systemfd` hands over: `LISTEN_FDS`, `http = "fd:web"`; brings `http` | no |
+//! | `metrics` | metrics for Prometheus: `Handle::metrics`, `group::metrics`, and `group::prometheus_client` | no |
 //! | `serde` | a [`Report`], a [`Status`] and an [`Event`] can be serialized | no |
 //! | `testing` | `group::testing`: runs with every fault in turn; `#[group::test(paused)]`: paused time | no |
 //! | `tokio-util` | `Shutdown::token`: a `CancellationToken`, for libraries that take one | no |
@@ -110,6 +112,10 @@ pub use group_core::cli;
 pub use group_core::grpc;
 #[cfg(feature = "http")]
 pub use group_core::http;
+#[cfg(feature = "metrics")]
+pub use group_core::metrics;
+#[cfg(all(feature = "metrics", not(doc)))]
+pub use group_core::prometheus_client;
 #[cfg(feature = "testing")]
 pub use group_core::testing;
 #[cfg(all(feature = "grpc", not(doc)))]
@@ -129,6 +135,13 @@ pub mod axum {
 pub mod clap {
     #[doc(no_inline)]
     pub use group_core::clap::*;
+}
+/// `prometheus-client` itself, in the version that `group` registers metrics with: see
+/// [its documentation](https://docs.rs/prometheus-client/0.26/prometheus_client/). With the feature `metrics`.
+#[cfg(all(feature = "metrics", doc))]
+pub mod prometheus_client {
+    #[doc(no_inline)]
+    pub use group_core::prometheus_client::*;
 }
 /// tonic itself, in the version that `group` serves with: see [its documentation](https://docs.rs/tonic/0.14/tonic/). With
 /// the feature `grpc`.

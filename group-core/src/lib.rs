@@ -16,6 +16,7 @@
 //! - `http` serves HTTP, and drains connections at the stop.
 //! - `work` has building blocks of a `start`: tickers, consumers, heartbeats.
 //! - `grpc` serves gRPC, and calls services here and elsewhere.
+//! - `metrics` shows what was counted of a group and its services, in the formats of Prometheus.
 //! - `admin` serves what operators look at, and steer with.
 //! - `group` has the builder: it checks the declarations, and turns them into a running group.
 //! - `cli` reads the command line, and answers its questions.
@@ -51,6 +52,9 @@ pub mod grpc;
 
 mod work;
 
+#[cfg(feature = "metrics")]
+pub mod metrics;
+
 #[cfg(feature = "admin")]
 pub mod admin;
 
@@ -70,6 +74,8 @@ pub mod testing;
 pub use axum;
 #[cfg(feature = "cli")]
 pub use clap;
+#[cfg(feature = "metrics")]
+pub use prometheus_client;
 #[cfg(feature = "grpc")]
 pub use tonic;
 

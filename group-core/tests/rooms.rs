@@ -17,7 +17,8 @@ const FLOORS: &[&[&str]] = &[
     &["running"],
     &["service"],
     &["engine", "http", "work"],
-    &["admin", "grpc"],
+    &["grpc", "metrics"],
+    &["admin"],
     &["group"],
     &["cli"],
     // The folder `macros`, with the code that the macros call.

@@ -16,6 +16,8 @@ use crate::group::environment::{Environment, FILE_VARIABLE};
 use crate::lifecycle::interface::Role;
 use crate::lifecycle::plan::Schedule;
 use crate::record::report_file::ReportFile;
+#[cfg(feature = "metrics")]
+use crate::running::metrics::Metrics;
 use crate::running::shared::Provided;
 use crate::service::Factory;
 use crate::spec::Spec;
@@ -83,6 +85,9 @@ pub(crate) struct Declaration {
     pub(crate) admin: Option<String>,
     #[cfg(feature = "admin")]
     pub(crate) admin_token: Option<Token>,
+    /// The metrics of the program itself.
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: Metrics,
     /// Services that run elsewhere, and their URLs.
     #[cfg(feature = "grpc")]
     pub(crate) remotes: Vec<(Called, Cow<'static, str>)>,

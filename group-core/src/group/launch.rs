@@ -33,6 +33,8 @@ use crate::running::handle::{Handle, Running, Unseen};
 use crate::running::journal::Journal;
 use crate::running::lame_duck::LameDuck;
 use crate::running::member::Member;
+#[cfg(feature = "metrics")]
+use crate::running::metrics::Metrics;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
 use crate::running::reloads::Reloads;
@@ -77,11 +79,19 @@ impl Declaration {
         } = self;
         let assembly =
             assembled(services, &provided, schedule, mistakes).inspect_err(|report| report_file.write(report))?;
-        let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
-        let budget = Budget::new(stop_timeout, drain_delay, assembly.plan.chain()).with_quiet(drain_quiet);
+        let total = stop_timeout.unwrap_or(STOP_TIMEOUT);
+        let budget = Budget::new(total, drain_delay, assembly.plan.chain()).with_quiet(drain_quiet);
         warn_of_limits(&assembly.plan, &assembly.members, &budget);
-        let (shared, factories) =
-            share(assembly, provided, stop_timeout, budget, report_file, reloads, Arc::clone(&inbox));
+        let (shared, factories) = share(
+            assembly,
+            provided,
+            #[cfg(feature = "metrics")]
+            self.metrics,
+            budget,
+            report_file,
+            reloads,
+            Arc::clone(&inbox),
+        );
         if aborts() {
             abort::expect(&shared);
         }
@@ -108,7 +118,7 @@ impl Declaration {
 fn share(
     assembly: Assembly,
     provided: Vec<Provided>,
-    stop_timeout: Duration,
+    #[cfg(feature = "metrics")] metrics: Metrics,
     budget: Budget,
     report_file: ReportFile,
     reloads: Reloads,
@@ -137,11 +147,15 @@ fn share(
         ready: Latch::default(),
         reloads,
         plan: Arc::new(plan),
-        stop_timeout,
+        stop_timeout: budget.total(),
         stopping: Latch::default(),
         hears_signals: AtomicBool::new(false),
         ends_runtime: AtomicBool::new(false),
         lame_duck: Arc::new(LameDuck::new()),
+        #[cfg(feature = "metrics")]
+        metrics,
+        #[cfg(feature = "metrics")]
+        runtime: tokio::runtime::Handle::current().metrics(),
         journal: Mutex::new(journal),
         report: watch::Sender::new(None),
     };

@@ -11,6 +11,8 @@ mod configuration;
 pub(crate) mod declaration;
 pub(crate) mod environment;
 mod launch;
+#[cfg(feature = "metrics")]
+mod metrics;
 pub(crate) mod options;
 pub(crate) mod order;
 pub(crate) mod planned;

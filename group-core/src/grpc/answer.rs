@@ -1,6 +1,8 @@
 //! Answers one call, over the network or within the process: within the client's deadline, and always with a status.
 
 use std::pin::Pin;
+#[cfg(feature = "metrics")]
+use std::sync::Arc;
 use std::task;
 use std::task::Poll;
 use std::time::Duration;
@@ -12,30 +14,41 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::base::error::BoxError;
 use crate::base::panic::{caught, caught_now};
+#[cfg(feature = "metrics")]
+use crate::http::counting::leave_out;
 use crate::http::told::IsTold;
+#[cfg(feature = "metrics")]
+use crate::record::requests::{Method, OTHER, Requests, RouteCounts};
 use crate::service::context::Context;
+
+/// The number of methods of one service that are counted apart.
+#[cfg(feature = "metrics")]
+const METHODS: usize = 200;
 
 /// Answers one call of a service. A panic and a deadline that has passed get a status, too.
 pub(crate) async fn answer(State(cx): State<Context>, request: Request, next: Next) -> Response {
     let deadline = deadline(request.headers());
-    let call = Call { cx, uri: request.uri().clone() };
+    let mut call = Call::begin(cx, request.uri().clone());
     let answering = caught(next.run(request));
     let answered = match deadline {
         None => answering.await,
         Some(at) => match timeout_at(at, answering).await {
             Ok(answered) => answered,
-            Err(_) => return too_late().into_http(),
+            Err(_) => return call.ends_with(too_late()).into_http(),
         },
     };
     match answered {
-        Ok(response) => response.map(|body| {
-            let deadline = deadline.map(|at| Box::pin(sleep_until(at)));
-            Body::new(CallBody { body: Some(body), call, deadline })
-        }),
+        Ok(response) => {
+            call.look_for_status(response.headers());
+            response.map(|body| {
+                let deadline = deadline.map(|at| Box::pin(sleep_until(at)));
+                Body::new(CallBody { body: Some(body), call, deadline })
+            })
+        }
         Err(panicked) => {
             let mut response = call.panicked(&panicked).into_http();
             response.extensions_mut().insert(IsTold);
@@ -44,18 +57,76 @@ pub(crate) async fn answer(State(cx): State<Context>, request: Request, next: Ne
     }
 }
 
-/// The service and the path of a call, for the log and the report.
+/// A call: its service and its path, for the log and the report.
 #[derive(Debug)]
 struct Call {
     cx: Context,
     uri: Uri,
+    /// `None` once it is counted.
+    #[cfg(feature = "metrics")]
+    begun: Option<Instant>,
 }
 
 impl Call {
-    fn panicked(&self, panicked: &BoxError) -> Status {
-        self.cx.handler_panicked(panicked, None, Some(self.uri.path()));
-        Status::internal("the handler panicked")
+    fn begin(cx: Context, uri: Uri) -> Self {
+        #[cfg(feature = "metrics")]
+        leave_out();
+        Self {
+            cx,
+            uri,
+            #[cfg(feature = "metrics")]
+            begun: Some(Instant::now()),
+        }
     }
+
+    fn panicked(&mut self, panicked: &BoxError) -> Status {
+        self.cx.handler_panicked(panicked, None, Some(self.uri.path()));
+        self.ends_with(Status::internal("the handler panicked"))
+    }
+
+    fn ends_with(&mut self, status: Status) -> Status {
+        self.count(status.code());
+        status
+    }
+
+    /// Looks whether these headers, or trailers, have the status of the call.
+    fn look_for_status(&mut self, headers: &HeaderMap) {
+        if let Some(status) = headers.get("grpc-status") {
+            self.count(Code::from_bytes(status.as_bytes()));
+        }
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    #[expect(clippy::unused_self, reason = "with the feature `metrics` it counts")]
+    fn count(&mut self, _: Code) {}
+
+    /// Counts the call, unless that was done.
+    #[cfg(feature = "metrics")]
+    fn count(&mut self, code: Code) {
+        if let Some(begun) = self.begun.take() {
+            let calls = &self.cx.member().measures().grpc;
+            counts(calls, self.uri.path(), code).count(code as u16, begun.elapsed());
+        }
+    }
+}
+
+/// A call that is dropped before it has a status was cancelled.
+#[cfg(feature = "metrics")]
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.count(Code::Cancelled);
+    }
+}
+
+/// The counts of the method that a path names. A client may send any path, and a service tells only by its answer
+/// whether it has the method, so that one that it does not implement gets no counts of its own; nor does one too many.
+#[cfg(feature = "metrics")]
+fn counts(calls: &Requests, path: &str, code: Code) -> Arc<RouteCounts> {
+    let post = Method::of("POST");
+    calls.find(post, path).unwrap_or_else(|| {
+        let is_known = code != Code::Unimplemented && calls.len() < METHODS;
+        calls.of(post, if is_known { path } else { OTHER })
+    })
 }
 
 pub(crate) fn too_late() -> Status {
@@ -113,13 +184,24 @@ impl HttpBody for CallBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Self { body: Some(body), deadline, .. } = &mut *self else { return Poll::Ready(None) };
         if deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(task).is_ready()) {
-            return Poll::Ready(Some(self.end_with(&too_late())));
+            let status = self.call.ends_with(too_late());
+            return Poll::Ready(Some(self.end_with(&status)));
         }
         let polled = caught_now(|| Pin::new(body).poll_frame(task).map_err(BoxError::from));
-        polled.unwrap_or_else(|panicked| {
+        let polled = polled.unwrap_or_else(|panicked| {
             let status = self.call.panicked(&panicked);
             Poll::Ready(Some(self.end_with(&status)))
-        })
+        });
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.call.look_for_status(trailers);
+                }
+            }
+            Poll::Ready(None) => self.call.count(Code::Unknown),
+            _ => {}
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -247,10 +247,10 @@ impl Drop for Draining<'_> {
     fn drop(&mut self) {
         let drain = self.traffic.report(self.since.map_or(Duration::ZERO, |since| since.elapsed()));
         let (member, service) = (self.cx.member(), self.cx.name());
+        member.add_drain(drain);
         let cut = if drain.cut > 0 { self.traffic.requests() } else { Vec::new() };
         let cut: Vec<String> = cut.into_iter().map(|request| request.name).collect();
         log::drained(service, drain, &cut);
-        member.add_drain(drain);
         member.add_cut(cut);
     }
 }

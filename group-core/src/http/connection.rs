@@ -29,6 +29,8 @@ use tower_service::Service as _;
 
 use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
+#[cfg(feature = "metrics")]
+use crate::http::counting::counted;
 use crate::http::io::Io;
 use crate::http::limits::Limits;
 use crate::http::mount::AnsweredBy;
@@ -50,7 +52,10 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(super) fn new(routes: Router, limits: Limits, shutdown: Shutdown) -> Self {
-        Self { routes: routes.with_state(()), limits, extensions: roomy(shutdown) }
+        let routes = routes.with_state(());
+        #[cfg(feature = "metrics")]
+        let routes = counted(routes, &shutdown.cx);
+        Self { routes, limits, extensions: roomy(shutdown) }
     }
 
     /// Serves one connection until it is closed or upgraded.
@@ -204,22 +209,16 @@ impl Future for Answering {
 
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
         let Self { routing, in_flight, version, line } = &mut *self;
-        let polled = {
-            // A handler that blocks its thread is found in the service's polls.
-            let _polls = in_flight.as_ref().map(InFlight::polls);
-            caught_now(|| routing.poll(task))
-        };
-        let mut response = match polled {
+        // It is not polled again after the response.
+        let Some(handled) = in_flight else { return Poll::Pending };
+        let mut response = match handled.poll_handler(|| caught_now(|| routing.poll(task))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(response)) => response,
             Err(panicked) => {
-                if let Some(in_flight) = in_flight {
-                    line.panicked(in_flight.cx(), &panicked);
-                }
+                line.panicked(handled.cx(), &panicked);
                 internal_error()
             }
         };
-        // It is not polled again after the response.
         let Some(mut in_flight) = in_flight.take() else { return Poll::Pending };
         let is_http1 = *version <= Version::HTTP_11;
         if is_http1 {
@@ -229,7 +228,7 @@ impl Future for Answering {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        in_flight.answer(is_http1);
+        in_flight.answer(is_http1, response.status());
         let guest = response.extensions_mut().remove::<AnsweredBy>();
         let telling = Telling::of(&mut response, &in_flight, guest.as_ref().map(|AnsweredBy(guest)| guest), line);
         Poll::Ready(Ok(response.map(|body| AnswerBody { body, in_flight: Some(in_flight), is_http1, guest, telling })))

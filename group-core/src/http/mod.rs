@@ -5,6 +5,8 @@
 
 mod accept;
 mod connection;
+#[cfg(feature = "metrics")]
+pub(crate) mod counting;
 #[cfg(feature = "listenfd")]
 pub(crate) mod handed;
 mod handshakes;

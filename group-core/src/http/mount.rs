@@ -23,6 +23,8 @@ use tower_service::Service;
 use crate::base::error::BoxError;
 use crate::base::lock;
 use crate::base::panic::quietly;
+#[cfg(feature = "metrics")]
+use crate::http::counting::Endpoint;
 use crate::http::panicked::Handling;
 use crate::lifecycle::interface::Id;
 use crate::running::holds::Held;
@@ -78,13 +80,22 @@ impl Mount {
 
     /// The routes as the host serves them: with 503 while the service does not answer. If the service failed before it
     /// handed routes over, they are those that its [`Spec`] lists.
-    fn take(&self, spec: &Spec) -> Router {
+    fn take(&self, host: &Context) -> Router {
+        let spec = host.spec_of(self.service);
+        #[cfg(feature = "metrics")]
+        let counted_for = host.of_id(self.service);
         self.taken.store(true, Relaxed);
         let answers = Arc::clone(&self.answers);
         let routes = lock(&self.routes).clone();
         let (routes, guest) = routes.map_or_else(|| (unavailable(spec), None), |(routes, guest)| (routes, Some(guest)));
         // The layer is around the fallback, too. It does no harm there: a merge keeps the host's.
-        routes.layer(layer_fn(move |route| Guarded { route, guest: guest.clone(), answers: Arc::clone(&answers) }))
+        routes.layer(layer_fn(move |route| Guarded {
+            route,
+            guest: guest.clone(),
+            answers: Arc::clone(&answers),
+            #[cfg(feature = "metrics")]
+            endpoint: Endpoint::new(&counted_for),
+        }))
     }
 }
 
@@ -104,6 +115,8 @@ struct Guarded {
     /// The service; `None` if it has handed nothing over, and so never answers.
     guest: Option<Context>,
     answers: Arc<AtomicBool>,
+    #[cfg(feature = "metrics")]
+    endpoint: Arc<Endpoint>,
 }
 
 /// An extension of a response: the service that has made it, whose body is still to come.
@@ -146,6 +159,8 @@ impl Service<Request> for Guarded {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        #[cfg(feature = "metrics")]
+        self.endpoint.note(&request);
         match &self.guest {
             Some(guest) if self.answers.load(Relaxed) => {
                 let call = |request| Infallibly(self.route.call(request));
@@ -205,8 +220,8 @@ pub fn mounted(cx: &Context, routes: Router) -> Result<Router, BoxError> {
     let mounts = Mounts::of(cx);
     let mut parts: Vec<(&str, Router)> = Vec::new();
     for (mount, spec) in mounts.on_host(cx) {
-        let under = |prefix: &str| quietly(|| Router::new().nest(prefix, mount.take(spec)));
-        let routes = spec.details().prefix.as_deref().map_or_else(|| Ok(mount.take(spec)), under);
+        let under = |prefix: &str| quietly(|| Router::new().nest(prefix, mount.take(cx)));
+        let routes = spec.details().prefix.as_deref().map_or_else(|| Ok(mount.take(cx)), under);
         let cannot = |why| format!("the routes of `{}` cannot be served: {why}", spec.get_name());
         parts.push((spec.get_name(), routes.map_err(cannot)?));
     }

@@ -44,7 +44,7 @@ enum Grpc {
 }
 
 /// The names of the statuses of gRPC, by number.
-const STATUSES: [&str; 17] = [
+pub(crate) const STATUSES: [&str; 17] = [
     "OK",
     "CANCELLED",
     "UNKNOWN",

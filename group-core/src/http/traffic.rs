@@ -59,10 +59,13 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use crate::base::sync::{Latch, Tallied, Tally};
 use crate::base::{chance, lock};
+#[cfg(feature = "metrics")]
+use crate::http::counting::Counting;
 use crate::http::limits::Limits;
 use crate::http::mount::listed_routes;
 use crate::http::panicked::RequestLine;
@@ -157,8 +160,10 @@ impl Traffic {
         std::future::pending::<()>().await;
     }
 
-    /// Reports a new connection to the lame duck, which stops when no more come.
+    /// Counts a new connection, and reports it to the lame duck, which stops when no more come.
     pub(super) fn note_arrival(&self) {
+        #[cfg(feature = "metrics")]
+        self.cx.member().measures().accepted.fetch_add(1, Relaxed);
         if self.stage.load(Relaxed) == LEAVING {
             self.cx.lame_duck().came();
         }
@@ -252,6 +257,12 @@ impl Server for Traffic {
         }
         self.all().iter().for_each(|connection| connection.count_in_flight());
         Some(self.counts(Duration::ZERO)).filter(|drain| drain.drained + drain.cut > 0)
+    }
+
+    #[cfg(feature = "metrics")]
+    fn drained_so_far(&self) -> Option<Drain> {
+        let (drained, cut) = (self.drained.load(Relaxed), self.cut.load(Relaxed));
+        (!self.is_reported.load(Relaxed)).then(|| Drain { drained, cut, ..Drain::default() })
     }
 }
 
@@ -396,7 +407,14 @@ impl Activity {
             LEAVING => self.traffic.cx.lame_duck().came(),
             _ => self.count_as(Standing::WaitedFor),
         }
-        InFlight { activity: Arc::clone(self), progress: Progress::NotBegun, number, begun }
+        InFlight {
+            activity: Arc::clone(self),
+            progress: Progress::NotBegun,
+            number,
+            begun,
+            #[cfg(feature = "metrics")]
+            counting: Some(Counting::default()),
+        }
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -682,6 +700,9 @@ pub(crate) struct InFlight {
     number: Option<u64>,
     /// When the request came.
     begun: Instant,
+    /// `None` for a piece.
+    #[cfg(feature = "metrics")]
+    counting: Option<Counting>,
 }
 
 /// How far a response has come, and so what completes it.
@@ -726,6 +747,16 @@ impl InFlight {
         self.cx().member().polls_other()
     }
 
+    /// Polls the handler. One that blocks its thread is found in the service's polls.
+    pub(super) fn poll_handler<T>(&mut self, poll: impl FnOnce() -> T) -> T {
+        let _polls = self.activity.traffic.cx.member().polls_other();
+        #[cfg(feature = "metrics")]
+        if let Some(counting) = &mut self.counting {
+            return counting.during(poll);
+        }
+        poll()
+    }
+
     /// Notes that the response upgrades the connection. Called before the handler gets the connection.
     pub(super) fn upgrade(&self) {
         self.activity.upgraded.store(true, Relaxed);
@@ -734,7 +765,14 @@ impl InFlight {
     /// A piece of the response, which is given to the connection.
     pub(super) fn piece(&self) -> Self {
         self.activity.pieces.fetch_add(1, Relaxed);
-        Self { activity: Arc::clone(&self.activity), progress: Progress::Piece, number: None, begun: self.begun }
+        Self {
+            activity: Arc::clone(&self.activity),
+            progress: Progress::Piece,
+            number: None,
+            begun: self.begun,
+            #[cfg(feature = "metrics")]
+            counting: None,
+        }
     }
 
     /// The last piece of the response, which is given to the connection: the request is no longer in flight.
@@ -745,7 +783,11 @@ impl InFlight {
         self
     }
 
-    fn complete(&self) {
+    fn complete(&mut self) {
+        #[cfg(feature = "metrics")]
+        if let Some(counting) = self.counting.take() {
+            counting.end(self.begun.elapsed());
+        }
         let activity = &self.activity;
         match self.progress {
             Progress::NotBegun => activity.answered(1),
@@ -763,7 +805,13 @@ impl InFlight {
 
     /// Notes that the response begins. Over HTTP/1 responses are written in order, so that a flush tells which of them
     /// have been written.
-    pub(super) fn answer(&mut self, is_http1: bool) {
+    pub(super) fn answer(&mut self, is_http1: bool, status: StatusCode) {
+        #[cfg(feature = "metrics")]
+        if let Some(counting) = &mut self.counting {
+            counting.answered(status);
+        }
+        #[cfg(not(feature = "metrics"))]
+        let _ = status;
         self.progress = if is_http1 { Progress::ToBeWritten } else { Progress::Begun };
         self.activity.answering.fetch_add(1, Relaxed);
     }

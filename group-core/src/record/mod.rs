@@ -5,8 +5,12 @@ pub(crate) mod counts;
 pub(crate) mod event;
 #[cfg(feature = "serde")]
 mod json;
+#[cfg(feature = "metrics")]
+pub(crate) mod measures;
 pub(crate) mod report;
 pub(crate) mod report_file;
+#[cfg(all(feature = "metrics", feature = "http"))]
+pub(crate) mod requests;
 pub(crate) mod service_report;
 pub(crate) mod service_status;
 mod spans;

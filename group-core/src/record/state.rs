@@ -27,6 +27,21 @@ pub enum State {
     Gone,
 }
 
+#[cfg(feature = "metrics")]
+impl State {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Waiting,
+        Self::Building,
+        Self::Starting,
+        Self::Ready,
+        Self::Restarting,
+        Self::Completed,
+        Self::Failed,
+        Self::Stopping,
+        Self::Gone,
+    ];
+}
+
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -64,6 +79,10 @@ pub enum Phase {
 }
 
 impl Phase {
+    #[cfg(feature = "metrics")]
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Starting, Self::Running, Self::Reloading, Self::LameDuck, Self::Stopping, Self::Stopped];
+
     /// Returns true if the group has come up, and no stop was asked for.
     pub(crate) fn is_running(self) -> bool {
         matches!(self, Self::Running | Self::Reloading)

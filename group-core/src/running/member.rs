@@ -49,6 +49,8 @@ use crate::base::panic::caught_now;
 #[cfg(feature = "config")]
 use crate::config::settings::Settings;
 use crate::record::counts::{Drain, Messages};
+#[cfg(feature = "metrics")]
+use crate::record::measures::Measures;
 use crate::record::service_status::{Known, Load};
 use crate::running::children::Children;
 use crate::running::holds::{Held, Holds, Unfired};
@@ -124,6 +126,8 @@ struct Rare {
     drain: Mutex<Option<Drain>>,
     /// The requests that its servers have cut.
     cut: Mutex<Vec<String>>,
+    #[cfg(feature = "metrics")]
+    measures: Measures,
 }
 
 /// The address of the first listener of the last run of `start` that had one.
@@ -513,6 +517,18 @@ impl Member {
         *lock(&self.rare.get()?.messages)
     }
 
+    /// What is counted of its work.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn measures(&self) -> &Measures {
+        &self.rare().measures
+    }
+
+    /// What was counted of its work, if anything was.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn measured(&self) -> Option<&Measures> {
+        self.rare.get().map(|rare| &rare.measures)
+    }
+
     /// Notes one of its servers.
     #[cfg(feature = "http")]
     pub(crate) fn add_server(&self, server: &Arc<impl Server + 'static>) {
@@ -576,6 +592,19 @@ impl Member {
             drain.get_or_insert_default().add(unreported);
         }
         drain
+    }
+
+    /// The connections of its servers that were drained and cut so far. `None` if it has had no server.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn drained_so_far(&self) -> Option<Drain> {
+        let rare = self.rare.get()?;
+        let reported = *lock(&rare.drain);
+        if reported.is_none() && lock(&rare.servers).is_empty() {
+            return None;
+        }
+        let mut drain = reported.unwrap_or_default();
+        self.servers().iter().filter_map(|server| server.drained_so_far()).for_each(|server| drain.add(server));
+        Some(drain)
     }
 
     /// The requests that its servers have cut.

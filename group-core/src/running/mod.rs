@@ -11,6 +11,8 @@ pub(crate) mod lame_duck;
 pub(crate) mod log;
 pub(crate) mod member;
 pub(crate) mod message;
+#[cfg(feature = "metrics")]
+pub(crate) mod metrics;
 pub(crate) mod new_settings;
 mod outbox;
 #[cfg(feature = "http")]

@@ -20,6 +20,10 @@ pub(crate) trait Server: fmt::Debug + Send + Sync {
 
     /// The counts, if everything ended now; `None` if the server has reported them itself.
     fn unreported(&self) -> Option<Drain>;
+
+    /// The connections that were drained and cut so far; `None` if the server has reported them itself.
+    #[cfg(feature = "metrics")]
+    fn drained_so_far(&self) -> Option<Drain>;
 }
 
 /// A request in flight.

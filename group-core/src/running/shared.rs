@@ -8,6 +8,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+#[cfg(feature = "metrics")]
+use tokio::runtime::RuntimeMetrics;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -23,6 +25,8 @@ use crate::running::lame_duck::LameDuck;
 use crate::running::log;
 use crate::running::member::Member;
 use crate::running::message::{Message, Post};
+#[cfg(feature = "metrics")]
+use crate::running::metrics::Metrics;
 use crate::running::outbox::say;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
@@ -95,6 +99,12 @@ pub(crate) struct Shared {
     /// True if the runtime ends with this group, as in `#[group::main]`. Set right after the launch.
     pub(crate) ends_runtime: AtomicBool,
     pub(crate) lame_duck: Arc<LameDuck>,
+    /// The metrics of the program itself.
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: Metrics,
+    /// The runtime that the services run on.
+    #[cfg(feature = "metrics")]
+    pub(crate) runtime: RuntimeMetrics,
     /// No code of the user's may run under this lock: see [`write`](Self::write).
     pub(crate) journal: Mutex<Journal>,
     pub(crate) report: watch::Sender<Option<Report>>,

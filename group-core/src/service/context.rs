@@ -22,6 +22,8 @@ use crate::running::holds::Held;
 use crate::running::lame_duck::LameDuck;
 use crate::running::member::Member;
 use crate::running::message::{Message, News};
+#[cfg(feature = "metrics")]
+use crate::running::metrics::Metrics;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
 use crate::running::shared::Shared;
@@ -89,6 +91,13 @@ impl Context {
         Handle::new(Arc::clone(&self.shared))
     }
 
+    /// Returns the metrics of the program itself, to register others. Needs the feature `metrics`.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics.clone()
+    }
+
     /// The service of this type, or the value of this type that was [provided](crate::Group::provide). `T` may be a
     /// trait object.
     ///
@@ -153,6 +162,12 @@ impl Context {
     #[cfg(feature = "http")]
     pub(crate) fn spec_of(&self, id: Id) -> &Spec {
         &self.shared.members[id].spec
+    }
+
+    /// The context of another service of the group.
+    #[cfg(all(feature = "http", feature = "metrics"))]
+    pub(crate) fn of_id(&self, id: Id) -> Self {
+        Self::new(Arc::clone(&self.shared), id)
     }
 
     #[cfg(feature = "http")]

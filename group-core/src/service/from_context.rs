@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::base::error::BoxError;
 use crate::running::handle::Handle;
 use crate::running::holds::Held;
+#[cfg(feature = "metrics")]
+use crate::running::metrics::Metrics;
 use crate::service::context::Context;
 use crate::service::ready::Ready;
 use crate::service::shutdown::Shutdown;
@@ -15,8 +17,8 @@ use crate::spec::needs::Needs;
 /// A type that can be a parameter of `new` and `start`, and of a function that is a service.
 ///
 /// It is implemented for [`Shutdown`], [`Ready`], [`Context`], [`Handle`], for `Arc<T>` of another service or of a
-/// value that was provided, and, with the feature `config`, for `Config<T>`, the settings. Implement it for a type of
-/// your own:
+/// value that was provided; with the feature `config` for `Config<T>`, the settings; with the feature `metrics` for
+/// `metrics::Metrics`. Implement it for a type of your own:
 ///
 /// ```
 /// use group::{BoxError, Context, FromContext, Group, Shutdown};
@@ -92,6 +94,13 @@ impl FromContext for Ready {
 impl FromContext for Handle {
     fn from_context(cx: &Context) -> Result<Self, BoxError> {
         Ok(cx.handle())
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl FromContext for Metrics {
+    fn from_context(cx: &Context) -> Result<Self, BoxError> {
+        Ok(cx.metrics())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::service::context::Context;
 use crate::service::result::ServiceResult;
 use crate::service::shutdown::Shutdown;
 use crate::spec::cron::Cron;
-use crate::work::every::Ticks;
+use crate::work::every::{Ticks, counted};
 use crate::work::timetable::Timetable;
 
 /// The longest sleep between two looks at the clock: it may be set meanwhile, and the machine may sleep.
@@ -54,11 +54,12 @@ impl Context {
         Fut: Future<Output: ServiceResult> + Send + 'a,
     {
         let cron = cron.into();
-        Box::pin(async move { run(&self.shutdown(), &cron, tick).await })
+        Box::pin(async move { run(&self.shutdown(), "cron", &cron, tick).await })
     }
 }
 
-pub(crate) async fn run<F, Fut>(shutdown: &Shutdown, cron: &Cron, tick: F) -> Result<(), BoxError>
+/// Ticks at the times of a cron expression. The runs are counted under the ticker's name.
+pub(crate) async fn run<F, Fut>(shutdown: &Shutdown, name: &str, cron: &Cron, mut tick: F) -> Result<(), BoxError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output: ServiceResult>,
@@ -66,7 +67,7 @@ where
     shutdown.look();
     let member = shutdown.cx.member();
     let stop = &member.stop_waiters().latch;
-    keep(&Timetable::of(cron)?, stop, Timestamp::now, tick).await?;
+    keep(&Timetable::of(cron)?, stop, Timestamp::now, || counted(&shutdown.cx, name, tick())).await?;
     if !stop.is_set() {
         let service = member.spec.get_name();
         tracing::warn!(target: "group", service, "{service}: `{cron}` never comes again");

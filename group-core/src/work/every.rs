@@ -44,7 +44,7 @@ impl Context {
         F: FnMut() -> Fut + Send + 'a,
         Fut: Future<Output: ServiceResult> + Send + 'a,
     {
-        Box::pin(async move { every(&self.shutdown(), period, tick).await })
+        Box::pin(async move { every(&self.shutdown(), "every", period, tick).await })
     }
 }
 
@@ -53,7 +53,13 @@ impl Context {
 /// Boxed, so that rustc reports a tick that returns something else once, and not at the `.await`, too.
 pub type Ticks<'a> = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 'a>>;
 
-pub(crate) async fn every<F, Fut>(shutdown: &Shutdown, period: Duration, mut tick: F) -> Result<(), BoxError>
+/// Ticks at a fixed interval. The runs are counted under the ticker's name.
+pub(crate) async fn every<F, Fut>(
+    shutdown: &Shutdown,
+    name: &str,
+    period: Duration,
+    mut tick: F,
+) -> Result<(), BoxError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output: ServiceResult>,
@@ -72,9 +78,24 @@ where
         tokio::select! {
             biased;
             () = shutdown.requested() => return Ok(()),
-            _ = ticks.tick() => tick().await.into_result()?,
+            _ = ticks.tick() => counted(&shutdown.cx, name, tick()).await?,
         }
     }
+}
+
+/// Runs one tick of the ticker of this name, and counts it.
+pub(super) async fn counted<R: ServiceResult>(
+    cx: &Context,
+    name: &str,
+    tick: impl Future<Output = R>,
+) -> Result<(), BoxError> {
+    let begun = Instant::now();
+    let result = tick.await.into_result();
+    #[cfg(feature = "metrics")]
+    cx.member().measures().ticker(name).count(result.is_ok(), begun.elapsed());
+    #[cfg(not(feature = "metrics"))]
+    let _ = (cx, name, begun);
+    result
 }
 
 /// Runs a ticker in a task beside `start`. Its failure is the failure of the service, and names the method.

@@ -1,6 +1,8 @@
 //! Services that must report regularly that they work.
 
 use std::fmt;
+#[cfg(feature = "metrics")]
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -51,11 +53,15 @@ const LATE: Duration = Duration::from_millis(50);
 pub struct Heartbeat {
     beats: watch::Sender<()>,
     failure: Arc<Mutex<Option<BoxError>>>,
+    #[cfg(feature = "metrics")]
+    cx: Context,
 }
 
 impl Heartbeat {
     /// Reports that the service works. A beat in half of the interval leaves room for delays.
     pub fn beat(&self) {
+        #[cfg(feature = "metrics")]
+        self.cx.member().measures().beats.fetch_add(1, Relaxed);
         self.beats.send_replace(());
     }
 
@@ -101,6 +107,8 @@ impl Context {
                     (None, Err(_elapsed)) if due.elapsed() > LATE.max(at_least_every / 10) => {}
                     (None, Err(_elapsed)) => {
                         cx.member().miss_heartbeat();
+                        #[cfg(feature = "metrics")]
+                        cx.member().measures().missed_beats.fetch_add(1, Relaxed);
                         return Err(format!("no sign of life for {} (heartbeat)", Took(at_least_every)).into());
                     }
                 }
@@ -113,6 +121,11 @@ impl Context {
                 result = listen => result,
             }
         });
-        Heartbeat { beats, failure }
+        Heartbeat {
+            beats,
+            failure,
+            #[cfg(feature = "metrics")]
+            cx: self.clone(),
+        }
     }
 }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::future::IntoFuture;
 use std::pin::{Pin, pin};
+#[cfg(feature = "metrics")]
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, Stream, StreamExt as _};
@@ -368,6 +370,8 @@ impl Count<'_> {
 impl Drop for Count<'_> {
     fn drop(&mut self) {
         let (name, messages) = (self.cx.name(), self.messages);
+        #[cfg(feature = "metrics")]
+        self.cx.member().measures().abandoned.fetch_add(messages.abandoned, Relaxed);
         if messages.abandoned > 0 {
             tracing::warn!(target: "group", service = name, "{name}: {messages}");
         } else if self.cx.member().is_asked_to_stop() {
