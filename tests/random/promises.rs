@@ -54,6 +54,21 @@ struct Seen<'a> {
     deadline: Duration,
     /// The services as the report orders them, each at its place in the scenario.
     order: Vec<usize>,
+    /// The sidecars, and the services that they need, directly or not: these come first.
+    first_ones: Vec<usize>,
+}
+
+/// Returns the sidecars, and the services that they need.
+fn first_ones(services: &[Life]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut open: Vec<usize> = (0..services.len()).filter(|&who| services[who].role == Role::Sidecar).collect();
+    while let Some(who) = open.pop() {
+        if !found.contains(&who) {
+            found.push(who);
+            open.extend(services[who].after.iter().map(|need| need.on));
+        }
+    }
+    found
 }
 
 impl<'a> Seen<'a> {
@@ -61,7 +76,9 @@ impl<'a> Seen<'a> {
         let told = history.events.iter().find(|(_, event)| matches!(event, Event::GroupStopping(_)));
         let stopping = told.map_or(history.asked.unwrap_or(history.ended), |&(at, _)| at);
         let order = history.report.iter().flat_map(|report| &report.services).map(|service| service.who);
-        Self { history, stopping, deadline: stopping + deadline(history.scenario.stop_timeout), order: order.collect() }
+        let (deadline, first_ones) =
+            (stopping + deadline(history.scenario.stop_timeout), first_ones(&history.scenario.services));
+        Self { history, stopping, deadline, order: order.collect(), first_ones }
     }
 
     fn lives(&self) -> impl Iterator<Item = (usize, &'a Life)> {
@@ -135,6 +152,10 @@ impl<'a> Seen<'a> {
         if self.is_strict() {
             let earlier = self.order.iter().take_while(|&&it| it != who);
             needs.extend(earlier.map(|&it| (it, false)));
+        }
+        if !self.first_ones.contains(&who) {
+            let sidecars = self.lives().filter(|(_, life)| life.role == Role::Sidecar);
+            needs.extend(sidecars.map(|(it, _)| (it, false)));
         }
         needs
     }
@@ -408,7 +429,7 @@ fn nothing_lost_in_silence(seen: &Seen, complaints: &mut Complaints) {
         let fails = |entry: &Entry| match entry.what {
             What::DropsReady => !returns(entry.at),
             // A task that it spawned may run on.
-            What::Returns => life.role == Role::Daemon && life.child.is_none(),
+            What::Returns => matches!(life.role, Role::Daemon | Role::Sidecar) && life.child.is_none(),
             _ => false,
         };
         if seen.of(who).any(|(_, entry)| fails(entry) && before_its_turn(entry)) && !blamed {

@@ -293,11 +293,12 @@ impl Maker<'_> {
                 }
             }
         }
+        beside_sidecars(&mut services);
         services
     }
 
     fn life(&mut self) -> Life {
-        let role = self.dice.pick(&[Role::Task, Role::Task, Role::Daemon, Role::Once, Role::Main]);
+        let role = self.dice.pick(&[Role::Task, Role::Task, Role::Daemon, Role::Once, Role::Main, Role::Sidecar]);
         let (restart, faulty_starts) = self.again(role);
         let takes_ready = self.dice.chance(60);
         Life {
@@ -366,7 +367,7 @@ impl Maker<'_> {
         let step = self.step(&[Act::Fail, Act::Panic, Act::Return]);
         let returns = match role {
             Role::Once => 95,
-            Role::Daemon => 0,
+            Role::Daemon | Role::Sidecar => 0,
             _ => 50,
         };
         let takes = step.takes * self.dice.pick(&[1, 1, 20]);
@@ -443,5 +444,15 @@ fn without(scenario: &Scenario, id: usize) -> Scenario {
             need.on -= usize::from(need.on > id);
         }
     }
+    beside_sidecars(&mut simpler.services);
     simpler
+}
+
+/// Sidecars alone are no group: then the first is something else.
+fn beside_sidecars(services: &mut [Life]) {
+    if services.iter().all(|life| life.role == Role::Sidecar)
+        && let Some(first) = services.first_mut()
+    {
+        first.role = Life::PLAIN.role;
+    }
 }
