@@ -21,6 +21,7 @@ page!(traffic, "The evidence that no request is lost.");
 page!(settings, "The settings in the environment and in `group.toml`.");
 page!(command_line, "The options of a program, and the files with which it is deployed.", "../docs/command-line.md");
 page!(metrics, "Every metric that a program shows to Prometheus.");
+page!(operating, "How to look at a running program, and steer it.");
 page!(deploying, "The settings for Kubernetes, Docker and systemd.");
 page!(troubleshooting, "Help when a program does not compile or does not start.");
 page!(cost, "Its costs, measured.");

@@ -16,6 +16,8 @@ pub(crate) struct Broker {
     own: Option<SocketAddr>,
 }
 
+/// A message broker in this process, or the address of another.
+///
 /// A service that takes an `Arc<Broker>` starts after it, and stops before it.
 #[service(role = "daemon")]
 impl Broker {

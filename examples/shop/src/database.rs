@@ -27,6 +27,7 @@ pub(crate) struct Database {
     written: watch::Sender<()>,
 }
 
+/// Keeps the orders, in SQLite.
 #[service]
 impl Database {
     fn new(settings: Config<Settings>) -> anyhow::Result<Self> {

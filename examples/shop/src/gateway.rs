@@ -41,6 +41,8 @@ pub(crate) struct Gateway {
     inventory: InventoryClient<Channel<Inventory>>,
 }
 
+/// Takes orders over HTTP.
+///
 /// It starts after the outbox, so that it stops before it: orders that were accepted here can still be sent.
 #[service(http = "127.0.0.1:8080", after(Outbox))]
 impl Gateway {

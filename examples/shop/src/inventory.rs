@@ -15,6 +15,8 @@ pub(crate) struct Inventory {
     database: Arc<Database>,
 }
 
+/// Says over gRPC what there is, and what it costs.
+///
 /// The calls of the gateway go through memory. The address is for other programs, and for an inventory that runs
 /// elsewhere.
 #[service(grpc = "127.0.0.1:50051")]

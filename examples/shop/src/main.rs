@@ -1,5 +1,5 @@
 //! A small shop in one process: HTTP, gRPC, a queue, a ticker and a database. Its README.md describes how to try it,
-//! and the way of an order.
+//! how to look at it while it runs, and the way of an order.
 
 mod broker;
 mod database;
@@ -17,5 +17,5 @@ mod proto {
     pub(crate) const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("shop");
 }
 
-#[group::main]
+#[group::main(admin = "127.0.0.1:9900")]
 async fn main() {}

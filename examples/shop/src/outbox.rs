@@ -23,6 +23,8 @@ pub(crate) struct Outbox {
     broker: Arc<Broker>,
 }
 
+/// Sends orders to the broker, until they are packed.
+///
 /// It starts after the warehouse, so that it stops before it: orders that were sent can still be packed.
 #[service(role = "daemon", after(Warehouse))]
 impl Outbox {

@@ -10,6 +10,7 @@ pub(crate) struct Report {
     database: Arc<Database>,
 }
 
+/// Says at a fixed interval how the shop is doing.
 #[service]
 impl Report {
     fn new(database: Arc<Database>) -> Self {

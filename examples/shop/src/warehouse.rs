@@ -23,6 +23,7 @@ pub(crate) struct Warehouse {
     broker: Arc<Broker>,
 }
 
+/// Takes orders from the broker, and packs them.
 #[service(role = "daemon")]
 impl Warehouse {
     fn new(database: Arc<Database>, broker: Arc<Broker>) -> Self {

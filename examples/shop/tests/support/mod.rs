@@ -18,6 +18,7 @@ pub(crate) fn shop(folder: &Path, env: &[(&str, &str)]) -> Shop {
     let mut all = vec![
         ("GROUP_GATEWAY__HTTP", "127.0.0.1:0"),
         ("GROUP_INVENTORY__GRPC", "127.0.0.1:0"),
+        ("GROUP_ADMIN", "127.0.0.1:0"),
         // It tells of each connection.
         ("RUST_LOG", "info,rumqttd=off"),
     ];
