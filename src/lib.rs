@@ -91,6 +91,7 @@
 //! | `listenfd` | sockets that systemd or `systemfd` hands over: `LISTEN_FDS`, `http = "fd:web"`; brings `http` | no |
 //! | `metrics` | metrics for Prometheus: `Handle::metrics`, `group::metrics`, and `group::prometheus_client` | no |
 //! | `serde` | a [`Report`], a [`Status`] and an [`Event`] can be serialized | no |
+//! | `systemd` | the service manager is told how the group is: `NOTIFY_SOCKET`, `WATCHDOG_USEC` | no |
 //! | `testing` | `group::testing`: runs with every fault in turn; `#[group::test(paused)]`: paused time | no |
 //! | `tokio-util` | `Shutdown::token`: a `CancellationToken`, for libraries that take one | no |
 

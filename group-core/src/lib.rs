@@ -12,6 +12,7 @@
 //! - `draw` makes pictures of a group: its order as a graph, its start and stop as bars.
 //! - `running` is the state of a running group in memory, and its journal.
 //! - `service` defines a service, and what it is given: `Context`, `Shutdown`, `Ready`.
+//! - `systemd` tells the service manager that has started the process how the group is.
 //! - `engine` runs the services: it carries out the decisions of the lifecycle, and listens for signals.
 //! - `http` serves HTTP, and drains connections at the stop.
 //! - `work` has building blocks of a `start`: tickers, consumers, heartbeats.
@@ -41,6 +42,8 @@ mod draw;
 mod running;
 
 mod service;
+
+mod systemd;
 
 mod engine;
 

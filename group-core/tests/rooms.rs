@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["record"],
     &["draw"],
     &["running"],
-    &["service"],
+    &["service", "systemd"],
     &["engine", "http", "work"],
     &["grpc", "metrics"],
     &["admin"],

@@ -41,7 +41,8 @@ pub(crate) enum Effect {
 #[derive(Debug)]
 pub(crate) struct StopSignals {
     first: Option<FirstSignal>,
-    /// True if a service of the group has a `reload`; `None` until the services are known.
+    /// True if SIGHUP asks for a reload: a service of the group has one, or a service manager waits for an answer. `None`
+    /// until that is known.
     reloads: Option<bool>,
     /// True if SIGHUP was ignored when the program was started.
     ignores_hangup: bool,
@@ -64,7 +65,7 @@ impl StopSignals {
         self.first
     }
 
-    /// Sets whether a service of the group has a `reload`. Returns the effect of a SIGHUP that has come already.
+    /// Sets whether SIGHUP asks for a reload. Returns the effect of a SIGHUP that has come already.
     pub(crate) fn know_services(&mut self, reloads: bool) -> Option<Effect> {
         self.reloads = Some(reloads);
         let at = self.hangup.take()?;

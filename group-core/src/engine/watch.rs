@@ -8,7 +8,7 @@
 //! statics, shared by all groups of the process, see to that:
 //!
 //! - `WATCHES` counts the groups that are being watched. [`Watch::install`] adds one before its thread has handlers, and
-//!   the destructor of [`Watch`] takes it away.
+//!   the destructor of its [`Watched`] takes it away.
 //! - `LINGERS` is the latch of the one thread that stays when no group is left. A signal then ends the process, as it
 //!   would without handlers. Its lock is held while a thread decides to stay, and while a new one relieves it.
 //!
@@ -21,7 +21,7 @@
 //!
 //! In one watch, `signals` is locked by the thread for each signal, and once by [`Watch::know_services`]. The message to
 //! the driver is put under this lock, so the driver gets a first signal before the one that forces the end. `asked` (a
-//! latch) is set after that message was put; `over` is set by the destructor of [`Watch`]; `group` is a `watch` channel,
+//! latch) is set after that message was put; `over` is set by the destructor of [`Watched`]; `group` is a `watch` channel,
 //! which [`Watch::attach`] writes.
 //!
 //! [`StopSignals`] alone decides whether a signal is a new request. The driver takes each [`Message::Signal`] at its word.
@@ -31,7 +31,9 @@ use std::sync::{Arc, Mutex, mpsc as thread_mpsc};
 use std::time::Duration;
 use std::{io, thread};
 
+use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::base::clock::{FOREVER, Moment};
@@ -61,8 +63,10 @@ const LAST_WORDS: Duration = Duration::from_millis(30);
 /// Listens for signals, and holds the deadline, until it is dropped.
 pub(crate) struct Watch {
     group: watch::Sender<Option<Handle>>,
-    over: Arc<Latch>,
     requests: Arc<Requests>,
+    /// The runtime of the thread.
+    runtime: runtime::Handle,
+    _watched: Watched,
 }
 
 impl Watch {
@@ -78,21 +82,20 @@ impl Watch {
             asked: Latch::default(),
             inbox: Arc::clone(&inbox),
         });
-        WATCHES.fetch_add(1, Ordering::SeqCst);
-        let watch = Self { group, over: Arc::default(), requests: Arc::clone(&requests) };
+        let watched = Watched::begin();
         let watch_thread = WatchThread {
             group: attached,
             stop_timeout,
             report_file,
             picture: Arc::new(Semaphore::new(1)),
-            over: Arc::clone(&watch.over),
-            requests,
+            over: Arc::clone(&watched.over),
+            requests: Arc::clone(&requests),
         };
         let (installed, is_installed) = thread_mpsc::channel();
         thread::Builder::new().name("group-watch".to_owned()).spawn(move || {
             // The receiver outlives this send: it blocks until it has come.
             let report = |result| drop(installed.send(result));
-            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
                 Err(error) => return report(Err(error)),
             };
@@ -100,19 +103,18 @@ impl Watch {
                 match Signals::new() {
                     Ok(signals) => {
                         relieve();
-                        report(Ok(()));
+                        report(Ok(runtime::Handle::current()));
                         watch_thread.watch(signals).await;
                     }
                     Err(error) => report(Err(error)),
                 }
             });
         })?;
-        is_installed.recv().map_err(io::Error::other)??;
-        Ok((watch, inbox))
+        let runtime = is_installed.recv().map_err(io::Error::other)??;
+        Ok((Self { group, requests, runtime, _watched: watched }, inbox))
     }
 
-    /// Sets whether a service of the group has a `reload`, which decides what SIGHUP asks for. Also for one that has come
-    /// already. Warns of signals that the group will never get.
+    /// Sets whether SIGHUP asks for a reload, and not for the stop. Also for one that has come already. Warns of signals that the group will never get.
     pub(crate) fn know_services(&self, reloads: bool) {
         warn_of_blocked(&Inherited::get().blocked());
         let mut signals = lock(&self.requests.signals);
@@ -127,6 +129,11 @@ impl Watch {
         self.group.send_replace(Some(group));
     }
 
+    /// Runs a future on the thread, beside the group's runtime, until the group is over. It must never block.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.runtime.spawn(future)
+    }
+
     /// Goes on watching after the group's end, until the process ends: a thread of it that is still blocked could
     /// keep the process from ending.
     pub(crate) fn stay(self) {
@@ -134,7 +141,19 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+/// One group that is being watched, until this is dropped.
+struct Watched {
+    over: Arc<Latch>,
+}
+
+impl Watched {
+    fn begin() -> Self {
+        WATCHES.fetch_add(1, Ordering::SeqCst);
+        Self { over: Arc::default() }
+    }
+}
+
+impl Drop for Watched {
     fn drop(&mut self) {
         WATCHES.fetch_sub(1, Ordering::SeqCst);
         self.over.set();

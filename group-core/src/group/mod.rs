@@ -61,6 +61,7 @@ use crate::spec::Spec;
 #[cfg(feature = "grpc")]
 use crate::spec::needs::Called;
 use crate::spec::place::Place;
+use crate::systemd::manager::Invitation;
 
 /// The mistake of a body of `main` that runs or starts the group itself.
 const RUN_BY_MAIN: &str =
@@ -111,6 +112,8 @@ pub struct Group {
     /// The answer to a question of the command line, which is given in place of a run.
     #[cfg(feature = "cli")]
     pub(crate) instead: Option<Answer>,
+    /// The service manager that wants to be told of this group, if there is one.
+    pub(crate) invitation: Option<Invitation>,
     /// The groups that a test has started, if `#[group::test]` made this one; then the environment is not read.
     pub(crate) unseen: Option<Unseen>,
 }
@@ -567,10 +570,11 @@ impl Group {
     pub fn run(&mut self) -> impl Future<Output = Report> + Send + use<> {
         let group = self.take();
         async move {
-            let group = match group {
+            let mut group = match group {
                 Ok(group) => group,
                 Err(report) => return report,
             };
+            group.invitation = Invitation::take();
             match Watch::install(group.declared.stop_limit(), group.declared.report_file()) {
                 Ok((watch, inbox)) => {
                     let report = group.run_watched(&watch, inbox).await;
@@ -616,15 +620,28 @@ impl Group {
         if let Some(answer) = self.instead.take() {
             return answer(&self);
         }
-        watch.know_services(self.declared.have_reload());
+        let manager = self.invitation.take().and_then(Invitation::accept);
+        watch.know_services(self.declared.have_reload() || manager.is_some());
         let is_mains = self.is_mains;
         match self.launch(inbox) {
             Ok((running, _started)) => {
                 running.handle().shared.ends_runtime.store(is_mains, Ordering::Relaxed);
                 watch.attach(running.handle());
-                running.wait().await
+                let followed = manager
+                    .map(|manager| watch.spawn(manager.follow(running.handle(), tokio::runtime::Handle::current())));
+                let report = running.wait().await;
+                if let Some(followed) = followed {
+                    // Whatever becomes of it, the group is over.
+                    let _ = followed.await;
+                }
+                report
             }
-            Err(report) => report,
+            Err(report) => {
+                if let Some(manager) = manager {
+                    manager.tell_refused(&report).await;
+                }
+                report
+            }
         }
     }
 

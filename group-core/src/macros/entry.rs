@@ -23,6 +23,7 @@ use crate::record::console;
 use crate::record::report::{Outcome, Report};
 use crate::running::handle::{Handle, Running, Unseen};
 use crate::running::message::Message;
+use crate::systemd::manager::Invitation;
 
 /// How long the runtime may take to drop tasks that outlive the group, such as detached ones. The services are gone by
 /// then, and only a blocked thread takes so long.
@@ -61,6 +62,7 @@ impl Threads {
             set_aborts();
         }
         // Before other threads read the environment, and before there are child processes that would inherit the sockets.
+        group.invitation = Invitation::take();
         #[cfg(feature = "listenfd")]
         handed::receive();
         #[cfg(feature = "cli")]

@@ -46,7 +46,7 @@ const ONE_CAUSE: Duration = Duration::from_millis(100);
 /// The kinds of its methods, each in the order in which they are called:
 ///
 /// - the clock: `at`, before each write, sets the moment of all that is written next; `now`.
-/// - reads, at any time: `state`, `ready_for`, `status`, `is_over`, `subscribe`.
+/// - reads, at any time: `state`, `ready_for`, `status`, `reloads`, `is_over`, `subscribe`.
 /// - a service: `launched`, `built`, `ready`. Then `completed`; or, after a failure, `backing_off` and `restarted` (and
 ///   `ready` again), or `too_often`, or `lost`. At last `stop_asked`, maybe `aborted`, `gone`. All the
 ///   while `still_waiting`, when it is due.
@@ -74,6 +74,10 @@ pub(crate) struct Journal {
     /// The number of tasks of no service that are left at the end.
     detached: usize,
     exit_code: Option<u8>,
+    /// The number of reloads that have begun.
+    reloads: u64,
+    /// What went wrong first in the last reload.
+    reload_failure: Option<Failure>,
     failures: Failures,
     /// How the group would end if no more went wrong.
     so_far: GroupEnd,
@@ -163,6 +167,8 @@ impl Journal {
             ended: None,
             detached: 0,
             exit_code: None,
+            reloads: 0,
+            reload_failure: None,
             failures: Failures::default(),
             so_far: GroupEnd::Clean,
             report: None,
@@ -217,6 +223,15 @@ impl Journal {
     pub(crate) fn ready_for(&self, id: Id) -> Duration {
         let entry = &self.services[id];
         if entry.state == State::Ready { since(entry.times.ready, self.now()) } else { Duration::ZERO }
+    }
+
+    /// The number of reloads that have begun, and what went wrong first in the last one.
+    #[cfg_attr(
+        not(all(feature = "systemd", target_os = "linux")),
+        expect(dead_code, reason = "only a service manager asks")
+    )]
+    pub(crate) fn reloads(&self) -> (u64, Option<Failure>) {
+        (self.reloads, self.reload_failure.clone())
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -369,6 +384,8 @@ impl Journal {
     pub(crate) fn reloading(&mut self) {
         if self.phase == Phase::Running {
             self.phase = Phase::Reloading;
+            self.reloads += 1;
+            self.reload_failure = None;
             self.publish(Happened::Reloading, || Event::GroupReloading);
         }
     }
@@ -576,6 +593,7 @@ impl Journal {
 
     /// Writes down that a service failed to reload; it keeps its old state.
     pub(crate) fn reload_failed(&mut self, failure: Failure) {
+        self.reload_failure.get_or_insert_with(|| failure.clone());
         self.keep(failure, log::reload_failed);
     }
 
