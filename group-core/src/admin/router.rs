@@ -6,9 +6,11 @@ use axum::routing::get;
 use crate::admin::probes;
 use crate::admin::probes::Probed;
 use crate::admin::pulse::Pulse;
+#[cfg(feature = "metrics")]
+use crate::metrics;
 use crate::running::handle::Handle;
 
-/// Makes the pages that only show: `/livez`, `/readyz` and `/startupz`.
+/// Makes the pages that only show: `/livez`, `/readyz`, `/startupz`, and, with the feature `metrics`, `/metrics`.
 ///
 /// To steer a group, mount routes of your own that call its [`Handle`], behind an authentication of your own.
 ///
@@ -34,14 +36,17 @@ pub fn router(group: &Handle) -> Router {
     for_all(group, Pulse::of_this_runtime()).merge(for_people(group))
 }
 
-/// The pages that anybody may ask for: probes.
+/// The pages that anybody may ask for: probes, and metrics with the feature `metrics`.
 pub(super) fn for_all(group: &Handle, pulse: Pulse) -> Router {
     let asked = Probed { group: group.clone(), pulse };
-    Router::new()
+    let probes = Router::new()
         .route("/livez", get(probes::livez))
         .route("/readyz", get(probes::readyz))
         .route("/startupz", get(probes::startupz))
-        .with_state(asked)
+        .with_state(asked);
+    #[cfg(feature = "metrics")]
+    let probes = probes.merge(metrics::serve::routes(group));
+    probes
 }
 
 /// The pages for people on this machine, or where there is a token.

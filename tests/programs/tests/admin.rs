@@ -134,6 +134,20 @@ fn a_missed_heartbeat_of_a_service_that_cannot_be_ended_is_not_live() {
 }
 
 #[test]
+fn prometheus_is_answered_with_metrics_of_every_service() {
+    let (_program, admin) = start(&[("GROUP_ADMIN", "0.0.0.0:0")]);
+    let admin = admin.replace("0.0.0.0", "127.0.0.1");
+    until(&admin, "/readyz", 200);
+    // Prometheus names the server as its settings do.
+    let (code, metrics) = ask_with(&admin, "/metrics", &["--header", "host: shop.default.svc"]);
+    assert_eq!(code, 200);
+    for service in ["group-admin", "store", "web", "beats"] {
+        let line = format!("group_service_state{{service=\"{service}\",state=\"ready\"}} 1");
+        assert!(metrics.lines().any(|said| said == line), "{line}: {metrics}");
+    }
+}
+
+#[test]
 fn control_is_for_those_who_have_the_token() {
     let (mut program, admin) = start(&[("GROUP_ADMIN_TOKEN", "open sesame")]);
     until(&admin, "/readyz", 200);
