@@ -52,8 +52,8 @@ impl fmt::Display for Held {
 pub(crate) struct Unfired;
 
 impl Holds {
-    pub(crate) fn add(&mut self, held: Held, hold: oneshot::Receiver<()>) {
-        self.0.push((held, hold));
+    pub(crate) fn add(&mut self, held: Held, receiver: oneshot::Receiver<()>) {
+        self.0.push((held, receiver));
     }
 
     /// Returns ready once all have fired, or with an error once one was dropped instead.

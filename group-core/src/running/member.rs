@@ -378,9 +378,9 @@ impl Member {
     /// Holds the service's readiness back until something is sent. If the sender is dropped instead, the service fails.
     /// After [`poll_holds`](Self::poll_holds), it holds nothing back, and is not kept.
     pub(crate) fn hold(&self, held: Held) -> oneshot::Sender<()> {
-        let (sender, hold) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         if !self.is_settled.load(Ordering::Relaxed) {
-            lock(&self.rare().holds).add(held, hold);
+            lock(&self.rare().holds).add(held, receiver);
         }
         sender
     }
