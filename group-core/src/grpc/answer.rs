@@ -20,7 +20,7 @@ use crate::base::error::BoxError;
 use crate::base::panic::{caught, caught_now};
 #[cfg(feature = "metrics")]
 use crate::http::counting::leave_out;
-use crate::http::told::IsTold;
+use crate::http::panicked::IsTold;
 #[cfg(feature = "metrics")]
 use crate::record::requests::{Method, OTHER, Requests, RouteCounts};
 use crate::service::context::Context;

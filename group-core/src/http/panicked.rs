@@ -13,7 +13,6 @@ use tracing::field::display;
 
 use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
-use crate::http::told::IsTold;
 use crate::running::message::News;
 use crate::service::context::Context;
 
@@ -130,6 +129,10 @@ impl<F> Drop for Handling<F> {
         self.end();
     }
 }
+
+/// An extension of a response: the log says already that the service has failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IsTold;
 
 /// The answer to a request whose handler has panicked.
 pub(super) fn internal_error() -> Response {

@@ -12,13 +12,9 @@ use tracing::Level;
 
 use crate::base::panic::caught_now;
 use crate::base::text::{Took, millis};
-use crate::http::panicked::RequestLine;
+use crate::http::panicked::{IsTold, RequestLine};
 use crate::http::traffic::{InFlight, Traffic};
 use crate::service::context::Context;
-
-/// An extension of a response: the log says already that the service has failed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct IsTold;
 
 /// An answer on its way. When it is dropped, it is told, if that is wanted.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use crate::base::text::{Limit, Took, count, millis};
 use crate::record::counts::Drain;
 use crate::record::event::StopReason;
 use crate::record::report::Report;
-use crate::running::picture::ServicePicture;
+use crate::record::state::State;
 use crate::running::server::listed;
 use crate::spec::name::Name;
 
@@ -134,6 +134,22 @@ pub(super) fn abandoned(service: &Name, took: Duration) {
 /// `asked_by` is a signal. The lines for the services follow.
 pub(super) fn picture(asked_by: &str, group: &str) {
     tracing::info!(target: "group", "{asked_by}: {group}");
+}
+
+/// One service at this moment.
+pub(super) struct ServicePicture<'a> {
+    pub(super) service: &'a str,
+    pub(super) state: State,
+    /// For how long it has been in this state.
+    pub(super) lasts: Duration,
+    /// What it waits for.
+    pub(super) waits_for: Option<String>,
+    /// Its requests in flight, the oldest first.
+    pub(super) requests: String,
+    pub(super) in_flight: usize,
+    pub(super) tasks: usize,
+    pub(super) tickers: usize,
+    pub(super) blocked: Vec<&'a str>,
 }
 
 /// The line of one service in a picture of the moment.

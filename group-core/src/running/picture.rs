@@ -12,6 +12,7 @@ use crate::record::state::State;
 use crate::record::status::Status;
 use crate::running::handle::Handle;
 use crate::running::log;
+use crate::running::log::ServicePicture;
 use crate::running::member::Member;
 use crate::running::server::listed_with_ages;
 use crate::running::threads::{Stuck, stuck_for};
@@ -29,7 +30,7 @@ pub(crate) fn tell(group: Option<&Handle>, asked_by: &str) {
     log::picture(asked_by, &headline(&status));
     if status.report().is_none() {
         for (member, service) in group.shared.members.iter().zip(status.services()) {
-            log::service_in_picture(&ServicePicture::of(member, service, &status, &stuck));
+            log::service_in_picture(&picture_of(member, service, &status, &stuck));
         }
     }
 }
@@ -45,38 +46,25 @@ fn headline(status: &Status) -> String {
     format!("{status}{stopping}{left}; {services}, {} after the start", Took(status.uptime()))
 }
 
-/// One service at this moment.
-pub(super) struct ServicePicture<'a> {
-    pub(super) service: &'a str,
-    pub(super) state: State,
-    /// For how long it has been in this state.
-    pub(super) lasts: Duration,
-    /// What it waits for.
-    pub(super) waits_for: Option<String>,
-    /// Its requests in flight, the oldest first.
-    pub(super) requests: String,
-    pub(super) in_flight: usize,
-    pub(super) tasks: usize,
-    pub(super) tickers: usize,
-    pub(super) blocked: Vec<&'a str>,
-}
-
-impl<'a> ServicePicture<'a> {
-    fn of(member: &'a Member, service: &ServiceStatus, status: &Status, stuck: &'a [Stuck]) -> Self {
-        let (_, requests) = member.in_flight();
-        let (tasks, tickers) = member.children().map_or((0, 0), |children| children.left());
-        let blocked = stuck.iter().filter(|stuck| stuck.member == member.address());
-        Self {
-            service: member.spec.get_name(),
-            state: service.state(),
-            lasts: status.uptime().saturating_sub(service.state_at()),
-            waits_for: waits_for(member, service),
-            in_flight: requests.len(),
-            requests: listed_with_ages(requests),
-            tasks,
-            tickers,
-            blocked: blocked.map(|stuck| &*stuck.thread).collect(),
-        }
+fn picture_of<'a>(
+    member: &'a Member,
+    service: &ServiceStatus,
+    status: &Status,
+    stuck: &'a [Stuck],
+) -> ServicePicture<'a> {
+    let (_, requests) = member.in_flight();
+    let (tasks, tickers) = member.children().map_or((0, 0), |children| children.left());
+    let blocked = stuck.iter().filter(|stuck| stuck.member == member.address());
+    ServicePicture {
+        service: member.spec.get_name(),
+        state: service.state(),
+        lasts: status.uptime().saturating_sub(service.state_at()),
+        waits_for: waits_for(member, service),
+        in_flight: requests.len(),
+        requests: listed_with_ages(requests),
+        tasks,
+        tickers,
+        blocked: blocked.map(|stuck| &*stuck.thread).collect(),
     }
 }
 
