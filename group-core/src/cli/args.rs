@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, Error, FromArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, Error, FromArgMatches};
 
 use crate::cli::chosen::{Chosen, Question};
 use crate::cli::manifest::kind::Kind;
@@ -71,7 +71,7 @@ impl clap::Args for Args {
             Arg::new(CONFIG)
                 .long(CONFIG)
                 .value_name("FILE")
-                .value_parser(value_parser!(PathBuf))
+                .value_parser(clap::value_parser!(PathBuf))
                 .help("Read the settings from this file"),
         );
         #[cfg(feature = "admin")]

@@ -38,7 +38,10 @@ pub(crate) struct Assembly {
     /// The edges as declared; the plan may have more.
     pub(crate) edges: Edges,
     /// The services that run elsewhere, in any order.
-    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only gRPC is called elsewhere"))]
+    #[cfg_attr(
+        not(any(feature = "cli", feature = "grpc")),
+        expect(dead_code, reason = "only gRPC is called elsewhere")
+    )]
     pub(crate) elsewhere: Vec<Declared>,
 }
 

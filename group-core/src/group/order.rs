@@ -43,14 +43,12 @@ impl Group {
 
     /// Prints on stdout the order in which the services would start and stop, in the form that the environment names.
     pub(super) fn print_order_as(&self, form: &str) -> Report {
-        match Form::named(form) {
-            Some(form) => self.print_order(form),
-            None => {
-                let names: Vec<String> = Form::names().map(|name| format!("`{name}`")).collect();
-                let names = names.join(", ");
-                Report::bad_group(vec![format!("{ORDER_VARIABLE} is text: expected one of {names}").into()])
-            }
+        if let Some(form) = Form::named(form) {
+            return self.print_order(form);
         }
+        let names: Vec<String> = Form::names().map(|name| format!("`{name}`")).collect();
+        let names = names.join(", ");
+        Report::bad_group(vec![format!("{ORDER_VARIABLE} is text: expected one of {names}").into()])
     }
 
     /// Prints on stdout the order in which the services would start and stop.

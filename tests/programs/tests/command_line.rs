@@ -39,11 +39,11 @@ fn refused(args: &[&str], env: &[(&str, &str)]) -> Vec<String> {
 }
 
 /// A file for one test.
-fn file(test: &str, name: &str, text: &str) -> PathBuf {
+fn file(test: &str, toml: &str) -> PathBuf {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("command_line").join(test);
     fs::create_dir_all(&directory).expect("there is a place for files");
-    let file = directory.join(name);
-    fs::write(&file, text).expect("it can be written");
+    let file = directory.join("shop.toml");
+    fs::write(&file, toml).expect("it can be written");
     file
 }
 
@@ -92,7 +92,7 @@ fn wrong_arguments_are_an_invalid_setup() {
 
 #[test]
 fn a_check_says_what_was_checked() {
-    let toml = file("check", "shop.toml", "[group]\nstop_timeout = '30s'");
+    let toml = file("check", "[group]\nstop_timeout = '30s'");
     let toml = toml.to_string_lossy();
     let ended = asked(&["--check", "--config", &toml], &[SECRET, ("GROUP_DRAIN_DELAY", "1s"), ("GROUP_ID", "x")]);
     assert_eq!(ended.code, Some(0), "{ended:#?}");
@@ -158,7 +158,7 @@ fn a_service_that_is_called_may_run_elsewhere() {
 
 #[test]
 fn settings_of_services_that_are_left_out_are_no_mistakes() {
-    let toml = file("left_out", "shop.toml", "[services.worker]\nport = 'many'");
+    let toml = file("left_out", "[services.worker]\nport = 'many'");
     let env = [("GROUP_WORKER__SECRTE", "x"), ("GROUP_CONFIG", &*toml.to_string_lossy())];
     assert_eq!(built(&["--without", "worker"], &env, "gateway").len(), 3);
 }
@@ -180,7 +180,7 @@ fn what_cannot_be_left_out_is_said() {
 
 #[test]
 fn the_command_line_comes_over_the_environment() {
-    let toml = file("over", "shop.toml", "[services.worker]\nsecret = 'abc'");
+    let toml = file("over", "[services.worker]\nsecret = 'abc'");
     let args = ["--config", &*toml.to_string_lossy(), "--only", "worker", "--log", "info,commanded=debug"];
     let env = [("GROUP_CONFIG", "gone.toml"), ("RUST_LOG", "off")];
     let mut program = Program::start(COMMANDED, &args, &env);

@@ -159,6 +159,7 @@ impl<'a> Part<'a> {
     }
 
     /// Returns where this service serves, if it does so here.
+    #[cfg(feature = "grpc")]
     fn port(&self, service: &str) -> Option<(&str, u16)> {
         let spec = self.specs().find(|spec| spec.get_name() == service)?;
         host_and_port(spec.get_http().or(spec.get_grpc())?).filter(|(_, port)| *port != 0)
@@ -309,7 +310,7 @@ impl Process {
                 return;
             }
             let is_free = |port: &u16| self.ports.iter().all(|other| other.number != *port);
-            let free = || (ADMIN_PORT..).find(is_free).unwrap_or(ADMIN_PORT);
+            let free = || (ADMIN_PORT..=u16::MAX).find(is_free).unwrap_or(ADMIN_PORT);
             let known = text.and_then(host_and_port).filter(|(_, port)| *port != 0);
             let address = match (kind, known) {
                 (Kind::Systemd, None) => return,
