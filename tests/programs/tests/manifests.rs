@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -25,6 +27,16 @@ fn directory(test: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).expect("there is a place for files");
     directory
+}
+
+/// A place with a `systemctl` of this version, for `PATH`.
+fn systemctl(version: u32) -> String {
+    let directory = directory(&format!("systemctl-{version}"));
+    let program = directory.join("systemctl");
+    fs::write(&program, format!("#!/bin/sh\necho 'systemd {version} ({version}.1-1)'\n")).expect("it can be written");
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("it is ours");
+    let others = std::env::var("PATH").unwrap_or_default();
+    format!("{}:{others}", directory.display())
 }
 
 /// The units in what was printed, by name.
@@ -52,7 +64,7 @@ fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
 
 #[test]
 fn systemd_has_nothing_to_say_of_the_units() {
-    let printed = printed(&["systemd"], &[]);
+    let printed = printed(&["systemd"], &[("PATH", &systemctl(252))]);
     let units = units(&printed);
     assert_eq!(units.keys().collect::<Vec<_>>(), [&"commanded.service", &"commanded.socket"]);
     assert_eq!(said_by_systemd("one", &units), (true, String::new()));
@@ -62,6 +74,7 @@ fn systemd_has_nothing_to_say_of_the_units() {
     assert_eq!(values(service, "TimeoutStopSec"), ["30s"]);
     assert_eq!(values(service, "KillMode"), ["mixed"]);
     assert_eq!(values(service, "RestartPreventExitStatus"), ["78"]);
+    assert_eq!((values(service, "Type"), values(service, "WatchdogSec")), (vec!["notify"], vec!["30s"]));
     assert_eq!(values(service, "ExecReload"), ["/bin/kill -HUP $MAINPID"]);
     assert_eq!(values(units["commanded.socket"], "ListenStream"), ["127.0.0.1:50051", "127.0.0.1:8080"]);
 
@@ -72,11 +85,19 @@ fn systemd_has_nothing_to_say_of_the_units() {
 }
 
 #[test]
+fn a_systemd_that_waits_for_reloads_is_told_of_them() {
+    let printed = printed(&["systemd"], &[("PATH", &systemctl(253))]);
+    let service = units(&printed)["commanded.service"];
+    assert_eq!(values(service, "Type"), ["notify-reload"]);
+    assert!(values(service, "ExecReload").is_empty(), "each reload would be two: {service}");
+}
+
+#[test]
 fn systemd_runs_a_process_for_each_only() {
     let toml = directory("paths").join("50 % of it.toml");
     fs::write(&toml, "[group]\nstop_timeout = '1500ms'").expect("it can be written");
     let args = ["systemd", "--only", "gateway", "--only", "inventory,worker", "--config", &toml.to_string_lossy()];
-    let printed = printed(&args, &[("GROUP_GATEWAY__HTTP", "0.0.0.0:80")]);
+    let printed = printed(&args, &[("GROUP_GATEWAY__HTTP", "0.0.0.0:80"), ("PATH", &systemctl(252))]);
     let units = units(&printed);
     let names = [
         "commanded-gateway.service",

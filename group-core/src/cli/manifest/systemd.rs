@@ -1,6 +1,7 @@
 //! Units for systemd.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use crate::cli::manifest::process::{Process, Socket, remarks};
 
@@ -30,14 +31,11 @@ fn service(process: &Process, sockets: &[String]) -> String {
          After=network-online.target{after}\n\
          \n\
          [Service]\n\
-         # The program does not speak the protocol of `Type=notify`.\n\
-         Type=exec\n\
+         {}\
          ExecStart={}\n",
+        Protocol::of_this_machine().lines(process.reloads),
         command.join(" ")
     );
-    if process.reloads {
-        unit.push_str("ExecReload=/bin/kill -HUP $MAINPID\n");
-    }
     if process.file.is_some()
         && let Ok(directory) = std::env::current_dir()
     {
@@ -66,6 +64,54 @@ fn service(process: &Process, sockets: &[String]) -> String {
         process.killed_after()
     );
     unit
+}
+
+/// How systemd hears of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    /// It does not.
+    Silent,
+    /// It is told when the program is ready, and how a reload goes.
+    NotifyReload,
+    /// As in systemd before 253, which would ignore the other type, and then be told nothing.
+    Notify,
+}
+
+impl Protocol {
+    /// The first version of systemd that knows `notify-reload`.
+    const KNOWS_RELOAD: u32 = 253;
+
+    /// Returns what the systemd of this machine understands; without one, what most do.
+    fn of_this_machine() -> Self {
+        if !cfg!(feature = "systemd") {
+            return Self::Silent;
+        }
+        // "systemd 257 (257.13-1)"
+        let output = Command::new("systemctl").arg("--version").output().ok();
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let version = text.split_whitespace().nth(1).and_then(|version| version.parse::<u32>().ok());
+        match version {
+            Some(version) if version < Self::KNOWS_RELOAD => Self::Notify,
+            _ => Self::NotifyReload,
+        }
+    }
+
+    /// The lines of a unit. Never both `notify-reload` and `ExecReload`: each reload would be two.
+    fn lines(self, reloads: bool) -> String {
+        let text = match self {
+            Self::Silent => {
+                "# The program does not speak the protocol of `Type=notify`: it lacks the feature `systemd`.\nType=exec\n"
+            }
+            Self::NotifyReload => {
+                "# For systemd before 253: Type=notify, and ExecReload=/bin/kill -HUP $MAINPID\nType=notify-reload\n"
+            }
+            Self::Notify => "# From systemd 253 on, better: Type=notify-reload, and no ExecReload.\nType=notify\n",
+        };
+        let reload = if reloads && self != Self::NotifyReload { "ExecReload=/bin/kill -HUP $MAINPID\n" } else { "" };
+        // Pinged from the runtime of the group, so that one that is stuck is ended.
+        let watchdog = if self == Self::Silent { "" } else { "WatchdogSec=30s\n" };
+        [text, reload, watchdog].concat()
+    }
 }
 
 /// The sockets that systemd holds while the program is restarted, so that nobody is refused: one unit for all addresses,
