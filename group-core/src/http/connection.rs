@@ -29,8 +29,6 @@ use tower_service::Service as _;
 
 use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
-#[cfg(feature = "metrics")]
-use crate::http::counting::counted;
 use crate::http::io::Io;
 use crate::http::limits::Limits;
 use crate::http::mount::AnsweredBy;
@@ -52,10 +50,7 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(super) fn new(routes: Router, limits: Limits, shutdown: Shutdown) -> Self {
-        let routes = routes.with_state(());
-        #[cfg(feature = "metrics")]
-        let routes = counted(routes, &shutdown.cx);
-        Self { routes, limits, extensions: roomy(shutdown) }
+        Self { routes: routes.with_state(()), limits, extensions: roomy(shutdown) }
     }
 
     /// Serves one connection until it is closed or upgraded.
@@ -228,7 +223,7 @@ impl Future for Answering {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        in_flight.answer(is_http1, response.status());
+        in_flight.answer(is_http1, line, response.status());
         let guest = response.extensions_mut().remove::<AnsweredBy>();
         let telling = Telling::of(&mut response, &in_flight, guest.as_ref().map(|AnsweredBy(guest)| guest), line);
         Poll::Ready(Ok(response.map(|body| AnswerBody { body, in_flight: Some(in_flight), is_http1, guest, telling })))
@@ -239,6 +234,8 @@ impl Future for Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         let Self { routing, in_flight: Some(in_flight), line, .. } = self else { return };
+        #[cfg(feature = "metrics")]
+        in_flight.find_place(line);
         let _polls = in_flight.polls();
         drop_caught(routing, |panicked| line.panicked(in_flight.cx(), panicked));
     }

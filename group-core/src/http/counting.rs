@@ -1,10 +1,10 @@
 //! Counts each request once, when it is over, by the route that it has matched and the service that has answered.
 //!
-//! Only axum's router knows which route a request matches, and says it only to what stands around that route. So
-//! [`counted`] puts a [`Counted`] around each route of a server, and a mounted service has one around each of its own.
-//! A route is called in a poll of its request, so a [`Counted`] leaves what it knows with the thread, and the
+//! Only axum's router knows which route a request matches, and says it only to what is called for that route. So each
+//! such thing has an [`Endpoint`]: a route of `#[service]`, a route of a mounted service, and the layer that [`counted`]
+//! puts around all others. It is called in a poll of the request, so it leaves what it knows with the thread, and the
 //! [`Counting`] of the request takes it from there after the poll. Of two that are called, the inner one counts: that of
-//! the mounted service.
+//! the mounted service. If none is called, the request has matched no route, or is refused before it comes to one.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -34,9 +34,11 @@ thread_local! {
 }
 
 /// A place where a request is counted.
+#[derive(Debug)]
 enum Place {
     Route(Arc<RouteCounts>),
     /// A gRPC call, which is counted as such.
+    #[cfg(feature = "grpc")]
     Call,
 }
 
@@ -51,8 +53,8 @@ pub(crate) fn leave_out() {
 pub(super) struct Counting {
     /// `None` until there is an answer.
     status: Option<StatusCode>,
-    /// `None` until it is known, and for a request that is not to be counted.
-    route: Option<Arc<RouteCounts>>,
+    /// `None` until it is known.
+    place: Option<Place>,
 }
 
 impl Counting {
@@ -61,10 +63,8 @@ impl Counting {
         // A layer of the user's may have called a route from another task.
         PLACE.set(None);
         let polled = poll();
-        match PLACE.take() {
-            Some(Place::Route(route)) => self.route = Some(route),
-            Some(Place::Call) => self.route = None,
-            None => {}
+        if let Some(place) = PLACE.take() {
+            self.place = Some(place);
         }
         polled
     }
@@ -73,24 +73,31 @@ impl Counting {
         self.status = Some(status);
     }
 
+    /// Sets the place of a request that no route of its own has counted.
+    pub(super) fn place_at(&mut self, find: impl FnOnce() -> Arc<RouteCounts>) {
+        self.place.get_or_insert_with(|| Place::Route(find()));
+    }
+
     /// Counts the request, if it is to be counted.
     pub(super) fn end(self, took: Duration) {
-        if let Some(route) = self.route {
+        if let Some(Place::Route(route)) = self.place {
             route.count(self.status.map_or(DROPPED, |status| status.as_u16()), took);
         }
     }
 }
 
-/// Has each route of a server counted for its service.
-pub(super) fn counted(routes: Router, cx: &Context) -> Router {
+/// Has each of these routes counted for its service: routes that are not made by `#[service]`, which count themselves.
+pub(crate) fn counted(cx: &Context, routes: Router) -> Router {
     let cx = cx.clone();
-    routes.layer(layer_fn(move |route| Counted { route, endpoint: Endpoint::new(&cx) }))
+    routes.layer(layer_fn(move |route| Counted { route, cx: cx.clone(), endpoint: Arc::default() }))
 }
 
 /// A route that is counted.
 #[derive(Clone)]
 struct Counted {
     route: Route,
+    /// The context of the service that answers.
+    cx: Context,
     endpoint: Arc<Endpoint>,
 }
 
@@ -104,30 +111,22 @@ impl Service<Request> for Counted {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        self.endpoint.note(&request);
+        self.endpoint.note(&self.cx, &request);
         self.route.call(request)
     }
 }
 
 /// One endpoint of a router: the counts of its route, found once for each method.
-#[derive(Debug)]
-pub(super) struct Endpoint {
-    /// The context of the service that answers.
-    cx: Context,
-    found: [OnceLock<Arc<RouteCounts>>; METHODS],
-}
+#[derive(Debug, Default)]
+pub(crate) struct Endpoint([OnceLock<Arc<RouteCounts>>; METHODS]);
 
 impl Endpoint {
-    pub(super) fn new(cx: &Context) -> Arc<Self> {
-        Arc::new(Self { cx: cx.clone(), found: Default::default() })
-    }
-
     /// Notes where the request that this thread polls is to be counted.
-    pub(super) fn note(&self, request: &Request) {
+    pub(crate) fn note(&self, cx: &Context, request: &Request) {
         let method = Method::of(request.method().as_str());
         let route = request.extensions().get::<MatchedPath>().map_or(OTHER, MatchedPath::as_str);
-        let find = || self.cx.member().measures().http.of(method, route);
-        let found = self.found[method.place()].get_or_init(find);
+        let find = || cx.member().measures().http.of(method, route);
+        let found = self.0[method.place()].get_or_init(find);
         // A router that is nested twice has one endpoint for two routes.
         let counts = if found.route() == route { Arc::clone(found) } else { find() };
         PLACE.set(Some(Place::Route(counts)));

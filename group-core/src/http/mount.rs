@@ -94,7 +94,9 @@ impl Mount {
             guest: guest.clone(),
             answers: Arc::clone(&answers),
             #[cfg(feature = "metrics")]
-            endpoint: Endpoint::new(&counted_for),
+            endpoint: Arc::default(),
+            #[cfg(feature = "metrics")]
+            counted_for: counted_for.clone(),
         }))
     }
 }
@@ -117,6 +119,9 @@ struct Guarded {
     answers: Arc<AtomicBool>,
     #[cfg(feature = "metrics")]
     endpoint: Arc<Endpoint>,
+    /// The service, also if it has handed nothing over.
+    #[cfg(feature = "metrics")]
+    counted_for: Context,
 }
 
 /// An extension of a response: the service that has made it, whose body is still to come.
@@ -160,7 +165,7 @@ impl Service<Request> for Guarded {
 
     fn call(&mut self, request: Request) -> Self::Future {
         #[cfg(feature = "metrics")]
-        self.endpoint.note(&request);
+        self.endpoint.note(&self.counted_for, &request);
         match &self.guest {
             Some(guest) if self.answers.load(Relaxed) => {
                 let call = |request| Infallibly(self.route.call(request));

@@ -67,6 +67,12 @@ impl RequestLine {
         route_of(path).unwrap_or(path)
     }
 
+    /// The route, as `route_of` tells it.
+    #[cfg(feature = "metrics")]
+    pub(super) fn route_if<'a>(&self, route_of: impl FnOnce(&str) -> Option<&'a str>) -> Option<&'a str> {
+        route_of(self.path())
+    }
+
     /// Reports a panic of the handler of this request.
     pub(super) fn panicked(&self, cx: &Context, panicked: &BoxError) {
         cx.handler_panicked(panicked, Some(&self.method), Some(self.path()));

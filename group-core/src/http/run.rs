@@ -7,14 +7,14 @@ use axum::Router;
 use crate::base::error::BoxError;
 use crate::base::panic::{caught, flatten};
 use crate::http::mount::mount;
-use crate::http::server::serve;
+use crate::http::server::Server;
 use crate::service::context::Context;
 
 /// Serves routes on the service's own address or on its host's. A service that has only gRPC and no address is called
 /// within its group, so this waits for its stop.
 pub(crate) async fn run(cx: &Context, routes: Router) -> Result<(), BoxError> {
     match cx.http_address().or(cx.grpc_address()) {
-        Some(address) => serve(cx, address, routes).await,
+        Some(address) => Server::of_service(routes).serve(cx, address).await,
         None if cx.serves_in_process() => {
             cx.shutdown_of_server().requested().await;
             Ok(())

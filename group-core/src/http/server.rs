@@ -10,6 +10,8 @@ use tokio::sync::Semaphore;
 use crate::base::error::BoxError;
 use crate::http::accept::serve_on;
 use crate::http::connection::Serving;
+#[cfg(feature = "metrics")]
+use crate::http::counting::counted;
 use crate::http::limits::Limits;
 use crate::http::listen::Listener;
 use crate::http::mount::check_taken;
@@ -92,6 +94,9 @@ pub struct Server {
     routes: Router,
     /// Adds routes that depend on the service, once the server runs in one.
     adds_routes: Option<AddRoutes>,
+    /// True if `#[service]` has made the routes, which are counted then.
+    #[cfg(feature = "metrics")]
+    is_of_service: bool,
     limits: Limits,
 }
 
@@ -106,7 +111,22 @@ impl fmt::Debug for Server {
 impl Server {
     /// Creates a server of these routes, with the default limits.
     pub fn new(routes: Router) -> Self {
-        Self { routes, adds_routes: None, limits: Limits::default() }
+        Self {
+            routes,
+            adds_routes: None,
+            #[cfg(feature = "metrics")]
+            is_of_service: false,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Creates a server of the routes that `#[service]` has made.
+    pub(crate) fn of_service(routes: Router) -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            is_of_service: true,
+            ..Self::new(routes)
+        }
     }
 
     /// Adds routes when the server starts, because they depend on the service that it runs in.
@@ -218,9 +238,13 @@ impl Server {
     pub(crate) async fn serve_holding(self, ready: Ready, cx: &Context, address: &str) -> Result<(), BoxError> {
         let shutdown = cx.shutdown_of_server();
         check_taken(cx)?;
-        let Self { mut routes, adds_routes, limits } = self;
+        let Self { mut routes, adds_routes, limits, .. } = self;
         if let Some(add_routes) = adds_routes {
             routes = add_routes(cx, routes)?;
+        }
+        #[cfg(feature = "metrics")]
+        if !self.is_of_service {
+            routes = counted(cx, routes);
         }
         let listener = listen(cx, address).await.map_err(|reason| CannotListen { address: address.into(), reason })?;
         cx.serves();

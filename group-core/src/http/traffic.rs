@@ -70,6 +70,8 @@ use crate::http::limits::Limits;
 use crate::http::mount::listed_routes;
 use crate::http::panicked::RequestLine;
 use crate::record::counts::Drain;
+#[cfg(feature = "metrics")]
+use crate::record::requests::{Method, OTHER};
 use crate::record::service_status::Load;
 use crate::running::server::{RequestInFlight, Server};
 use crate::service::context::Context;
@@ -757,6 +759,18 @@ impl InFlight {
         poll()
     }
 
+    /// Finds where the request is counted, if none of its routes has said it: as one for the route that its path has, or
+    /// as one of all others.
+    #[cfg(feature = "metrics")]
+    pub(super) fn find_place(&mut self, line: &RequestLine) {
+        let Self { activity, counting: Some(counting), .. } = self else { return };
+        let traffic = &activity.traffic;
+        counting.place_at(|| {
+            let route = line.route_if(|path| traffic.route_of(path)).unwrap_or(OTHER);
+            traffic.cx.member().measures().http.of(Method::of(line.method.as_str()), route)
+        });
+    }
+
     /// Notes that the response upgrades the connection. Called before the handler gets the connection.
     pub(super) fn upgrade(&self) {
         self.activity.upgraded.store(true, Relaxed);
@@ -805,13 +819,14 @@ impl InFlight {
 
     /// Notes that the response begins. Over HTTP/1 responses are written in order, so that a flush tells which of them
     /// have been written.
-    pub(super) fn answer(&mut self, is_http1: bool, status: StatusCode) {
+    pub(super) fn answer(&mut self, is_http1: bool, line: &RequestLine, status: StatusCode) {
         #[cfg(feature = "metrics")]
-        if let Some(counting) = &mut self.counting {
-            counting.answered(status);
+        {
+            self.find_place(line);
+            self.counting.iter_mut().for_each(|counting| counting.answered(status));
         }
         #[cfg(not(feature = "metrics"))]
-        let _ = status;
+        let _ = (line, status);
         self.progress = if is_http1 { Progress::ToBeWritten } else { Progress::Begun };
         self.activity.answering.fetch_add(1, Relaxed);
     }

@@ -9,6 +9,8 @@ pub use crate::http::mounted;
 
 use std::convert::Infallible;
 use std::pin::Pin;
+#[cfg(feature = "metrics")]
+use std::sync::Arc;
 use std::task;
 use std::task::Poll;
 
@@ -21,6 +23,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::__private::result::Result;
+#[cfg(feature = "metrics")]
+use crate::http::counting;
+#[cfg(feature = "metrics")]
+use crate::http::counting::Endpoint;
 use crate::http::panicked::Handling;
 use crate::http::run;
 use crate::service::context::Context;
@@ -118,20 +124,38 @@ pub type AnswerFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 #[derive(Clone, Debug)]
 pub struct Handles<F> {
     cx: Context,
+    #[cfg(feature = "metrics")]
+    endpoint: Arc<Endpoint>,
     answer: F,
 }
 
 /// Makes a route.
 pub fn route<F: FnOnce(Request) -> AnswerFuture>(cx: &Context, answer: F) -> Handles<F> {
-    Handles { cx: cx.clone(), answer }
+    Handles {
+        cx: cx.clone(),
+        #[cfg(feature = "metrics")]
+        endpoint: Arc::default(),
+        answer,
+    }
 }
 
 impl<F: FnOnce(Request) -> AnswerFuture + Clone + Send + Sync + 'static> Handler<(), ()> for Handles<F> {
     type Future = Answered;
 
     fn call(self, request: Request, (): ()) -> Answered {
+        #[cfg(feature = "metrics")]
+        self.endpoint.note(&self.cx, &request);
         Answered(Handling::new(&self.cx, request, |request| Respond((self.answer)(request))))
     }
+}
+
+/// Has the routes counted that a service makes itself.
+pub fn counted(cx: &Context, routes: Router) -> Router {
+    #[cfg(feature = "metrics")]
+    let routes = counting::counted(cx, routes);
+    #[cfg(not(feature = "metrics"))]
+    let _ = cx;
+    routes
 }
 
 /// The future of the response. A panic is a 500 to the layers around the route.

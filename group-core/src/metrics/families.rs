@@ -1,7 +1,7 @@
 //! Every metric of a group: its name, type and labels. `docs/metrics.md` has the same list, and a test holds it.
 
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::MetricType::{Counter, Gauge, Histogram, Info};
+use prometheus_client::metrics::MetricType::{Counter, Gauge, Info};
 
 /// One metric, and the names of its labels.
 pub(super) struct Family {
@@ -78,7 +78,7 @@ families! {
     );
     #[cfg(feature = "http")]
     REQUEST_DURATION = family(
-        Histogram, "group_http_request_duration", &["service", "method", "route"],
+        MetricType::Histogram, "group_http_request_duration", &["service", "method", "route"],
         "Time from the head of a request to the last byte of its answer",
     ).in_seconds();
 
@@ -86,7 +86,7 @@ families! {
     CALLS = family(Counter, "group_grpc_calls", &["service", "route", "status"], "Calls that are over");
     #[cfg(feature = "grpc")]
     CALL_DURATION = family(
-        Histogram, "group_grpc_call_duration", &["service", "route"], "Time from the head of a call to its status",
+        MetricType::Histogram, "group_grpc_call_duration", &["service", "route"], "Time from the head of a call to its status",
     ).in_seconds();
 
     MESSAGES = family(

@@ -19,6 +19,7 @@ pub(crate) enum Format {
     OpenMetrics,
 }
 
+#[cfg(feature = "http")]
 impl Format {
     pub(crate) fn content_type(self) -> &'static str {
         match self {

@@ -595,7 +595,7 @@ impl Member {
     }
 
     /// The connections of its servers that were drained and cut so far. `None` if it has had no server.
-    #[cfg(feature = "metrics")]
+    #[cfg(all(feature = "metrics", feature = "http"))]
     pub(crate) fn drained_so_far(&self) -> Option<Drain> {
         let rare = self.rare.get()?;
         let reported = *lock(&rare.drain);

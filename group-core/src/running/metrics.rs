@@ -66,6 +66,7 @@ impl Metrics {
     }
 
     /// Returns true if other text is appended.
+    #[cfg(feature = "http")]
     pub(crate) fn has_texts(&self) -> bool {
         !lock(&self.0.texts).is_empty()
     }

@@ -22,7 +22,7 @@ pub(crate) trait Server: fmt::Debug + Send + Sync {
     fn unreported(&self) -> Option<Drain>;
 
     /// The connections that were drained and cut so far; `None` if the server has reported them itself.
-    #[cfg(feature = "metrics")]
+    #[cfg(all(feature = "metrics", feature = "http"))]
     fn drained_so_far(&self) -> Option<Drain>;
 }
 

@@ -61,7 +61,7 @@ fn address(model: &Model) -> Span {
 
 /// Passes `routes` through the user's `router`. Expects `self`.
 fn wrapper(method: &Method) -> TokenStream {
-    let cfgs = cfgs(&method.attrs);
+    let (cfgs, and_cfgs) = (cfgs(&method.attrs), cfgs(&method.attrs));
     let name = &method.sig.ident;
     let (input, output, this) = (input(method), output(method), this(method));
     quote! {
@@ -72,6 +72,8 @@ fn wrapper(method: &Method) -> TokenStream {
                 Self::#name(#this, <#input as __g::http::IsRouter>::from(routes))
             )
         };
+        #(#and_cfgs)*
+        let routes = __g::http::counted(&cx, routes);
     }
 }
 

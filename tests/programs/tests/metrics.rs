@@ -124,6 +124,8 @@ fn each_request_is_counted_once_by_service_method_route_and_status() {
     };
     assert_eq!((of_users("count", ""), of_users("bucket", r#",le="+Inf""#)), (10.0, 10.0));
     assert!(of_users("sum", "") > 0.0);
+    let by_router = r#"group_http_requests_total{service="ops",method="GET",route="/metrics",status="200"}"#;
+    assert_eq!(metered.metrics().value(by_router), Some("1"), "the first look, not this one");
 }
 
 #[test]
