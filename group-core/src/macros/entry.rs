@@ -92,6 +92,9 @@ impl Threads {
                 Err(error) => body_failed(group.declared.mistakes, error),
             };
             report_file.write(&refused);
+            if let Some(manager) = group.invitation.and_then(Invitation::accept) {
+                manager.tell_refused(&refused).await;
+            }
             refused
         });
         // From here on, no signal may change the exit code.

@@ -1,6 +1,6 @@
 //! A group that is as the environment says, for a service manager that is told of it: how long `db` takes to start
 //! (`START`), whether it reloads (`RELOAD`), after what time the program stops itself (`END`), and how long `db` takes to
-//! stop (`STOP`), in milliseconds. On SIGUSR2, `web` blocks the only thread.
+//! stop (`STOP`), in milliseconds. With `FAIL`, nothing is started. On SIGUSR2, `web` blocks the only thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +68,10 @@ fn time(variable: &str) -> Option<Duration> {
 }
 
 #[group::main(worker_threads = 1)]
-async fn main(group: &mut Group) {
+async fn main(group: &mut Group) -> Result<(), BoxError> {
+    if env::var_os("FAIL").is_some() {
+        return Err("there is no license".into());
+    }
     group.add_fn("child", child).configure("child", |spec| spec.role(Role::Once));
     group.add_as("db", Database { stop: time("STOP").unwrap_or_default() });
     if let Ok(way) = env::var("RELOAD") {
@@ -81,4 +84,5 @@ async fn main(group: &mut Group) {
         });
     }
     group.add_fn("web", web);
+    Ok(())
 }
