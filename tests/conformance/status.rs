@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use group::axum::{Router, routing::get};
 use group::{
-    Ending, Event, Group, Outcome, Phase, Restart, Restarted, Role, Schedule, ServiceStatus, State, StopReason,
+    Context, Ending, Event, Group, Outcome, Phase, Restart, Restarted, Role, Schedule, ServiceStatus, State,
+    StopReason, admin, http,
 };
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -208,6 +209,24 @@ async fn it_counts_connections_and_requests_in_flight() {
     })
     .await;
     assert!(running.stop().await.is_clean());
+}
+
+#[tokio::test]
+async fn pages_that_are_mounted_by_hand_know_where_they_are_and_end_with_their_service() {
+    let mut group = Group::new();
+    group.add_fn("ops", |cx: Context| async move {
+        let routes = Router::new().nest("/ops", admin::router(&cx.handle()));
+        http::serve(&cx, "127.0.0.1:0", routes).await
+    });
+    let running = group.start().await.unwrap();
+    let addr = running.local_addr("ops").unwrap();
+    let page = text_at(addr, "/ops").await;
+    assert!(page.contains("data-events=\"/ops/events?page\"") && page.contains("href=\"/ops/status\""), "{page}");
+    let events = reqwest::get(format!("http://{addr}/ops/events")).await.unwrap();
+    assert!(in_time(running.stop()).await.is_clean());
+    let told = in_time(events.text()).await.unwrap();
+    assert!(told.starts_with("event: status\n") && told.contains("event: group_stopping\n"), "{told}");
+    assert!(told.rsplit("event: ").next().is_some_and(|last| last.starts_with("end\n")), "{told}");
 }
 
 #[tokio::test(start_paused = true)]

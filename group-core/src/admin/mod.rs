@@ -5,9 +5,12 @@
 
 pub(crate) mod access;
 mod control;
+mod events;
+mod page;
 mod probes;
 mod pulse;
 mod router;
 pub(crate) mod service;
+mod show;
 
 pub use self::router::router;

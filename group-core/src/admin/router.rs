@@ -3,14 +3,15 @@
 use axum::Router;
 use axum::routing::get;
 
-use crate::admin::probes;
 use crate::admin::probes::Probed;
 use crate::admin::pulse::Pulse;
+use crate::admin::{events, page, probes, show};
 #[cfg(feature = "metrics")]
 use crate::metrics;
 use crate::running::handle::Handle;
 
-/// Makes the pages that only show: `/livez`, `/readyz`, `/startupz`, and, with the feature `metrics`, `/metrics`.
+/// Makes the pages that only show: `/`, `/status`, `/events`, `/graph.svg` and `/timeline.svg`, the probes `/livez`,
+/// `/readyz` and `/startupz`, and, with the feature `metrics`, `/metrics`.
 ///
 /// To steer a group, mount routes of your own that call its [`Handle`], behind an authentication of your own.
 ///
@@ -36,7 +37,7 @@ pub fn router(group: &Handle) -> Router {
     for_all(group, Pulse::of_this_runtime()).merge(for_people(group))
 }
 
-/// The pages that anybody may ask for: probes, and metrics with the feature `metrics`.
+/// The pages that anybody may ask for: probes, the status, and metrics with the feature `metrics`.
 pub(super) fn for_all(group: &Handle, pulse: Pulse) -> Router {
     let asked = Probed { group: group.clone(), pulse };
     let probes = Router::new()
@@ -44,13 +45,18 @@ pub(super) fn for_all(group: &Handle, pulse: Pulse) -> Router {
         .route("/readyz", get(probes::readyz))
         .route("/startupz", get(probes::startupz))
         .with_state(asked);
+    let open = probes.merge(Router::new().route("/status", get(show::status)).with_state(group.clone()));
     #[cfg(feature = "metrics")]
-    let probes = probes.merge(metrics::serve::routes(group));
-    probes
+    let open = open.merge(metrics::serve::routes(group));
+    open
 }
 
 /// The pages for people on this machine, or where there is a token.
 pub(super) fn for_people(group: &Handle) -> Router {
-    let _ = group;
     Router::new()
+        .route("/", get(page::page))
+        .route("/events", get(events::events))
+        .route("/graph.svg", get(show::graph))
+        .route("/timeline.svg", get(show::timeline))
+        .with_state(group.clone())
 }

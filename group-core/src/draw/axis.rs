@@ -7,13 +7,13 @@ use std::time::Duration;
 use crate::base::text::Took;
 
 /// The room that stands for time that is cut out.
-const CUT: f64 = 56.0;
+const CUT: f64 = 92.0;
 
 /// No stretch is narrower.
-const NARROWEST: f64 = 56.0;
+const NARROWEST: f64 = 80.0;
 
 /// Two labels of the axis are at least so far apart.
-const TICK: f64 = 72.0;
+const TICK: f64 = 80.0;
 
 /// No more stretches are drawn: the first, and the last ones.
 const MOST: usize = 12;

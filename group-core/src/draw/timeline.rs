@@ -7,6 +7,7 @@ use crate::base::clock::Moment;
 use crate::base::text::Took;
 use crate::draw::axis::Axis;
 use crate::draw::svg::{Escaped, class, file, fitted, float, label, mark, picture, width_of};
+use crate::record::chain;
 use crate::record::service_report::Ending;
 use crate::record::service_status::ServiceStatus;
 use crate::record::state::State;
@@ -128,29 +129,6 @@ fn bars(service: &ServiceStatus, now: f64) -> Vec<Bar> {
     bars
 }
 
-/// The services that decided how long the start took, the last one first: each waited for the next.
-fn start_chain(status: &Status) -> Vec<usize> {
-    let ready = |id: usize| status.services[id].times.first_ready;
-    chain(status, ready, |id| status.plan.needs(id).map(|need| need.id).collect())
-}
-
-/// The services that decided how long the stop took, the last one first.
-fn stop_chain(status: &Status) -> Vec<usize> {
-    let gone = |id: usize| status.services[id].times.gone.filter(|_| status.services[id].times.built.is_some());
-    chain(status, gone, |id| status.plan.needed_by(id).map(|need| need.id).collect())
-}
-
-fn chain(status: &Status, done: impl Fn(usize) -> Option<Moment>, before: impl Fn(usize) -> Vec<usize>) -> Vec<usize> {
-    let last = |ids: Vec<usize>| ids.into_iter().filter(|&id| done(id).is_some()).max_by_key(|&id| done(id));
-    let mut next = last((0..status.services.len()).collect());
-    let mut chain = Vec::new();
-    while let Some(id) = next {
-        chain.push(id);
-        next = last(before(id));
-    }
-    chain
-}
-
 /// A picture that is being drawn.
 struct Drawing<'a> {
     status: &'a Status,
@@ -240,8 +218,17 @@ impl<'a> Drawing<'a> {
         self.height = top;
     }
 
+    /// The critical chains, of the start and of the stop so far.
+    fn chains(&self) -> (Vec<usize>, Vec<usize>) {
+        let Status { plan, services, stopping, .. } = self.status;
+        let asked = stopping.as_ref().map(|(asked, _)| *asked);
+        let gone = |id: usize| services[id].times.gone.filter(|&gone| asked.is_some_and(|asked| gone >= asked));
+        let starts = chain::of_start(plan, services.len(), |id| services[id].times.first_ready);
+        (starts, chain::of_stop(plan, services.len(), gone))
+    }
+
     fn all_rows(&mut self) {
-        let (starts, stops) = (start_chain(self.status), stop_chain(self.status));
+        let (starts, stops) = self.chains();
         let mut tops = Vec::with_capacity(self.rows.len());
         for id in 0..self.rows.len() {
             if id % AGAIN == 0 {

@@ -1,5 +1,6 @@
 //! The outside view of a group: its status while it runs, its report at the end, the log on stderr.
 
+pub(crate) mod chain;
 pub(crate) mod console;
 pub(crate) mod counts;
 pub(crate) mod event;

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::fmt;
-use std::iter;
 use std::process::{ExitCode, Termination};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use crate::base::error::{BoxError, Chain, Failure, Failures};
 use crate::base::text::{Took, count, signal_name};
 use crate::lifecycle::interface::{GroupEnd, Stage};
 use crate::lifecycle::plan::{Plan, Schedule};
+use crate::record::chain;
 use crate::record::event::StopReason;
 use crate::record::service_report::{Ending, ServiceReport};
 
@@ -240,12 +240,7 @@ impl Report {
     #[must_use]
     pub fn critical_chain(&self) -> Vec<&ServiceReport> {
         let first_ready = |id: usize| self.services()[id].times.first_ready;
-        // Ties go to the service that is later in start order.
-        let last = |ids: &mut dyn Iterator<Item = usize>| {
-            ids.filter(|&id| first_ready(id).is_some()).max_by_key(|&id| first_ready(id))
-        };
-        let waited_for = |id| last(&mut self.inner.plan.needs(id).map(|need| need.id));
-        self.chain(last(&mut (0..self.services().len())), waited_for)
+        self.named(chain::of_start(&self.inner.plan, self.services().len(), first_ready))
     }
 
     /// The services that decided how long the stop took, the last one first: each waited for the next. Services that
@@ -269,16 +264,11 @@ impl Report {
     pub fn stop_critical_chain(&self) -> Vec<&ServiceReport> {
         let asked = self.stop_asked_at().unwrap_or(Duration::MAX);
         let gone = |id: usize| self.services()[id].gone_at().filter(|&gone| gone >= asked);
-        // Ties go to the service that is earlier in start order.
-        let last = |ids: &mut dyn Iterator<Item = usize>| {
-            ids.filter(|&id| gone(id).is_some()).max_by_key(|&id| (gone(id), Reverse(id)))
-        };
-        let waited_for = |id| last(&mut self.inner.plan.needed_by(id).map(|need| need.id));
-        self.chain(last(&mut (0..self.services().len())), waited_for)
+        self.named(chain::of_stop(&self.inner.plan, self.services().len(), gone))
     }
 
-    fn chain(&self, last: Option<usize>, waited_for: impl Fn(usize) -> Option<usize>) -> Vec<&ServiceReport> {
-        iter::successors(last, |&id| waited_for(id)).map(|id| &self.services()[id]).collect()
+    fn named(&self, chain: Vec<usize>) -> Vec<&ServiceReport> {
+        chain.into_iter().map(|id| &self.services()[id]).collect()
     }
 
     /// The last line of the log: the summary, and the first cause, which may stand far above.

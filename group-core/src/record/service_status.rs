@@ -25,7 +25,7 @@ use crate::record::state::State;
 /// for name in ["database", "api"] {
 ///     group.add_fn(name, |shutdown: Shutdown| async move { shutdown.requested().await });
 /// }
-/// group.configure("api", |spec| spec.after("database"));
+/// group.configure("api", |spec| spec.after_named("database"));
 /// let running = group.start().await.unwrap();
 /// let status = running.handle().status();
 /// let api = status.service("api").unwrap();

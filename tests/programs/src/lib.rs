@@ -6,6 +6,8 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+pub mod staged;
+
 /// A program of this package that runs.
 #[derive(Debug)]
 pub struct Program {
