@@ -44,6 +44,21 @@ fn no_page_has_lines_that_only_rustdoc_hides() {
     }
 }
 
+/// On GitHub they lead to files, and in rustdoc to what `links.md` says instead.
+#[test]
+fn every_link_from_one_page_to_another_leads_somewhere_in_rustdoc_too() {
+    let defined =
+        |line: &str| line.strip_prefix('[')?.split_once("]: ").map(|(name, to)| (name.to_owned(), to.to_owned()));
+    let links: Vec<String> = read("src/links.md").lines().filter_map(defined).map(|(name, _)| name).collect();
+    for page in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).expect("there are pages") {
+        let page = page.expect("a page").path();
+        for (name, to) in fs::read_to_string(&page).expect("a text").lines().filter_map(defined) {
+            let is_page = !to.starts_with("http") && !to.starts_with('#');
+            assert!(!is_page || links.contains(&name), "{}: [{name}] is not in src/links.md", page.display());
+        }
+    }
+}
+
 /// `println!` panics when the terminal is gone, and a `stop` is when it is.
 #[test]
 fn no_stop_that_is_shown_can_panic_because_it_prints() {
