@@ -27,7 +27,7 @@ pub(crate) struct Database {
     written: watch::Sender<()>,
 }
 
-/// Keeps the orders, in SQLite.
+/// Keeps the orders on the disk.
 #[service]
 impl Database {
     fn new(settings: Config<Settings>) -> anyhow::Result<Self> {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -53,7 +54,7 @@ pub(super) async fn only_from_here(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     // Over HTTP/2 the host is a part of the URI.
-    let host = request.uri().authority().map(|authority| authority.as_str()).or_else(|| text(HOST)).unwrap_or_default();
+    let host = request.uri().authority().map(Authority::as_str).or_else(|| text(HOST)).unwrap_or_default();
     if !is_of_no_site(host) {
         return (StatusCode::FORBIDDEN, "ask by the IP address of this server, or as localhost: its Host is another\n")
             .into_response();

@@ -20,6 +20,7 @@ use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
 use crate::http::server::Server;
 use crate::running::handle::Handle;
+use crate::running::holds::Held;
 use crate::service::Service;
 use crate::service::belongings::Remains;
 use crate::service::context::Context;
@@ -73,9 +74,10 @@ impl Admin {
 
 impl Service for Admin {
     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
-        // Taken here: the other thread could come too late.
-        let (ready, shutdown, group_runtime) = (cx.ready(), cx.shutdown(), Runtime::current());
-        on_own_runtime(&cx.clone(), move || async move {
+        // Taken here: the other thread could come too late. Kept here, too: if the server fails, its error comes first.
+        let ready = Arc::new(cx.held_by(Held::Server));
+        let (shutdown, group_runtime, held) = (cx.shutdown(), Runtime::current(), Arc::clone(&ready));
+        let ended = on_own_runtime(&cx.clone(), move || async move {
             let pulse = Pulse::of_another();
             let address = cx.http_address().unwrap_or_default();
             let server = Server::new(self.routes(&cx.handle(), pulse.clone(), address))
@@ -84,12 +86,14 @@ impl Service for Admin {
                 .header_read_timeout(HEAD)
                 .max_header_size(HEAD_SIZE);
             tokio::select! {
-                served = server.serve_holding(ready, &cx, address) => served,
+                result = server.serve_holding(&ready, &cx, address) => result,
                 () = pulse.take(&group_runtime) => Ok(()),
                 () = async { shutdown.requested().await; sleep(LAST_ANSWERS).await } => Ok(()),
             }
         })
-        .await
+        .await;
+        drop(held);
+        ended
     }
 }
 

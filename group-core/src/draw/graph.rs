@@ -321,6 +321,6 @@ mod tests {
     #[test]
     fn nothing_and_much_too_much_are_pictures_too() {
         assert!(drawn(Schedule::Strict, &[], &[]).starts_with("<svg"));
-        assert!(drawn(Schedule::Graph, &["s"; 2003], &[]).contains("and 3 more services"));
+        assert!(drawn(Schedule::Graph, &vec!["s"; 2003], &[]).contains("and 3 more services"));
     }
 }

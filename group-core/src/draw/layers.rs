@@ -285,7 +285,7 @@ mod tests {
                 let mut here: Vec<&Place> = places.iter().filter(|place| place.layer == layer).collect();
                 here.sort_by(|one, other| one.y.total_cmp(&other.y));
                 for pair in here.windows(2) {
-                    let room = (size(pair[0]) + size(pair[1])) / 2.0;
+                    let room = f64::midpoint(size(pair[0]), size(pair[1]));
                     assert!(pair[1].y - pair[0].y > room - 1e-6, "{pair:?}");
                 }
             }

@@ -231,11 +231,11 @@ impl Server {
     /// If the address cannot be bound or was not handed over, or if a service is mounted on this one and its routes
     /// were not [added](crate::http::mounted).
     pub async fn serve(self, cx: &Context, address: &str) -> Result<(), BoxError> {
-        self.serve_holding(cx.held_by(Held::Server), cx, address).await
+        self.serve_holding(&cx.held_by(Held::Server), cx, address).await
     }
 
     /// Serves as [`serve`](Self::serve) does, with a hold on the service's readiness that was taken before.
-    pub(crate) async fn serve_holding(self, ready: Ready, cx: &Context, address: &str) -> Result<(), BoxError> {
+    pub(crate) async fn serve_holding(self, ready: &Ready, cx: &Context, address: &str) -> Result<(), BoxError> {
         let shutdown = cx.shutdown_of_server();
         check_taken(cx)?;
         let Self { mut routes, adds_routes, limits, .. } = self;

@@ -53,7 +53,7 @@ impl Asked for Staged {
             loop {
                 let line = lines.next()?;
                 if let Some(named) = line.strip_prefix("event: ") {
-                    kind = named.to_owned();
+                    named.clone_into(&mut kind);
                 } else if let Some(data) = line.strip_prefix("data: ") {
                     return Some((kind.clone(), serde_json::from_str(data).expect("it is JSON")));
                 }

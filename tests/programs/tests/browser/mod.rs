@@ -1,4 +1,4 @@
-//! A real Chromium, spoken to over a pipe in its DevTools protocol: commands and answers are JSON, each with a zero byte
+//! A real Chromium, spoken to over a pipe in its `DevTools` protocol: commands and answers are JSON, each with a zero byte
 //! behind it.
 
 use std::collections::VecDeque;
