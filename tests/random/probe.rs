@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use group::{Absent, BoxError, Context, Event, Events, Group, Handle, Ready, ReloadError, Service, Shutdown, Spec};
+use group::{
+    Absent, BoxError, Context, Event, Events, Group, Handle, Ready, ReloadError, Role, Service, Shutdown, Spec,
+};
 use test_support::Journal;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, yield_now};
@@ -260,8 +262,10 @@ impl Probe {
             self.write(What::Ready);
             ready.fire();
         }
-        // A `Once` must return before others can start, also when it is started again.
-        if self.starts.load(Ordering::Relaxed) <= life.faulty_starts || life.run.then == Act::Return {
+        // A `Once` must return before others can start, also when it is started again. For a service that must not return, that
+        // is one of its faults.
+        let may_return = !matches!(life.role, Role::Daemon | Role::Sidecar) && life.run.then == Act::Return;
+        if self.starts.load(Ordering::Relaxed) <= life.faulty_starts || may_return {
             self.pass("run", life.run).await?;
         }
         pending().await

@@ -2,7 +2,7 @@
 //!
 //! With the feature `cli`, every program with `#[group::main]` reads its arguments: see the
 //! [guide](https://docs.rs/service-group/latest/group/guide/command_line/). A program with options of its own flattens
-//! [`Args`] into them, and gives them to [`Group::apply`].
+//! [`Args`] into them, and gives them to [`Group::apply`](crate::Group::apply).
 
 mod args;
 mod check;

@@ -44,13 +44,3 @@ impl NoCron {
     #[cron("0 3 * * *", tz = "UTC")]
     async fn tick(&self) {}
 }
-
-#[derive(Default)]
-struct NoGrpc;
-
-#[group::service(grpc = "127.0.0.1:0")]
-impl NoGrpc {
-    fn grpc(&self, services: u8) -> u8 {
-        services
-    }
-}
