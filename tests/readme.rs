@@ -47,8 +47,10 @@ fn no_page_has_lines_that_only_rustdoc_hides() {
 /// On GitHub they lead to files, and in rustdoc to what `links.md` says instead.
 #[test]
 fn every_link_from_one_page_to_another_leads_somewhere_in_rustdoc_too() {
-    let defined =
-        |line: &str| line.strip_prefix('[')?.split_once("]: ").map(|(name, to)| (name.to_owned(), to.to_owned()));
+    let defined = |line: &str| {
+        let (name, to) = line.strip_prefix('[')?.split_once(']')?;
+        Some((name.to_owned(), to.strip_prefix(": ")?.to_owned()))
+    };
     let links: Vec<String> = read("src/links.md").lines().filter_map(defined).map(|(name, _)| name).collect();
     for page in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).expect("there are pages") {
         let page = page.expect("a page").path();

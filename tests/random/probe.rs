@@ -219,7 +219,7 @@ impl Probe {
         }
         if let Some(step) = life.child {
             let place = format!("child ({})", self.starts.load(Ordering::Relaxed));
-            let child = child(Over::spawned(&self.stage, self.id), place, step, shutdown.clone());
+            let child = child(Over::spawned(&self.stage, self.id), place, self.of_this_run(step), shutdown.clone());
             let nested = self.nested(Spawner::Child, cx);
             cx.spawn(async move {
                 nested.inspect(Nested::spawn);
@@ -247,7 +247,14 @@ impl Probe {
     fn nested(&self, spawner: Spawner, cx: &Context) -> Option<Nested> {
         let (_, step) = self.life().nested.filter(|&(by, _)| by == spawner)?;
         let place = format!("task of {spawner:?} ({})", self.starts.load(Ordering::Relaxed));
-        Some(Nested { cx: cx.clone(), stage: Arc::clone(&self.stage), id: self.id, place, step })
+        let (stage, step) = (Arc::clone(&self.stage), self.of_this_run(step));
+        Some(Nested { cx: cx.clone(), stage, id: self.id, place, step })
+    }
+
+    /// A task has faults in the same runs of `start` as that has: otherwise a service could be restarted for ever.
+    fn of_this_run(&self, step: Step) -> Step {
+        let is_faulty = self.starts.load(Ordering::Relaxed) <= self.life().faulty_starts;
+        if is_faulty { step } else { Step { then: Act::Go, ..step } }
     }
 
     async fn running(&self, mut ready: Option<Ready>) -> Flow {

@@ -68,11 +68,17 @@ impl Configuration {
         let mut tables = self.table("services", &mut mistakes);
         mistakes.extend(self.tables.iter().filter_map(|(key, value)| of_nobody(key, value, declared)));
         self.misspelt = self.find_services(&mut tables, declared, &mut mistakes);
-        for Declared { spec, .. } in &mut declared.services {
+        for Declared { spec, only_called, .. } in &mut declared.services {
             let table = tables.remove(spec.get_name()).unwrap_or_default();
             let place = format!("services.{}", spec.get_name());
             let settings = Settings::new(place, table, own_keys(spec), &self.origin);
-            self.wrong.insert(spec.get_name().to_owned(), configure(spec, &settings));
+            let wrong = configure(spec, &settings);
+            // Without an address it is no service any more when the services are checked.
+            if *only_called {
+                mistakes.extend(wrong);
+            } else {
+                self.wrong.insert(spec.get_name().to_owned(), wrong);
+            }
             spec.details_mut().settings = Arc::new(settings);
         }
         mistakes

@@ -153,7 +153,10 @@ fn a_slow_start_asks_for_the_time_that_it_needs() {
     let waiting: Vec<&Message> = start.iter().filter(waits).collect();
     assert!(waiting.len() >= 2, "{start:?}");
     assert!(waiting.iter().all(|message| extension(message) > Duration::from_secs(55)), "{start:?}");
-    assert!(waiting.iter().any(|message| status(message).ends_with("waiting for db (2 s)")), "{start:?}");
+    // A second is not always seen on a machine that is busy.
+    let is_timed =
+        |message: &&Message| status(message).contains("waiting for db (") && status(message).ends_with(" s)");
+    assert!(waiting.iter().any(|message| is_timed(&message)), "{start:?}");
     program.signal("TERM");
     stops(&manager.hears_the_rest());
     is_clean(program);
@@ -217,7 +220,7 @@ fn a_group_without_reload_answers_and_goes_on() {
 #[test]
 fn a_watchdog_is_pinged_while_the_group_lives() {
     let manager = Manager::at_path("watchdog");
-    let program = manager.start(&[("WATCHDOG_USEC", "400000"), ("START", "600"), ("RELOAD", "good")]);
+    let program = manager.start(&[("WATCHDOG_USEC", "1000000"), ("START", "600"), ("RELOAD", "good")]);
     let start = manager.hears_until("READY=1");
     assert_eq!(count(&start, "WATCHDOG=1"), 0, "{start:?}");
     let begun = Instant::now();

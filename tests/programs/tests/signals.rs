@@ -107,7 +107,9 @@ fn sighup_never_stops_a_group_with_a_service_that_reloads() {
 fn sighups_that_come_while_a_reload_waits_are_that_reload() {
     let mut program = Program::start(env!("CARGO_BIN_EXE_reloads"), &["slow"], &[("RUST_LOG", "group=debug")]);
     program.logs("3 services are ready");
+    // Each is awaited before the next comes: the system makes one of two that are not taken yet.
     program.signal("HUP");
+    program.logs("SIGHUP: reloading");
     program.prints("first reloads");
     program.signal("HUP");
     program.logs("SIGHUP: reloading");
@@ -233,8 +235,10 @@ fn a_failure_shortly_before_or_after_a_signal_is_survived_and_any_other_is_the_c
         }
         let ended = program.end();
         assert_eq!(ended.code, Some(code), "{how} {ms}: {ended:#?}");
-        let explained = ended.logged_with("SIGINT came").len();
-        assert_eq!(explained, usize::from(how == "before" && code == 0), "{how} {ms}: {ended:#?}");
+        let is_explained = !ended.logged_with("SIGINT came").is_empty();
+        // A service with a handler of its own that fails at once may be earlier than the group's handler.
+        let may_be_either = how == "after" && code == 0;
+        assert!(may_be_either || is_explained == (how == "before" && code == 0), "{how} {ms}: {ended:#?}");
         assert!(!ended.logged_with("`struck` failed: struck").is_empty(), "{how} {ms}: {ended:#?}");
     }
 }
