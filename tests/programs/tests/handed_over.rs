@@ -204,6 +204,8 @@ fn what_was_not_handed_over_is_said() {
     for (fds, env, said) in cases {
         let ended = given(fds, env).end();
         assert_eq!(ended.code, Some(2), "{ended:#?}");
-        assert_eq!(ended.logged_with(&said).len(), 1, "{said}: {ended:#?}");
+        // Once when it happens, and once in the last line.
+        assert_eq!(ended.logged_with(&said).len(), 2, "{said}: {ended:#?}");
+        assert!(ended.last_words().ends_with(&said), "{said}: {ended:#?}");
     }
 }

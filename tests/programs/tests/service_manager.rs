@@ -156,7 +156,7 @@ fn a_slow_start_asks_for_the_time_that_it_needs() {
     // A second is not always seen on a machine that is busy.
     let is_timed =
         |message: &&Message| status(message).contains("waiting for db (") && status(message).ends_with(" s)");
-    assert!(waiting.iter().any(|message| is_timed(&message)), "{start:?}");
+    assert!(waiting.iter().any(is_timed), "{start:?}");
     program.signal("TERM");
     stops(&manager.hears_the_rest());
     is_clean(program);
