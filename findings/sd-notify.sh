@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Library: sd-notify 0.5.0 (crates.io), on Linux.
+# Library: sd-notify 0.5.0, on Linux.
 #
 # Expected: sd_notify(3) takes a NOTIFY_SOCKET that begins with `@` for the name of an abstract socket. So do systemd's own
 # library and `libsystemd`.
