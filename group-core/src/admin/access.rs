@@ -1,5 +1,5 @@
-//! Who may see and do what. Probes are for all; pages are for people on this machine, or where there is a token; control is
-//! for those who have the token.
+//! Access: probes are for all, pages for people on this machine or where there is a token, and control for those who have
+//! the token.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -52,7 +52,7 @@ pub(super) async fn events(
     Sse::new(told).keep_alive(KeepAlive::new().interval(SILENCE)).into_response()
 }
 
-/// What a reader gets.
+/// The form of the events for a reader.
 enum Form {
     /// Each event.
     Plain,
@@ -220,7 +220,7 @@ async fn asked_to_stop(shutdown: Option<&Shutdown>) {
     }
 }
 
-/// What has changed on the page.
+/// The changes of the page.
 struct News {
     uptime: Duration,
     title: String,

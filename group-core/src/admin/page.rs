@@ -231,7 +231,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What ended the group.
+    /// Writes the end of the group: its outcome, the reason of the stop, and the first cause.
     fn write_end(&self, head: &mut String) {
         let status = self.status;
         let what = match status.outcome() {
@@ -312,7 +312,7 @@ impl<'a> View<'a> {
         row
     }
 
-    /// What a service waits for, and its last failure.
+    /// The cell with the services that a service waits for, and its last failure.
     fn waits(&self, service: &ServiceStatus) -> String {
         let mut waits = String::new();
         if let Some(left) = service.starts_again_in() {
@@ -362,7 +362,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// What stands before a value where the table has no heads: on a phone.
+/// Begins the name of a value, which is shown where the table has no heads: on a phone.
 const HEAD: &str = "<span class=\"head\">";
 
 /// Names, the first few of them.

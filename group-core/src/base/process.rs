@@ -1,4 +1,4 @@
-//! What the process is called.
+//! The name of the process.
 
 use std::env;
 use std::path::Path;

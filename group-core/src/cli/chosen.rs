@@ -1,4 +1,4 @@
-//! What a command line says, without clap.
+//! The choices of a command line, without clap.
 
 #[cfg(feature = "config")]
 use std::path::PathBuf;
@@ -24,6 +24,6 @@ pub(super) struct Chosen {
     pub(super) config: Option<PathBuf>,
     #[cfg(feature = "admin")]
     pub(super) admin: Option<String>,
-    /// What is logged.
+    /// The filter of the log.
     pub(super) log: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What the arguments of a program do to its group.
+//! Applies the arguments of a program to its group.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! What runs as one process, in plain data.
+//! One process of a deployment, in plain data.
 
 use std::net::IpAddr;
 #[cfg(feature = "config")]
@@ -63,7 +63,7 @@ pub(super) struct Process {
     pub(super) reloads: bool,
     /// The file with the settings, if it is read from the working directory.
     pub(super) file: Option<String>,
-    /// What the reader has to see to.
+    /// Notes for the person who deploys it.
     pub(super) remarks: Vec<String>,
 }
 
