@@ -28,7 +28,8 @@ use crate::service::context::Context;
 /// Its name. A user's own service may well be called `admin`.
 pub(crate) const NAME: &str = "group-admin";
 
-/// The time that its clients have at the stop. A browser that reads no more must not make the end unclean.
+/// The longest time that its clients have at the stop, and a quarter of a shorter time to stop. A browser that reads no more
+/// must not make the end unclean.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// The time for which an idle connection stays at the stop. Nothing is lost with a request that crosses it.
@@ -80,6 +81,7 @@ impl Service for Admin {
         let ended = on_own_runtime(&cx.clone(), move || async move {
             let pulse = Pulse::of_another();
             let address = cx.http_address().unwrap_or_default();
+            let last_answers = LAST_ANSWERS.min(cx.time_to_stop() / 4);
             let server = Server::new(self.routes(&cx.handle(), pulse.clone(), address))
                 .linger(LINGER)
                 .max_connections(CONNECTIONS)
@@ -88,7 +90,7 @@ impl Service for Admin {
             tokio::select! {
                 result = server.serve_holding(&ready, &cx, address) => result,
                 () = pulse.take(&group_runtime) => Ok(()),
-                () = async { shutdown.requested().await; sleep(LAST_ANSWERS).await } => Ok(()),
+                () = async { shutdown.requested().await; sleep(last_answers).await } => Ok(()),
             }
         })
         .await;
