@@ -26,10 +26,11 @@ fn contains(file: &str, block: &str) -> bool {
 #[test]
 fn the_readme_shows_the_examples() {
     let readme = read("README.md");
-    let [program, by_hand, service, test] = blocks(&readme)[..] else { panic!("it has four blocks of Rust") };
+    let [program, by_hand, service, logs, test] = blocks(&readme)[..] else { panic!("it has five blocks of Rust") };
     assert!(contains("examples/morning_evening.rs", program));
     assert!(by_hand.contains("axum::serve"));
     assert!(contains("examples/greeter.rs", service));
+    assert!(logs.contains("group.keep(guard)"));
     assert!(contains("examples/greeter.rs", test));
 }
 

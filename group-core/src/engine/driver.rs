@@ -43,6 +43,7 @@ use crate::lifecycle::Lifecycle;
 use crate::lifecycle::budget::Budget;
 use crate::lifecycle::interface::{Action, Again, GroupEnd, Id, Input, Timer};
 use crate::lifecycle::restart::{Restarts, When};
+use crate::record::report::Report;
 use crate::running::handle::Handle;
 use crate::running::journal::{Journal, PATIENCE};
 use crate::running::log;
@@ -95,7 +96,8 @@ impl Drop for Driver {
             let how =
                 if thread::panicking() { "it panicked while it ran" } else { "its runtime was shut down while it ran" };
             self.journal(|journal| journal.blame_at_the_end(None, how.into()));
-            self.report(GroupEnd::UncleanStop);
+            self.publish(self.report(GroupEnd::UncleanStop));
+            self.shared.guards.drop_all();
         }
     }
 }
@@ -181,7 +183,7 @@ impl Driver {
         driver.hear_late_signal().await;
         driver.drop_rest();
         driver.count_detached().await;
-        driver.report(driver.lifecycle.outcome());
+        driver.end().await;
     }
 
     /// Counts the tasks of the runtime that no service owns, if the runtime ends with the group. Some of them only notice
@@ -458,7 +460,19 @@ impl Driver {
 
     fn finish(mut self: Box<Self>) {
         self.drop_rest();
-        self.report(self.lifecycle.outcome());
+        let report = self.report(self.lifecycle.outcome());
+        self.shared.guards.drop_all();
+        self.publish(report);
+    }
+
+    /// Writes the last line, and then drops the guards of the program.
+    async fn end(&mut self) {
+        let report = self.report(self.lifecycle.outcome());
+        let spent = self.stop_asked_at.map_or(Duration::ZERO, |asked_at| self.now.since(asked_at));
+        let (shared, limit) = (Arc::clone(&self.shared), self.budget.guards(spent));
+        let file = lock(&self.shared.journal).report_file();
+        let report = self.shared.guards.release(report, move || shared.wait_until_said(), limit, &file).await;
+        self.publish(report);
     }
 
     fn drop_rest(&mut self) {
@@ -466,9 +480,13 @@ impl Driver {
         self.drop_provided();
     }
 
+    /// Writes the last line.
+    fn report(&self, outcome: GroupEnd) -> Report {
+        self.journal(|journal| journal.report(outcome, &self.shared.members, &self.shared.plan))
+    }
+
     /// Publishes the report, which ends the wait of every handle.
-    fn report(&self, outcome: GroupEnd) {
-        let report = self.journal(|journal| journal.report(outcome, &self.shared.members, &self.shared.plan));
+    fn publish(&self, report: Report) {
         self.shared.report.send_replace(Some(report));
     }
 

@@ -50,8 +50,10 @@ use crate::record::console;
 use crate::record::report::{Outcome, Report};
 use crate::record::report_file::ReportFile;
 use crate::running::handle::Handle;
+use crate::running::journal::Journal;
 use crate::running::message::{Message, Post as _};
 use crate::running::picture;
+use crate::running::shared::Shared;
 
 /// The time that the driver has to end the group after a second signal, before this thread ends the process. The driver
 /// needs 50 ms of it for destructors. With the last words and the exit itself, it adds up to the 100 ms that are promised.
@@ -349,11 +351,16 @@ impl WatchThread {
     fn exit(&self, outcome: GroupEnd) {
         let (group, first) = (self.group.borrow().clone(), lock(&self.requests.signals).first());
         let report_file = self.report_file.clone();
+        let exits = std::time::Instant::now() + LAST_WORDS;
         let (said, is_said) = thread_mpsc::channel();
         // A failed send means that the receiver has timed out.
         let speak = move || said.send(last_words(group, outcome, first, &report_file));
         let speaks = thread::Builder::new().spawn(speak);
         let code = speaks.ok().and_then(|_| is_said.recv_timeout(LAST_WORDS).ok());
+        if !console::writes_at_once() {
+            // A thread of the subscriber's may still be writing.
+            thread::sleep(exits.saturating_duration_since(std::time::Instant::now()));
+        }
         std::process::exit(code.unwrap_or_else(|| Outcome::from(outcome).exit_code()).into());
     }
 
@@ -390,19 +397,45 @@ fn last_words(group: Option<Handle>, outcome: GroupEnd, first: Option<FirstSigna
         console::install();
         let error = "its body blocks its thread, and nothing was started yet".into();
         let failure = Failure::new(Some("main"), Stage::Stop, true, error);
-        let report = Report::refused(outcome.into(), vec![failure]);
+        let report = Report::of_nothing(outcome.into(), vec![failure]);
+        say_besides(&report);
+        report.log_refusal();
         report_file.write(&report);
         return report.exit_code();
     };
     if let Some(report) = &*shared.report.borrow() {
         return report.exit_code();
     }
-    let report = shared.write_last(|journal| {
+    let ended = lock(&shared.journal).ended().cloned();
+    if let Some(report) = ended {
+        return last_words_for_guards(&report, &shared, outcome);
+    }
+    let write = |journal: &mut Journal| {
         if let Some(FirstSignal { signal, at }) = first {
             journal.must_stop(signal, Moment::of(at, shared.begun), &shared.members);
         }
         journal.blame_survivors(&shared.members);
         journal.report(outcome, &shared.members, &shared.plan)
-    });
+    };
+    let report = shared.write_last(write, say_besides);
+    shared.guards.drop_all();
     report.exit_code()
+}
+
+/// As [`last_words`], for a group whose last line is written, and whose guards are still being dropped.
+fn last_words_for_guards(report: &Report, shared: &Shared, outcome: GroupEnd) -> u8 {
+    if let GroupEnd::Forced(_) = outcome {
+        return Outcome::from(outcome).exit_code();
+    }
+    let since = Duration::from(Moment::now(shared.begun)).saturating_sub(report.ended_at());
+    let report = report.with(vec![shared.guards.late(since)]);
+    say_besides(&report);
+    report.exit_code()
+}
+
+/// Writes the last words to stderr, unless the log goes there. In a thread of its own: stderr may not be read, either.
+fn say_besides(report: &Report) {
+    let words = report.last_words();
+    // If there can be no more threads, the log has them.
+    let _ = thread::Builder::new().spawn(move || console::say_besides(&words));
 }

@@ -16,6 +16,7 @@ use crate::group::environment::{Environment, FILE_VARIABLE};
 use crate::lifecycle::interface::Role;
 use crate::lifecycle::plan::Schedule;
 use crate::record::report_file::ReportFile;
+use crate::running::guards::Guards;
 #[cfg(feature = "metrics")]
 use crate::running::metrics::Metrics;
 use crate::running::shared::Provided;
@@ -74,6 +75,7 @@ impl Declared {
 pub(crate) struct Declaration {
     pub(crate) services: Vec<Declared>,
     pub(crate) provided: Vec<Provided>,
+    pub(crate) guards: Guards,
     pub(crate) schedule: Schedule,
     pub(crate) stop_timeout: Option<Duration>,
     pub(crate) drain_delay: Duration,

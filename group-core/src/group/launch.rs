@@ -29,6 +29,7 @@ use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
 use crate::record::report_file::ReportFile;
 use crate::running::abort;
+use crate::running::guards::Guards;
 use crate::running::handle::{Handle, Running, Unseen};
 use crate::running::journal::Journal;
 use crate::running::lame_duck::LameDuck;
@@ -54,6 +55,17 @@ impl Group {
         self.declared.launch(self.environment.as_ref(), inbox, self.unseen)
     }
 
+    /// As [`launch`](Self::launch). If the setup is invalid, the guards are dropped by the time that this returns.
+    pub(super) async fn launch_or_release(self, inbox: Arc<Mailbox>) -> Result<Launched, Report> {
+        let guards = self.declared.guards.clone();
+        let limit = self.declared.stop_timeout.unwrap_or(STOP_TIMEOUT);
+        match self.launch(inbox) {
+            Ok(launched) => Ok(launched),
+            // The file has the mistakes in the setup already.
+            Err(report) => Err(guards.release(report, || (), limit, &ReportFile::default()).await),
+        }
+    }
+
     /// Starts the group for a test that observes it, and returns at once.
     #[cfg(feature = "testing")]
     pub(crate) fn start_observed(&mut self) -> Result<Running, Report> {
@@ -75,7 +87,16 @@ impl Declaration {
         self.settle(environment);
         self.take_free_ports();
         let Self {
-            services, provided, schedule, stop_timeout, drain_delay, drain_quiet, report_file, mistakes, ..
+            services,
+            provided,
+            guards,
+            schedule,
+            stop_timeout,
+            drain_delay,
+            drain_quiet,
+            report_file,
+            mistakes,
+            ..
         } = self;
         let assembly =
             assembled(services, &provided, schedule, mistakes).inspect_err(|report| report_file.write(report))?;
@@ -85,6 +106,7 @@ impl Declaration {
         let (shared, factories) = share(
             assembly,
             provided,
+            guards,
             #[cfg(feature = "metrics")]
             self.metrics,
             budget,
@@ -118,6 +140,7 @@ impl Declaration {
 fn share(
     assembly: Assembly,
     provided: Vec<Provided>,
+    guards: Guards,
     #[cfg(feature = "metrics")] metrics: Metrics,
     budget: Budget,
     report_file: ReportFile,
@@ -141,6 +164,7 @@ fn share(
         #[cfg(feature = "http")]
         parts: Parts::default(),
         provided: Mutex::new(provided),
+        guards,
         begun,
         inbox,
         aimed: Notify::new(),

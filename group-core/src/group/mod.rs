@@ -338,6 +338,38 @@ impl Group {
         self
     }
 
+    /// Keeps a value until the last line of the log was written, and drops it then: the guard of a log writer, an exporter
+    /// of telemetry, a profiler. A local variable of the body of `main` would be dropped before the first service is built.
+    ///
+    /// ```
+    /// use group::Group;
+    ///
+    /// /// Writes what is left when it is dropped, as the `WorkerGuard` of `tracing-appender` does.
+    /// struct WorkerGuard;
+    ///
+    /// impl Drop for WorkerGuard {
+    ///     fn drop(&mut self) {
+    ///         println!("the log is complete");
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let report = Group::new().keep(WorkerGuard).add_fn("hello", || async { println!("hello") }).run().await;
+    /// assert!(report.is_clean());
+    /// # }
+    /// ```
+    ///
+    /// Guards are dropped after everything else of the group, the last one kept first, in a thread where they may block,
+    /// while the runtime goes on. That is so however the group ends: also when its start has failed, and when its setup is
+    /// invalid. They have what is left of the [`stop_timeout`](Self::stop_timeout). Past that, a clean end becomes
+    /// an unclean one, with exit code 3, and the report names the guard. A panic of a guard is in the report as a
+    /// failure that the group survived. The process does not wait for them for more than the 100 ms that a second signal
+    /// leaves, nor for more than 30 ms if every thread of the runtime is blocked.
+    pub fn keep<T: Send + 'static>(&mut self, guard: T) -> &mut Self {
+        self.declared.guards.keep(guard);
+        self
+    }
+
     /// Sets which services may start and stop at the same time. [`Schedule::Strict`] by default.
     pub fn schedule(&mut self, schedule: Schedule) -> &mut Self {
         self.declared.schedule = schedule;
@@ -623,7 +655,7 @@ impl Group {
         let manager = self.invitation.take().and_then(Invitation::accept);
         watch.know_services(self.declared.have_reload() || manager.is_some());
         let is_mains = self.is_mains;
-        match self.launch(inbox) {
+        match self.launch_or_release(inbox).await {
             Ok((running, _started)) => {
                 running.handle().shared.ends_runtime.store(is_mains, Ordering::Relaxed);
                 watch.attach(running.handle());
@@ -666,7 +698,7 @@ impl Group {
             if group.instead.is_some() {
                 return Err(StartError::new(Report::bad_group(vec![ONLY_RUN_ANSWERS.into()])));
             }
-            let (running, started) = group.launch(Arc::default()).map_err(StartError::new)?;
+            let (running, started) = group.launch_or_release(Arc::default()).await.map_err(StartError::new)?;
             match started.await {
                 Ok(()) => Ok(running),
                 Err(_) => Err(StartError::new(running.wait().await)),

@@ -87,6 +87,12 @@ impl Budget {
         ABORT.min(self.total / 20)
     }
 
+    /// The time that is left for the guards of the program, once every service is gone. `spent` is the time since the
+    /// request.
+    pub(crate) fn guards(&self, spent: Duration) -> Duration {
+        self.total.saturating_sub(self.exit() / 2).saturating_sub(spent)
+    }
+
     /// The time for a service to stop: its own limit, or less if that would use up the shares of the `behind`
     /// services after it. `spent` is the time since the request.
     ///

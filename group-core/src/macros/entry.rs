@@ -72,7 +72,9 @@ impl Threads {
             return code;
         }
         let report_file = group.declared.report_file();
-        let (watch, inbox) = match Watch::install(group.declared.stop_limit(), report_file.clone()) {
+        let guards = group.declared.guards.clone();
+        let limit = group.declared.stop_limit();
+        let (watch, inbox) = match Watch::install(limit, report_file.clone()) {
             Ok(watch) => watch,
             Err(error) => return refuse(format!("cannot listen for signals: {error}")),
         };
@@ -92,6 +94,7 @@ impl Threads {
                 Err(error) => body_failed(group.declared.mistakes, error),
             };
             report_file.write(&refused);
+            let refused = guards.release(refused, || (), limit, &report_file).await;
             if let Some(manager) = group.invitation.and_then(Invitation::accept) {
                 manager.tell_refused(&refused).await;
             }

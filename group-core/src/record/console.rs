@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Instant, SystemTime};
 
@@ -18,6 +19,9 @@ use crate::record::spans::Spans;
 
 /// The filter of the command line. A process has one subscriber, and so one filter.
 static CHOSEN: OnceLock<String> = OnceLock::new();
+
+/// True if this is the subscriber of the process.
+static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// Sets the filter of the subscriber that is installed later. The first one counts.
 #[cfg(feature = "cli")]
@@ -75,12 +79,27 @@ pub fn install_with(default: &str) {
     let chosen = CHOSEN.get().or(environment.as_ref());
     let (filter, unreadable) = Filter::parse(chosen.map_or(default, String::as_str));
     // Fails if another thread has set a subscriber meanwhile; then that one is used.
-    let _ = tracing::subscriber::set_global_default(Console::new(filter));
+    if tracing::subscriber::set_global_default(Console::new(filter)).is_ok() {
+        IS_INSTALLED.store(true, Ordering::Relaxed);
+    }
     for directive in unreadable {
         let from = if environment.is_some() { "RUST_LOG" } else { "log_to_stderr_with" };
         // As an error, it is shown under every filter but `off`.
         tracing::error!(target: "group", "{from}: {}", cannot_read(&directive));
     }
+}
+
+/// Writes an error to stderr, unless the log goes there: the log of a program may be what is blocked or gone.
+pub(crate) fn say_besides(message: &str) {
+    if !IS_INSTALLED.load(Ordering::Relaxed) {
+        // Fails when stderr is closed; there is no other place to report that.
+        let _ = std::io::stderr().write_all(format!("{} ERROR group: {message}\n", Clock::TimeOfDay).as_bytes());
+    }
+}
+
+/// Returns true if lines of the log are written at once, by the thread that logs them.
+pub(crate) fn writes_at_once() -> bool {
+    IS_INSTALLED.load(Ordering::Relaxed)
 }
 
 /// Logs a line at info. If no subscriber is there yet, it goes to stderr by itself: the program may be about to set one.

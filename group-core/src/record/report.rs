@@ -56,7 +56,7 @@ struct Inner {
 }
 
 /// The end of a group as a whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct End {
     pub(crate) outcome: Outcome,
     pub(crate) at: Duration,
@@ -129,17 +129,36 @@ impl Report {
     /// As [`of_nothing`](Self::of_nothing), and logs why.
     pub(crate) fn refused(outcome: Outcome, failures: Vec<Failure>) -> Self {
         let report = Self::of_nothing(outcome, failures);
-        for failure in report.failures() {
+        report.log_refusal();
+        report
+    }
+
+    /// Logs why nothing was started.
+    pub(crate) fn log_refusal(&self) {
+        for failure in self.failures() {
             tracing::error!(target: "group", "{}", Chain(failure));
         }
-        tracing::error!(target: "group", exit_code = report.exit_code(), "{}", report.last_words());
-        report
+        tracing::error!(target: "group", exit_code = self.exit_code(), "{}", self.last_words());
     }
 
     /// The report of a group whose setup has these mistakes.
     pub(crate) fn bad_group(mistakes: Vec<BoxError>) -> Self {
         let failure = |mistake| Failure::new(None, Stage::Plan, true, mistake);
         Self::refused(Outcome::BadGroup, mistakes.into_iter().map(failure).collect())
+    }
+
+    /// The same report, with what went wrong after the last service was gone. A fatal failure makes a clean end an
+    /// unclean one.
+    pub(crate) fn with(&self, more: Vec<Failure>) -> Self {
+        let Inner { end, services, failures, plan } = &*self.inner;
+        let (mut end, mut failures) = (end.clone(), failures.clone());
+        if end.outcome == Outcome::Clean && more.iter().any(Failure::is_fatal) {
+            end.outcome = Outcome::UncleanStop;
+        }
+        for failure in more {
+            drop(failures.push(failure));
+        }
+        Self::new(end, services.clone(), failures, Arc::clone(plan))
     }
 
     /// The outcome of the group.

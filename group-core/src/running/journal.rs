@@ -496,6 +496,16 @@ impl Journal {
         }
     }
 
+    /// The file that the report is written to.
+    pub(crate) fn report_file(&self) -> ReportFile {
+        self.report_file.clone()
+    }
+
+    /// The report, once it is made.
+    pub(crate) fn ended(&self) -> Option<&Report> {
+        self.report.as_ref()
+    }
+
     /// Makes the report. Nothing is written after that.
     pub(crate) fn report(&mut self, outcome: GroupEnd, members: &[Member], plan: &Arc<Plan>) -> Report {
         let has_failed = self.failures.kept().iter().any(Failure::is_fatal);

@@ -2,6 +2,7 @@
 
 pub(crate) mod abort;
 pub(crate) mod children;
+pub(crate) mod guards;
 pub(crate) mod handle;
 pub(crate) mod health;
 pub(crate) mod holds;

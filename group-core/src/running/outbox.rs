@@ -86,6 +86,11 @@ impl Outbox {
         Some(said)
     }
 
+    /// Returns true while a thread has its turn.
+    pub(super) fn is_speaking(&self) -> bool {
+        self.is_speaking
+    }
+
     /// Takes all that waits, also while another thread speaks.
     pub(super) fn take(&mut self) -> Vec<Saying> {
         std::mem::take(&mut self.waiting)

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 #[cfg(feature = "metrics")]
@@ -20,6 +21,7 @@ use crate::base::sync::Latch;
 use crate::lifecycle::interface::Id;
 use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
+use crate::running::guards::Guards;
 use crate::running::journal::Journal;
 use crate::running::lame_duck::LameDuck;
 use crate::running::log;
@@ -65,6 +67,9 @@ impl Provided {
     }
 }
 
+/// The time between two looks whether another thread still writes the log.
+const SPEAKS: Duration = Duration::from_millis(1);
+
 /// The state of one group that its driver, its services and its handles share.
 pub(crate) struct Shared {
     /// In start order.
@@ -79,6 +84,7 @@ pub(crate) struct Shared {
     #[cfg(feature = "http")]
     pub(crate) parts: Parts,
     pub(crate) provided: Mutex<Vec<Provided>>,
+    pub(crate) guards: Guards,
     /// The time at which the group began to start.
     pub(crate) begun: Instant,
     /// The inbox of the driver.
@@ -143,17 +149,26 @@ impl Shared {
         written
     }
 
-    /// As [`write`](Self::write), but does not wait for a thread that speaks already, and may be blocked.
-    pub(crate) fn write_last<T>(&self, write: impl FnOnce(&mut Journal) -> T) -> T {
+    /// As [`write`](Self::write), but does not wait for a thread that speaks already, and may be blocked. `besides` is
+    /// given what was written before anything is said.
+    pub(crate) fn write_last<T>(&self, write: impl FnOnce(&mut Journal) -> T, besides: impl FnOnce(&T)) -> T {
         let level = log::level();
         let mut journal = lock(&self.journal);
         journal.outbox.set_level(level);
         let written = write(&mut journal);
         let mut sayings = journal.outbox.take();
         drop(journal);
+        besides(&written);
         // The report is made already.
         let _panicked = say(&mut sayings, &self.members);
         written
+    }
+
+    /// Blocks the thread until all is said that was written. Another thread may be saying the last of it.
+    pub(crate) fn wait_until_said(&self) {
+        while lock(&self.journal).outbox.is_speaking() {
+            thread::sleep(SPEAKS);
+        }
     }
 
     /// The time of the last connection or request from outside.
