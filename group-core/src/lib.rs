@@ -90,7 +90,7 @@ pub use self::group::order::Order;
 pub use self::lifecycle::interface::{Role, Stage};
 pub use self::lifecycle::plan::Schedule;
 pub use self::record::console::{install as log_to_stderr, install_with as log_to_stderr_with};
-pub use self::record::counts::{Drain, Messages};
+pub use self::record::counts::{Drain, Jobs, Messages};
 pub use self::record::event::{Event, Events, StopReason};
 pub use self::record::report::{Outcome, Report, StartError};
 pub use self::record::service_report::{Ending, ServiceReport};
@@ -108,7 +108,7 @@ pub use self::service::from_context::FromContext;
 pub use self::service::function::ServiceFn;
 pub use self::service::ready::Ready;
 pub use self::service::result::ServiceResult;
-pub use self::service::shutdown::Shutdown;
+pub use self::service::shutdown::{Shutdown, ShutdownTrigger};
 pub use self::service::{Made, Service};
 pub use self::spec::Spec;
 #[cfg(feature = "cron")]

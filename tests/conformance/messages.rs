@@ -303,3 +303,34 @@ async fn messages_that_never_stop_coming_do_not_keep_the_thread() {
     let (report, _) = stopped(started(orders(consume)).await).await;
     assert!(report.is_clean(), "{report}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_queue_still_holds_at_the_stop_is_told() {
+    let taken = Count::default();
+    let counted = taken.clone();
+    let group = orders(|cx| async move {
+        let handler = |_| {
+            counted.one_more();
+            sleep(secs(1))
+        };
+        // The queue knows how many it holds, as the channels of tokio and futures do.
+        Ok(cx.for_each(messages(10), 3, handler).await?)
+    });
+    let running = started(group).await;
+    taken.is(3).await;
+    let (report, _) = stopped(running).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(counts(&report), (3, 0, 0));
+    let told = report.service("orders").unwrap().messages().unwrap();
+    assert_eq!((told.left(), told.to_string()), (7, "3 messages finished, 7 left in the queue".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_ends_or_never_does_holds_nothing() {
+    let (report, _) =
+        stopped(started(orders(|cx| async move { Ok(cx.for_each(messages(2), 8, |_| async {}).await?) })).await).await;
+    assert_eq!(report.service("orders").unwrap().messages().unwrap().left(), 0);
+    let endless = orders(|cx| async move { Ok(cx.for_each(stream::repeat(()), 1, |()| sleep(secs(1))).await?) });
+    let (report, _) = stopped(started(endless).await).await;
+    assert_eq!(report.service("orders").unwrap().messages().unwrap().left(), 0);
+}

@@ -44,11 +44,11 @@ impl From<Moment> for Duration {
     }
 }
 
-/// A moment that is set once, and that threads share.
+/// A moment that threads share. There is none until it is set.
 #[derive(Debug, Default)]
-pub(crate) struct OnceMoment(AtomicU64);
+pub(crate) struct SharedMoment(AtomicU64);
 
-impl OnceMoment {
+impl SharedMoment {
     pub(crate) fn set(&self, moment: Moment) {
         self.0.store(moment.0.get(), Ordering::Relaxed);
     }

@@ -246,6 +246,7 @@ impl Driver {
     fn receive(&mut self, message: Message) {
         match message {
             Message::Stop => self.feed(Input::Stop, None),
+            Message::Abort => self.feed(Input::Abort, None),
             Message::Exit(code) => {
                 self.journal(|journal| journal.exit_with(code));
                 self.feed(Input::Stop, None);
@@ -284,6 +285,9 @@ impl Driver {
             }
             News::AlsoFailed(error) => {
                 self.journal(|journal| journal.also_failed(&self.shared.members[id], error));
+            }
+            News::JobFailed(error) => {
+                self.journal(|journal| journal.job_failed(&self.shared.members[id], error));
             }
             News::HandlerPanicked(error) => {
                 self.journal(|journal| journal.handler_panicked(&self.shared.members[id], error));
@@ -350,7 +354,10 @@ impl Driver {
         match action {
             Action::Launch(id) => self.launch(id),
             Action::Restart(id) => shared.members[id].start_again(),
-            Action::Stop(id) => shared.members[id].ask_to_stop(),
+            Action::Stop(id) => {
+                shared.members[id].stop_time.begin(written, self.stops_until(id, written));
+                shared.members[id].ask_to_stop();
+            }
             Action::Abort(id) => shared.members[id].abort(),
             Action::Lose(id) => shared.members[id].give_up(),
             Action::Arm(timer) => self.arm(timer, written),
@@ -400,7 +407,10 @@ impl Driver {
             Timer::LameDuck => (self.now, self.budget.delay()),
             Timer::Quiet => (self.now, self.budget.quiet().unwrap_or(FOREVER)),
             Timer::Deadline => (self.now, self.budget.deadline()),
-            Timer::LastGrace => (self.now, self.budget.last_grace()),
+            Timer::LastGrace => {
+                self.shared.last_grace.set();
+                (self.now, self.budget.last_grace())
+            }
         };
         let at = from.after(lasts);
         self.is_to_aim |= self.alarm.is_none_or(|alarm| at.min(self.reminds_at) < alarm);
@@ -413,14 +423,30 @@ impl Driver {
         self.budget.turn(limit, spent, self.lifecycle.behind(id))
     }
 
+    /// The moment at which a service that is asked to stop now is aborted.
+    fn stops_until(&self, id: Id, from: Moment) -> Moment {
+        let limit = self.shared.members[id].spec.stop_limit();
+        let all_until = self.all_stop_until();
+        if self.shared.last_grace.is_set() { all_until } else { from.after(self.turn(id, limit, from)).min(all_until) }
+    }
+
+    /// The end of the last grace.
+    fn all_stop_until(&self) -> Moment {
+        self.stop_asked_at.unwrap_or(self.now).after(self.budget.deadline() + self.budget.last_grace())
+    }
+
     /// Postpones the timer of a service that asks for more time: to start, or to stop within the group's budget.
     fn extend(&mut self, id: Id, by: Duration) {
-        let (timer, by) = match self.lifecycle.timer_of(id) {
-            Some(timer @ Timer::Stop(_)) => (timer, self.turn(id, by, self.now)),
-            Some(timer) => (timer, by),
+        let (timer, until) = match self.lifecycle.timer_of(id) {
+            Some(timer @ Timer::Stop(_)) => {
+                let until = self.now.after(self.turn(id, by, self.now));
+                self.shared.members[id].stop_time.put_off(until.min(self.all_stop_until()));
+                (timer, until)
+            }
+            Some(timer) => (timer, self.now.after(by)),
             None => return,
         };
-        self.timers.put_off(timer, self.now.after(by), |timer| self.lifecycle.awaits(timer));
+        self.timers.put_off(timer, until, |timer| self.lifecycle.awaits(timer));
     }
 
     /// The timer that elapses next, and when.

@@ -176,8 +176,7 @@ impl Run {
             },
             Step::Returning => {
                 ready!(self.poll_start(cx, task));
-                let children = cx.member().children();
-                let rest = children.map(|children| Box::pin(wind_up(children, cx.clone())) as _);
+                let rest = cx.member().has_spawned().then(|| Box::pin(wind_up(cx.clone())) as _);
                 Poll::Ready(rest.map_or(Step::Over, Step::WindingUp))
             }
             Step::WindingUp(rest) => rest.as_mut().poll(task).map(|()| Step::Over),
@@ -286,13 +285,15 @@ impl Run {
     /// such a `start` is dropped.
     fn release(&self, cx: &Context) -> Step {
         cx.member().hear_stop();
-        match (&self.service, cx.member().children()) {
-            _ if cx.member().spec.is_dropped_at_once() => Step::Over,
-            (Some(service), Some(children)) => {
-                Step::Stopping(Box::pin(stop_after_tickers(children, Arc::clone(service), cx.clone())))
-            }
-            (Some(service), None) if service.has_stop() => Step::Stopping(Arc::clone(service).stop()),
-            _ => Step::Over,
+        let Some(service) = self.service.as_ref().filter(|_| !cx.member().spec.is_dropped_at_once()) else {
+            return Step::Over;
+        };
+        if cx.member().has_spawned() {
+            Step::Stopping(Box::pin(stop_after_work(Arc::clone(service), cx.clone())))
+        } else if service.has_stop() {
+            Step::Stopping(Arc::clone(service).stop())
+        } else {
+            Step::Over
         }
     }
 
@@ -335,23 +336,36 @@ impl Run {
         if let Some(children) = cx.member().children() {
             children.abort();
         }
+        if let Some(jobs) = cx.member().jobs() {
+            jobs.abort();
+        }
     }
 }
 
-/// Runs `stop` after the tickers have ended: it may close what they use.
-async fn stop_after_tickers(
-    children: Arc<Children>,
-    service: Arc<dyn DynService>,
-    cx: Context,
-) -> Option<Result<(), BoxError>> {
-    children.tickers_ended().await;
-    children.take_failures().into_iter().for_each(|error| cx.tell_silently(News::Failed(error)));
+/// Runs `stop` after the tickers and the jobs have ended: it may close what they use.
+async fn stop_after_work(service: Arc<dyn DynService>, cx: Context) -> Option<Result<(), BoxError>> {
+    if let Some(children) = cx.member().children() {
+        children.tickers_ended().await;
+        tell_all_failed(&children, &cx);
+    }
+    if let Some(jobs) = cx.member().jobs() {
+        jobs.ended().await;
+    }
     if service.has_stop() { service.stop().await } else { None }
 }
 
 /// Waits for the tasks that were spawned when `start` was over: by `stop`, by another hook, or by one of them.
-async fn wind_up(children: Arc<Children>, cx: Context) {
-    children.ended().await;
+async fn wind_up(cx: Context) {
+    if let Some(children) = cx.member().children() {
+        children.ended().await;
+        tell_all_failed(&children, &cx);
+    }
+    if let Some(jobs) = cx.member().jobs() {
+        jobs.ended().await;
+    }
+}
+
+fn tell_all_failed(children: &Children, cx: &Context) {
     children.take_failures().into_iter().for_each(|error| cx.tell_silently(News::Failed(error)));
 }
 

@@ -101,7 +101,7 @@ fn check_crons(spec: &Spec) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// A service that is always restarted never completes, so a `once` service would never be ready, and a `main` service
+/// A service that is always restarted never completes, so a `once` service would never be ready, and a `main` or a `lead`
 /// would never end the group.
 ///
 /// A policy whose stable period is zero would forget every restart, and so never give up.
@@ -116,6 +116,7 @@ fn check_restart(spec: &Spec) -> Result<(), BoxError> {
         _ if spec.details().restart.policy.when != When::Always => return Ok(()),
         Role::Once => "once",
         Role::Main => "main",
+        Role::Lead => "lead",
         Role::Task | Role::Daemon | Role::Sidecar => return Ok(()),
     };
     let name = &spec.name;

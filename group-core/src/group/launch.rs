@@ -105,13 +105,15 @@ impl Declaration {
         warn_of_limits(&assembly.plan, &assembly.members, &budget);
         let (shared, factories) = share(
             assembly,
-            provided,
-            guards,
-            #[cfg(feature = "metrics")]
-            self.metrics,
+            HandedOn {
+                provided,
+                guards,
+                #[cfg(feature = "metrics")]
+                metrics: self.metrics,
+                report_file,
+                reloads,
+            },
             budget,
-            report_file,
-            reloads,
             Arc::clone(&inbox),
         );
         if aborts() {
@@ -136,15 +138,21 @@ impl Declaration {
     }
 }
 
+/// The parts of a declaration that a running group takes as they are.
+struct HandedOn {
+    provided: Vec<Provided>,
+    guards: Guards,
+    #[cfg(feature = "metrics")]
+    metrics: Metrics,
+    report_file: ReportFile,
+    reloads: Reloads,
+}
+
 /// Makes the state that the whole group shares. Returns it with the factories of the services.
 fn share(
     assembly: Assembly,
-    provided: Vec<Provided>,
-    guards: Guards,
-    #[cfg(feature = "metrics")] metrics: Metrics,
+    handed_on: HandedOn,
     budget: Budget,
-    report_file: ReportFile,
-    reloads: Reloads,
     inbox: Arc<Mailbox>,
 ) -> (Arc<Shared>, Vec<Option<Factory>>) {
     #[cfg(feature = "http")]
@@ -153,7 +161,7 @@ fn share(
     let elsewhere = elsewhere(&assembly.elsewhere);
     let Assembly { plan, members, factories, by_type, .. } = assembly;
     let begun = Instant::now();
-    let journal = Journal::new(members.len(), begun, budget, report_file);
+    let journal = Journal::new(members.len(), begun, budget, handed_on.report_file);
     let shared = Shared {
         members,
         by_type,
@@ -163,21 +171,22 @@ fn share(
         elsewhere,
         #[cfg(feature = "http")]
         parts: Parts::default(),
-        provided: Mutex::new(provided),
-        guards,
+        provided: Mutex::new(handed_on.provided),
+        guards: handed_on.guards,
         begun,
         inbox,
         aimed: Notify::new(),
         ready: Latch::default(),
-        reloads,
+        reloads: handed_on.reloads,
         plan: Arc::new(plan),
         stop_timeout: budget.total(),
         stopping: Latch::default(),
+        last_grace: Latch::default(),
         hears_signals: AtomicBool::new(false),
         ends_runtime: AtomicBool::new(false),
         lame_duck: Arc::new(LameDuck::new()),
         #[cfg(feature = "metrics")]
-        metrics,
+        metrics: handed_on.metrics,
         #[cfg(feature = "metrics")]
         runtime: tokio::runtime::Handle::current().metrics(),
         journal: Mutex::new(journal),

@@ -7,6 +7,7 @@ mod accept;
 mod connection;
 #[cfg(feature = "metrics")]
 pub(crate) mod counting;
+mod extract;
 #[cfg(feature = "listenfd")]
 pub(crate) mod handed;
 mod handshakes;

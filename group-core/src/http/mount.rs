@@ -25,6 +25,7 @@ use crate::base::lock;
 use crate::base::panic::quietly;
 #[cfg(feature = "metrics")]
 use crate::http::counting::Endpoint;
+use crate::http::extract::HandledBy;
 use crate::http::panicked::Handling;
 use crate::lifecycle::interface::Id;
 use crate::running::holds::Held;
@@ -163,11 +164,12 @@ impl Service<Request> for Guarded {
         Service::<Request>::poll_ready(&mut self.route, task)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         #[cfg(feature = "metrics")]
         self.endpoint.note(&self.counted_for, &request);
         match &self.guest {
             Some(guest) if self.answers.load(Relaxed) => {
+                request.extensions_mut().insert(HandledBy(guest.clone()));
                 let call = |request| Infallibly(self.route.call(request));
                 Either::Left(GuestAnswers(Handling::new(guest, request, call)))
             }

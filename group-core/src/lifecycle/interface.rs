@@ -24,6 +24,8 @@ pub(crate) enum Input {
     Serves,
     /// The program asked the group to stop.
     Stop,
+    /// The program asked for the end at once.
+    Abort,
     /// The process received a signal that asks it to stop. `true`: it came from a person at a terminal, so there is
     /// no delay.
     Signal(i32, bool),
@@ -111,6 +113,8 @@ pub enum Role {
     Once,
     /// The service has completed. When every service with this role has, the group stops.
     Main,
+    /// The service has completed, and the group stops: the first service with this role that returns ends the group.
+    Lead,
     /// The service has failed, as a daemon would have. It goes along with the others: it starts before all that it does
     /// not need itself, stops after them, and does not keep the group running. Its clients are no traffic for a
     /// [`drain_delay`](crate::Group::drain_delay). For what operators look at, and what exports telemetry. Kubernetes
@@ -118,7 +122,7 @@ pub enum Role {
     Sidecar,
 }
 
-/// The same words as in the arguments of `#[service]`: `task`, `daemon`, `once`, `main`, `sidecar`.
+/// The same words as in the arguments of `#[service]`: `task`, `daemon`, `once`, `main`, `lead`, `sidecar`.
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -126,6 +130,7 @@ impl fmt::Display for Role {
             Self::Daemon => "daemon",
             Self::Once => "once",
             Self::Main => "main",
+            Self::Lead => "lead",
             Self::Sidecar => "sidecar",
         })
     }
@@ -140,9 +145,10 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// Returns true if the group ends by itself only when this service has ended.
-    pub(crate) fn decides(self, has_main: bool) -> bool {
-        if has_main { self.role == Role::Main } else { self.role != Role::Sidecar }
+    /// Returns true if the group ends by itself when this service and all others like it have ended: those in the
+    /// `decisive` role, or, if there is none, all but the sidecars.
+    pub(crate) fn decides(self, decisive: Option<Role>) -> bool {
+        decisive.map_or(self.role != Role::Sidecar, |role| self.role == role)
     }
 }
 
@@ -194,12 +200,14 @@ pub(crate) enum ProblemKind {
     Abandoned,
     /// The group's time is up.
     Deadline,
+    /// The program asked for the end at once, and services were left.
+    Aborted,
 }
 
 impl ProblemKind {
-    /// Returns true if the stop took too long; false if something failed.
+    /// Returns true if the stop was cut short; false if something failed.
     pub(crate) fn is_limit(self) -> bool {
-        matches!(self, Self::StopTimeout | Self::Abandoned | Self::Deadline)
+        matches!(self, Self::StopTimeout | Self::Abandoned | Self::Deadline | Self::Aborted)
     }
 }
 

@@ -89,10 +89,13 @@ pub(crate) struct Lifecycle {
     services: Vec<Slot>,
     /// The number of services that are not settled yet.
     unsettled: usize,
-    /// The number of services whose `start` must still return before the group ends by itself: each `main`, or,
-    /// if there is none, every service but the sidecars.
+    /// The number of services whose `start` must still return before the group ends by itself: each `main`; if there is
+    /// none, each `lead`; else every service but the sidecars.
     deciding: usize,
-    has_main: bool,
+    /// The role of these services, if they are not all.
+    decisive: Option<Role>,
+    /// True once a `lead` has returned.
+    has_led: bool,
     /// True if the group becomes a lame duck before it stops, provided that it serves.
     has_delay: bool,
     /// True if one of its services accepts clients from outside.
@@ -122,12 +125,13 @@ impl Lifecycle {
             released: false,
         };
         let services: Vec<Slot> = rules.iter().enumerate().map(service).collect();
-        let has_main = rules.iter().any(|rules| rules.role == Role::Main);
+        let decisive = [Role::Main, Role::Lead].into_iter().find(|&role| rules.iter().any(|rules| rules.role == role));
         Self {
             group: GroupState::Idle,
             unsettled: services.len(),
-            deciding: rules.iter().filter(|rules| rules.decides(has_main)).count(),
-            has_main,
+            deciding: rules.iter().filter(|rules| rules.decides(decisive)).count(),
+            decisive,
+            has_led: false,
             has_delay,
             serves: false,
             alive: 0,
@@ -152,6 +156,7 @@ impl Lifecycle {
             Input::Gone(id) => self.gone(id),
             Input::Serves => self.serves = true,
             Input::Stop => self.asked_to_stop(Reason::Asked),
+            Input::Abort => self.asked_to_abort(),
             Input::Signal(signal, at_once) => self.signal(signal, at_once),
             Input::Elapsed(timer) if self.awaits(timer) => self.elapsed(timer),
             Input::Elapsed(_) => {}
@@ -192,7 +197,7 @@ impl Lifecycle {
         match self.rules(id).role {
             Role::Once => false,
             Role::Daemon | Role::Sidecar => true,
-            Role::Task | Role::Main => self.state(id) == ServiceState::Starting,
+            Role::Task | Role::Main | Role::Lead => self.state(id) == ServiceState::Starting,
         }
     }
 
@@ -275,6 +280,7 @@ impl Lifecycle {
     fn completed(&mut self, id: Id) {
         self.set(id, ServiceState::Completed);
         self.act(Action::TellCompleted(id));
+        self.has_led |= self.rules(id).role == Role::Lead;
         self.decided(id);
     }
 
@@ -405,13 +411,13 @@ impl Lifecycle {
 
     /// One service less for whose end the group waits.
     fn decided(&mut self, id: Id) {
-        if self.rules(id).decides(self.has_main) {
+        if self.rules(id).decides(self.decisive) {
             self.deciding -= 1;
         }
     }
 
     fn check_completed(&mut self) {
-        if self.group == GroupState::Running && self.deciding == 0 {
+        if self.group == GroupState::Running && (self.deciding == 0 || self.has_led) {
             self.asked_to_stop(Reason::Completed);
         }
     }
@@ -441,6 +447,15 @@ impl Lifecycle {
             } else {
                 self.asked_to_stop(Reason::Signal(signal));
             }
+        }
+    }
+
+    /// The program wants no service to have its turn: all that are left are aborted.
+    fn asked_to_abort(&mut self) {
+        self.stop_all(Reason::Asked);
+        if self.services.iter().any(|service| service.state < ServiceState::Aborting) {
+            self.blame(None, Stage::Stop, ProblemKind::Aborted, true);
+            self.abort_all();
         }
     }
 

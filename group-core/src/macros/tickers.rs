@@ -21,13 +21,13 @@ pub type Ticking = Pin<Box<dyn Future<Output = Result> + Send>>;
 
 /// Starts a ticker that calls a method at a fixed interval.
 pub fn every(cx: &Context, method: &'static str, period: Duration, tick: impl FnMut() -> Ticking + Send + 'static) {
-    every::spawn(cx, method, |shutdown| async move { every::every(&shutdown, method, period, tick).await });
+    every::spawn(cx, method, |cx, shutdown| async move { every::every(&cx, &shutdown, method, period, tick).await });
 }
 
 /// Starts a ticker that calls a method at the times of a cron expression.
 #[cfg(feature = "cron")]
 pub fn cron(cx: &Context, method: &'static str, cron: Cron, tick: impl FnMut() -> Ticking + Send + 'static) {
-    every::spawn(cx, method, |shutdown| async move { cron::run(&shutdown, method, &cron, tick).await });
+    every::spawn(cx, method, |cx, shutdown| async move { cron::run(&cx, &shutdown, method, &cron, tick).await });
 }
 
 #[cfg(not(feature = "cron"))]

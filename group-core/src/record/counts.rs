@@ -25,6 +25,7 @@ pub struct Messages {
     pub(crate) finished: u64,
     pub(crate) failed: u64,
     pub(crate) abandoned: u64,
+    pub(crate) left: u64,
 }
 
 impl Messages {
@@ -46,6 +47,14 @@ impl Messages {
     pub fn abandoned(&self) -> u64 {
         self.abandoned
     }
+
+    /// The number of messages that the stream still held when the service had stopped, and that were dropped with it. A
+    /// queue in the process says how many: the channels of tokio and futures do, with their `size_hint`. The queue of a
+    /// broker keeps what was not taken, and counts as empty.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.left
+    }
 }
 
 impl fmt::Display for Messages {
@@ -57,6 +66,63 @@ impl fmt::Display for Messages {
         }
         if self.abandoned > 0 {
             write!(f, ", {} abandoned", self.abandoned)?;
+        }
+        if self.left > 0 {
+            write!(f, ", {} left in the queue", self.left)?;
+        }
+        Ok(())
+    }
+}
+
+/// The number of jobs that a service has spawned with [`Context::spawn_job`](crate::Context::spawn_job), by their result.
+///
+/// With the feature `serde` it can be serialized.
+///
+/// ```
+/// use group::{Context, Group};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let report = Group::new().add_fn("mailer", |cx: Context| async move { cx.spawn_job(async {}) }).run().await;
+/// let jobs = report.service("mailer").unwrap().jobs().unwrap();
+/// assert_eq!((jobs.finished(), jobs.failed(), jobs.cut()), (1, 0, 0));
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Jobs {
+    pub(crate) finished: u64,
+    pub(crate) failed: u64,
+    pub(crate) cut: u64,
+}
+
+impl Jobs {
+    /// The number of jobs that returned without an error.
+    #[must_use]
+    pub fn finished(&self) -> u64 {
+        self.finished
+    }
+
+    /// The number of jobs that returned an error, or panicked.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// The number of jobs that were still at work when the service was aborted.
+    #[must_use]
+    pub fn cut(&self) -> u64 {
+        self.cut
+    }
+}
+
+impl fmt::Display for Jobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let finished = usize::try_from(self.finished).unwrap_or(usize::MAX);
+        write!(f, "{} finished", count(finished, "job"))?;
+        if self.failed > 0 {
+            write!(f, ", {} failed", self.failed)?;
+        }
+        if self.cut > 0 {
+            write!(f, ", {} cut", self.cut)?;
         }
         Ok(())
     }

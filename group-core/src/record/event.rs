@@ -85,7 +85,7 @@ pub enum StopReason {
     Signal(i32),
     /// The program asked for it: [`Handle::stop`](crate::Handle::stop).
     Asked,
-    /// All services completed, or every [`main`](crate::Role::Main) has returned.
+    /// All services completed, or every [`main`](crate::Role::Main) has returned, or a [`lead`](crate::Role::Lead).
     Completed,
     /// This service failed.
     Failed(String),

@@ -10,7 +10,7 @@ use crate::base::process;
 use crate::base::text::millis;
 use crate::lifecycle::interface::Stage;
 use crate::lifecycle::plan::Schedule;
-use crate::record::counts::{Drain, Messages};
+use crate::record::counts::{Drain, Jobs, Messages};
 use crate::record::event::{Event, StopReason};
 use crate::record::report::{Outcome, Report};
 use crate::record::service_report::{Ending, ServiceReport};
@@ -96,7 +96,7 @@ impl Serialize for Failure {
 impl Serialize for ServiceReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let last_restarts: Vec<_> = self.last_restarts().iter().map(|&time| ms(Some(time))).collect();
-        let mut service = serializer.serialize_struct("ServiceReport", 15)?;
+        let mut service = serializer.serialize_struct("ServiceReport", 16)?;
         service.serialize_field("name", self.name())?;
         service.serialize_field("local_addr", &self.local_addr().map(|addr| addr.to_string()))?;
         service.serialize_field("ending", &self.ending())?;
@@ -110,6 +110,7 @@ impl Serialize for ServiceReport {
         service.serialize_field("took_to_stop_ms", &ms(self.took_to_stop()))?;
         service.serialize_field("gone_at_ms", &ms(self.gone_at()))?;
         service.serialize_field("messages", &self.messages())?;
+        service.serialize_field("jobs", &self.jobs())?;
         service.serialize_field("drain", &self.drain())?;
         service.serialize_field("cut_requests", self.cut_requests())?;
         service.end()
@@ -119,11 +120,23 @@ impl Serialize for ServiceReport {
 /// With the feature `serde`.
 impl Serialize for Messages {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut messages = serializer.serialize_struct("Messages", 3)?;
+        let mut messages = serializer.serialize_struct("Messages", 4)?;
         messages.serialize_field("finished", &self.finished())?;
         messages.serialize_field("failed", &self.failed())?;
         messages.serialize_field("abandoned", &self.abandoned())?;
+        messages.serialize_field("left", &self.left())?;
         messages.end()
+    }
+}
+
+/// With the feature `serde`.
+impl Serialize for Jobs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut jobs = serializer.serialize_struct("Jobs", 3)?;
+        jobs.serialize_field("finished", &self.finished())?;
+        jobs.serialize_field("failed", &self.failed())?;
+        jobs.serialize_field("cut", &self.cut())?;
+        jobs.end()
     }
 }
 

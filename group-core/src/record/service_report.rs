@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::base::clock::{Moment, Times};
 use crate::base::text::{Took, count};
-use crate::record::counts::{Drain, Messages};
+use crate::record::counts::{Drain, Jobs, Messages};
 use crate::spec::name::Name;
 
 /// The way in which a service ended.
@@ -48,6 +48,7 @@ pub(crate) struct Rest {
     pub(crate) restarts: u64,
     pub(crate) last_restarts: Vec<Duration>,
     pub(crate) messages: Option<Messages>,
+    pub(crate) jobs: Option<Jobs>,
     pub(crate) drain: Option<Drain>,
     pub(crate) cut: Vec<String>,
 }
@@ -149,6 +150,13 @@ impl ServiceReport {
     pub fn messages(&self) -> Option<Messages> {
         self.rest.as_ref()?.messages
     }
+
+    /// The counts of the jobs that it has spawned with [`Context::spawn_job`](crate::Context::spawn_job). `None` if there
+    /// were none.
+    #[must_use]
+    pub fn jobs(&self) -> Option<Jobs> {
+        self.rest.as_ref()?.jobs
+    }
 }
 
 impl fmt::Display for ServiceReport {
@@ -176,6 +184,9 @@ impl fmt::Display for ServiceReport {
         }
         if let Some(messages) = self.messages() {
             write!(f, "; {messages}")?;
+        }
+        if let Some(jobs) = self.jobs() {
+            write!(f, "; {jobs}")?;
         }
         match self.drain().filter(|drain| drain.drained + drain.cut > 0) {
             Some(drain) => write!(f, "; {drain}")?,

@@ -123,6 +123,34 @@ impl Handle {
         self.shared.tell(Message::Stop);
     }
 
+    /// Aborts every service that is left, as a second signal does, and returns at once. No service has its turn any more:
+    /// each is dropped at its next await, and no `stop` runs that is not running yet.
+    ///
+    /// If a service was left, the group has not ended cleanly: the outcome is
+    /// [`UncleanStop`](crate::Outcome::UncleanStop), with exit code 3, unless something else went wrong before. The
+    /// process itself is not ended: if every thread of the runtime is blocked, it ends at the deadline.
+    ///
+    /// ```
+    /// use group::{Group, Outcome, Shutdown};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let running = Group::new()
+    ///     .add_fn("slow", |shutdown: Shutdown| async move {
+    ///         shutdown.requested().await;
+    ///         std::future::pending::<()>().await;
+    ///     })
+    ///     .start()
+    ///     .await
+    ///     .unwrap();
+    /// running.handle().stop();
+    /// running.handle().abort();
+    /// assert_eq!(running.wait().await.outcome(), Outcome::UncleanStop);
+    /// # }
+    /// ```
+    pub fn abort(&self) {
+        self.shared.tell(Message::Abort);
+    }
+
     /// Asks the group to stop, and to end with this exit code if it ends cleanly. Returns at once. The first
     /// code counts.
     pub fn exit(&self, code: u8) {

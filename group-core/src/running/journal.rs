@@ -14,12 +14,14 @@ use crate::base::text::{Took, count};
 use crate::lifecycle::budget::Budget;
 use crate::lifecycle::interface::{GroupEnd, Id, Problem, ProblemKind, Reason, Stage};
 use crate::lifecycle::plan::Plan;
+use crate::record::counts::Jobs;
 use crate::record::event::{BACKLOG, Event, StopReason};
 use crate::record::report::{End, Report, SLOW_START, SLOW_STOP};
 use crate::record::report_file::ReportFile;
 use crate::record::service_report::{Ending, Rest, ServiceReport};
 use crate::record::service_status::Restarted;
 use crate::record::state::{Phase, State};
+use crate::running::jobs::RunningJobs;
 use crate::running::journal::recent::{Happened, Recent};
 use crate::running::log;
 use crate::running::member::Member;
@@ -596,6 +598,11 @@ impl Journal {
         self.keep(Failure::new(Some(name), stage, false, error), log::failed);
     }
 
+    /// Writes down that a job of a service failed. The service goes on.
+    pub(crate) fn job_failed(&mut self, member: &Member, error: BoxError) {
+        self.keep(Failure::new(Some(name(member)), Stage::Run, false, error), log::survived);
+    }
+
     /// Writes down that a handler of a service panicked. The server has logged it, and the service goes on.
     pub(crate) fn handler_panicked(&mut self, member: &Member, error: BoxError) {
         self.keep_silently(Failure::new(Some(name(member)), Stage::Run, false, error));
@@ -641,6 +648,7 @@ impl Journal {
                 let why = unfired.map_or_else(String::new, |unfired| format!(": {unfired}"));
                 format!("it is not ready after {launched} (start_timeout){why}")
             }
+            ProblemKind::Aborted => format!("the program aborted what was left: {}", self.left(members).join(", ")),
             ProblemKind::StopTimeout => format!("it has not stopped after {asked} (stop_timeout), so it was aborted"),
             ProblemKind::Abandoned if problem.id.is_some_and(|id| !members[id].is_polled()) => {
                 "it could not be stopped: something else blocks every thread of the runtime".to_owned()
@@ -654,6 +662,12 @@ impl Journal {
                 self.survivors(members)
             ),
         }
+    }
+
+    /// The names of the services that are left.
+    fn left(&self, members: &[Member]) -> Vec<String> {
+        let left = self.services.iter().zip(members).rev().filter(|(entry, _)| entry.is_left());
+        left.map(|(_, member)| format!("`{}`", name(member))).collect()
     }
 
     /// The services that are left, and for how long each has been stopping.
@@ -713,7 +727,8 @@ fn service_report(entry: &Entry, member: &Member) -> ServiceReport {
 /// The parts of a service's report that most services do not have.
 fn rest(entry: &Entry, member: &Member) -> Option<Box<Rest>> {
     let (addr, messages, drain, cut) = (member.addr(), member.messages(), member.drain(), member.cut());
-    if entry.restarts.is_none() && addr.is_none() && messages.is_none() && drain.is_none() {
+    let jobs = member.jobs().map(RunningJobs::counts).filter(|jobs| *jobs != Jobs::default());
+    if entry.restarts.is_none() && addr.is_none() && messages.is_none() && drain.is_none() && jobs.is_none() {
         return None;
     }
     let last_restarts = entry.restarts.iter().flat_map(|restarts| &restarts.last);
@@ -722,6 +737,7 @@ fn rest(entry: &Entry, member: &Member) -> Option<Box<Rest>> {
         restarts: entry.restart_count(),
         last_restarts: last_restarts.map(|restarted| restarted.started.into()).collect(),
         messages,
+        jobs,
         drain,
         cut,
     }))
@@ -755,7 +771,11 @@ fn log_still_waiting(member: &Member, step: &Step, waited: Duration) {
     let (connections, requests) = member.in_flight();
     let requests: Vec<String> = requests.into_iter().map(|request| request.name).collect();
     let requests = listed(&requests);
-    let what = if connections > 0 { in_flight(connections, &requests) } else { member.unfired().unwrap_or_default() };
+    let jobs = || Some(member.jobs()?.left()).filter(|&left| left > 0).map(|left| count(left, "job"));
+    let what = match connections {
+        0 => member.unfired().or_else(jobs).unwrap_or_default(),
+        _ => in_flight(connections, &requests),
+    };
     log::still_waiting(title(member), step.name, waited, step.setting, step.limit, connections, &what);
 }
 

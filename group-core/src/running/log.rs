@@ -149,22 +149,25 @@ pub(super) struct ServicePicture<'a> {
     pub(super) in_flight: usize,
     pub(super) tasks: usize,
     pub(super) tickers: usize,
+    pub(super) jobs: usize,
     pub(super) blocked: Vec<&'a str>,
 }
 
 /// The line of one service in a picture of the moment.
 pub(super) fn service_in_picture(picture: &ServicePicture<'_>) {
-    let ServicePicture { service, state, lasts, waits_for, requests, in_flight, tasks, tickers, blocked } = picture;
+    let ServicePicture { service, state, lasts, waits_for, requests, in_flight, tasks, tickers, jobs, blocked } =
+        picture;
     let mut text = format!("  {service}: {state} for {}", Took(*lasts));
     let parts = [
         waits_for.as_ref().map(|it| format!("waits for {it}")),
         (*in_flight > 0).then(|| format!("{} in flight: {requests}", count(*in_flight, "request"))),
         (*tasks > 0).then(|| count(*tasks, "task")),
         (*tickers > 0).then(|| count(*tickers, "ticker")),
+        (*jobs > 0).then(|| count(*jobs, "job")),
         (!blocked.is_empty()).then(|| format!("blocks {}: {}", count(blocked.len(), "thread"), blocked.join("; "))),
     ];
     parts.into_iter().flatten().for_each(|part| text.extend(["; ", &*part]));
-    tracing::info!(target: "group", service, state = %state, state_ms = millis(*lasts), waits_for, in_flight, tasks, tickers, blocked = blocked.len(), "{text}");
+    tracing::info!(target: "group", service, state = %state, state_ms = millis(*lasts), waits_for, in_flight, tasks, tickers, jobs, blocked = blocked.len(), "{text}");
 }
 
 pub(super) fn no_services() {

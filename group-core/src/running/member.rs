@@ -3,7 +3,7 @@
 //! # Protocol
 //!
 //! A [`Member`] is shared by the driver, the service's own task (`Life`, in the room above), and everything else that
-//! belongs to the service. Its state is in five groups:
+//! belongs to the service. Its state is in six groups:
 //!
 //! **Requests to the own task** (`stop`, `again`, `is_aborted`, `is_given_up`): written by the driver, read by the own
 //! task, which looks at all of them whenever it is polled. The writer stores the flag (`Release`) and then calls `wake`;
@@ -21,6 +21,9 @@
 //! (`add_part`, `remove_part`). It never rises from 0 again. The one that takes it to 0 drops the instance and reports
 //! that the service is gone. `remove_part` is `AcqRel`, so that the last one sees all that the others have done, as with
 //! an `Arc`; `add_part` may be `Relaxed`, as a clone of an `Arc`: its caller holds a part, or is turned away.
+//!
+//! **The time to stop** (`stop_time`): `Relaxed`. The driver writes it before it asks for the stop, whose `Release` shows it to
+//! those that see the request.
 //!
 //! **Notes** (`listens_to_stop`, `looks_for_stop`, `is_settled`, `misses_heartbeat`, `is_own_polled`, `polled`, `stopped`): `Relaxed`, as nothing else is read
 //! on their account. The first three decide something, but usually in one task; a `Shutdown` that
@@ -43,7 +46,7 @@ use tokio::sync::{OwnedMutexGuard, oneshot};
 use tracing::Span;
 use tracing::span::Entered;
 
-use crate::base::clock::OnceMoment;
+use crate::base::clock::SharedMoment;
 use crate::base::lock;
 use crate::base::panic::caught_now;
 #[cfg(feature = "config")]
@@ -55,10 +58,12 @@ use crate::record::service_status::{Known, Load};
 use crate::running::children::Children;
 use crate::running::holds::{Held, Holds, Unfired};
 use crate::running::instance::Instance;
+use crate::running::jobs::RunningJobs;
 #[cfg(feature = "config")]
 use crate::running::new_settings::NewSettings;
 use crate::running::server::{RequestInFlight, Server, listed};
 use crate::running::stop_request::{StopRequest, StopWaiters};
+use crate::running::stop_time::StopTime;
 use crate::running::threads;
 use crate::spec::Spec;
 
@@ -67,6 +72,7 @@ use crate::spec::Spec;
 pub(crate) struct Member {
     pub(crate) spec: Spec,
     stop: StopRequest,
+    pub(crate) stop_time: StopTime,
     /// True if `start` listens to the request to stop: it has taken a [`Shutdown`](crate::Shutdown).
     listens_to_stop: AtomicBool,
     /// True once this run of `start` has looked for the request with its [`Shutdown`](crate::Shutdown).
@@ -94,7 +100,7 @@ pub(crate) struct Member {
     /// The number of parts that are left. The service is gone at zero.
     remains: AtomicU32,
     /// The time at which `start` and `stop` had returned.
-    pub(crate) stopped: OnceMoment,
+    pub(crate) stopped: SharedMoment,
     /// Made when first needed, which most services never do.
     rare: OnceLock<Box<Rare>>,
 }
@@ -113,6 +119,7 @@ struct Rare {
     holds: Mutex<Holds>,
     /// The tasks that this run of `start` has spawned.
     children: Mutex<Option<Arc<Children>>>,
+    jobs: RunningJobs,
     /// Held by the thread of a blocking `start`.
     thread: Arc<tokio::sync::Mutex<()>>,
     published: Mutex<Published>,
@@ -203,6 +210,7 @@ impl Member {
         Self {
             spec,
             stop: StopRequest::default(),
+            stop_time: StopTime::default(),
             listens_to_stop: AtomicBool::new(false),
             looks_for_stop: AtomicBool::new(false),
             is_settled: AtomicBool::new(false),
@@ -217,7 +225,7 @@ impl Member {
             is_own_polled: AtomicBool::new(false),
             polled: AtomicU32::new(0),
             remains: AtomicU32::new(0),
-            stopped: OnceMoment::default(),
+            stopped: SharedMoment::default(),
             rare: OnceLock::new(),
         }
     }
@@ -420,6 +428,21 @@ impl Member {
     /// The tasks of this run of `start`, for one more to be added.
     pub(crate) fn own_children(&self) -> Arc<Children> {
         Arc::clone(lock(&self.rare().children).get_or_insert_default())
+    }
+
+    /// Returns true if a task of this run of `start` may be left, or a job.
+    pub(crate) fn has_spawned(&self) -> bool {
+        self.children().is_some() || self.jobs().is_some_and(|jobs| jobs.left() > 0)
+    }
+
+    /// Its jobs, for one more to be added.
+    pub(crate) fn own_jobs(&self) -> &RunningJobs {
+        &self.rare().jobs
+    }
+
+    /// Its jobs, if any may have been there.
+    pub(crate) fn jobs(&self) -> Option<&RunningJobs> {
+        self.rare.get().map(|rare| &rare.jobs)
     }
 
     pub(crate) fn take_children(&self) -> Option<Arc<Children>> {

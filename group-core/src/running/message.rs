@@ -11,6 +11,8 @@ pub(crate) enum Message {
     /// A service asks for more time from now on.
     Extend(Id, Duration),
     Stop,
+    /// The program asks for the end at once.
+    Abort,
     Exit(u8),
     /// This signal asks for a stop or, if it is the second such message, forces the end.
     Signal(i32),
@@ -33,6 +35,8 @@ pub(crate) enum News {
     Failed(BoxError),
     /// Another part of the service failed, after the failure that was reported.
     AlsoFailed(BoxError),
+    /// A job of the service failed, and the service goes on.
+    JobFailed(BoxError),
     /// A handler of the service panicked. The client was answered, and the panic was logged.
     #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "there are no handlers without it"))]
     HandlerPanicked(BoxError),

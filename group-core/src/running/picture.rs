@@ -11,6 +11,7 @@ use crate::record::service_status::ServiceStatus;
 use crate::record::state::State;
 use crate::record::status::Status;
 use crate::running::handle::Handle;
+use crate::running::jobs::RunningJobs;
 use crate::running::log;
 use crate::running::log::ServicePicture;
 use crate::running::member::Member;
@@ -54,6 +55,7 @@ fn picture_of<'a>(
 ) -> ServicePicture<'a> {
     let (_, requests) = member.in_flight();
     let (tasks, tickers) = member.children().map_or((0, 0), |children| children.left());
+    let jobs = member.jobs().map_or(0, RunningJobs::left);
     let blocked = stuck.iter().filter(|stuck| stuck.member == member.address());
     ServicePicture {
         service: member.spec.get_name(),
@@ -64,6 +66,7 @@ fn picture_of<'a>(
         requests: listed_with_ages(requests),
         tasks,
         tickers,
+        jobs,
         blocked: blocked.map(|stuck| &*stuck.thread).collect(),
     }
 }

@@ -100,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) stop_timeout: Duration,
     /// Set when a stop is asked for.
     pub(crate) stopping: Latch,
+    /// Set when no time is left for turns, and all services that are left are told to stop.
+    pub(crate) last_grace: Latch,
     /// True if signals that the process gets come to this group. Set right after the launch.
     pub(crate) hears_signals: AtomicBool,
     /// True if the runtime ends with this group, as in `#[group::main]`. Set right after the launch.

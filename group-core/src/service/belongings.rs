@@ -13,6 +13,8 @@
 //! - Ordering: adding is relaxed, because it publishes nothing, and a count of 0 is final. Taking away is `AcqRel`, as
 //!   in `Arc`: the last part sees all that the others did before they let go.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::base::error::BoxError;
@@ -20,6 +22,7 @@ use crate::base::panic::{caught, caught_now};
 use crate::running::children::Children;
 use crate::running::message::News;
 use crate::service::context::Context;
+use crate::service::result::ServiceResult;
 
 /// One part of a service beside its own task. The service is gone once the task has ended and every `Remains` is
 /// dropped.
@@ -90,6 +93,67 @@ impl Context {
         });
     }
 
+    /// Spawns a job: a task that ends by itself, such as what a handler leaves behind when it has answered. It belongs to
+    /// the service: at the stop, it is waited for after `start`, before `stop` runs, which may close what the job uses.
+    /// All of that is within the service's `stop_timeout`, past which it is aborted. The report
+    /// [counts](crate::ServiceReport::jobs) the jobs.
+    ///
+    /// Unlike the tasks of [`spawn`](Self::spawn), a job may fail: the log and the report have its error or panic, and the
+    /// service goes on. It goes on itself when `start` has failed and is run again.
+    ///
+    /// A handler takes the `Context` as a parameter; a gRPC service keeps the one that its `new` takes.
+    ///
+    /// ```
+    /// use group::{Context, service};
+    ///
+    /// #[derive(Default)]
+    /// struct Orders;
+    ///
+    /// #[service(http = "127.0.0.1:8080")]
+    /// impl Orders {
+    ///     #[post("/orders")]
+    ///     async fn order(&self, cx: Context) -> &'static str {
+    ///         cx.spawn_job(send_a_letter());
+    ///         "ordered"
+    ///     }
+    /// }
+    ///
+    /// async fn send_a_letter() -> std::io::Result<()> {
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If it is called outside of a tokio runtime.
+    pub fn spawn_job<F>(&self, job: F)
+    where
+        F: Future<Output: ServiceResult> + Send + 'static,
+    {
+        // A service that is gone waits for nothing any more.
+        let Some(remains) = Remains::of(self) else { return };
+        let counted = self.member().own_jobs().begin();
+        let job = self.clone().noting_polls(async { job.await.into_result() });
+        tokio::spawn(async move {
+            // Moved in, so that both are dropped with the task, `counted` first.
+            let (remains, _counted) = (remains, counted);
+            let (cx, jobs) = (&remains.cx, remains.cx.member().own_jobs());
+            // `caught` also drops the job, whose destructor may panic.
+            let ended = caught(async {
+                tokio::select! {
+                    biased;
+                    () = jobs.aborted() => None,
+                    result = caught(job) => Some(result.and_then(|result| result)),
+                }
+            });
+            let Some(result) = ended.await.unwrap_or_else(|panicked| Some(Err(panicked))) else { return };
+            jobs.end(result.is_err());
+            if let Err(error) = result {
+                cx.tell(News::JobFailed(OfJob(error).into()));
+            }
+        });
+    }
+
     /// As [`spawn_child`](Self::spawn_child), for a task that ends by itself once the service is asked to stop.
     pub(crate) fn spawn_ticker(&self, ticker: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
         let ticking = self.own_children().count_ticker();
@@ -97,6 +161,22 @@ impl Context {
             let _ticking = ticking;
             ticker.await
         });
+    }
+}
+
+/// The error of a job.
+#[derive(Debug)]
+struct OfJob(BoxError);
+
+impl fmt::Display for OfJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("in a job")
+    }
+}
+
+impl Error for OfJob {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
     }
 }
 

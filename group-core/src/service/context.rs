@@ -7,10 +7,13 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::base::clock::Moment;
 #[cfg(feature = "grpc")]
 use crate::base::lock;
 use crate::base::panic::caught;
+use crate::base::sync::Latch;
 use crate::lifecycle::interface::Id;
 #[cfg(feature = "http")]
 use crate::lifecycle::interface::Role;
@@ -233,6 +236,16 @@ impl Context {
         self.member().noting_polls(future).await
     }
 
+    /// The time at which the group began to start.
+    pub(crate) fn begun(&self) -> Instant {
+        self.shared.begun
+    }
+
+    /// Set when no time is left for turns.
+    pub(crate) fn last_grace(&self) -> &Latch {
+        &self.shared.last_grace
+    }
+
     pub(crate) fn now(&self) -> Moment {
         Moment::now(self.shared.begun)
     }
@@ -241,7 +254,6 @@ impl Context {
         self.shared.tell(Message::Extend(self.id, by));
     }
 
-    #[cfg(feature = "http")]
     pub(crate) fn tell(&self, news: News) {
         self.shared.tell(Message::Service(self.id, news));
     }

@@ -40,7 +40,7 @@ use crate::spec::route::Route;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The default time for a service to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An address with a free port, which other machines cannot reach.
 const FREE_PORT: &str = "127.0.0.1:0";

@@ -54,20 +54,26 @@ impl Context {
         Fut: Future<Output: ServiceResult> + Send + 'a,
     {
         let cron = cron.into();
-        Box::pin(async move { run(&self.shutdown(), "cron", &cron, tick).await })
+        Box::pin(async move { run(self, &self.shutdown(), "cron", &cron, tick).await })
     }
 }
 
 /// Ticks at the times of a cron expression. The runs are counted under the ticker's name.
-pub(crate) async fn run<F, Fut>(shutdown: &Shutdown, name: &str, cron: &Cron, mut tick: F) -> Result<(), BoxError>
+pub(crate) async fn run<F, Fut>(
+    cx: &Context,
+    shutdown: &Shutdown,
+    name: &str,
+    cron: &Cron,
+    mut tick: F,
+) -> Result<(), BoxError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output: ServiceResult>,
 {
     shutdown.look();
-    let member = shutdown.cx.member();
+    let member = cx.member();
     let stop = &member.stop_waiters().latch;
-    keep(&Timetable::of(cron)?, stop, Timestamp::now, || counted(&shutdown.cx, name, tick())).await?;
+    keep(&Timetable::of(cron)?, stop, Timestamp::now, || counted(cx, name, tick())).await?;
     if !stop.is_set() {
         let service = member.spec.get_name();
         tracing::warn!(target: "group", service, "{service}: `{cron}` never comes again");

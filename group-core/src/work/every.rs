@@ -44,7 +44,7 @@ impl Context {
         F: FnMut() -> Fut + Send + 'a,
         Fut: Future<Output: ServiceResult> + Send + 'a,
     {
-        Box::pin(async move { every(&self.shutdown(), "every", period, tick).await })
+        Box::pin(async move { every(self, &self.shutdown(), "every", period, tick).await })
     }
 }
 
@@ -55,6 +55,7 @@ pub type Ticks<'a> = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 
 
 /// Ticks at a fixed interval. The runs are counted under the ticker's name.
 pub(crate) async fn every<F, Fut>(
+    cx: &Context,
     shutdown: &Shutdown,
     name: &str,
     period: Duration,
@@ -78,7 +79,7 @@ where
         tokio::select! {
             biased;
             () = shutdown.requested() => return Ok(()),
-            _ = ticks.tick() => counted(&shutdown.cx, name, tick()).await?,
+            _ = ticks.tick() => counted(cx, name, tick()).await?,
         }
     }
 }
@@ -101,10 +102,10 @@ pub(super) async fn counted<R: ServiceResult>(
 /// Runs a ticker in a task beside `start`. Its failure is the failure of the service, and names the method.
 pub(crate) fn spawn<T, Fut>(cx: &Context, method: &'static str, ticker: T)
 where
-    T: FnOnce(Shutdown) -> Fut,
+    T: FnOnce(Context, Shutdown) -> Fut,
     Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    let ticker = caught(cx.clone().noting_polls(ticker(Shutdown::beside_start(cx.clone()))));
+    let ticker = caught(cx.clone().noting_polls(ticker(cx.clone(), Shutdown::beside_start(cx.clone()))));
     cx.spawn_ticker(async move {
         let result = ticker.await.and_then(|result| result);
         result.map_err(|error| InMethod { method, error }.into())

@@ -239,7 +239,10 @@ where
     loop {
         tokio::select! {
             biased;
-            () = shutdown.requested(), if takes_more => takes_more = false,
+            () = shutdown.requested(), if takes_more => {
+                takes_more = false;
+                count.still_holds(&*stream);
+            }
             Some(outcome) = in_flight.next(), if !in_flight.is_empty() => {
                 if let Some(error) = count.note(outcome) && settings.on_error == OnError::Stop {
                     takes_more = false;
@@ -249,7 +252,7 @@ where
             message = stream.next(), if takes_more && in_flight.len() < settings.concurrency => match message {
                 Some(message) => {
                     count.took();
-                    in_flight.push(settings.handle(message, handler, shutdown));
+                    in_flight.push(settings.handle(message, handler, cx, shutdown));
                     // A stream that is always ready must still let other tasks run.
                     tokio::task::coop::consume_budget().await;
                 }
@@ -257,6 +260,10 @@ where
             },
             else => break,
         }
+    }
+    if shutdown.is_requested() {
+        // More may have come since the request.
+        count.still_holds(&*stream);
     }
     let messages = count.messages;
     first.map_or(Ok(messages), |error| Err(MessageFailed { error, messages }))
@@ -291,7 +298,13 @@ enum Handled {
 
 impl<M> Settings<M> {
     /// Handles a message, with its retries.
-    async fn handle<Fut>(&self, mut message: M, handler: &impl Fn(M) -> Fut, shutdown: &Shutdown) -> Handled
+    async fn handle<Fut>(
+        &self,
+        mut message: M,
+        handler: &impl Fn(M) -> Fut,
+        cx: &Context,
+        shutdown: &Shutdown,
+    ) -> Handled
     where
         Fut: Future<Output: HandlerResult>,
     {
@@ -310,7 +323,7 @@ impl<M> Settings<M> {
             let wait = self.backoff.wait(u32::try_from(retries).unwrap_or(u32::MAX), chance());
             retries += 1;
             if !shutdown.is_requested() {
-                let (name, error) = (shutdown.cx.name(), Chain(&*error));
+                let (name, error) = (cx.name(), Chain(&*error));
                 tracing::warn!(target: "group", service = name, "a message of {name} failed, retrying in {}: {error}", Took(wait));
             }
             tokio::select! {
@@ -338,6 +351,14 @@ impl Count<'_> {
     /// Counts a message that was taken from the stream.
     fn took(&mut self) {
         self.add(|messages| messages.abandoned += 1);
+    }
+
+    /// Counts the messages that the stream still holds, as far as it says so. An endless one holds none.
+    fn still_holds(&mut self, stream: &impl Stream) {
+        let (holds, _) = stream.size_hint();
+        let left = if holds == usize::MAX { 0 } else { u64::try_from(holds).unwrap_or(u64::MAX) };
+        let before = self.messages.left;
+        self.add(|messages| messages.left = messages.left + left - before);
     }
 
     /// Counts the outcome of a message, and logs a failure. Returns the error of a message that failed for good.
@@ -372,7 +393,7 @@ impl Drop for Count<'_> {
         let (name, messages) = (self.cx.name(), self.messages);
         #[cfg(feature = "metrics")]
         self.cx.member().measures().abandoned.fetch_add(messages.abandoned, Relaxed);
-        if messages.abandoned > 0 {
+        if messages.abandoned > 0 || messages.left > 0 {
             tracing::warn!(target: "group", service = name, "{name}: {messages}");
         } else if self.cx.member().is_asked_to_stop() {
             tracing::info!(target: "group", service = name, "{name}: {messages}");

@@ -153,7 +153,7 @@ fn text(ty: &Type) -> String {
 /// A server runs until the group stops, and so does a ticker; a service that is always restarted never ends.
 fn check_role(model: &Model, errors: &mut Errors) {
     let (Some(role), Some(key)) = (model.spec.role.as_deref(), model.key("role")) else { return };
-    let ends = role == "once" || role == "main";
+    let ends = ["once", "main", "lead"].contains(&role);
     let is_restarted = model.spec.restart.as_ref().is_some_and(|restart| restart.when == "always");
     if let Some(restart) = model.key("restart").filter(|_| ends && is_restarted) {
         let message = format!("a `{role}` service ends when it completes, so it cannot be restarted always");
@@ -163,6 +163,7 @@ fn check_role(model: &Model, errors: &mut Errors) {
     let message = match role {
         "once" => "a `once` service is ready when it completes, and a server never does",
         "main" => "a `main` service ends the group when it completes, and a server never does",
+        "lead" => "a `lead` ends the group when it completes, and a server never does",
         "task" => "a `task` may complete while the group runs, and a server never does: remove `role`",
         _ => return,
     };

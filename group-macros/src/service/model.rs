@@ -35,7 +35,7 @@ const RESTART_ARGUMENTS: &[&str] = &["never", "on_failure", "always", "max", "wi
 
 const RESTARTS: &[&str] = &["never", "on-failure", "always"];
 
-const ROLES: &[&str] = &["task", "daemon", "once", "main", "sidecar"];
+const ROLES: &[&str] = &["task", "daemon", "once", "main", "lead", "sidecar"];
 
 /// The methods that a service may have which has no routes but those that are mounted on it.
 const PLAIN: &[&str] = &["new", "stop", "health", "reload"];

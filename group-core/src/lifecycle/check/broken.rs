@@ -7,12 +7,17 @@ use super::group::Group;
 use super::search::Covered;
 use super::world::{Breaks, Task, World};
 use crate::lifecycle::GroupState;
-use crate::lifecycle::interface::{Action, GroupEnd, Input, Reason, Role, Rules, Timer};
+use crate::lifecycle::interface::{Action, GroupEnd, Input, Problem, ProblemKind, Reason, Role, Rules, Timer};
 use crate::lifecycle::plan::Schedule;
 
 /// Asserts that the search finds the broken promise, in a group of three services that start one after another.
 fn catches(breaks: Breaks, promise: &str) {
-    let rules = [Rules { role: Role::Task, critical: true }; 3];
+    catches_in(Role::Task, breaks, promise);
+}
+
+/// As [`catches`], in services of this role.
+fn catches_in(role: Role, breaks: Breaks, promise: &str) {
+    let rules = [Rules { role, critical: true }; 3];
     let mut world = World::new(&Arc::new(Group::new(Schedule::Strict, &rules, Vec::new())));
     world.breaks = Some(breaks);
     let caught = catch_unwind(|| Covered::explore(world));
@@ -70,7 +75,11 @@ fn a_machine_that_waits_without_a_limit_is_caught() {
 
 #[test]
 fn a_machine_that_swallows_a_failure_is_caught() {
-    let breaks: Breaks = |_, actions, _| actions.retain(|action| !matches!(action, Action::Blame(_)));
+    let breaks: Breaks = |_, actions, _| {
+        let is_failure =
+            |action: &Action| matches!(action, Action::Blame(problem) if problem.kind != ProblemKind::Aborted);
+        actions.retain(|action| !is_failure(action));
+    };
     catches(breaks, "it stops for a failure that is not reported");
 }
 
@@ -112,7 +121,24 @@ fn a_machine_that_does_not_abort_when_it_is_forced_is_caught() {
             actions.retain(|action| !matches!(action, Action::Abort(_)));
         }
     };
-    catches(breaks, "forced, and not aborted");
+    catches(breaks, "to end at once, and not aborted");
+}
+
+#[test]
+fn a_machine_that_does_not_abort_when_the_program_asks_for_it_is_caught() {
+    let breaks: Breaks = |machine, actions, _| {
+        let aborts = |action: &Action| matches!(action, Action::Blame(Problem { kind: ProblemKind::Aborted, .. }));
+        if actions.iter().any(aborts) && machine.outcome == GroupEnd::UncleanStop {
+            actions.retain(|action| !matches!(action, Action::Abort(_)));
+        }
+    };
+    catches(breaks, "to end at once, and not aborted");
+}
+
+#[test]
+fn a_machine_that_goes_on_after_a_lead_has_returned_is_caught() {
+    let breaks: Breaks = |machine, _, _| machine.has_led = false;
+    catches_in(Role::Lead, breaks, "it goes on although a lead has returned");
 }
 
 #[test]

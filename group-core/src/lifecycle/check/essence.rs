@@ -61,9 +61,11 @@ impl World {
         // Only the existence of a first cause matters.
         bits.flag(self.verdict == GroupEnd::Clean);
         bits.flag(self.is_forced());
+        bits.flag(self.at_once);
         if !self.stopping {
             bits.flags([self.serves, self.lame_duck, self.delay_armed, self.quiet_armed]);
             bits.flag(self.group_ready);
+            bits.flag(self.machine.has_led);
             bits.number(self.machine.deciding, 3);
             bits.number(self.machine.unsettled, 3);
         }

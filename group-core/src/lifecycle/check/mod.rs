@@ -50,6 +50,14 @@ fn every_state_of_every_group_of_up_to_three_with_sidecars() {
 }
 
 #[test]
+fn every_state_of_every_group_of_up_to_three_with_leads() {
+    for n in 1..=2 {
+        try_all(n, &[Role::Lead, Role::Sidecar, Role::Task, Role::Daemon, Role::Once, Role::Main]);
+    }
+    try_all(3, &[Role::Lead]);
+}
+
+#[test]
 fn every_state_of_every_group_of_four_tasks() {
     try_all(4, &[Role::Task]);
 }

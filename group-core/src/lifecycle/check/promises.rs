@@ -37,12 +37,12 @@ impl World {
         assert!(is_its_turn || self.out_of_turns, "stopped before those that need it");
     }
 
-    /// Promise 2, exactly once: what is aborted was stopped before, unless the end is forced.
+    /// Promise 2, exactly once: what is aborted was stopped before, unless the end was asked for at once.
     pub(super) fn aborted_once_and_only_while_the_group_stops(&self, id: Id) {
         assert!(!self.services[id].aborted, "aborted twice");
         assert!(!self.services[id].is_gone(), "aborted although it is not there");
         assert!(self.stopping, "aborted although the group runs");
-        assert!(self.services[id].stopped || self.is_forced(), "aborted before it was asked to stop");
+        assert!(self.services[id].stopped || self.at_once, "aborted before it was asked to stop");
     }
 
     /// Promise 3, all or nothing.
@@ -73,14 +73,27 @@ impl World {
         }
     }
 
-    /// The group ends by itself when every `main` has ended, or, where there is none, everything but the sidecars.
+    /// The group ends by itself when a `lead` has ended, and when every `main` has; where there is neither, when
+    /// everything but the sidecars has.
     fn nothing_is_waited_for(&self) {
-        let has_main = self.group.rules.iter().any(|rules| rules.role == Role::Main);
+        if self.a_lead_has_completed() {
+            return;
+        }
+        let has = |role| self.group.rules.iter().any(|rules| rules.role == role);
         for (rules, seen) in self.group.rules.iter().zip(&self.services) {
             let is_over = seen.lost || seen.is_gone() || matches!(seen.task, Task::Ended | Task::Ending);
-            let is_waited_for = if has_main { rules.role == Role::Main } else { rules.role != Role::Sidecar };
+            let is_waited_for = match rules.role {
+                Role::Main => true,
+                Role::Lead => !has(Role::Main),
+                Role::Sidecar => false,
+                Role::Task | Role::Daemon | Role::Once => !has(Role::Main) && !has(Role::Lead),
+            };
             assert!(!is_waited_for || is_over, "it ends although a service still works");
         }
+    }
+
+    fn a_lead_has_completed(&self) -> bool {
+        self.group.rules.iter().zip(&self.services).any(|(rules, seen)| rules.role == Role::Lead && seen.completed)
     }
 
     /// Promise 5: only a group that was ready and serves becomes a lame duck, and only when a stop was asked for.
@@ -102,11 +115,12 @@ impl World {
     pub(super) fn keeps_every_promise(&self, before: &Self, input: Input, actions: &[Action]) {
         Self::every_failure_is_reported(before, input, actions);
         self.what_it_cannot_do_without_turns_it();
+        self.the_end_of_a_lead_turns_it();
         self.a_request_turns_it(before, input);
         self.a_lame_duck_waits_and_no_longer(before, input);
         self.the_first_cause_is_kept();
         self.past_the_deadline_all_are_told();
-        self.a_forced_end_aborts_all();
+        self.an_end_at_once_aborts_all();
         self.every_wait_has_a_limit();
         self.time_alone_leads_to_the_end(before, input);
         self.over_exactly_when_nothing_is_left();
@@ -131,7 +145,9 @@ impl World {
             _ if self.machine.state(id) == ServiceState::Failed => false,
             Role::Once => false,
             Role::Daemon | Role::Sidecar => true,
-            Role::Task | Role::Main => self.services[id].task == Task::Starting || again == Again::TooOften,
+            Role::Task | Role::Main | Role::Lead => {
+                self.services[id].task == Task::Starting || again == Again::TooOften
+            }
         }
     }
 
@@ -140,26 +156,35 @@ impl World {
         assert!(self.stopping || self.verdict == GroupEnd::Clean, "it goes on after what should end it");
     }
 
+    /// The first `lead` that has returned ends a group that is ready.
+    fn the_end_of_a_lead_turns_it(&self) {
+        let goes_on = self.group_ready && !self.lame_duck && !self.stopping;
+        assert!(!goes_on || !self.a_lead_has_completed(), "it goes on although a lead has returned");
+    }
+
     /// Promises 3 and 7: a request or a signal begins the stop, in every state of the group. If the group becomes a lame
     /// duck first, its time counts from that moment.
     fn a_request_turns_it(&self, before: &Self, input: Input) {
         let is_asked = self.lame_duck || self.stopping;
-        assert!(is_asked || !matches!(input, Input::Stop | Input::Signal(..)), "a request to stop is lost");
+        assert!(
+            is_asked || !matches!(input, Input::Stop | Input::Abort | Input::Signal(..)),
+            "a request to stop is lost"
+        );
         assert_eq!(self.is_timed, is_asked, "a stop without a limit that counts from the request");
-        let at_once = matches!(input, Input::Signal(_, true)) || self.verdict != GroupEnd::Clean;
+        let at_once = matches!(input, Input::Abort | Input::Signal(_, true)) || self.verdict != GroupEnd::Clean;
         if is_asked && before.may_wait() && !before.lame_duck && !at_once {
             assert!(self.lame_duck && !self.stopping, "it does not wait for the last clients");
         }
     }
 
     /// Promise 5: nothing is stopped before the delay is over, unless there are no requests or something has failed.
-    /// Promise 7: a second signal ends the delay, and so does a signal from a terminal.
+    /// Promise 7: a second signal ends the delay, and so do a signal from a terminal and an abort.
     fn a_lame_duck_waits_and_no_longer(&self, before: &Self, input: Input) {
         if !before.lame_duck || before.stopping {
             return;
         }
         let is_over = matches!(input, Input::Elapsed(Timer::LameDuck | Timer::Quiet | Timer::Deadline))
-            || matches!(input, Input::Signal(_, true))
+            || matches!(input, Input::Abort | Input::Signal(_, true))
             || self.verdict != GroupEnd::Clean;
         assert_eq!(self.stopping, is_over, "a lame duck goes on for too short or too long");
     }
@@ -175,10 +200,10 @@ impl World {
         assert!(!self.out_of_turns || all, "past the deadline, and not told");
     }
 
-    /// Promise 7: a second signal aborts all services that are left.
-    fn a_forced_end_aborts_all(&self) {
+    /// Promise 7: a second signal aborts all services that are left, and so does the program that asks for it.
+    fn an_end_at_once_aborts_all(&self) {
         let all = self.services.iter().all(|seen| seen.is_gone() || seen.aborted);
-        assert!(!self.is_forced() || all, "forced, and not aborted");
+        assert!(!self.at_once || all, "to end at once, and not aborted");
     }
 
     /// Promise 4: a timer runs for every service that the group waits for.
@@ -264,7 +289,7 @@ impl World {
         }
         if self.over {
             let timers = [Timer::LameDuck, Timer::Quiet, Timer::Deadline, Timer::LastGrace].map(Input::Elapsed);
-            [Input::Begin, Input::Stop, Input::Signal(15, false)]
+            [Input::Begin, Input::Stop, Input::Abort, Input::Signal(15, false)]
                 .into_iter()
                 .chain(timers)
                 .for_each(&mut comes_too_late);

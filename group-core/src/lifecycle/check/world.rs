@@ -28,6 +28,8 @@ pub(super) struct Seen {
     pub(super) built: bool,
     /// It is ready, or was ready when it completed.
     pub(super) ready: bool,
+    /// Its `start` has returned as its role allows.
+    pub(super) completed: bool,
     /// The group goes on without it.
     pub(super) lost: bool,
     pub(super) stopped: bool,
@@ -43,6 +45,7 @@ impl Seen {
         task: Task::None,
         built: false,
         ready: false,
+        completed: false,
         lost: false,
         stopped: false,
         aborted: false,
@@ -82,8 +85,10 @@ pub(super) struct World {
     pub(super) stopping: bool,
     /// The time to stop has begun to run.
     pub(super) is_timed: bool,
-    /// No time is left for turns, or a second signal has come.
+    /// No time is left for turns, or the end was asked for at once.
     pub(super) out_of_turns: bool,
+    /// A second signal has come, or the program has asked for the end at once.
+    pub(super) at_once: bool,
     pub(super) over: bool,
     /// The way in which the group must end, because of the first fatal problem.
     pub(super) verdict: GroupEnd,
@@ -106,6 +111,7 @@ impl World {
             stopping: false,
             is_timed: false,
             out_of_turns: false,
+            at_once: false,
             over: false,
             verdict: GroupEnd::Clean,
         }
@@ -119,6 +125,9 @@ impl World {
         }
         if !self.stopping {
             inputs.push(Input::Stop);
+        }
+        if !self.at_once {
+            inputs.push(Input::Abort);
         }
         if self.group.may_serve && !self.serves && !self.lame_duck && !self.stopping {
             inputs.push(Input::Serves);
@@ -185,7 +194,8 @@ impl World {
 
     fn happen(&mut self, input: Input) {
         let forced = self.machine.signalled && matches!(input, Input::Signal(..));
-        self.out_of_turns |= forced || input == Input::Elapsed(Timer::Deadline);
+        self.at_once |= forced || input == Input::Abort;
+        self.out_of_turns |= self.at_once || input == Input::Elapsed(Timer::Deadline);
         if forced {
             self.verdict = GroupEnd::Forced(15);
         }
@@ -210,7 +220,7 @@ impl World {
                 }
             }
             Input::Serves => self.serves = true,
-            Input::Begin | Input::Stop | Input::Signal(..) => {}
+            Input::Begin | Input::Stop | Input::Abort | Input::Signal(..) => {}
         }
     }
 
@@ -266,7 +276,8 @@ impl World {
                 assert!(!self.over, "over twice");
                 self.over = true;
             }
-            Action::TellTooOften(_) | Action::TellCompleted(_) | Action::TellGone(_) => {}
+            Action::TellCompleted(id) => self.services[id].completed = true,
+            Action::TellTooOften(_) | Action::TellGone(_) => {}
         }
     }
 
