@@ -17,6 +17,7 @@ fn chain(schedule: Schedule) -> Scenario {
         schedule,
         stop_timeout: Duration::from_secs(10),
         ask: Ask { how: How::Stop, when: When { at: Duration::from_secs(5), yields: 0 } },
+        again: None,
         reloads: Vec::new(),
         services: vec![
             steady.clone(),

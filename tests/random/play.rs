@@ -192,7 +192,7 @@ async fn end(stage: &Arc<Stage>) -> End {
             let asked = Some(stage.now());
             return match stage.witness.get() {
                 Some(witness) if stage.scenario.ask.how != How::Drop => {
-                    ask(stage, &witness.handle);
+                    stage.scenario.ask.how.ask(&witness.handle);
                     End { asked, ..to_the_end(starting.await, pin!(std::future::pending()), stage).await }
                 }
                 _ => {
@@ -205,12 +205,14 @@ async fn end(stage: &Arc<Stage>) -> End {
     to_the_end(started, due, stage).await
 }
 
-/// Asks for the stop. A drop of the running group is left to the caller.
-fn ask(stage: &Stage, handle: &Handle) {
-    match stage.scenario.ask.how {
-        How::Stop => handle.stop(),
-        How::Exit(code) => handle.exit(code),
-        How::Drop => {}
+impl How {
+    /// Asks for the stop. A drop of the running group is left to the caller.
+    pub(crate) fn ask(self, handle: &Handle) {
+        match self {
+            Self::Stop => handle.stop(),
+            Self::Exit(code) => handle.exit(code),
+            Self::Drop => {}
+        }
     }
 }
 
@@ -227,7 +229,7 @@ async fn to_the_end(started: Result<Running, StartError>, due: impl Future<Outpu
         report = &mut ended => (report, None),
         () = due => {
             let asked = Some(stage.now());
-            ask(stage, &handle);
+            stage.scenario.ask.how.ask(&handle);
             if stage.scenario.ask.how == How::Drop {
                 // The old future holds the running group, and this drops it.
                 ended = Box::pin(async move { handle.wait().await });

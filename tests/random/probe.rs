@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::play::id;
-use crate::scenario::{Act, Hears, Life, Scenario, Spawner, Step, When, name};
+use crate::scenario::{Act, Hears, How, Life, Scenario, Spawner, Step, When, name};
 
 /// Something that happened to a service, when.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub(crate) enum What {
     Spawns,
     /// What `start` has spawned is over.
     ChildOver,
-    /// A task that something else than `start` has spawned is about to return `Ok`.
+    /// A task that a hook has spawned beside the child is about to return `Ok`.
     NestedReturns,
     /// It asks for this much time.
     Extends(Duration),
@@ -76,7 +76,7 @@ pub(crate) struct Witness {
     pub(crate) handle: Handle,
     /// True if the group was stopping already when the first service was reached.
     pub(crate) late: bool,
-    /// The tasks that write down the events, and that ask for reloads.
+    /// The tasks that write down the events, that ask for reloads, and that ask again for the stop.
     pub(crate) others: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -134,6 +134,8 @@ impl Stage {
             let mut others = vec![tokio::spawn(record(handle.events(), self.events.clone(), self.begun))];
             let reload = |&when| tokio::spawn(reload(Arc::clone(self), handle.clone(), when));
             others.extend(self.scenario.reloads.iter().map(reload));
+            let again = |(how, after)| tokio::spawn(ask_again(handle.clone(), how, after));
+            others.extend(self.scenario.again.map(again));
             Witness { late: handle.is_stopping(), others: Mutex::new(others), handle }
         });
     }
@@ -145,6 +147,21 @@ impl Stage {
             yield_now().await;
         }
     }
+}
+
+/// Asks for the stop while the group does stop.
+async fn ask_again(handle: Handle, how: How, after: When) {
+    handle.stopping().await;
+    let over = handle.clone();
+    tokio::select! {
+        biased;
+        _ = over.wait() => return,
+        () = sleep(after.at) => {}
+    }
+    for _ in 0..after.yields {
+        yield_now().await;
+    }
+    how.ask(&handle);
 }
 
 async fn reload(stage: Arc<Stage>, handle: Handle, when: When) {
@@ -212,6 +229,7 @@ impl Probe {
 
     async fn starting(&self, cx: &Context) -> Flow {
         let life = self.life();
+        self.spawn(Spawner::Start);
         let ready = life.takes_ready.then(|| cx.ready());
         let shutdown = (life.hears != Hears::No).then(|| cx.shutdown());
         if life.hears != Hears::No {
@@ -220,7 +238,7 @@ impl Probe {
         if let Some(step) = life.child {
             let place = format!("child ({})", self.starts.load(Ordering::Relaxed));
             let child = child(Over::spawned(&self.stage, self.id), place, self.of_this_run(step), shutdown.clone());
-            let nested = self.nested(Spawner::Child, cx);
+            let nested = self.nested(Spawner::Child);
             cx.spawn(async move {
                 nested.inspect(Nested::spawn);
                 child.await
@@ -243,12 +261,16 @@ impl Probe {
         }
     }
 
-    /// The task that this spawner is to spawn, if it is.
-    fn nested(&self, spawner: Spawner, cx: &Context) -> Option<Nested> {
-        let (_, step) = self.life().nested.filter(|&(by, _)| by == spawner)?;
-        let place = format!("task of {spawner:?} ({})", self.starts.load(Ordering::Relaxed));
-        let (stage, step) = (Arc::clone(&self.stage), self.of_this_run(step));
-        Some(Nested { cx: cx.clone(), stage, id: self.id, place, step })
+    fn spawn(&self, spawner: Spawner) {
+        self.nested(spawner).inspect(Nested::spawn);
+    }
+
+    /// The task that this hook is to spawn, if it is.
+    fn nested(&self, spawner: Spawner) -> Option<Nested> {
+        let nested = Nested::of(&self.stage, self.id, spawner, self.cx.get()?)?;
+        let (starts, reloads) = (self.starts.load(Ordering::Relaxed), self.reloads.load(Ordering::Relaxed));
+        let place = format!("{} ({starts}, {reloads})", nested.place);
+        Some(Nested { place, step: self.of_this_run(nested.step), ..nested })
     }
 
     /// A task has faults in the same runs of `start` as that has: otherwise a service could be restarted for ever.
@@ -355,7 +377,7 @@ impl Drop for Over {
     }
 }
 
-/// A task that something else than `start` spawns.
+/// A task that a hook spawns beside the child of `start`.
 struct Nested {
     cx: Context,
     stage: Arc<Stage>,
@@ -365,6 +387,11 @@ struct Nested {
 }
 
 impl Nested {
+    fn of(stage: &Arc<Stage>, id: usize, spawner: Spawner, cx: &Context) -> Option<Self> {
+        let (_, step) = stage.scenario.services[id].nested.filter(|&(by, _)| by == spawner)?;
+        Some(Self { cx: cx.clone(), stage: Arc::clone(stage), id, place: format!("task of {spawner:?}"), step })
+    }
+
     fn spawn(&self) {
         let over = Over::spawned(&self.stage, self.id);
         let (stage, id) = (Arc::clone(&self.stage), self.id);
@@ -396,7 +423,7 @@ impl Service for Probe {
     async fn stop(&self) -> Result<(), BoxError> {
         let Some(step) = self.life().stop else { return Err(Absent.into()) };
         self.write(What::Stops);
-        self.cx.get().and_then(|cx| self.nested(Spawner::Stop, cx)).inspect(Nested::spawn);
+        self.spawn(Spawner::Stop);
         let flow = self.pass("stop", step).await;
         self.released.notify_one();
         self.write(What::Stopped);
@@ -407,6 +434,7 @@ impl Service for Probe {
         let Some(step) = self.life().reload else { return Err(Absent.into()) };
         self.reloads.fetch_add(1, Ordering::Relaxed);
         self.write(What::Reloads);
+        self.spawn(Spawner::Reload);
         let _over = Over(Arc::clone(&self.stage), self.id, What::ReloadOver);
         self.pass("reload", step).await.break_value().unwrap_or(Ok(()))
     }
@@ -436,6 +464,7 @@ impl<const ID: usize> Service for Built<ID> {
         let stage = Arc::clone(&cx.get::<Provided>().expect("it was provided").0);
         stage.watch(&cx);
         stage.write(ID, What::Builds);
+        Nested::of(&stage, ID, Spawner::Build, &cx).inspect(Nested::spawn);
         let step = stage.scenario.services[ID].build.expect("it is to be built");
         if let Break(result) = pass(&stage, ID, "build", step).await {
             result?;

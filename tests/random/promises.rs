@@ -1,6 +1,5 @@
 //! Checks the history of one group against the promises of `docs/design.md`, section 4.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use group::{Ending, Event, Outcome, Role, Schedule, State, StopReason};
@@ -36,7 +35,7 @@ const PROMISES: [(&str, Holds); 16] = [
     ("nothing lost in silence", nothing_lost_in_silence),
     ("nothing invented", nothing_invented),
     ("the exit code tells a crash from a clean stop", the_outcome_is_that_of_the_first_cause),
-    ("a task of stop is waited for", a_task_of_stop_is_waited_for),
+    ("a task of a hook is waited for", a_task_of_a_hook_is_waited_for),
     ("restarts are limited", restarts_are_limited),
     ("reload", reload),
     ("no leak", no_leak),
@@ -426,10 +425,11 @@ fn nothing_lost_in_silence(seen: &Seen, complaints: &mut Complaints) {
         let before_its_turn = |entry: &Entry| turn.is_none_or(|turn| entry.at < turn);
         // If `start` returns at the same moment, its result is reported, not the `Ready` that was dropped with it.
         let returns = |at| seen.of(who).any(|(_, entry)| entry.at == at && entry.what == What::StartOver);
+        let spawns = life.child.is_some() || life.nested.is_some();
         let fails = |entry: &Entry| match entry.what {
             What::DropsReady => !returns(entry.at),
             // A task that it spawned may run on.
-            What::Returns => matches!(life.role, Role::Daemon | Role::Sidecar) && life.child.is_none(),
+            What::Returns => matches!(life.role, Role::Daemon | Role::Sidecar) && !spawns,
             _ => false,
         };
         if seen.of(who).any(|(_, entry)| fails(entry) && before_its_turn(entry)) && !blamed {
@@ -516,9 +516,9 @@ fn the_outcome_is_that_of_the_first_cause(seen: &Seen, complaints: &mut Complain
     let turned = matches!(stopped_by, Some(StopReason::Failed(_)));
     let (expected, codes) = match the_cause(seen) {
         None => (Outcome::Clean, clean_codes(seen, stopped_by.as_ref())),
-        Some(_) if turned && !came_up => (Outcome::StartFailed, 2..=2),
-        Some(failed) if !turned && is_limit(failed) => (Outcome::UncleanStop, 3..=3),
-        Some(_) => (Outcome::RunFailed, 1..=1),
+        Some(_) if turned && !came_up => (Outcome::StartFailed, vec![2]),
+        Some(failed) if !turned && is_limit(failed) => (Outcome::UncleanStop, vec![3]),
+        Some(_) => (Outcome::RunFailed, vec![1]),
     };
     if *outcome != expected || !codes.contains(exit_code) {
         complaints.push(format!("it is {outcome:?} ({exit_code}) and should be {expected:?} ({codes:?})"));
@@ -534,25 +534,34 @@ fn the_outcome_is_that_of_the_first_cause(seen: &Seen, complaints: &mut Complain
     }
 }
 
-/// The exit codes that a clean end may have. A code that was asked for as the group ended may have come too late.
-fn clean_codes(seen: &Seen, stopped_by: Option<&StopReason>) -> RangeInclusive<u8> {
+/// The exit codes that a clean end may have. The first that was asked for counts, and one that was asked for as the group
+/// ended may have come too late.
+fn clean_codes(seen: &Seen, stopped_by: Option<&StopReason>) -> Vec<u8> {
+    let again = match seen.history.scenario.again {
+        Some((How::Exit(code), _)) => Some(code),
+        _ => None,
+    };
     match (seen.history.scenario.ask.how, seen.history.asked) {
-        (How::Exit(code), Some(asked)) if asked < seen.history.ended || stopped_by == Some(&StopReason::Asked) => {
-            code..=code
-        }
-        (How::Exit(code), Some(_)) => 0..=code,
-        _ => 0..=0,
+        (How::Exit(code), Some(_)) if stopped_by == Some(&StopReason::Asked) => vec![code],
+        (How::Exit(code), Some(asked)) if asked < seen.history.ended => [code].into_iter().chain(again).collect(),
+        (How::Exit(code), Some(_)) => [0, code].into_iter().chain(again).collect(),
+        _ => [0].into_iter().chain(again).collect(),
     }
 }
 
-/// A service that stops as it should is gone only when the task is that its `stop` has spawned.
-fn a_task_of_stop_is_waited_for(seen: &Seen, complaints: &mut Complaints) {
+/// A service that stops as it should is gone only when the tasks are that its hooks have spawned. A `start` that is not
+/// ready at the stop is dropped with its tasks.
+fn a_task_of_a_hook_is_waited_for(seen: &Seen, complaints: &mut Complaints) {
     for (who, life) in seen.lives().filter(|(who, _)| seen.count(*who, &What::Stops) > 0) {
-        let is_of_stop = life.nested.is_some_and(|(spawner, _)| spawner == Spawner::Stop);
+        let waits = seen.state(who, &[State::Ready]).is_some()
+            || life.nested.is_some_and(|(spawner, _)| spawner == Spawner::Stop);
         let ended_well = seen.told(who).is_some_and(|told| !matches!(told.ending, Ending::Aborted | Ending::Abandoned))
             && seen.failures().iter().all(|failed| failed.who != Some(who));
-        if is_of_stop && ended_well && seen.count(who, &What::NestedReturns) == 0 {
-            complaints.push(format!("s{who} is gone, and the task of its hook was dropped"));
+        let children = if life.child.is_some() { seen.count(who, &What::Starts) } else { 0 };
+        let spawned = seen.count(who, &What::Spawns).saturating_sub(children);
+        let returned = seen.count(who, &What::NestedReturns);
+        if waits && ended_well && returned < spawned {
+            complaints.push(format!("s{who} is gone, and of {spawned} tasks of its hooks only {returned} have returned"));
         }
     }
 }

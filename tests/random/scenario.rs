@@ -13,6 +13,8 @@ pub(crate) struct Scenario {
     pub(crate) schedule: Schedule,
     pub(crate) stop_timeout: Duration,
     pub(crate) ask: Ask,
+    /// Another request to stop, this long after the group began to stop, for whatever reason.
+    pub(crate) again: Option<(How, When)>,
     /// When it is asked to reload.
     pub(crate) reloads: Vec<When>,
     /// In the order of their declaration.
@@ -65,7 +67,7 @@ pub(crate) struct Life {
     pub(crate) asked: Step,
     /// The task that each `start` spawns; it takes a `Shutdown` if `start` does. `None`: it spawns nothing.
     pub(crate) child: Option<Step>,
-    /// A task that something else than `start` spawns, and that takes no `Shutdown`.
+    /// A task that one of its hooks spawns beside the child, and that takes no `Shutdown`.
     pub(crate) nested: Option<(Spawner, Step)>,
     /// `None`: it cannot reload.
     pub(crate) reload: Option<Step>,
@@ -108,11 +110,14 @@ pub(crate) enum Hears {
     No,
 }
 
-/// What spawns the nested task of a service.
+/// The hook that spawns the nested task of a service.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Spawner {
+    Build,
+    Start,
     /// The task that `start` has spawned.
     Child,
+    Reload,
     Stop,
 }
 
@@ -211,8 +216,8 @@ impl Again {
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { schedule, stop_timeout, ask, reloads, .. } = self;
-        writeln!(f, "{schedule:?}, within {stop_timeout:?}, {ask:?}, reloads {reloads:?}")?;
+        let Self { schedule, stop_timeout, ask, again, reloads, .. } = self;
+        writeln!(f, "{schedule:?}, within {stop_timeout:?}, {ask:?}, again {again:?}, reloads {reloads:?}")?;
         self.services.iter().enumerate().try_for_each(|(id, life)| writeln!(f, "  {}: {life:?}", name(id)))
     }
 }
@@ -240,6 +245,7 @@ impl Scenario {
             // A multiple of 20 ms, so that its shares, down to a twentieth, are whole milliseconds.
             stop_timeout: maker.dice.pick(&[ms(20), ms(60), ms(400), ms(1000), ms(5000), ms(25_000)]),
             ask: maker.ask(),
+            again: maker.asks_again(),
             reloads: maker.reloads(),
             services: maker.services(),
         }
@@ -257,6 +263,11 @@ impl Maker<'_> {
     fn ask(&mut self) -> Ask {
         let how = self.dice.pick(&[How::Stop, How::Stop, How::Exit(7), How::Drop]);
         Ask { how, when: self.when() }
+    }
+
+    fn asks_again(&mut self) -> Option<(How, When)> {
+        let how = self.dice.pick(&[None, None, Some(How::Stop), Some(How::Exit(9))])?;
+        Some((how, self.when()))
     }
 
     fn reloads(&mut self) -> Vec<When> {
@@ -342,7 +353,11 @@ impl Maker<'_> {
     }
 
     fn nested(&mut self) -> Option<(Spawner, Step)> {
-        let spawner = self.dice.pick(&[None, None, None, Some(Spawner::Child), Some(Spawner::Stop)])?;
+        if self.dice.chance(50) {
+            return None;
+        }
+        let hooks = [Spawner::Build, Spawner::Start, Spawner::Child, Spawner::Reload, Spawner::Stop];
+        let spawner = self.dice.pick(&hooks);
         Some((spawner, self.step(&[Act::Fail, Act::Panic, Act::Hang])))
     }
 
@@ -390,6 +405,7 @@ pub(crate) fn simpler(scenario: &Scenario) -> Vec<Scenario> {
     change(&|it| it.ask = Ask { how: How::Stop, when: When { at: LATE, yields: 0 } });
     change(&|it| it.ask.how = How::Stop);
     change(&|it| it.ask.when.yields = 0);
+    change(&|it| it.again = None);
     for reload in 0..scenario.reloads.len() {
         change(&|it| {
             it.reloads.remove(reload);
