@@ -442,6 +442,7 @@ impl Service for Probe {
 
 impl Drop for Probe {
     fn drop(&mut self) {
+        self.spawn(Spawner::Drop);
         self.write(What::Dropped);
         // A second panic on the way out of the first would end the process.
         if self.life().drop_panics && !std::thread::panicking() {

@@ -550,11 +550,11 @@ fn clean_codes(seen: &Seen, stopped_by: Option<&StopReason>) -> Vec<u8> {
 }
 
 /// A service that stops as it should is gone only when the tasks are that its hooks have spawned. A `start` that is not
-/// ready at the stop is dropped with its tasks.
+/// ready at the stop is dropped with its tasks, and what a destructor spawns never runs.
 fn a_task_of_a_hook_is_waited_for(seen: &Seen, complaints: &mut Complaints) {
     for (who, life) in seen.lives().filter(|(who, _)| seen.count(*who, &What::Stops) > 0) {
-        let waits = seen.state(who, &[State::Ready]).is_some()
-            || life.nested.is_some_and(|(spawner, _)| spawner == Spawner::Stop);
+        let is_of = |hook| life.nested.is_some_and(|(spawner, _)| spawner == hook);
+        let waits = (seen.state(who, &[State::Ready]).is_some() || is_of(Spawner::Stop)) && !is_of(Spawner::Drop);
         let ended_well = seen.told(who).is_some_and(|told| !matches!(told.ending, Ending::Aborted | Ending::Abandoned))
             && seen.failures().iter().all(|failed| failed.who != Some(who));
         let children = if life.child.is_some() { seen.count(who, &What::Starts) } else { 0 };

@@ -119,6 +119,7 @@ pub(crate) enum Spawner {
     Child,
     Reload,
     Stop,
+    Drop,
 }
 
 /// A stretch of a life: it takes some time, then something happens.
@@ -356,7 +357,7 @@ impl Maker<'_> {
         if self.dice.chance(50) {
             return None;
         }
-        let hooks = [Spawner::Build, Spawner::Start, Spawner::Child, Spawner::Reload, Spawner::Stop];
+        let hooks = [Spawner::Build, Spawner::Start, Spawner::Child, Spawner::Reload, Spawner::Stop, Spawner::Drop];
         let spawner = self.dice.pick(&hooks);
         Some((spawner, self.step(&[Act::Fail, Act::Panic, Act::Hang])))
     }

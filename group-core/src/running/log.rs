@@ -104,6 +104,11 @@ pub(super) fn degraded(service: &Name) {
     tracing::warn!(target: "group", service = service.as_str(), "the group goes on without {service} (degraded)");
 }
 
+/// A task was dropped unrun.
+pub(crate) fn spawned_too_late(service: &str) {
+    tracing::warn!(target: "group", service, "{service} is gone: a task that was spawned for it is dropped");
+}
+
 pub(super) fn completed(service: &Name) {
     tracing::info!(target: "group", service = service.as_str(), "{service} has completed");
 }

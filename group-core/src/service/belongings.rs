@@ -20,6 +20,7 @@ use std::sync::Arc;
 use crate::base::error::BoxError;
 use crate::base::panic::{caught, caught_now};
 use crate::running::children::Children;
+use crate::running::log;
 use crate::running::message::News;
 use crate::service::context::Context;
 use crate::service::result::ServiceResult;
@@ -70,10 +71,10 @@ impl Context {
         self.member().own_children()
     }
 
-    /// Spawns a task of the service. If it fails, the service fails.
+    /// Spawns a task of the service. If it fails, the service fails. Of a service that is gone there are no tasks.
     pub(crate) fn spawn_child(&self, task: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
-        let children = self.own_children();
-        let (remains, cx) = (Remains::of(self), self.clone());
+        let Some(remains) = Remains::of(self) else { return log::spawned_too_late(self.name()) };
+        let (children, cx) = (self.own_children(), self.clone());
         let counted = children.count_task();
         tokio::spawn(async move {
             // Moved in, so that both are dropped with the task, `_counted` first.

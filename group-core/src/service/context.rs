@@ -63,6 +63,9 @@ impl Context {
     /// has answered the requests in flight. The service ends only after its tasks have ended, and an abort
     /// drops them, too. A task should listen to [`Shutdown`](crate::Shutdown), as the service does.
     ///
+    /// A service that is gone has no tasks any more: what is spawned for it then, in its destructor for example, is
+    /// dropped unrun, with a warning in the log.
+    ///
     /// # Panics
     ///
     /// If it is called outside of a tokio runtime.
