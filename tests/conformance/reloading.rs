@@ -1,6 +1,8 @@
 //! Reloading: new settings while the group runs.
 
-use group::{Event, Group, Outcome, Phase, ReloadError, Restart, Running, State};
+use std::sync::{Arc, Mutex};
+
+use group::{BoxError, Context, Event, Group, Outcome, Phase, ReloadError, Restart, Running, Service, State};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::Level;
@@ -271,4 +273,65 @@ async fn a_service_that_is_being_started_again_is_passed_over() {
     in_time(running.handle().reload()).await.unwrap();
     assert_eq!(journal.take(), ["s1 starts", "s2 starts", "s2 reloads", "s2 reloaded"]);
     assert!(running.stop().await.is_clean());
+}
+
+/// Its `reload` and its `health` block their thread until the gate opens.
+struct Gated {
+    journal: Journal,
+    gate: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Gated {
+    fn waits(&self, hook: &str) {
+        self.journal.write(format!("{hook} begins"));
+        let _ = self.gate.lock().expect("no hook panics").recv();
+        self.journal.write(format!("{hook} is over"));
+    }
+}
+
+impl Service for Gated {
+    async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+        cx.shutdown().requested().await;
+        self.journal.write("gated returns");
+        Ok(())
+    }
+
+    async fn reload(&self) -> Result<(), BoxError> {
+        self.waits("reload");
+        Ok(())
+    }
+
+    async fn health(&self) -> Result<(), BoxError> {
+        self.waits("health");
+        Ok(())
+    }
+}
+
+/// No future can be dropped while its thread is blocked, so the service waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_service_is_gone_only_when_its_reload_and_its_health_are_over() {
+    for hook in ["reload", "health"] {
+        let journal = Journal::default();
+        let (gate, waits) = std::sync::mpsc::channel();
+        let mut group = journal.group(["first"]);
+        group.add_as("gated", Gated { journal: journal.clone(), gate: Mutex::new(waits) });
+        group.configure("gated", |spec| spec.after_named("first"));
+        let running = group.start().await.unwrap();
+        let handle = running.handle();
+        let asked = tokio::spawn(async move {
+            if hook == "reload" { drop(handle.reload().await) } else { drop(handle.health().await) }
+        });
+        journal.until(&*format!("{hook} begins")).await;
+        let stopping = tokio::spawn(running.stop());
+        journal.until("gated returns").await;
+        // If it did not wait, it would be gone by now.
+        let _ = tokio::time::timeout(millis(50), journal.until("first stops")).await;
+        gate.send(()).unwrap();
+        let report = in_time(stopping).await.unwrap();
+        asked.await.unwrap();
+        assert!(report.is_clean(), "{report}");
+        let entries = journal.entries();
+        let at = |entry: &str| entries.iter().position(|written| written == entry);
+        assert!(at(&format!("{hook} is over")) < at("first stops"), "{entries:?}");
+    }
 }

@@ -14,6 +14,7 @@ fn chain(schedule: Schedule) -> Scenario {
     let steady = Life { takes_ready: true, stop: Some(Step::NOTHING), build: Some(Step::NOTHING), ..Life::PLAIN };
     let after = |needs: &[usize]| needs.iter().map(|&on| Need { on, required: true }).collect();
     Scenario {
+        blocks: false,
         schedule,
         stop_timeout: Duration::from_secs(10),
         ask: Ask { how: How::Stop, when: When { at: Duration::from_secs(5), yields: 0 } },

@@ -19,6 +19,8 @@ mod scenario;
 mod threads;
 
 use std::str::FromStr;
+use std::sync::Mutex;
+use std::thread;
 
 use group::{Ending, Outcome};
 
@@ -29,6 +31,10 @@ use crate::scenario::{Scenario, simpler};
 
 /// These take a few seconds.
 const SCENARIOS: u64 = 3000;
+
+/// Those in real time, and how many of them are played at once. They take a few seconds, of which most is waited.
+const BLOCKING: usize = 300;
+const AT_ONCE: usize = 8;
 
 #[test]
 fn random_groups_keep_every_promise() {
@@ -43,6 +49,26 @@ fn random_groups_keep_every_promise() {
         }
     }
     println!("{covered:#?}");
+}
+
+/// Real time is needed, because a clock that does not wait stands still while a thread is blocked.
+#[test]
+fn random_groups_keep_their_order_on_one_worker_that_they_block() {
+    let seeds = number("GROUP_SEED").unwrap_or(0)..;
+    let seeds = Mutex::new(seeds.take(number("GROUP_SCENARIOS").unwrap_or(BLOCKING)));
+    let next = || seeds.lock().expect("no thread panics here").next();
+    thread::scope(|threads| {
+        for _ in 0..AT_ONCE {
+            threads.spawn(|| {
+                while let Some(seed) = next() {
+                    let scenario = Scenario::on_one_worker(seed);
+                    if let Err(complaints) = judged(&scenario) {
+                        panic!("{}", verdict(seed, scenario, complaints));
+                    }
+                }
+            });
+        }
+    });
 }
 
 #[test]
@@ -65,10 +91,12 @@ fn judged(scenario: &Scenario) -> Result<History, Vec<String>> {
     if complaints.is_empty() { Ok(history) } else { Err(complaints) }
 }
 
-/// The message about a seed that fails, with the simplest scenario that fails in the same way.
+/// The message about a seed that fails, with the simplest scenario that fails in the same way. In real time, no scenario
+/// goes the same way twice.
 fn verdict(seed: u64, mut scenario: Scenario, mut complaints: Vec<String>) -> String {
     let first = complaints.join("\n  ");
     let promise = promise(&complaints);
+    let simpler = |scenario: &Scenario| if scenario.blocks { Vec::new() } else { simpler(scenario) };
     while let Some((simpler, again)) = simpler(&scenario).into_iter().find_map(|simpler| {
         let again = judged(&simpler).err()?;
         (self::promise(&again) == promise).then_some((simpler, again))

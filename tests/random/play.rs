@@ -17,6 +17,9 @@ use crate::scenario::{How, Scenario};
 /// Longer than every scenario takes.
 const FOR_EVER: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The same in real time.
+const A_MINUTE: Duration = Duration::from_secs(60);
+
 /// All that was seen of one scenario.
 #[derive(Clone, Debug)]
 pub(crate) struct History {
@@ -125,17 +128,22 @@ impl From<&Report> for Told {
     }
 }
 
-/// Plays a scenario to its end, on a clock that does not wait.
+/// Plays a scenario to its end, on a clock that does not wait unless threads are blocked.
 ///
 /// # Errors
 ///
 /// When it has no end: the report never comes, or the group itself panics.
 pub(crate) fn play(scenario: &Scenario) -> Result<History, String> {
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    let (runtime, most) = if scenario.blocks {
+        (Builder::new_multi_thread().worker_threads(1).enable_time().build(), A_MINUTE)
+    } else {
+        (Builder::new_current_thread().enable_time().start_paused(true).build(), FOR_EVER)
+    };
+    let runtime = runtime.expect("a runtime");
     let played = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let stage = Stage::new(scenario);
-            let seen = timeout(FOR_EVER, perform(&stage)).await;
+            let seen = timeout(most, perform(&stage)).await;
             let entries = stage.journal.entries();
             seen.map_err(|_| format!("the report never comes, after {entries:?}"))
         })
@@ -157,12 +165,23 @@ async fn perform(stage: &Arc<Stage>) -> History {
     let entries_at_end = stage.journal.entries().len();
     let witness = stage.witness.get();
     let others = witness.map(|witness| std::mem::take(&mut *witness.others.lock().unwrap())).unwrap_or_default();
-    let tasks_at_end = alive() - others.iter().filter(|other| !other.is_finished()).count();
+    let mut tasks_at_end = alive() - others.iter().filter(|other| !other.is_finished()).count();
     for other in others {
         other.await.expect("it only watches");
     }
-    // A task that was left behind would act in this time.
-    sleep(Duration::from_secs(60 * 60)).await;
+    if stage.scenario.blocks {
+        // Another thread may still be leaving the last tasks.
+        let gone = async {
+            while alive() > 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = timeout(Duration::from_secs(5), gone).await;
+        tasks_at_end = alive();
+    } else {
+        // A task that was left behind would act in this time.
+        sleep(Duration::from_secs(60 * 60)).await;
+    }
     History {
         scenario: stage.scenario.clone(),
         entries: stage.journal.entries(),

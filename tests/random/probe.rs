@@ -5,6 +5,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 use group::{
@@ -314,6 +315,9 @@ async fn pass(stage: &Stage, id: usize, place: &str, step: Step) -> Flow {
     for _ in 0..step.yields {
         yield_now().await;
     }
+    if !step.blocks.is_zero() {
+        thread::sleep(step.blocks);
+    }
     if !step.takes.is_zero() {
         sleep(step.takes).await;
     }
@@ -445,7 +449,7 @@ impl Drop for Probe {
         self.spawn(Spawner::Drop);
         self.write(What::Dropped);
         // A second panic on the way out of the first would end the process.
-        if self.life().drop_panics && !std::thread::panicking() {
+        if self.life().drop_panics && !thread::panicking() {
             let words = format!("{} panics in drop", name(self.id));
             self.write(What::Fault(words.clone()));
             panic_quietly(words);

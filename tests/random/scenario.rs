@@ -10,6 +10,8 @@ use test_support::Dice;
 /// A group, all that its services do, and when it is asked to stop.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scenario {
+    /// True if it is played in real time, on one worker thread, which the services block now and then.
+    pub(crate) blocks: bool,
     pub(crate) schedule: Schedule,
     pub(crate) stop_timeout: Duration,
     pub(crate) ask: Ask,
@@ -128,6 +130,8 @@ pub(crate) struct Step {
     /// The time that it asks for at its beginning, if any, and if `start` takes a `Shutdown`.
     pub(crate) extends: Duration,
     pub(crate) yields: u64,
+    /// It blocks its thread for so long.
+    pub(crate) blocks: Duration,
     pub(crate) takes: Duration,
     pub(crate) then: Act,
 }
@@ -146,7 +150,8 @@ pub(crate) enum Act {
 }
 
 impl Step {
-    pub(crate) const NOTHING: Self = Self { extends: Duration::ZERO, yields: 0, takes: Duration::ZERO, then: Act::Go };
+    pub(crate) const NOTHING: Self =
+        Self { extends: Duration::ZERO, yields: 0, blocks: Duration::ZERO, takes: Duration::ZERO, then: Act::Go };
 }
 
 impl Life {
@@ -240,16 +245,26 @@ impl Scenario {
         // Times of few, of many or of very different lengths, so that they sometimes coincide.
         let scale = dice.pick(&[1, 1, 3, 50, 1000]);
         let trouble = dice.pick(&[0, 4, 12, 40]);
-        let mut maker = Maker { dice, scale, trouble };
-        Self {
-            schedule: maker.dice.pick(&[Schedule::Strict, Schedule::Graph]),
-            // A multiple of 20 ms, so that its shares, down to a twentieth, are whole milliseconds.
-            stop_timeout: maker.dice.pick(&[ms(20), ms(60), ms(400), ms(1000), ms(5000), ms(25_000)]),
-            ask: maker.ask(),
-            again: maker.asks_again(),
-            reloads: maker.reloads(),
-            services: maker.services(),
+        // A multiple of 20 ms, so that its shares, down to a twentieth, are whole milliseconds.
+        let stop_timeout = dice.pick(&[ms(20), ms(60), ms(400), ms(1000), ms(5000), ms(25_000)]);
+        Self { stop_timeout, ..Maker { dice, scale, trouble, blocks: false }.scenario() }
+    }
+
+    /// A scenario whose services block the only worker thread now and then. Its limits are far away, because the time is
+    /// real.
+    pub(crate) fn on_one_worker(seed: u64) -> Self {
+        let dice = &mut Dice::new(seed);
+        let trouble = dice.pick(&[0, 0, 4, 12]);
+        let mut scenario = Maker { dice: &mut *dice, scale: 1, trouble, blocks: true }.scenario();
+        for life in &mut scenario.services {
+            // The longer limit is for a `Once` that does not return; the shorter may pass while the thread is blocked.
+            life.start_timeout = dice.pick(&[ms(1000), ms(1000), ms(10)]);
+            life.stop_timeout = Life::PLAIN.stop_timeout;
+            if life.hears == Hears::Ignores {
+                life.hears = Hears::Yes;
+            }
         }
+        scenario
     }
 }
 
@@ -258,9 +273,22 @@ struct Maker<'a> {
     scale: u64,
     /// This many of a hundred steps go wrong.
     trouble: u64,
+    blocks: bool,
 }
 
 impl Maker<'_> {
+    fn scenario(mut self) -> Scenario {
+        Scenario {
+            blocks: self.blocks,
+            schedule: self.dice.pick(&[Schedule::Strict, Schedule::Graph]),
+            stop_timeout: ms(25_000),
+            ask: self.ask(),
+            again: self.asks_again(),
+            reloads: self.reloads(),
+            services: self.services(),
+        }
+    }
+
     fn ask(&mut self) -> Ask {
         let how = self.dice.pick(&[How::Stop, How::Stop, How::Exit(7), How::Drop]);
         Ask { how, when: self.when() }
@@ -281,6 +309,7 @@ impl Maker<'_> {
             0 | 1 => Duration::ZERO,
             2..5 => self.time(40),
             5 | 6 => self.time(400),
+            _ if self.blocks => self.time(100),
             _ => LATE,
         };
         When { at, yields: self.dice.below(30) }
@@ -373,9 +402,12 @@ impl Maker<'_> {
 
     fn step(&mut self, faults: &[Act]) -> Step {
         let takes = if self.dice.chance(50) { Duration::ZERO } else { self.time(12) };
+        let blocks = if self.blocks && self.dice.chance(30) { self.time(12) } else { Duration::ZERO };
         let then = if self.dice.chance(self.trouble) { self.dice.pick(faults) } else { Act::Go };
+        // A service that hangs would be waited for until its limit.
+        let then = if self.blocks && then == Act::Hang { Act::Go } else { then };
         let extends = if self.dice.chance(10) { self.time(30) } else { Duration::ZERO };
-        Step { extends, yields: self.dice.pick(&[0, 0, 1, 3]), takes, then }
+        Step { extends, yields: self.dice.pick(&[0, 0, 1, 3]), blocks, takes, then }
     }
 
     /// The proper behaviour of a service of this role, with some trouble.
@@ -429,6 +461,7 @@ pub(crate) fn simpler(scenario: &Scenario) -> Vec<Scenario> {
             change(&|it| it.services[id].steps().nth(step).expect("it has so many").then = Act::Go);
             change(&|it| it.services[id].steps().nth(step).expect("it has so many").takes = Duration::ZERO);
             change(&|it| it.services[id].steps().nth(step).expect("it has so many").yields = 0);
+            change(&|it| it.services[id].steps().nth(step).expect("it has so many").blocks = Duration::ZERO);
             change(&|it| it.services[id].steps().nth(step).expect("it has so many").extends = Duration::ZERO);
         }
     }

@@ -22,7 +22,6 @@ use crate::http::server::Server;
 use crate::running::handle::Handle;
 use crate::running::holds::Held;
 use crate::service::Service;
-use crate::service::belongings::Remains;
 use crate::service::context::Context;
 
 /// Its name. A user's own service may well be called `admin`.
@@ -106,7 +105,7 @@ where
 {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let (mut sender, ended) = oneshot::channel();
-    let remains = Remains::of(cx);
+    let remains = cx.remains();
     thread::Builder::new().name(cx.name().to_owned()).spawn(move || {
         let _remains = remains;
         let run = || {

@@ -17,8 +17,8 @@ use crate::http::listen::{Backlog, Listener};
 use crate::http::socket::Stream;
 use crate::http::traffic::{Activity, Traffic};
 use crate::running::log;
+use crate::running::remains::Remains;
 use crate::running::server::Server as _;
-use crate::service::belongings::Remains;
 use crate::service::context::Context;
 use crate::service::shutdown::Shutdown;
 
@@ -76,7 +76,7 @@ impl Connections {
             last: None,
             complained: None,
             first_timer: None,
-            remains: Remains::of(cx),
+            remains: cx.remains(),
         }
     }
 

@@ -59,7 +59,6 @@ use tokio::sync::oneshot;
 
 use crate::base::panic::caught_now;
 use crate::running::handle::Running;
-use crate::service::belongings::Remains;
 #[cfg(feature = "config")]
 use crate::service::config::Config;
 use crate::spec::needs::Needs;
@@ -324,7 +323,7 @@ pub async fn on_thread(cx: &Context, start: impl FnOnce() -> Result + Send + 'st
     let alone = cx.member().own_thread().await;
     let (sender, ended) = oneshot::channel();
     // A thread cannot be aborted: the service is gone only once the thread has ended.
-    let remains = Remains::of(cx);
+    let remains = cx.remains();
     let (holder, runtime) = (cx.clone(), tokio::runtime::Handle::current());
     std::thread::Builder::new().name(cx.name().to_owned()).spawn(move || {
         let (_remains, _alone) = (remains, alone);

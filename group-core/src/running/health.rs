@@ -10,6 +10,7 @@ use crate::base::lock;
 use crate::base::panic::caught;
 use crate::record::state::State;
 use crate::running::handle::Handle;
+use crate::running::remains::Remains;
 
 /// A `health` that takes longer than this is answered with [`Health::Unknown`]. It is also the default timeout of
 /// Kubernetes' probes.
@@ -72,6 +73,8 @@ impl Handle {
     async fn health_of(&self, id: usize) -> Health {
         let state = lock(&self.shared.journal).state(id);
         let member = &self.shared.members[id];
+        // Declared first, so that it is dropped last: the service is not gone while its code runs.
+        let _remains = Remains::of(&self.shared, id);
         let service = match (state, member.instance()) {
             (State::Ready | State::Stopping, Some(service)) => service,
             (State::Completed, _) => return Health::Healthy,

@@ -22,6 +22,7 @@ pub(crate) mod parts;
 pub(crate) mod picture;
 pub(crate) mod reload;
 pub(crate) mod reloads;
+pub(crate) mod remains;
 pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod stop_request;

@@ -21,6 +21,7 @@ use crate::running::journal::{Journal, PATIENCE};
 use crate::running::log;
 use crate::running::new_settings::NewSettings;
 use crate::running::reloads::{ReloadError, Reloaded};
+use crate::running::remains::Remains;
 
 impl Handle {
     /// Reloads every ready service that has a `reload`, in start order, one at a time. If the group is
@@ -28,7 +29,8 @@ impl Handle {
     /// that wait at the same time are one reload.
     ///
     /// A service that fails to reload keeps its old state, and stays ready; the others are reloaded
-    /// all the same. Each may take as long as its `start_timeout`. To drop the future cuts the reload off.
+    /// all the same. Each may take as long as its `start_timeout`. To drop the future cuts the reload off, and so does the
+    /// stop: a service is gone, and what it needs is stopped, only when its `reload` is over.
     ///
     /// If a `reload` takes its new settings, as `Config<T>`, the file and the environment are read again before.
     ///
@@ -114,6 +116,8 @@ impl Handle {
     async fn reload_one(&self, id: usize, settings: NewSettings) -> Option<Result<(), BoxError>> {
         let member = &self.shared.members[id];
         let state = lock(&self.shared.journal).state(id);
+        // Declared first, so that it is dropped last: the service is not gone while its code runs.
+        let _remains = Remains::of(&self.shared, id)?;
         let service = member.instance().filter(|_| state == State::Ready)?;
         let limit = member.spec.start_limit();
         let mut reloads = pin!(timeout(limit, caught(member.noting_polls(service.reload(settings)))));

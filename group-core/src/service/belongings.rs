@@ -1,69 +1,29 @@
-//! The parts of a service beside its own task: spawned tasks, connections, the thread of a blocking `start`. The
-//! service is gone when the last part is.
-//!
-//! # Protocol
-//!
-//! - State: `remains` in the [`Member`](crate::running::member::Member) counts 1 for the service's own task and 1 for
-//!   each [`Remains`].
-//! - Writers: `begin` sets it to 1 before the task's first poll. A new `Remains` adds 1, unless the count is 0 already:
-//!   then the service is gone, and there is no `Remains`. Each `Remains` that is dropped, and the task when it ends,
-//!   takes 1 away with [`Context::let_go`], in any thread.
-//! - Reader: the part that takes the last 1 away. It runs [`gone`], which drops the service and reports that to the
-//!   driver.
-//! - Ordering: adding is relaxed, because it publishes nothing, and a count of 0 is final. Taking away is `AcqRel`, as
-//!   in `Arc`: the last part sees all that the others did before they let go.
+//! The tasks that a service spawns, and what else of it must be over before it is gone.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::base::error::BoxError;
-use crate::base::panic::{caught, caught_now};
+use crate::base::panic::caught;
 use crate::running::children::Children;
 use crate::running::log;
 use crate::running::message::News;
+use crate::running::remains::Remains;
 use crate::service::context::Context;
 use crate::service::result::ServiceResult;
 
-/// One part of a service beside its own task. The service is gone once the task has ended and every `Remains` is
-/// dropped.
-#[derive(Debug)]
-pub(crate) struct Remains {
-    cx: Context,
-}
-
-impl Remains {
-    /// Counts one more part. Returns `None` if the service is gone.
-    pub(crate) fn of(cx: &Context) -> Option<Self> {
-        cx.member().add_part().then(|| Self { cx: cx.clone() })
-    }
-}
-
-impl Clone for Remains {
-    fn clone(&self) -> Self {
-        self.cx.member().add_part();
-        Self { cx: self.cx.clone() }
-    }
-}
-
-impl Drop for Remains {
-    fn drop(&mut self) {
-        if self.cx.let_go() {
-            self.cx.wake_driver();
-        }
-    }
-}
-
 /// Tasks that belong to the service: it is gone only after they are, and an abort reaches them.
 impl Context {
+    /// Counts one more part of the service. Returns `None` if the service is gone.
+    pub(crate) fn remains(&self) -> Option<Remains> {
+        Remains::of(&self.shared, self.id)
+    }
+
     /// One part of the service is over: its task, or a [`Remains`]. Returns true if it was the last one; then the
     /// service is gone, and the driver has the message but was not woken.
     pub(crate) fn let_go(&self) -> bool {
-        let is_last = self.member().remove_part();
-        if is_last {
-            gone(self);
-        }
-        is_last
+        self.shared.let_go(self.id)
     }
 
     /// The tasks that this run of the service has spawned and will spawn.
@@ -73,7 +33,7 @@ impl Context {
 
     /// Spawns a task of the service. If it fails, the service fails. Of a service that is gone there are no tasks.
     pub(crate) fn spawn_child(&self, task: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
-        let Some(remains) = Remains::of(self) else { return log::spawned_too_late(self.name()) };
+        let Some(remains) = self.remains() else { return log::spawned_too_late(self.name()) };
         let (children, cx) = (self.own_children(), self.clone());
         let counted = children.count_task();
         tokio::spawn(async move {
@@ -132,13 +92,13 @@ impl Context {
         F: Future<Output: ServiceResult> + Send + 'static,
     {
         // A service that is gone waits for nothing any more.
-        let Some(remains) = Remains::of(self) else { return };
-        let counted = self.member().own_jobs().begin();
+        let Some(remains) = self.remains() else { return log::spawned_too_late(self.name()) };
+        let (counted, cx) = (self.member().own_jobs().begin(), self.clone());
         let job = self.clone().noting_polls(async { job.await.into_result() });
         tokio::spawn(async move {
-            // Moved in, so that both are dropped with the task, `counted` first.
-            let (remains, _counted) = (remains, counted);
-            let (cx, jobs) = (&remains.cx, remains.cx.member().own_jobs());
+            // Moved in, so that both are dropped with the task, `_counted` first.
+            let (_remains, _counted) = (remains, counted);
+            let jobs = cx.member().own_jobs();
             // `caught` also drops the job, whose destructor may panic.
             let ended = caught(async {
                 tokio::select! {
@@ -179,16 +139,4 @@ impl Error for OfJob {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.0)
     }
-}
-
-/// Drops the service, when no other part is left, and reports that to the driver.
-pub(crate) fn gone(cx: &Context) {
-    // These tasks failed after the service's own task had ended.
-    if let Some(children) = cx.member().take_children() {
-        children.take_failures().into_iter().for_each(|error| cx.tell_silently(News::Failed(error)));
-    }
-    if let Err(panicked) = caught_now(|| cx.member().drop_instance()) {
-        cx.tell_silently(News::Failed(panicked));
-    }
-    cx.tell_silently(News::Gone);
 }

@@ -43,8 +43,8 @@ use crate::spec::Spec;
 /// and [`heartbeat`](Self::heartbeat) in `work/`.
 #[derive(Clone, Debug)]
 pub struct Context {
-    shared: Arc<Shared>,
-    id: Id,
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: Id,
 }
 
 impl Context {

@@ -1,0 +1,76 @@
+//! The parts of a service beside its own task: spawned tasks, connections, the thread of a blocking `start`, a `reload` or
+//! `health` that runs. The service is gone when the last part is.
+//!
+//! # Protocol
+//!
+//! - State: `remains` in the [`Member`](crate::running::member::Member) counts 1 for the service's own task and 1 for
+//!   each [`Remains`].
+//! - Writers: `begin` sets it to 1 before the task's first poll. A new `Remains` adds 1, unless the count is 0 already:
+//!   then the service is gone, and there is no `Remains`. Each `Remains` that is dropped, and the task when it ends,
+//!   takes 1 away with [`Shared::let_go`], in any thread.
+//! - Reader: the part that takes the last 1 away. It drops the service and reports that to the driver.
+//! - Ordering: adding is relaxed, because it publishes nothing, and a count of 0 is final. Taking away is `AcqRel`, as
+//!   in `Arc`: the last part sees all that the others did before they let go.
+
+use std::sync::Arc;
+
+use crate::base::panic::caught_now;
+use crate::lifecycle::interface::Id;
+use crate::running::member::Member;
+use crate::running::message::{Message, News};
+use crate::running::shared::Shared;
+
+/// One part of a service beside its own task. The service is gone once the task has ended and every `Remains` is
+/// dropped.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    shared: Arc<Shared>,
+    id: Id,
+}
+
+impl Remains {
+    /// Counts one more part. Returns `None` if the service is gone.
+    pub(crate) fn of(shared: &Arc<Shared>, id: Id) -> Option<Self> {
+        shared.members[id].add_part().then(|| Self { shared: Arc::clone(shared), id })
+    }
+}
+
+impl Clone for Remains {
+    fn clone(&self) -> Self {
+        self.shared.members[self.id].add_part();
+        Self { shared: Arc::clone(&self.shared), id: self.id }
+    }
+}
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        if self.shared.let_go(self.id) {
+            self.shared.inbox.wake();
+        }
+    }
+}
+
+impl Shared {
+    /// One part of the service is over: its task, or a [`Remains`]. Returns true if it was the last one; then the
+    /// service is gone, and the driver has the message but was not woken.
+    pub(crate) fn let_go(&self, id: Id) -> bool {
+        let is_last = self.members[id].remove_part();
+        if is_last {
+            let tell = |news| self.inbox.put_silently(Message::Service(id, news));
+            drop_service(&self.members[id], tell);
+        }
+        is_last
+    }
+}
+
+/// Drops the service, when no part is left, and reports that.
+fn drop_service(member: &Member, tell: impl Fn(News)) {
+    // These tasks failed after the service's own task had ended.
+    if let Some(children) = member.take_children() {
+        children.take_failures().into_iter().for_each(|error| tell(News::Failed(error)));
+    }
+    if let Err(panicked) = caught_now(|| member.drop_instance()) {
+        tell(News::Failed(panicked));
+    }
+    tell(News::Gone);
+}
