@@ -171,3 +171,17 @@ async fn a_main_ends_the_group_beside_a_sidecar() {
     group.add_fn("worker", |shutdown: Shutdown| async move { shutdown.requested().await });
     assert!(in_time(group.run()).await.is_clean());
 }
+
+#[test]
+fn a_plan_leaves_out_that_all_come_after_the_sidecars() {
+    let journal = Journal::default();
+    let mut group = journal.group(["store", "api"]);
+    add_ops(&mut group);
+    group.configure("ops", sidecar).configure("api", |spec| spec.after_named("store"));
+    let order = group.order().unwrap();
+    assert_eq!(order.starts()[0], ["ops"]);
+    assert_eq!(order.to_dot().matches("->").count(), 1, "{}", order.to_dot());
+    assert_eq!(order.to_json().matches("\"required\"").count(), 1, "{}", order.to_json());
+    group.configure("store", |spec| spec.after_named("ops"));
+    assert!(group.order().unwrap().to_dot().contains("\"store\" -> \"ops\";"), "it was declared");
+}

@@ -84,16 +84,22 @@ fn command(program: Program, group: &Group) -> Command {
     command.about(program.about.unwrap_or_default())
 }
 
-/// Lists the services, each with the first line of its description.
+/// Lists the services, each with the first paragraph of its description.
 fn services(group: &Group) -> String {
     let width = group.specs().map(|spec| spec.get_name().len()).max().unwrap_or_default();
     let mut text = String::from("Services:\n");
     for spec in group.specs() {
-        let about = spec.get_about().and_then(|about| about.lines().next()).unwrap_or_default();
+        let about = first_paragraph(spec.get_about().unwrap_or_default());
         let line = format!("  {:width$}  {about}", spec.get_name());
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text.trim_end().to_owned()
+}
+
+/// The first paragraph of a Markdown text, as one line.
+fn first_paragraph(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    lines.join(" ")
 }
 
 /// Prints help, or what is wrong with the arguments, and returns the exit code. Wrong arguments are an invalid setup.

@@ -15,6 +15,10 @@ use crate::spec::is_address;
 /// request; the difference is left for the exit of the process.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
+/// The variable with the file that the report goes to.
+#[cfg(feature = "serde")]
+pub(crate) const REPORT_VARIABLE: &str = "GROUP_REPORT_TO";
+
 /// The settings that a file and the environment can change, named like the method: `GROUP_STOP_TIMEOUT`.
 pub(crate) const SETTINGS: &[&str] = &[
     #[cfg(feature = "admin")]
@@ -39,7 +43,7 @@ impl Declaration {
     #[cfg(feature = "serde")]
     pub(crate) fn report_file(&self) -> ReportFile {
         let environment = environment::read();
-        let path = environment.get("GROUP_REPORT_TO").filter(|path| !path.is_empty());
+        let path = environment.get(REPORT_VARIABLE).filter(|path| !path.is_empty());
         path.map_or_else(|| self.report_file.clone(), |path| ReportFile::at(path.into()))
     }
 

@@ -10,7 +10,6 @@ use crate::group::Group;
 use crate::group::assemble::Assembly;
 use crate::group::environment::ORDER_VARIABLE;
 use crate::lifecycle::interface::Id;
-#[cfg(any(feature = "admin", feature = "cli"))]
 use crate::lifecycle::interface::Role;
 #[cfg(any(feature = "admin", feature = "cli"))]
 use crate::lifecycle::plan::Schedule;
@@ -131,7 +130,6 @@ pub struct Order {
     #[cfg(any(feature = "admin", feature = "cli"))]
     schedule: Schedule,
     /// True for each service that is a sidecar.
-    #[cfg(any(feature = "admin", feature = "cli"))]
     sidecars: Vec<bool>,
     starts: Vec<Vec<Id>>,
     stops: Vec<Vec<Id>>,
@@ -158,7 +156,6 @@ impl Order {
             names: members.iter().map(|member| member.spec.get_name().to_owned()).collect(),
             #[cfg(any(feature = "admin", feature = "cli"))]
             schedule: plan.schedule(),
-            #[cfg(any(feature = "admin", feature = "cli"))]
             sidecars: members.iter().map(|member| member.spec.get_role() == Role::Sidecar).collect(),
             starts: waves((0..services).map(|id| plan.behind(id))),
             stops,
@@ -182,14 +179,22 @@ impl Order {
         waves.iter().map(|wave| wave.iter().map(|&id| self.names[id].as_str()).collect()).collect()
     }
 
-    /// Returns the graph of dependencies, for Graphviz. The same group always gives the same text.
+    /// The edges that somebody has declared. That every service comes after the sidecars goes without saying.
+    fn declared_edges(&self) -> impl Iterator<Item = (Id, Id, bool)> {
+        let is_implied =
+            |&(from, to, required): &(Id, Id, bool)| self.sidecars[to] && !self.sidecars[from] && !required;
+        self.edges.iter().copied().filter(move |edge| !is_implied(edge))
+    }
+
+    /// Returns the graph of dependencies, for Graphviz. That every service comes after the sidecars is left out. The same
+    /// group always gives the same text.
     #[must_use]
     pub fn to_dot(&self) -> String {
         let mut dot = "digraph group {\n".to_owned();
         for name in &self.names {
             let _ = writeln!(dot, "    \"{name}\";");
         }
-        for &(from, to, required) in &self.edges {
+        for (from, to, required) in self.declared_edges() {
             let style = if required { "" } else { " [style=dashed]" };
             let _ = writeln!(dot, "    \"{}\" -> \"{}\"{style};", self.names[from], self.names[to]);
         }
@@ -221,7 +226,8 @@ impl Order {
     }
 
     /// Returns the order for a program to read, as JSON: the waves of the start and of the stop, and for each service those
-    /// that it comes after, with whether it needs them. The same group always gives the same text.
+    /// that it comes after, with whether it needs them. That every service comes after the sidecars is left out. The same
+    /// group always gives the same text.
     ///
     /// ```
     /// # use group::{Group, Shutdown};
@@ -244,8 +250,8 @@ impl Order {
         let waves =
             |waves: Vec<Vec<&str>>| list(waves.iter().map(|wave| list(wave.iter().map(quoted).collect())).collect());
         let after = |id: Id| {
-            let edges = self.edges.iter().filter(|(from, ..)| *from == id);
-            let edge = |&(_, to, required): &(Id, Id, bool)| {
+            let edges = self.declared_edges().filter(|(from, ..)| *from == id);
+            let edge = |(_, to, required): (Id, Id, bool)| {
                 format!("{{\"name\": \"{}\", \"required\": {required}}}", self.names[to])
             };
             list(edges.map(edge).collect())

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
 use crate::base::error::{BoxError, Chain, Failure};
 use crate::base::panic::{caught, set_aborts};
@@ -51,7 +52,10 @@ impl Threads {
     ///
     /// The handlers are installed before the body runs. If a signal comes while it runs, the body is dropped at its
     /// next await, and nothing is started.
-    #[cfg_attr(not(feature = "cli"), expect(unused_variables, reason = "without `cli`, nothing presents it"))]
+    #[cfg_attr(
+        not(any(feature = "cli", feature = "metrics")),
+        expect(unused_variables, reason = "without these, nothing presents it")
+    )]
     pub fn main(
         self,
         program: Program,
@@ -65,6 +69,10 @@ impl Threads {
         group.invitation = Invitation::take();
         #[cfg(feature = "listenfd")]
         handed::receive();
+        #[cfg(feature = "metrics")]
+        if let Program { name: Some(name), version: Some(version), .. } = program {
+            group.declared.metrics.set_program(name, version);
+        }
         #[cfg(feature = "cli")]
         if program.reads_arguments
             && let Err(code) = cli::read(program, &mut group)
@@ -84,7 +92,9 @@ impl Threads {
         };
         group.is_mains = true;
         let report = runtime.block_on(async {
+            let telling = group.invitation.as_ref().map(|invitation| watch.spawn(invitation.tell_of_body()));
             let result = run_body(&inbox, caught(body(&mut group))).await;
+            telling.inspect(JoinHandle::abort);
             console::install();
             let refused = match result {
                 Ok(()) if group.is_empty() && !inbox.holds(asks_to_stop) => {

@@ -2,13 +2,14 @@
 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::MetricType::{Counter, Gauge, Info};
+use prometheus_client::registry::Unit;
 
 /// One metric, and the names of its labels.
 pub(super) struct Family {
     pub(super) metric_type: MetricType,
     /// Without the unit, and without the suffix that its type appends.
     pub(super) name: &'static str,
-    pub(super) is_in_seconds: bool,
+    pub(super) unit: Option<&'static Unit>,
     pub(super) labels: &'static [&'static str],
     pub(super) help: &'static str,
 }
@@ -19,12 +20,16 @@ const fn family(
     labels: &'static [&'static str],
     help: &'static str,
 ) -> Family {
-    Family { metric_type, name, is_in_seconds: false, labels, help }
+    Family { metric_type, name, unit: None, labels, help }
 }
 
 impl Family {
     const fn in_seconds(self) -> Self {
-        Self { is_in_seconds: true, ..self }
+        Self { unit: Some(&Unit::Seconds), ..self }
+    }
+
+    const fn in_bytes(self) -> Self {
+        Self { unit: Some(&Unit::Bytes), ..self }
     }
 }
 
@@ -40,6 +45,7 @@ macro_rules! families {
 
 families! {
     BUILD = family(Info, "group_build", &["version", "profile"], "The version of service-group, and how it was built");
+    PROGRAM = family(Info, "group_program", &["name", "version"], "The package of the program, and its version");
     START_TIME = family(Gauge, "group_start_time", &[], "When the group began to start, since 1970").in_seconds();
     PHASE = family(Gauge, "group_phase", &["phase"], "1 for the phase of the group, 0 for all others");
     READY = family(Gauge, "group_ready", &[], "1 if the group accepts new work, as a readiness probe is told");
@@ -111,6 +117,14 @@ families! {
         Counter, "group_runtime_worker_busy", &["worker"], "Time for which the worker ran tasks",
     ).in_seconds();
     PARKS = family(Counter, "group_runtime_worker_parks", &["worker"], "How often the worker went to sleep");
+
+    CPU = family(Counter, "process_cpu", &[], "Time that the process ran, in user mode and in the system").in_seconds();
+    PROCESS_START_TIME = family(Gauge, "process_start_time", &[], "When the process was started, since 1970").in_seconds();
+    RESIDENT_MEMORY = family(Gauge, "process_resident_memory", &[], "Memory of the process in RAM").in_bytes();
+    VIRTUAL_MEMORY = family(Gauge, "process_virtual_memory", &[], "Memory that the process has mapped").in_bytes();
+    OPEN_FDS = family(Gauge, "process_open_fds", &[], "Descriptors that are open");
+    MAX_FDS = family(Gauge, "process_max_fds", &[], "Descriptors that may be open");
+    THREADS = family(Gauge, "process_threads", &[], "Threads of the process");
 }
 
 #[cfg(test)]
@@ -122,7 +136,7 @@ mod tests {
     impl Family {
         /// The name that Prometheus shows.
         fn shown(&self) -> String {
-            let unit = if self.is_in_seconds { "_seconds" } else { "" };
+            let unit = self.unit.map_or_else(String::new, |unit| format!("_{}", unit.as_str()));
             let suffix = match self.metric_type {
                 Counter => "_total",
                 Info => "_info",
@@ -144,7 +158,8 @@ mod tests {
     fn the_page_on_metrics_lists_each_and_no_other() {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
         let page = std::fs::read_to_string(page).expect("it is there");
-        let listed: Vec<&str> = page.lines().filter(|line| line.starts_with("| `group_")).collect();
+        let listed: Vec<&str> =
+            page.lines().filter(|line| line.starts_with("| `group_") || line.starts_with("| `process_")).collect();
         let rows: Vec<String> = ALL.iter().filter(|_| cfg!(feature = "grpc")).map(Family::row).collect();
         let missing: Vec<&String> = rows.iter().filter(|row| !listed.contains(&row.as_str())).collect();
         let stale: Vec<&&str> = listed.iter().filter(|row| !rows.iter().any(|one| one == *row)).collect();

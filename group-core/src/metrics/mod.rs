@@ -4,6 +4,7 @@
 //! and [`Handle::metrics`](crate::Handle::metrics) as text. The [`Metrics`] of the program itself appear beside it.
 
 mod families;
+mod process;
 #[cfg(feature = "http")]
 pub(crate) mod serve;
 mod snapshot;

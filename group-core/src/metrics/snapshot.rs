@@ -14,11 +14,11 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Unit;
 
 #[cfg(feature = "grpc")]
 use crate::http::told::STATUSES;
 use crate::metrics::families::{self, Family};
+use crate::metrics::process::Process;
 use crate::record::measures::Measures;
 #[cfg(feature = "http")]
 use crate::record::requests::{Durations, RouteCounts};
@@ -59,6 +59,27 @@ impl Collector for OfGroup {
     }
 }
 
+/// The metrics of the process.
+#[derive(Debug)]
+pub(super) struct OfProcess;
+
+impl Collector for OfProcess {
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        let mut to = Writer(encoder);
+        let Process { cpu, start_time, resident_memory, virtual_memory, open_fds, max_fds, threads } = Process::read();
+        to.write(&families::CPU, cpu.map(|cpu| ([], ConstCounter::new(cpu))))?;
+        to.write(&families::PROCESS_START_TIME, start_time.map(|time| ([], ConstGauge::new(time))))?;
+        let gauges = [
+            (families::RESIDENT_MEMORY, resident_memory),
+            (families::VIRTUAL_MEMORY, virtual_memory),
+            (families::OPEN_FDS, open_fds),
+            (families::MAX_FDS, max_fds),
+            (families::THREADS, threads),
+        ];
+        gauges.iter().try_for_each(|(family, value)| to.write(family, value.map(|value| ([], ConstGauge::new(value)))))
+    }
+}
+
 /// The values of the labels of one sample.
 type Values<'a, const N: usize> = [Cow<'a, str>; N];
 
@@ -75,8 +96,7 @@ impl Writer<'_> {
         if samples.peek().is_none() {
             return Ok(());
         }
-        let unit = family.is_in_seconds.then_some(Unit::Seconds);
-        let mut metric = self.0.encode_descriptor(family.name, family.help, unit.as_ref(), family.metric_type)?;
+        let mut metric = self.0.encode_descriptor(family.name, family.help, family.unit, family.metric_type)?;
         for (values, sample) in samples {
             let labels: Vec<_> = family.labels.iter().copied().zip(values).collect();
             sample.encode(metric.encode_family(&labels)?)?;
@@ -161,6 +181,8 @@ impl<'a> Service<'a> {
 fn write_group(to: &mut Writer, group: &Handle, status: &Status) -> fmt::Result {
     let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
     to.write(&families::BUILD, [([env!("CARGO_PKG_VERSION").into(), profile.into()], Info)])?;
+    let program = group.shared.metrics.program();
+    to.write(&families::PROGRAM, program.map(|(name, version)| ([name.into(), version.into()], Info)))?;
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     to.write_one(&families::START_TIME, seconds(since_1970.saturating_sub(group.shared.begun.elapsed())))?;
     let name = |phase: Phase| phase.to_string().replace(' ', "_");

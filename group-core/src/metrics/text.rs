@@ -5,11 +5,14 @@ use prometheus_client::registry::Registry;
 
 use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
-use crate::metrics::snapshot::OfGroup;
+use crate::metrics::snapshot::{OfGroup, OfProcess};
 use crate::running::handle::Handle;
 
 /// The content type of [`Handle::metrics`](crate::Handle::metrics).
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
+
+/// A line of a program that shows the metrics of the process itself begins so.
+const OF_PROCESS: &str = "# TYPE process_cpu_seconds";
 
 /// A format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,12 @@ impl Handle {
         for other in own.texts() {
             text.push_str(other.trim_end());
             text.push('\n');
+        }
+        // A name may come only once.
+        if !text.contains(OF_PROCESS) {
+            let mut of_process = Registry::default();
+            of_process.register_collector(Box::new(OfProcess));
+            add(&mut text, &of_process, format);
         }
         if format == Format::OpenMetrics {
             text.push_str("# EOF\n");

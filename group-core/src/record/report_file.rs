@@ -24,6 +24,11 @@ mod written {
             Self(Some(path::absolute(&file).unwrap_or(file).into()))
         }
 
+        #[cfg(feature = "cli")]
+        pub(crate) fn path(&self) -> Option<&Path> {
+            self.0.as_deref()
+        }
+
         /// Writes the report. A failure is logged, and changes nothing else.
         pub(crate) fn write(&self, report: &Report) {
             let Some(file) = &self.0 else { return };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::DerefMut;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use prometheus_client::registry::Registry;
 
@@ -48,6 +48,8 @@ pub struct Metrics(Arc<Own>);
 struct Own {
     registry: Mutex<Registry>,
     texts: Mutex<Vec<Arc<Render>>>,
+    /// The name and the version of the program's package, under `#[group::main]`.
+    program: OnceLock<(&'static str, &'static str)>,
 }
 
 type Render = dyn Fn() -> String + Send + Sync;
@@ -58,6 +60,15 @@ impl Metrics {
     #[must_use]
     pub fn registry(&self) -> impl DerefMut<Target = Registry> + '_ {
         lock(&self.0.registry)
+    }
+
+    pub(crate) fn set_program(&self, name: &'static str, version: &'static str) {
+        // It is set once, before the group is launched.
+        let _ = self.0.program.set((name, version));
+    }
+
+    pub(crate) fn program(&self) -> Option<(&'static str, &'static str)> {
+        self.0.program.get().copied()
     }
 
     /// Adds text that is appended when someone reads the metrics.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::runtime;
+use tokio::time::sleep;
 
 use crate::record::report::{Outcome, Report};
 use crate::running::handle::Handle;
@@ -17,6 +18,9 @@ use crate::systemd::words::line;
 
 /// The time in which a manager that works has read everything.
 const BARRIER: Duration = Duration::from_secs(1);
+
+/// The time after which the manager is told of a body of `main` that still runs.
+const A_WHILE: Duration = Duration::from_secs(1);
 
 /// The environment variable with the address of the manager's socket.
 const ADDRESS: &str = "NOTIFY_SOCKET";
@@ -53,6 +57,19 @@ impl Invitation {
             let _removed: Option<()> = ::env::remove_var(variable);
         }
         invitation
+    }
+
+    /// Tells the manager that the body of `main` runs, if it does so for a while. It asks for no more time: a body has no
+    /// limit but the manager's own.
+    pub(crate) fn tell_of_body(&self) -> impl Future<Output = ()> + Send + use<> {
+        let socket = NotifySocket::open(&self.address);
+        async move {
+            sleep(A_WHILE).await;
+            // `accept` warns of an address that is none.
+            if let Ok(socket) = socket {
+                socket.deliver(&[NotifyState::Status("the body of `main` runs")]).await;
+            }
+        }
     }
 
     /// Returns the manager. `None` if its address is none.

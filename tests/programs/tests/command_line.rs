@@ -48,7 +48,7 @@ fn file(test: &str, toml: &str) -> PathBuf {
 }
 
 #[test]
-fn the_help_lists_the_services_with_the_first_line_of_their_comments() {
+fn the_help_lists_the_services_with_the_first_paragraph_of_their_comments() {
     let ended = asked(&["--help"], &[]);
     assert_eq!((ended.code, &ended.logged[..]), (Some(0), &[][..]), "{ended:#?}");
     let services = ended.printed.iter().position(|line| line == "Services:").expect("services are listed");
@@ -57,7 +57,7 @@ fn the_help_lists_the_services_with_the_first_line_of_their_comments() {
         [
             "  database   Keeps the orders.",
             "  inventory  Knows what is in stock.",
-            "  gateway    Answers the clients of the shop.",
+            "  gateway    Answers the clients of the shop, and asks what is in stock.",
             "  worker",
         ]
     );

@@ -211,6 +211,16 @@ fn one_binary_becomes_several_deployments_that_call_each_other() {
 }
 
 #[test]
+fn the_file_of_the_report_stays_where_it_was_said_to_be() {
+    let env = [("GROUP_REPORT_TO", "/var/log/shop.json")];
+    let units = printed(&["systemd"], &env);
+    assert!(values(&units, "Environment").contains(&"GROUP_REPORT_TO=/var/log/shop.json"), "{units}");
+    let yaml = printed(&["kubernetes"], &env);
+    assert!(yaml.contains("name: GROUP_REPORT_TO\n"), "{yaml}");
+    assert!(yaml.contains("# The report goes to /var/log/shop.json: without a volume there, it is gone"), "{yaml}");
+}
+
+#[test]
 fn the_admin_service_is_where_it_was_said_to_be() {
     let ports = |env: &[(&str, &str)], args: &[&str]| {
         let yaml = printed(&[&["kubernetes", "--only", "database"], args].concat(), env);

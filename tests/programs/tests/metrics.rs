@@ -153,6 +153,20 @@ fn paths_and_methods_that_are_unknown_are_counted_as_one() {
 }
 
 #[test]
+fn the_program_and_its_process_are_shown() {
+    let metered = Metered::start();
+    let metrics = metered.metrics();
+    assert_eq!(metrics.value(r#"group_program_info{name="programs",version="0.0.0"}"#), Some("1"));
+    let number = |name: &str| -> f64 { metrics.value(name).expect(name).parse().expect("is a number") };
+    assert!(number("process_cpu_seconds_total") < 60.0);
+    assert!(number("process_start_time_seconds") <= number("group_start_time_seconds") + 1.0);
+    assert!(number("process_resident_memory_bytes") > 1e6);
+    assert!(number("process_virtual_memory_bytes") > number("process_resident_memory_bytes"));
+    assert!(number("process_open_fds") > 5.0 && number("process_open_fds") < number("process_max_fds"));
+    assert!(number("process_threads") > 1.0);
+}
+
+#[test]
 fn what_services_do_is_counted() {
     let metered = Metered::start();
     metered.ask(&["--request", "POST"], "/users/[1-2]");

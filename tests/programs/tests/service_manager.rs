@@ -312,6 +312,16 @@ fn a_body_of_main_that_fails_is_told() {
 }
 
 #[test]
+fn a_body_of_main_that_takes_long_is_told_and_gets_no_more_time() {
+    let manager = Manager::at_path("long-body");
+    let program = manager.start(&[("BODY", "1500"), ("END", "10")]);
+    assert_eq!(manager.hears(), ["STATUS=the body of `main` runs"]);
+    let heard = manager.hears_until("READY=1");
+    assert!(!heard.iter().flatten().any(|line| line == "STATUS=the body of `main` runs"), "{heard:?}");
+    is_clean(program);
+}
+
+#[test]
 fn a_manager_that_does_not_listen_hurts_nobody() {
     let full = Manager::at_path("full");
     let sender = UnixDatagram::unbound().expect("there are sockets");

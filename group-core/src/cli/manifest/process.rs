@@ -1,7 +1,7 @@
 //! One process of a deployment, in plain data.
 
 use std::net::IpAddr;
-#[cfg(feature = "config")]
+#[cfg(any(feature = "config", feature = "serde"))]
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +21,8 @@ use crate::group::declaration::File;
 #[cfg(feature = "config")]
 use crate::group::environment::FILE_VARIABLE;
 use crate::group::environment::variable_of;
+#[cfg(feature = "serde")]
+use crate::group::options::REPORT_VARIABLE;
 use crate::group::options::STOP_TIMEOUT;
 use crate::group::planned::Planned;
 use crate::lifecycle::interface::Role;
@@ -191,6 +193,8 @@ impl<'a> Part<'a> {
         }
         process.take_admin(admin.first().and_then(|spec| spec.get_http()), self.place, question);
         process.take_limits(declared.drain_delay, question);
+        #[cfg(feature = "serde")]
+        process.take_report(declared.report_file().path(), question.kind);
         #[cfg(feature = "grpc")]
         self.take_calls(&mut process, question.kind, parts, mistakes);
         #[cfg(not(feature = "grpc"))]
@@ -262,6 +266,17 @@ impl Process {
         if let Some(filter) = &chosen.log {
             self.args.extend(["--log".to_owned(), filter.clone()]);
         }
+    }
+
+    /// Takes the file that the report goes to.
+    #[cfg(feature = "serde")]
+    fn take_report(&mut self, path: Option<&Path>, kind: Kind) {
+        let Some(path) = path.map(|path| path.display().to_string()) else { return };
+        if kind.is_container() {
+            self.remarks
+                .push(format!("The report goes to {path}: without a volume there, it is gone with the container."));
+        }
+        self.environment.push((REPORT_VARIABLE.to_owned(), path));
     }
 
     /// Takes the address of a service, so that others can reach it there.

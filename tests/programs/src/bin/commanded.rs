@@ -40,7 +40,8 @@ impl Inventory {
 
 struct Gateway;
 
-/// Answers the clients of the shop.
+/// Answers the clients of the shop,
+/// and asks what is in stock.
 #[service(http = "127.0.0.1:8080", after(optional(Worker)))]
 impl Gateway {
     fn new(_: Channel<Inventory>) -> Self {

@@ -1,6 +1,7 @@
 //! A group that is as the environment says, for a service manager that is told of it: how long `db` takes to start
 //! (`START`), whether it reloads (`RELOAD`), after what time the program stops itself (`END`), and how long `db` takes to
-//! stop (`STOP`), in milliseconds. With `FAIL`, nothing is started. On SIGUSR2, `web` blocks the only thread.
+//! stop (`STOP`), in milliseconds. With `FAIL`, nothing is started; `BODY` is how long the body of `main` blocks its thread.
+//! On SIGUSR2, `web` blocks the only thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +73,7 @@ async fn main(group: &mut Group) -> Result<(), BoxError> {
     if env::var_os("FAIL").is_some() {
         return Err("there is no license".into());
     }
+    thread::sleep(time("BODY").unwrap_or_default());
     group.add_fn("child", child).configure("child", |spec| spec.role(Role::Once));
     group.add_as("db", Database { stop: time("STOP").unwrap_or_default() });
     if let Ok(way) = env::var("RELOAD") {
