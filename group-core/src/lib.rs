@@ -97,6 +97,7 @@ pub use self::record::service_report::{Ending, ServiceReport};
 pub use self::record::service_status::{Restarted, ServiceStatus};
 pub use self::record::state::{Phase, State};
 pub use self::record::status::Status;
+pub use self::running::control_error::ControlError;
 pub use self::running::handle::{Handle, Running};
 pub use self::running::health::{Health, ServiceHealth};
 pub use self::running::new_settings::NewSettings;

@@ -23,11 +23,12 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::base::error::{BoxError, Failure};
+use crate::base::lock;
 use crate::group::Group;
 use crate::group::declaration::Declared;
 use crate::lifecycle::interface::Stage;
@@ -292,14 +293,17 @@ fn inject(group: &mut Group, injection: &Injection) -> Trap {
     {
         let trap = trap.clone();
         let has_reload = factory.has_reload();
+        let factory = Mutex::new(Some(factory));
         let make: Make = Box::new(move |cx| {
+            let (trap, factory) = (trap.clone(), lock(&factory).take());
             Box::pin(async move {
                 if trap.point == Point::New {
                     trap.spring().await?;
                 }
                 let inner = match factory {
-                    Factory::Made(service) => service,
-                    Factory::Make { make, .. } => make(cx).await?,
+                    Some(Factory::Made(service)) => service,
+                    Some(Factory::Make { make, .. }) => make(cx).await?,
+                    None => return Err("a service with a trap is built once".into()),
                 };
                 Ok(Arc::new(Faulty { inner, trap }) as Arc<dyn DynService>)
             })

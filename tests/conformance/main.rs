@@ -21,6 +21,7 @@ mod reloading;
 mod reporting;
 mod restarting;
 mod rollback;
+mod run_time_control;
 mod scheduling;
 mod sidecars;
 mod spawning;

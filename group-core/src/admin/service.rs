@@ -63,10 +63,17 @@ impl Admin {
         let control = Router::new()
             .route("/stop", post(control::stop))
             .route("/reload", post(control::reload))
+            .route(&format!("/services/{NAME}/{{what}}"), post(control::this_one))
+            .route("/services/{name}/stop", post(control::stop_service))
+            .route("/services/{name}/start", post(control::start_service))
+            .route("/services/{name}/restart", post(control::restart_service))
             .with_state(group.clone());
         let control = match &self.token {
             Some(token) => control.layer(from_fn_with_state(token.clone(), only_with)),
-            None => Router::new().route("/stop", any(uncontrolled)).route("/reload", any(uncontrolled)),
+            None => Router::new()
+                .route("/stop", any(uncontrolled))
+                .route("/reload", any(uncontrolled))
+                .route("/services/{name}/{what}", any(uncontrolled)),
         };
         for_all(group, pulse).merge(pages.merge(control).layer(from_fn(only_from_here)))
     }

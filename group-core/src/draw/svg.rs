@@ -109,6 +109,7 @@ pub(crate) fn class(state: State) -> &'static str {
         State::Completed => "completed",
         State::Failed => "failed",
         State::Stopping => "stopping",
+        State::Stopped => "stopped",
         State::Gone => "gone",
     }
 }
@@ -130,6 +131,7 @@ pub(crate) fn mark(state: State) -> &'static str {
         State::Completed => r#"<path class="hollow" d="M1 5.5l2.8 2.8L9 2"/>"#,
         State::Failed => r#"<path class="hollow" d="M1.5 1.5l7 7m0-7l-7 7"/>"#,
         State::Stopping => r#"<path class="solid" d="M.8 2h8.4L5 9z"/>"#,
+        State::Stopped => r#"<path class="hollow" d="M2 2h6v6H2z"/>"#,
         State::Gone => r#"<path class="hollow" d="M1.5 5h7"/>"#,
     }
 }

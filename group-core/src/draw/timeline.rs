@@ -113,7 +113,12 @@ fn bars(service: &ServiceStatus, now: f64) -> Vec<Bar> {
     for (at, restart) in service.last_restarts.iter().enumerate() {
         let next_end = service.last_restarts.get(at + 1).map(|next| secs(next.ended));
         add(Kind::Down, secs(restart.ended), secs(restart.started));
-        let over = || next_end.unwrap_or_else(|| if service.state == State::Starting { now } else { until });
+        let over = || {
+            next_end.unwrap_or_else(|| {
+                let is_starting = matches!(service.state, State::Building | State::Starting);
+                if is_starting { now } else { until }
+            })
+        };
         add(Kind::Start, secs(restart.started), restart.ready.map_or_else(over, secs));
         if let Some(ready) = restart.ready {
             add(Kind::Up, secs(ready), next_end.unwrap_or(until));

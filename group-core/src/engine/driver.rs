@@ -36,22 +36,26 @@ use crate::base::{chance, lock};
 use crate::engine::alarm::Alarm;
 use crate::engine::inbox::{Drive, Inbox};
 use crate::engine::life::Life;
+use crate::engine::requests;
+use crate::engine::requests::Requests;
 use crate::engine::signals::is_waited_for;
 use crate::engine::stop_signals::SAME_REQUEST;
 use crate::engine::timers::Timers;
 use crate::lifecycle::Lifecycle;
 use crate::lifecycle::budget::Budget;
-use crate::lifecycle::interface::{Action, Again, GroupEnd, Id, Input, Timer};
-use crate::lifecycle::restart::{Restarts, When};
+use crate::lifecycle::interface::{Action, Again, ByHand, GroupEnd, Id, Input, Timer};
+use crate::lifecycle::restart::{Policy, Restarts, When};
 use crate::record::report::Report;
+use crate::running::control_error::Answer;
 use crate::running::handle::Handle;
 use crate::running::journal::{Journal, PATIENCE};
 use crate::running::log;
+use crate::running::member::Value;
 use crate::running::message::{Message, News};
 use crate::running::reload;
 use crate::running::shared::Shared;
-use crate::service::Factory;
 use crate::service::context::Context;
+use crate::service::{Beginning, DynService, Factory};
 use crate::spec::restart::Permanent;
 
 /// The number of messages that share one look at the clock.
@@ -79,6 +83,10 @@ pub(crate) struct Driver {
     alarm: Option<Moment>,
     /// True if a timer is due before the alarm rings.
     is_to_aim: bool,
+    /// True once a service was controlled by hand.
+    is_controlled: bool,
+    /// The requests about single services that are under way.
+    requests: Requests,
     started: Option<oneshot::Sender<()>>,
     runtime: tokio::runtime::Handle,
     /// The time of the stop request.
@@ -117,6 +125,12 @@ struct Restarting {
     wait: Duration,
 }
 
+impl Restarting {
+    fn new(policy: Policy) -> Self {
+        Self { restarts: Restarts::new(policy), wait: Duration::ZERO }
+    }
+}
+
 impl Driver {
     /// `started` fires when every service is ready. Call it in the runtime of the group.
     pub(crate) fn new(
@@ -127,18 +141,19 @@ impl Driver {
         factories: Vec<Option<Factory>>,
         started: oneshot::Sender<()>,
     ) -> Self {
-        let policies = shared.members.iter().map(|member| member.spec.details().restart.policy).enumerate();
-        let again = |policy| Restarting { restarts: Restarts::new(policy), wait: Duration::ZERO };
+        let policies = shared.members.specs().map(|spec| spec.details().restart.policy).enumerate();
         Self {
             messages: Vec::new(),
             factories,
             again: policies
                 .filter(|(_, policy)| policy.when != When::Never)
-                .map(|(id, policy)| (id, again(policy)))
+                .map(|(id, policy)| (id, Restarting::new(policy)))
                 .collect(),
             timers: Timers::default(),
             alarm: None,
             is_to_aim: false,
+            is_controlled: false,
+            requests: Requests::default(),
             started: Some(started),
             runtime: tokio::runtime::Handle::current(),
             stop_asked_at: None,
@@ -263,6 +278,7 @@ impl Driver {
             }
             Message::Serves => self.feed(Input::Serves, None),
             Message::Reload(signal) => reload::spawn(Handle::new(Arc::clone(&self.shared)), signal),
+            Message::ByHand(what, id, answer) => self.by_hand(what, id, answer),
             Message::Extend(id, by) => self.extend(id, by),
             Message::Service(id, news) => self.hear(id, news),
         }
@@ -271,7 +287,7 @@ impl Driver {
     fn hear(&mut self, id: Id, news: News) {
         match news {
             News::Built => {
-                self.journal(|journal| journal.built(id, &self.shared.members[id]));
+                self.journal(|journal| journal.built(id, self.shared.members.spec(id)));
                 self.feed(Input::Built(id), None);
             }
             News::Ready => self.feed(Input::Ready(id), None),
@@ -284,13 +300,13 @@ impl Driver {
                 self.feed(Input::Failed(id, again), Some(error));
             }
             News::AlsoFailed(error) => {
-                self.journal(|journal| journal.also_failed(&self.shared.members[id], error));
+                self.journal(|journal| journal.also_failed(self.shared.members.spec(id), error));
             }
             News::JobFailed(error) => {
-                self.journal(|journal| journal.job_failed(&self.shared.members[id], error));
+                self.journal(|journal| journal.job_failed(self.shared.members.spec(id), error));
             }
             News::HandlerPanicked(error) => {
-                self.journal(|journal| journal.handler_panicked(&self.shared.members[id], error));
+                self.journal(|journal| journal.handler_panicked(self.shared.members.spec(id), error));
             }
             News::Gone => self.feed(Input::Gone(id), None),
         }
@@ -307,15 +323,18 @@ impl Driver {
 
     /// Feeds the lifecycle and carries out its actions. `error` is the cause of the event, for the journal.
     fn feed(&mut self, input: Input, mut error: Option<BoxError>) {
-        let mut actions = self.lifecycle.handle(input);
+        let actions = self.lifecycle.handle(input);
         if !actions.is_empty() {
             self.journal(|journal| self.write_down(&actions, &mut error, journal));
         }
         // A slow log subscriber must not use up a service's limit, so limits run from here.
         let is_logged = log::level() != LevelFilter::OFF;
         let written = if is_logged { Moment::now(self.shared.begun) } else { self.now };
-        for action in actions.drain(..) {
+        for &action in &actions {
             self.carry_out(action, written);
+        }
+        if !self.requests.is_empty() {
+            self.answer(&actions);
         }
         self.lifecycle.reuse(actions);
     }
@@ -325,21 +344,23 @@ impl Driver {
         let members = &self.shared.members;
         for &action in actions {
             match action {
-                Action::Launch(id) => journal.launched(id, &members[id]),
-                Action::Restart(id) => journal.restarted(id, &members[id]),
-                Action::Stop(id) => journal.stop_asked(id, &members[id]),
+                Action::Launch(id) => journal.launched(id, members.spec(id)),
+                Action::Restart(id) => journal.restarted(id, members.spec(id)),
+                Action::Stop(id) => journal.stop_asked(id, members.spec(id)),
                 Action::Abort(id) => journal.aborted(id),
                 Action::Blame(problem) => journal.blame(problem, error.take(), members),
-                Action::TellReady(id) => journal.ready(id, &members[id]),
+                Action::TellReady(id) => journal.ready(id, members.spec(id)),
                 Action::TellBackoff(id) => {
                     if let Some(again) = self.again.get(&id) {
-                        journal.backing_off(id, &members[id], again.wait, again.restarts.in_a_row());
+                        journal.backing_off(id, members.spec(id), again.wait, again.restarts.in_a_row());
                     }
                 }
                 Action::TellTooOften(id) => journal.too_often(id),
-                Action::Lose(id) => journal.lost(id, &members[id]),
-                Action::TellCompleted(id) => journal.completed(id, &members[id]),
-                Action::TellGone(id) => journal.gone(id, &members[id]),
+                Action::Lose(id) => journal.lost(id, members.spec(id)),
+                Action::TellCompleted(id) => journal.completed(id, members.spec(id)),
+                Action::TellGone(id) => journal.gone(id, members.spec(id)),
+                Action::TellDown(id) => journal.down(id, members.spec(id)),
+                Action::TellWaiting(id) => journal.waits(id, members.spec(id)),
                 Action::TellGroupReady => journal.group_ready(),
                 Action::TellLameDuck(reason) => journal.lame_duck(reason, members),
                 Action::TellStopping(reason) => journal.stopping(reason, members),
@@ -353,13 +374,14 @@ impl Driver {
         let shared = &self.shared;
         match action {
             Action::Launch(id) => self.launch(id),
-            Action::Restart(id) => shared.members[id].start_again(),
-            Action::Stop(id) => {
-                shared.members[id].stop_time.begin(written, self.stops_until(id, written));
-                shared.members[id].ask_to_stop();
+            Action::Restart(id) => shared.members.get(id).start_again(),
+            Action::Stop(id) => self.ask_to_stop(id, written),
+            Action::Abort(id) => shared.members.get(id).abort(),
+            Action::Lose(id) => shared.members.get(id).give_up(),
+            // The group had to stop while the service was stopped by hand.
+            Action::TellGone(id) if self.is_controlled => {
+                self.drop_caught(shared.members.get(id).take_value(), Some(id));
             }
-            Action::Abort(id) => shared.members[id].abort(),
-            Action::Lose(id) => shared.members[id].give_up(),
             Action::Arm(timer) => self.arm(timer, written),
             Action::TellGroupReady => {
                 shared.ready.set();
@@ -385,25 +407,81 @@ impl Driver {
             | Action::TellTooOften(_)
             | Action::TellCompleted(_)
             | Action::TellGone(_)
+            | Action::TellDown(_)
+            | Action::TellWaiting(_)
             | Action::TellGroupGone => {}
         }
     }
 
-    fn launch(&mut self, id: Id) {
-        let cx = Context::new(Arc::clone(&self.shared), id);
-        if let Some(factory) = self.factories.get_mut(id).and_then(Option::take) {
-            tokio::spawn(Life::new(factory, cx));
+    fn ask_to_stop(&self, id: Id, written: Moment) {
+        let member = self.shared.members.get(id);
+        member.stop_time.begin(written, self.stops_until(id, written));
+        if self.stop_asked_at.is_none() {
+            member.ask_to_stop_by_hand();
+        } else {
+            member.ask_to_stop();
         }
     }
 
+    fn launch(&mut self, id: Id) {
+        let shared = Arc::clone(&self.shared);
+        let is_again = self.shared.ready.is_set();
+        let kept = if is_again { self.kept_value(id) } else { None };
+        let cx = if is_again { self.begin_again(id) } else { Context::first(shared, id) };
+        let factory = self.factories.get_mut(id);
+        let beginning = match (kept, factory) {
+            (Some(service), _) => Some(Beginning::Made(service)),
+            // It is there for other lives, too.
+            (None, Some(Some(Factory::Make { make, .. }))) => Some(Beginning::Build(make(cx.clone()))),
+            (None, Some(made)) => made.take().and_then(Factory::into_made).map(Beginning::Made),
+            (None, None) => None,
+        };
+        if let Some(beginning) = beginning {
+            tokio::spawn(Life::new(beginning, cx));
+        }
+    }
+
+    /// Begins another life of a service, which knows nothing of the one before. Restarts from before do not count.
+    fn begin_again(&mut self, id: Id) -> Context {
+        if let Some(again) = self.again.get_mut(&id) {
+            *again = Restarting::new(self.shared.members.spec(id).details().restart.policy);
+        }
+        let member = self.shared.members.begin_again(id);
+        Context::again(Arc::clone(&self.shared), id, member)
+    }
+
+    /// The value of a service that was stopped by hand, for its next life.
+    fn kept_value(&self, id: Id) -> Option<Arc<dyn DynService>> {
+        let Value(value) = self.shared.members.get(id).take_value()?;
+        value.downcast().map(|service| *service).ok()
+    }
+
+    fn by_hand(&mut self, what: ByHand, id: Id, answer: oneshot::Sender<Answer>) {
+        if let Some(refused) = requests::refusal(&self.lifecycle, &self.shared.members, what, id) {
+            // Fails if nobody waits for the answer any more.
+            drop(answer.send(Err(refused)));
+            return;
+        }
+        self.is_controlled = true;
+        self.journal(|journal| journal.asked_by_hand(id, what));
+        self.requests.add(what, id, self.lifecycle.along(id), answer);
+        self.feed(Input::ByHand(what, id), None);
+    }
+
+    fn answer(&mut self, actions: &[Action]) {
+        let shared = &self.shared;
+        let failure = |id: Id| lock(&shared.journal).last_failure(shared.members.spec(id).get_name());
+        self.requests.answer(&self.lifecycle, actions, failure);
+    }
+
     fn arm(&mut self, timer: Timer, written: Moment) {
-        let spec = |id: Id| &self.shared.members[id].spec;
+        let spec = |id: Id| self.shared.members.spec(id);
         let (from, lasts) = match timer {
             Timer::Start(id, _) => (written, spec(id).start_limit()),
-            Timer::Backoff(id) => (written, self.again.get(&id).map_or(Duration::ZERO, |again| again.wait)),
-            Timer::Stop(id) if spec(id).is_dropped_at_once() => (written, self.budget.abort()),
-            Timer::Stop(id) => (written, self.turn(id, spec(id).stop_limit(), written)),
-            Timer::Abort(_) => (written, self.budget.abort()),
+            Timer::Backoff(id, _) => (written, self.again.get(&id).map_or(Duration::ZERO, |again| again.wait)),
+            Timer::Stop(id, _) if spec(id).is_dropped_at_once() => (written, self.budget.abort()),
+            Timer::Stop(id, _) => (written, self.turn(id, spec(id).stop_limit(), written)),
+            Timer::Abort(..) => (written, self.budget.abort()),
             Timer::LameDuck => (self.now, self.budget.delay()),
             Timer::Quiet => (self.now, self.budget.quiet().unwrap_or(FOREVER)),
             Timer::Deadline => (self.now, self.budget.deadline()),
@@ -419,13 +497,16 @@ impl Driver {
 
     /// The time that a service is given to stop, from this moment on: its limit, or what the budget leaves of it.
     fn turn(&self, id: Id, limit: Duration, from: Moment) -> Duration {
-        let spent = self.stop_asked_at.map_or(Duration::ZERO, |asked_at| from.since(asked_at));
-        self.budget.turn(limit, spent, self.lifecycle.behind(id))
+        match self.stop_asked_at {
+            Some(asked_at) => self.budget.turn(limit, from.since(asked_at), self.lifecycle.behind(id)),
+            // It is stopped by hand, and has all the time that there is.
+            None => limit.min(self.budget.total()),
+        }
     }
 
     /// The moment at which a service that is asked to stop now is aborted.
     fn stops_until(&self, id: Id, from: Moment) -> Moment {
-        let limit = self.shared.members[id].spec.stop_limit();
+        let limit = self.shared.members.spec(id).stop_limit();
         let all_until = self.all_stop_until();
         if self.shared.last_grace.is_set() { all_until } else { from.after(self.turn(id, limit, from)).min(all_until) }
     }
@@ -438,9 +519,9 @@ impl Driver {
     /// Postpones the timer of a service that asks for more time: to start, or to stop within the group's budget.
     fn extend(&mut self, id: Id, by: Duration) {
         let (timer, until) = match self.lifecycle.timer_of(id) {
-            Some(timer @ Timer::Stop(_)) => {
+            Some(timer @ Timer::Stop(..)) => {
                 let until = self.now.after(self.turn(id, by, self.now));
-                self.shared.members[id].stop_time.put_off(until.min(self.all_stop_until()));
+                self.shared.members.get(id).stop_time.put_off(until.min(self.all_stop_until()));
                 (timer, until)
             }
             Some(timer) => (timer, self.now.after(by)),
@@ -523,10 +604,18 @@ impl Driver {
         }
     }
 
-    /// Drops the services that were never built, before the provided values, which they may use.
+    /// Drops the services that were never built, and those that were stopped by hand, before the provided values, which
+    /// they may use.
     fn drop_unbuilt(&mut self) {
         while let Some(factory) = self.factories.pop() {
-            self.drop_caught(factory, Some(self.factories.len()));
+            if let Some(Factory::Made(service)) = factory {
+                self.drop_caught(service, Some(self.factories.len()));
+            }
+        }
+        if self.is_controlled {
+            for id in (0..self.shared.members.len()).rev() {
+                self.drop_caught(self.shared.members.get(id).take_value(), Some(id));
+            }
         }
     }
 
@@ -540,8 +629,8 @@ impl Driver {
 
     fn drop_caught<T>(&self, value: T, of: Option<Id>) {
         if let Err(panicked) = caught_now(|| drop(value)) {
-            let member = of.map(|id| &self.shared.members[id]);
-            self.journal(|journal| journal.blame_at_the_end(member, panicked));
+            let spec = of.map(|id| self.shared.members.spec(id));
+            self.journal(|journal| journal.blame_at_the_end(spec, panicked));
         }
     }
 

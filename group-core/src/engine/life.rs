@@ -22,9 +22,10 @@ use crate::engine::start::Start;
 use crate::running::children::Children;
 use crate::running::holds::Unfired;
 use crate::running::instance::BoxFuture;
+use crate::running::member::Value;
 use crate::running::message::News;
 use crate::service::context::Context;
-use crate::service::{DynService, Factory};
+use crate::service::{Beginning, Building, DynService};
 
 /// A service's task, from `new` to its drop. However it ends, even aborted before its first poll, it reports every panic
 /// to the driver, and at last that the service is gone.
@@ -37,9 +38,10 @@ struct Alive {
 }
 
 impl Life {
-    pub(crate) fn new(factory: Factory, cx: Context) -> Self {
+    pub(crate) fn new(beginning: Beginning, cx: Context) -> Self {
         cx.member().begin_own_task();
-        let run = Run { step: Step::Unbuilt(Some(factory)), start: None, service: None, listened: false };
+        let is_value = matches!(beginning, Beginning::Made(_));
+        let run = Run { step: Step::Unbuilt(Some(beginning)), start: None, service: None, listened: false, is_value };
         Self(Some(Alive { run, cx }))
     }
 
@@ -90,11 +92,13 @@ struct Run {
     service: Option<Arc<dyn DynService>>,
     /// True if a [`Shutdown`](crate::Shutdown) was taken before `start` ran: it then counts for each run.
     listened: bool,
+    /// True if it was added as a value.
+    is_value: bool,
 }
 
 enum Step {
-    Unbuilt(Option<Factory>),
-    Building(BoxFuture<Result<Arc<dyn DynService>, BoxError>>),
+    Unbuilt(Option<Beginning>),
+    Building(Building),
     /// `start` runs, until it ends or a stop is asked for.
     Running,
     /// `start` has ended by itself, and may run again, until a stop is asked for.
@@ -143,12 +147,9 @@ impl Run {
         let is_unwanted = || cx.member().is_asked_to_stop() || cx.member().is_given_up();
         match &mut self.step {
             Step::Unbuilt(_) | Step::Building(_) if is_unwanted() => Poll::Ready(Step::Over),
-            Step::Unbuilt(factory) => Poll::Ready(match factory.take() {
-                Some(Factory::Made(service)) => self.built(Ok(service), cx),
-                Some(Factory::Make { make, .. }) => match caught_now(|| make(cx.clone())) {
-                    Ok(building) => Step::Building(building),
-                    Err(panicked) => self.built(Err(panicked), cx),
-                },
+            Step::Unbuilt(beginning) => Poll::Ready(match beginning.take() {
+                Some(Beginning::Made(service)) => self.built(Ok(service), cx),
+                Some(Beginning::Build(building)) => Step::Building(building),
                 None => Step::Over,
             }),
             Step::Building(building) => {
@@ -325,6 +326,9 @@ impl Run {
     fn end(&mut self, cx: &Context) {
         if let Some(mut failed) = self.start.as_mut().and_then(|start| start.failed.take()) {
             failed.tell(cx);
+        }
+        if let (Some(service), true) = (&self.service, self.is_value && cx.member().is_kept()) {
+            cx.member().keep(Value(Box::new(Arc::clone(service))));
         }
         let dropped = caught_now(|| {
             // They are dropped in reverse order, also if one of them panics.

@@ -4,6 +4,7 @@ mod alarm;
 pub(crate) mod driver;
 mod inbox;
 mod life;
+mod requests;
 mod signals;
 mod stand_in;
 mod start;

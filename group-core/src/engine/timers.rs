@@ -86,11 +86,11 @@ mod tests {
     fn the_first_that_is_awaited_comes_first() {
         let mut timers = Timers::default();
         for (seconds, id) in [(3, 0), (1, 1), (2, 2)] {
-            timers.arm(at(seconds), Timer::Stop(id), |_| true);
+            timers.arm(at(seconds), Timer::Stop(id, 0), |_| true);
         }
-        assert_eq!(timers.first(|timer| timer != Timer::Stop(1), never), Some((at(2), Timer::Stop(2))));
+        assert_eq!(timers.first(|timer| timer != Timer::Stop(1, 0), never), Some((at(2), Timer::Stop(2, 0))));
         timers.pop();
-        assert_eq!(timers.first(|_| true, never), Some((at(3), Timer::Stop(0))));
+        assert_eq!(timers.first(|_| true, never), Some((at(3), Timer::Stop(0, 0))));
         timers.pop();
         assert_eq!(timers.first(|_| true, never), None);
     }
@@ -98,14 +98,14 @@ mod tests {
     #[test]
     fn a_timer_that_is_put_off_elapses_later_and_never_earlier() {
         let mut timers = Timers::default();
-        timers.arm(at(5), Timer::Stop(0), |_| true);
+        timers.arm(at(5), Timer::Stop(0, 0), |_| true);
         for until in [9, 7] {
-            timers.put_off(Timer::Stop(0), at(until), |_| true);
+            timers.put_off(Timer::Stop(0, 0), at(until), |_| true);
         }
-        assert_eq!(timers.first(|_| true, never), Some((at(9), Timer::Stop(0))));
-        timers.put_off(Timer::Stop(0), at(8), |_| true);
-        assert_eq!(timers.first(|_| true, never), Some((at(9), Timer::Stop(0))));
-        assert_eq!(timers.first(|_| true, |_| Some(at(12))), Some((at(12), Timer::Stop(0))));
+        assert_eq!(timers.first(|_| true, never), Some((at(9), Timer::Stop(0, 0))));
+        timers.put_off(Timer::Stop(0, 0), at(8), |_| true);
+        assert_eq!(timers.first(|_| true, never), Some((at(9), Timer::Stop(0, 0))));
+        assert_eq!(timers.first(|_| true, |_| Some(at(12))), Some((at(12), Timer::Stop(0, 0))));
     }
 
     #[test]

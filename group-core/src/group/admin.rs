@@ -22,7 +22,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// The admin service. Needs the feature `admin`.
 impl Group {
     /// Adds the admin service, at this address: `/livez`, `/readyz` and `/startupz` for probes, and, for those who have the
-    /// [token](Self::admin_token), `POST /stop` and `POST /reload`.
+    /// [token](Self::admin_token), `POST /stop`, `POST /reload`, and `POST /services/NAME/restart`, as well as `…/stop` and
+    /// `…/start`.
     ///
     /// It is a [sidecar](crate::Role::Sidecar) with a thread of its own: it is up before the first service is built, and
     /// down after the last one is gone. Needs the feature `admin`. The environment variable `GROUP_ADMIN` overrides the

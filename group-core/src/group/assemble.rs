@@ -137,7 +137,9 @@ fn in_order(
     let mut by_type = TypeMap::default();
     let factory = |service: Declared| {
         by_type.entry(service.type_id).or_insert(members.len());
-        members.push(Member::new(service.spec));
+        let mut member = Member::new(service.spec);
+        member.runs_once = service.runs_once;
+        members.push(member);
         service.factory
     };
     // The factories are collected into the memory of the declarations.

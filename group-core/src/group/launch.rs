@@ -34,6 +34,7 @@ use crate::running::handle::{Handle, Running, Unseen};
 use crate::running::journal::Journal;
 use crate::running::lame_duck::LameDuck;
 use crate::running::member::Member;
+use crate::running::members::Members;
 #[cfg(feature = "metrics")]
 use crate::running::metrics::Metrics;
 #[cfg(feature = "http")]
@@ -119,7 +120,7 @@ impl Declaration {
         if aborts() {
             abort::expect(&shared);
         }
-        let rules: Vec<Rules> = shared.members.iter().map(|member| member.spec.rules).collect();
+        let rules: Vec<Rules> = shared.members.specs().map(|spec| spec.rules).collect();
         let lifecycle = Lifecycle::new(Arc::clone(&shared.plan), &rules, !drain_delay.is_zero());
         let (started_sender, started) = oneshot::channel();
         let driver = Box::new(Driver::new(Arc::clone(&shared), inbox, lifecycle, budget, factories, started_sender));
@@ -163,7 +164,7 @@ fn share(
     let begun = Instant::now();
     let journal = Journal::new(members.len(), begun, budget, handed_on.report_file);
     let shared = Shared {
-        members,
+        members: Members::new(members),
         by_type,
         #[cfg(feature = "http")]
         mounts,

@@ -210,6 +210,8 @@ pub async fn mount(cx: &Context, routes: Router) -> Result<(), BoxError> {
     let _handed_over = mount.hand_over(routes, cx.clone());
     ready.fire();
     shutdown.requested().await;
+    // They hold the service, and nobody serves them any more. They are dropped once the lock is released.
+    let _routes = lock(&mount.routes).take();
     Ok(())
 }
 

@@ -29,8 +29,34 @@ pub(crate) enum Input {
     /// The process received a signal that asks it to stop. `true`: it came from a person at a terminal, so there is
     /// no delay.
     Signal(i32, bool),
+    /// The service is to be controlled by hand.
+    ByHand(ByHand, Id),
     /// A timer that was armed has run out.
     Elapsed(Timer),
+}
+
+/// A request about one service of a running group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ByHand {
+    /// Stop it, after all that come after it, and leave them down.
+    Stop,
+    /// Build it, if it is down or has failed, and then what was stopped along with it.
+    Start,
+    /// Stop it as above, and build all of them again.
+    Restart,
+}
+
+/// Why the machine refuses such a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The group does not run: it has not begun, or is to stop.
+    NotRunning,
+    /// This service, which it comes after, is down.
+    KeptDownBy(Id),
+    /// The first service would come back, and cannot without the second, which has failed.
+    Lacks(Id, Id),
+    /// This service blocks its thread, so that it cannot be built again.
+    Abandoned(Id),
 }
 
 /// The answer of a service's restart policy: may `start` run again?
@@ -69,6 +95,10 @@ pub(crate) enum Action {
     TellCompleted(Id),
     /// The service is gone.
     TellGone(Id),
+    /// The service is gone, and stays down until it is asked for by hand.
+    TellDown(Id),
+    /// The service is to be built again, after what it comes after.
+    TellWaiting(Id),
     /// Every service is ready.
     TellGroupReady,
     /// The group has become a lame duck: it is no longer ready, but it still serves.
@@ -82,14 +112,15 @@ pub(crate) enum Action {
 /// A time limit. The machine does not know how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Timer {
-    /// From launch, or from the restart of this number, until the service is ready.
+    /// From launch, or from a restart, until the service is ready. The number counts the runs of `start`, here as in the
+    /// next ones.
     Start(Id, u32),
     /// From a failure until the service is restarted.
-    Backoff(Id),
+    Backoff(Id, u32),
     /// From the service's stop request until it is gone.
-    Stop(Id),
+    Stop(Id, u32),
     /// From the abort of the service until it is gone.
-    Abort(Id),
+    Abort(Id, u32),
     /// The longest time from the request to stop until the group begins to stop.
     LameDuck,
     /// From the last request until no more are expected.

@@ -5,6 +5,7 @@
 //! `docs/lifecycle.md` draws the states.
 
 pub(crate) mod budget;
+mod by_hand;
 pub(crate) mod interface;
 pub(crate) mod plan;
 pub(crate) mod restart;
@@ -57,17 +58,20 @@ enum ServiceState {
     Stopping,
     /// It has been aborted.
     Aborting,
+    /// Stopped by hand, or along with what it comes after; it may be built again.
+    Down,
     /// Stopped and dropped, or never built.
     Gone,
 }
 
 /// One service, as the machine sees it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Slot {
     state: ServiceState,
     rules: Rules,
-    /// The number of restarts so far.
-    restarts: u32,
+    /// The number of times that `start` was begun again so far.
+    again: u32,
     /// True if no service waits for it any more: it is ready, or never will be.
     settled: bool,
     /// True if a service that it needs was given up. It is given up, too, when its turn to be built comes.
@@ -78,6 +82,23 @@ struct Slot {
     held_by: u32,
     /// True if it has released the services that it comes after: it is gone, and nothing holds it.
     released: bool,
+    /// True if the group does not wait for its end any more.
+    decided: bool,
+    /// True if it was asked by hand to stop, and is not to be built again yet.
+    is_off: bool,
+    /// True if it is to be built again once it is down.
+    comes_back: bool,
+    /// The number of services that are off among itself and all that it comes after.
+    kept_down_by: u32,
+    /// True if it was given up as gone while it blocks its thread, so that it cannot be built again.
+    is_abandoned: bool,
+}
+
+impl ServiceState {
+    /// Returns true if there is a task of the service.
+    fn is_alive(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Down | Self::Gone)
+    }
 }
 
 /// The state machine of one group.
@@ -104,6 +125,8 @@ pub(crate) struct Lifecycle {
     alive: usize,
     /// True after the first signal: a second one forces the end.
     signalled: bool,
+    /// True while something that was asked for by hand is not done yet.
+    is_changing: bool,
     outcome: GroupEnd,
     actions: Vec<Action>,
     /// A work list, empty between inputs. Kept, so that an input costs no allocation.
@@ -117,12 +140,17 @@ impl Lifecycle {
         let service = |(id, &rules)| Slot {
             state: ServiceState::Waiting,
             rules,
-            restarts: 0,
+            again: 0,
             settled: false,
             doomed: false,
             waits_for: plan.needs(id).fold(0, |all, _| all + 1),
             held_by: plan.needed_by(id).fold(0, |all, _| all + 1),
             released: false,
+            decided: false,
+            is_off: false,
+            comes_back: false,
+            kept_down_by: 0,
+            is_abandoned: false,
         };
         let services: Vec<Slot> = rules.iter().enumerate().map(service).collect();
         let decisive = [Role::Main, Role::Lead].into_iter().find(|&role| rules.iter().any(|rules| rules.role == role));
@@ -136,6 +164,7 @@ impl Lifecycle {
             serves: false,
             alive: 0,
             signalled: false,
+            is_changing: false,
             outcome: GroupEnd::Clean,
             actions: Vec::new(),
             open: Vec::new(),
@@ -154,12 +183,16 @@ impl Lifecycle {
             Input::Ended(id, again) => self.ended(id, again),
             Input::Failed(id, again) => self.failed(id, ProblemKind::Error, again),
             Input::Gone(id) => self.gone(id),
+            Input::ByHand(what, id) => self.by_hand(what, id),
             Input::Serves => self.serves = true,
             Input::Stop => self.asked_to_stop(Reason::Asked),
             Input::Abort => self.asked_to_abort(),
             Input::Signal(signal, at_once) => self.signal(signal, at_once),
             Input::Elapsed(timer) if self.awaits(timer) => self.elapsed(timer),
             Input::Elapsed(_) => {}
+        }
+        if self.is_changing {
+            self.go_on_by_hand();
         }
         std::mem::take(&mut self.actions)
     }
@@ -173,13 +206,12 @@ impl Lifecycle {
     /// Returns true if a timer that was armed is still relevant.
     pub(crate) fn awaits(&self, timer: Timer) -> bool {
         match timer {
-            Timer::Start(id, restarts) => {
-                matches!(self.state(id), ServiceState::Building | ServiceState::Starting)
-                    && self.services[id].restarts == restarts
+            Timer::Start(id, again) => {
+                matches!(self.state(id), ServiceState::Building | ServiceState::Starting) && self.is_run(id, again)
             }
-            Timer::Backoff(id) => self.state(id) == ServiceState::Backoff,
-            Timer::Stop(id) => self.state(id) == ServiceState::Stopping,
-            Timer::Abort(id) => self.state(id) == ServiceState::Aborting,
+            Timer::Backoff(id, again) => self.state(id) == ServiceState::Backoff && self.is_run(id, again),
+            Timer::Stop(id, again) => self.state(id) == ServiceState::Stopping && self.is_run(id, again),
+            Timer::Abort(id, again) => self.state(id) == ServiceState::Aborting && self.is_run(id, again),
             Timer::LameDuck | Timer::Quiet => self.group == GroupState::LameDuck,
             Timer::Deadline => matches!(self.group, GroupState::LameDuck | GroupState::Stopping),
             Timer::LastGrace => self.group == GroupState::LastGrace,
@@ -188,8 +220,14 @@ impl Lifecycle {
 
     /// The timer that this service can extend now, if any.
     pub(crate) fn timer_of(&self, id: Id) -> Option<Timer> {
-        let timers = [Timer::Start(id, self.services[id].restarts), Timer::Stop(id)];
+        let again = self.services[id].again;
+        let timers = [Timer::Start(id, again), Timer::Stop(id, again)];
         timers.into_iter().find(|&timer| self.awaits(timer))
+    }
+
+    /// Returns true if this is the number of the last run of `start`.
+    fn is_run(&self, id: Id, again: u32) -> bool {
+        self.services[id].again == again
     }
 
     /// Returns true if it is a failure when this service's `start` returns now.
@@ -234,7 +272,7 @@ impl Lifecycle {
         self.set(id, ServiceState::Building);
         self.alive += 1;
         self.act(Action::Launch(id));
-        self.act(Action::Arm(Timer::Start(id, 0)));
+        self.arm(id, Timer::Start);
     }
 
     fn built(&mut self, id: Id) {
@@ -290,11 +328,14 @@ impl Lifecycle {
             ServiceState::Waiting | ServiceState::Building => Stage::Build,
             ServiceState::Starting | ServiceState::Backoff => Stage::Start,
             ServiceState::Ready | ServiceState::Completed | ServiceState::Failed => Stage::Run,
-            ServiceState::Stopping | ServiceState::Aborting | ServiceState::Gone => Stage::Stop,
+            ServiceState::Stopping | ServiceState::Aborting | ServiceState::Down | ServiceState::Gone => Stage::Stop,
         };
         let critical = self.rules(id).critical;
         match (stage, self.state(id)) {
-            (Stage::Stop, _) | (_, ServiceState::Failed) => self.blame(Some(id), stage, kind, critical),
+            // The group runs on after what was stopped by hand.
+            (Stage::Stop, _) | (_, ServiceState::Failed) => {
+                self.blame(Some(id), stage, kind, critical && self.group >= GroupState::Stopping);
+            }
             // Also while the group stops: until the service's own turn comes, others still need it.
             (_, ServiceState::Starting | ServiceState::Ready)
                 if again == Again::Yes && self.group <= GroupState::Stopping =>
@@ -317,30 +358,25 @@ impl Lifecycle {
         self.set(id, ServiceState::Backoff);
         self.unsettle(id);
         self.act(Action::TellBackoff(id));
-        self.act(Action::Arm(Timer::Backoff(id)));
+        self.arm(id, Timer::Backoff);
     }
 
     fn restart(&mut self, id: Id) {
-        let service = &mut self.services[id];
-        service.state = ServiceState::Starting;
-        service.restarts += 1;
-        let restarts = service.restarts;
+        self.set(id, ServiceState::Starting);
+        self.services[id].again += 1;
         self.act(Action::Restart(id));
-        self.act(Action::Arm(Timer::Start(id, restarts)));
+        self.arm(id, Timer::Start);
     }
 
     /// A service will not run again: the group stops, unless the service is not critical.
     fn give_up(&mut self, id: Id) {
-        let decided = self.state(id) != ServiceState::Completed;
         self.set(id, ServiceState::Failed);
         if self.rules(id).critical {
             self.stop_all(Reason::Failed(id));
         } else if self.group < GroupState::Stopping {
             self.act(Action::Lose(id));
             self.unsettle(id);
-            if decided {
-                self.decided(id);
-            }
+            self.decided(id);
             self.settle(id);
             self.check_completed();
         }
@@ -411,7 +447,7 @@ impl Lifecycle {
 
     /// One service less for whose end the group waits.
     fn decided(&mut self, id: Id) {
-        if self.rules(id).decides(self.decisive) {
+        if self.rules(id).decides(self.decisive) && !std::mem::replace(&mut self.services[id].decided, true) {
             self.deciding -= 1;
         }
     }
@@ -485,7 +521,7 @@ impl Lifecycle {
         if !is_asked {
             self.act(Action::Arm(Timer::Deadline));
         }
-        for service in self.services.iter_mut().filter(|service| service.state == ServiceState::Waiting) {
+        for service in self.services.iter_mut().filter(|service| !service.state.is_alive()) {
             service.state = ServiceState::Gone;
         }
         for id in (0..self.services.len()).rev() {
@@ -529,15 +565,15 @@ impl Lifecycle {
         self.set(id, ServiceState::Stopping);
         self.act(Action::Stop(id));
         // In the last grace, one limit holds for all.
-        if self.group == GroupState::Stopping {
-            self.act(Action::Arm(Timer::Stop(id)));
+        if self.group <= GroupState::Stopping {
+            self.arm(id, Timer::Stop);
         }
     }
 
     fn abort(&mut self, id: Id) {
         self.set(id, ServiceState::Aborting);
         self.act(Action::Abort(id));
-        self.act(Action::Arm(Timer::Abort(id)));
+        self.arm(id, Timer::Abort);
     }
 
     fn abort_all(&mut self) {
@@ -550,17 +586,47 @@ impl Lifecycle {
 
     /// A service is gone: the turn passes on to the services that it held.
     fn gone(&mut self, id: Id) {
+        self.services[id].is_abandoned = false;
         if self.state(id) == ServiceState::Gone {
             return;
         }
         if self.state(id) < ServiceState::Failed {
             self.failed(id, ProblemKind::EndedUnexpectedly, Again::No);
         }
-        self.set(id, ServiceState::Gone);
-        self.act(Action::TellGone(id));
+        self.leave(id);
+    }
+
+    /// A service has no task any more, or is given up as if it had none.
+    fn leave(&mut self, id: Id) {
         self.alive -= 1;
-        self.release(id);
-        self.check_over();
+        if self.group >= GroupState::Stopping {
+            self.set(id, ServiceState::Gone);
+            self.act(Action::TellGone(id));
+            self.release(id);
+            self.check_over();
+        } else if self.services[id].kept_down_by > 0 && !self.services[id].is_abandoned {
+            self.set(id, ServiceState::Down);
+            self.act(Action::TellDown(id));
+        } else {
+            self.set(id, ServiceState::Gone);
+            self.act(Action::TellGone(id));
+        }
+    }
+
+    /// A service blocks its thread, so that it cannot even be aborted. It is given up; if it was stopped by hand, it has
+    /// failed.
+    fn abandon(&mut self, id: Id) {
+        let (critical, is_by_hand) = (self.rules(id).critical, self.group < GroupState::Stopping);
+        self.blame(Some(id), Stage::Stop, ProblemKind::Abandoned, critical || !is_by_hand);
+        self.services[id].is_abandoned = true;
+        if is_by_hand && critical {
+            self.stop_all(Reason::Failed(id));
+        } else if is_by_hand {
+            self.act(Action::Lose(id));
+            self.decided(id);
+        }
+        self.leave(id);
+        self.check_completed();
     }
 
     fn check_over(&mut self) {
@@ -573,15 +639,12 @@ impl Lifecycle {
     fn elapsed(&mut self, timer: Timer) {
         match timer {
             Timer::Start(id, _) => self.failed(id, ProblemKind::StartTimeout, Again::No),
-            Timer::Backoff(id) => self.restart(id),
-            Timer::Stop(id) => {
-                self.blame(Some(id), Stage::Stop, ProblemKind::StopTimeout, true);
+            Timer::Backoff(id, _) => self.restart(id),
+            Timer::Stop(id, _) => {
+                self.blame(Some(id), Stage::Stop, ProblemKind::StopTimeout, self.group >= GroupState::Stopping);
                 self.abort(id);
             }
-            Timer::Abort(id) => {
-                self.blame(Some(id), Stage::Stop, ProblemKind::Abandoned, true);
-                self.gone(id);
-            }
+            Timer::Abort(id, _) => self.abandon(id),
             Timer::LameDuck => self.stop_all(Reason::DelayOver),
             Timer::Quiet => self.stop_all(Reason::Quiet),
             Timer::Deadline => self.last_grace(),
@@ -615,6 +678,11 @@ impl Lifecycle {
 
     fn set(&mut self, id: Id, state: ServiceState) {
         self.services[id].state = state;
+    }
+
+    /// Arms a timer of the service, for its last run.
+    fn arm(&mut self, id: Id, timer: impl FnOnce(Id, u32) -> Timer) {
+        self.act(Action::Arm(timer(id, self.services[id].again)));
     }
 
     fn act(&mut self, action: Action) {

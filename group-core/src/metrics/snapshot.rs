@@ -26,7 +26,7 @@ use crate::record::service_status::ServiceStatus;
 use crate::record::state::{Phase, State};
 use crate::record::status::Status;
 use crate::running::handle::Handle;
-use crate::running::member::Member;
+use crate::running::members::Current;
 
 /// The metrics of a group.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ fn seconds(time: Duration) -> ConstGauge<f64> {
 
 /// One service, at the moment of the writing.
 struct Service<'a> {
-    member: &'a Member,
+    member: Current<'a>,
     status: &'a ServiceStatus,
 }
 
@@ -166,7 +166,7 @@ impl<'a> Service<'a> {
         self.status.name().into()
     }
 
-    fn measures(&self) -> Option<&'a Measures> {
+    fn measures(&self) -> Option<&Measures> {
         self.member.measured()
     }
 

@@ -63,7 +63,7 @@ pub struct Restarted {
 }
 
 impl Restarted {
-    /// The time at which the run before it had ended.
+    /// The time at which the run before it had ended, or was asked to stop by hand.
     #[must_use]
     pub fn ended_at(&self) -> Duration {
         self.ended.into()
@@ -182,10 +182,10 @@ impl ServiceStatus {
         Some(self.times.gone?.since(self.times.stop_asked?))
     }
 
-    /// The way in which it ended, once it is gone.
+    /// The way in which it ended, once it is gone, or stopped by hand.
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {
-        (self.state == State::Gone).then_some(self.ending)
+        matches!(self.state, State::Stopped | State::Gone).then_some(self.ending)
     }
 
     /// The number of restarts.

@@ -23,13 +23,16 @@ pub enum State {
     Failed,
     /// It has been asked to stop.
     Stopping,
+    /// It was stopped by hand, or along with what it comes after, and can be started again:
+    /// [`Handle::start_service`](crate::Handle::start_service).
+    Stopped,
     /// It has stopped, or was never built.
     Gone,
 }
 
 #[cfg(feature = "metrics")]
 impl State {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Waiting,
         Self::Building,
         Self::Starting,
@@ -38,6 +41,7 @@ impl State {
         Self::Completed,
         Self::Failed,
         Self::Stopping,
+        Self::Stopped,
         Self::Gone,
     ];
 }
@@ -53,6 +57,7 @@ impl fmt::Display for State {
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
             Self::Gone => "gone",
         })
     }

@@ -37,8 +37,8 @@ pub(crate) fn expect(group: &Arc<Shared>) {
 /// Logs whose panic it is, and what was running. In another thread: this one may have panicked in the log.
 fn say_last_words(info: &PanicHookInfo<'_>) {
     let groups: Vec<Arc<Shared>> = lock(&GROUPS).iter().filter_map(Weak::upgrade).collect();
-    let members = || groups.iter().flat_map(|group| &group.members);
-    let whose = members().find(|member| member.is_polled_here()).map(|member| member.spec.get_name().to_owned());
+    let mut members = groups.iter().flat_map(|group| group.members.iter());
+    let whose = members.find(|member| member.is_polled_here()).map(|member| member.spec.get_name().to_owned());
     let what = words(info);
     let running: Vec<String> = groups.iter().flat_map(|group| states(group)).collect();
     let (said, is_said) = mpsc::channel();

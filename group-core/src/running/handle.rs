@@ -19,7 +19,7 @@ use crate::running::shared::Shared;
 #[derive(Debug)]
 #[must_use = "dropping it stops the group"]
 pub struct Running {
-    handle: Handle,
+    pub(super) handle: Handle,
     driver: Option<JoinHandle<()>>,
     unseen: Option<Unseen>,
 }
@@ -106,8 +106,9 @@ impl Drop for Running {
 /// Controls a group from anywhere: from its services, from other tasks, from signal handlers of
 /// your own. Cheap to clone.
 ///
-/// In the source, [`health`](Self::health) stands in `running/health.rs` and [`reload`](Self::reload) in
-/// `running/reload.rs`.
+/// In the source, [`health`](Self::health) stands in `running/health.rs`, [`reload`](Self::reload) in
+/// `running/reload.rs`, and the control of single services, as [`restart_service`](Self::restart_service), in
+/// `running/control.rs`.
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(crate) shared: Arc<Shared>,
@@ -162,7 +163,7 @@ impl Handle {
     pub fn status(&self) -> Status {
         let shared = &self.shared;
         let mut status = lock(&shared.journal).status(&shared.members, &shared.plan);
-        for (service, member) in status.services.iter_mut().zip(&shared.members) {
+        for (service, member) in status.services.iter_mut().zip(shared.members.iter()) {
             service.known = member.known();
         }
         status
@@ -199,7 +200,7 @@ impl Handle {
     #[cfg(feature = "testing")]
     pub(crate) fn holders(&self) -> Vec<Vec<String>> {
         let shared = &self.shared;
-        let name = |id: usize| shared.members[id].spec.get_name().to_owned();
+        let name = |id: usize| shared.members.spec(id).get_name().to_owned();
         let holders = |id| shared.plan.needed_by(id).map(|need| name(need.id)).collect();
         (0..shared.members.len()).map(holders).collect()
     }

@@ -10,6 +10,7 @@ use crate::base::lock;
 use crate::base::panic::caught;
 use crate::record::state::State;
 use crate::running::handle::Handle;
+use crate::running::one_life::OneLife;
 use crate::running::remains::Remains;
 
 /// A `health` that takes longer than this is answered with [`Health::Unknown`]. It is also the default timeout of
@@ -64,7 +65,7 @@ impl Handle {
         let mut answers: Vec<_> = asked.join_all().await;
         answers.sort_unstable_by_key(|(id, _)| *id);
         let named = |(id, health): (usize, Health)| ServiceHealth {
-            name: self.shared.members[id].spec.get_name().to_owned(),
+            name: self.shared.members.spec(id).get_name().to_owned(),
             health,
         };
         answers.into_iter().map(named).collect()
@@ -72,9 +73,10 @@ impl Handle {
 
     async fn health_of(&self, id: usize) -> Health {
         let state = lock(&self.shared.journal).state(id);
-        let member = &self.shared.members[id];
+        let life = OneLife::present(&self.shared, id);
+        let member = life.member();
         // Declared first, so that it is dropped last: the service is not gone while its code runs.
-        let _remains = Remains::of(&self.shared, id);
+        let _remains = Remains::of(&life);
         let service = match (state, member.instance()) {
             (State::Ready | State::Stopping, Some(service)) => service,
             (State::Completed, _) => return Health::Healthy,

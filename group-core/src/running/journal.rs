@@ -12,7 +12,7 @@ use crate::base::clock::{Moment, Times};
 use crate::base::error::{BoxError, Failure, Failures};
 use crate::base::text::{Took, count};
 use crate::lifecycle::budget::Budget;
-use crate::lifecycle::interface::{GroupEnd, Id, Problem, ProblemKind, Reason, Stage};
+use crate::lifecycle::interface::{ByHand, GroupEnd, Id, Problem, ProblemKind, Reason, Stage};
 use crate::lifecycle::plan::Plan;
 use crate::record::counts::Jobs;
 use crate::record::event::{BACKLOG, Event, StopReason};
@@ -25,8 +25,10 @@ use crate::running::jobs::RunningJobs;
 use crate::running::journal::recent::{Happened, Recent};
 use crate::running::log;
 use crate::running::member::Member;
+use crate::running::members::Members;
 use crate::running::outbox::Outbox;
 use crate::running::server::listed;
+use crate::spec::Spec;
 use crate::spec::name::Name;
 
 mod recent;
@@ -143,11 +145,11 @@ impl Entry {
     }
 
     /// The step that the group waits for, if it does.
-    fn step(&self, member: &Member) -> Option<Step> {
+    fn step(&self, spec: &Spec) -> Option<Step> {
         let (name, since, patience, setting, limit) = match self.state {
-            State::Building => ("be built", self.started(), SLOW_START, "start_timeout", member.spec.start_limit()),
-            State::Starting => ("be ready", self.started(), SLOW_START, "start_timeout", member.spec.start_limit()),
-            State::Stopping => ("stop", self.times.stop_asked, PATIENCE, "stop_timeout", member.spec.stop_limit()),
+            State::Building => ("be built", self.started(), SLOW_START, "start_timeout", spec.start_limit()),
+            State::Starting => ("be ready", self.started(), SLOW_START, "start_timeout", spec.start_limit()),
+            State::Stopping => ("stop", self.times.stop_asked, PATIENCE, "stop_timeout", spec.stop_limit()),
             _ => return None,
         };
         Some(Step { name, since, patience, setting, limit })
@@ -202,7 +204,7 @@ impl Journal {
         }
     }
 
-    fn enter(&mut self, id: Id, member: &Member, state: State) {
+    fn enter(&mut self, id: Id, spec: &Spec, state: State) {
         let entry = &mut self.services[id];
         if std::mem::replace(&mut entry.state, state) == state {
             return;
@@ -211,12 +213,19 @@ impl Journal {
         if let (Some(restarts), true) = (&mut entry.restarts, state != State::Restarting) {
             restarts.next = None;
         }
-        self.publish(Happened::Service(id, state), || Event::Service { name: name(member).to_owned(), state });
+        self.publish(Happened::Service(id, state), || Event::Service { name: spec.get_name().to_owned(), state });
     }
 }
 
 /// Reads.
 impl Journal {
+    /// The last failure of a service.
+    pub(crate) fn last_failure(&self, service: &str) -> Failure {
+        let failed = self.failures.kept().iter().rfind(|failure| failure.service() == Some(service));
+        // So many failures came later that it is not kept.
+        failed.cloned().unwrap_or_else(|| Failure::new(Some(service), Stage::Start, false, "it failed".into()))
+    }
+
     pub(crate) fn state(&self, id: Id) -> State {
         self.services[id].state
     }
@@ -247,25 +256,32 @@ impl Journal {
 
 /// A service.
 impl Journal {
-    pub(crate) fn launched(&mut self, id: Id, member: &Member) {
-        self.services[id].times.launched = Some(self.moment);
-        self.enter(id, member, State::Building);
-        self.outbox.log(Level::DEBUG, move |members| log::building(title(&members[id])));
+    pub(crate) fn launched(&mut self, id: Id, spec: &Spec) {
+        let entry = &mut self.services[id];
+        if entry.times.launched.is_none() {
+            entry.times.launched = Some(self.moment);
+        } else {
+            let asked = entry.times.stop_asked.take();
+            entry.times.gone = None;
+            self.begin_again(id, asked);
+        }
+        self.enter(id, spec, State::Building);
+        self.outbox.log(Level::DEBUG, move |members| log::building(title(members.spec(id))));
     }
 
-    pub(crate) fn built(&mut self, id: Id, member: &Member) {
+    pub(crate) fn built(&mut self, id: Id, spec: &Spec) {
         let now = self.moment;
         let entry = &mut self.services[id];
-        entry.times.built = Some(now);
+        entry.times.built.get_or_insert(now);
         if entry.ending == Ending::NeverBuilt {
             entry.ending = Ending::Stopped;
         }
         if entry.state == State::Building {
-            self.enter(id, member, State::Starting);
+            self.enter(id, spec, State::Starting);
         }
     }
 
-    pub(crate) fn ready(&mut self, id: Id, member: &Member) {
+    pub(crate) fn ready(&mut self, id: Id, spec: &Spec) {
         let now = self.moment;
         let entry = &mut self.services[id];
         let took = since(entry.started(), now);
@@ -274,44 +290,51 @@ impl Journal {
         if let Some(restarted) = entry.restarts.as_mut().and_then(|restarts| restarts.last.back_mut()) {
             restarted.ready = Some(now);
         }
-        self.enter(id, member, State::Ready);
-        self.outbox.log(Level::INFO, move |members| log_ready(&members[id], took));
+        self.enter(id, spec, State::Ready);
+        self.outbox.log(Level::INFO, move |members| log_ready(&members.get(id), took));
     }
 
     /// Logs each step that takes long and may go on, once. Returns the time until the next look is due.
-    pub(crate) fn still_waiting(&mut self, members: &[Member]) -> Duration {
+    pub(crate) fn still_waiting(&mut self, members: &Members) -> Duration {
         let (now, looked) = (self.moment, std::mem::replace(&mut self.looked, self.moment));
         let mut next = PATIENCE;
-        for (id, (entry, member)) in self.services.iter().zip(members).enumerate() {
-            let Some(step) = entry.step(member) else { continue };
+        for (id, (entry, member)) in self.services.iter().zip(members.iter()).enumerate() {
+            let Some(step) = entry.step(&member.spec) else { continue };
             let waited = since(step.since, now);
             let left = step.patience.saturating_sub(waited);
             if !left.is_zero() {
                 next = next.min(left);
             } else if since(step.since, looked) < step.patience && step.patience < step.limit {
-                self.outbox.log(Level::INFO, move |members| log_still_waiting(&members[id], &step, waited));
+                self.outbox.log(Level::INFO, move |members| log_still_waiting(&members.get(id), &step, waited));
             }
         }
         next
     }
 
-    pub(crate) fn completed(&mut self, id: Id, member: &Member) {
+    pub(crate) fn completed(&mut self, id: Id, spec: &Spec) {
         self.services[id].ending = Ending::Completed;
-        self.enter(id, member, State::Completed);
-        self.outbox.log(Level::INFO, move |members| log::completed(title(&members[id])));
+        self.enter(id, spec, State::Completed);
+        self.outbox.log(Level::INFO, move |members| log::completed(title(members.spec(id))));
     }
 
-    pub(crate) fn backing_off(&mut self, id: Id, member: &Member, wait: Duration, nth: u32) {
+    pub(crate) fn backing_off(&mut self, id: Id, spec: &Spec, wait: Duration, nth: u32) {
         let restarts = self.services[id].restarts.get_or_insert_default();
         (restarts.ended, restarts.next) = (Some(self.moment), Some(self.moment.after(wait)));
-        self.enter(id, member, State::Restarting);
+        self.enter(id, spec, State::Restarting);
         self.outbox.log(Level::WARN, move |members| {
-            let policy = members[id].spec.details().restart.policy;
-            log::restarting(title(&members[id]), wait, nth, policy.max, policy.within);
+            let policy = members.spec(id).details().restart.policy;
+            log::restarting(title(members.spec(id)), wait, nth, policy.max, policy.within);
         });
     }
 
-    pub(crate) fn restarted(&mut self, id: Id, member: &Member) {
+    pub(crate) fn restarted(&mut self, id: Id, spec: &Spec) {
+        let ended = self.services[id].restarts.as_ref().and_then(|restarts| restarts.ended);
+        self.begin_again(id, ended);
+        self.enter(id, spec, State::Starting);
+    }
+
+    /// Counts a restart, by policy or by hand.
+    fn begin_again(&mut self, id: Id, ended: Option<Moment>) {
         let now = self.moment;
         let entry = &mut self.services[id];
         let restarts = entry.restarts.get_or_insert_default();
@@ -319,47 +342,65 @@ impl Journal {
         if restarts.last.len() == RESTARTS {
             restarts.last.pop_front();
         }
-        restarts.last.push_back(Restarted { ended: restarts.ended.unwrap_or(now), started: now, ready: None });
+        restarts.last.push_back(Restarted { ended: ended.unwrap_or(now), started: now, ready: None });
         entry.ending = Ending::Stopped;
-        self.enter(id, member, State::Starting);
     }
 
     /// The service was restarted as often as it may be.
     pub(crate) fn too_often(&mut self, id: Id) {
         self.outbox.log(Level::WARN, move |members| {
-            let policy = members[id].spec.details().restart.policy;
-            log::giving_up(title(&members[id]), policy.max, policy.within);
+            let policy = members.spec(id).details().restart.policy;
+            log::giving_up(title(members.spec(id)), policy.max, policy.within);
         });
     }
 
     /// The group goes on without the service.
-    pub(crate) fn lost(&mut self, id: Id, member: &Member) {
-        self.enter(id, member, State::Failed);
-        self.outbox.log(Level::WARN, move |members| log::degraded(title(&members[id])));
+    pub(crate) fn lost(&mut self, id: Id, spec: &Spec) {
+        self.enter(id, spec, State::Failed);
+        self.outbox.log(Level::WARN, move |members| log::degraded(title(members.spec(id))));
     }
 
-    pub(crate) fn stop_asked(&mut self, id: Id, member: &Member) {
+    /// The service was stopped by hand, or along with another one.
+    pub(crate) fn down(&mut self, id: Id, spec: &Spec) {
+        self.end(id, spec, State::Stopped);
+    }
+
+    /// The service comes back, after what it comes after.
+    pub(crate) fn waits(&mut self, id: Id, spec: &Spec) {
+        self.enter(id, spec, State::Waiting);
+    }
+
+    pub(crate) fn stop_asked(&mut self, id: Id, spec: &Spec) {
         self.services[id].times.stop_asked = Some(self.moment);
-        self.enter(id, member, State::Stopping);
-        self.outbox.log(Level::DEBUG, move |members| log::asked_to_stop(title(&members[id])));
+        self.enter(id, spec, State::Stopping);
+        self.outbox.log(Level::DEBUG, move |members| log::asked_to_stop(title(members.spec(id))));
     }
 
     pub(crate) fn aborted(&mut self, id: Id) {
         self.services[id].ending = Ending::Aborted;
     }
 
-    pub(crate) fn gone(&mut self, id: Id, member: &Member) {
+    pub(crate) fn gone(&mut self, id: Id, spec: &Spec) {
+        self.end(id, spec, State::Gone);
+    }
+
+    fn end(&mut self, id: Id, spec: &Spec, state: State) {
         let now = self.moment;
         let entry = &mut self.services[id];
-        entry.times.gone = Some(now);
+        let was_there = entry.is_left();
+        if was_there {
+            entry.times.gone = Some(now);
+        }
         let (ending, took) = (entry.ending, since(entry.times.stop_asked, now));
-        self.enter(id, member, State::Gone);
+        self.enter(id, spec, state);
         let level = match ending {
+            // It waited to be built again.
+            _ if !was_there => return,
             Ending::NeverBuilt => Level::DEBUG,
             Ending::Aborted | Ending::Abandoned => Level::WARN,
             Ending::Stopped | Ending::Completed | Ending::Failed => Level::INFO,
         };
-        self.outbox.log(level, move |members| log_gone(&members[id], ending, took));
+        self.outbox.log(level, move |members| log_gone(members.spec(id), ending, took));
     }
 }
 
@@ -381,6 +422,11 @@ impl Journal {
     /// Has something logged that changes nothing.
     pub(crate) fn mention(&mut self, line: impl FnOnce() + Send + 'static) {
         self.outbox.log(Level::DEBUG, move |_| line());
+    }
+
+    /// A request about one service was made by hand, and is not refused.
+    pub(crate) fn asked_by_hand(&mut self, id: Id, what: ByHand) {
+        self.outbox.log(Level::INFO, move |members| log::asked_by_hand(title(members.spec(id)), what));
     }
 
     pub(crate) fn reloading(&mut self) {
@@ -405,14 +451,14 @@ impl Journal {
     }
 
     /// A stop was asked for, and new requests are still served for a while.
-    pub(crate) fn lame_duck(&mut self, reason: Reason, members: &[Member]) {
+    pub(crate) fn lame_duck(&mut self, reason: Reason, members: &Members) {
         self.ask_to_stop(Phase::LameDuck, reason, members);
         let (why, delay, quiet) = (self.why(reason, members), self.budget.delay(), self.budget.quiet());
         let by_signal = matches!(reason, Reason::Signal(_));
         self.outbox.log(Level::INFO, move |_| log::lame_duck(&why, by_signal, delay, quiet));
     }
 
-    pub(crate) fn stopping(&mut self, reason: Reason, members: &[Member]) {
+    pub(crate) fn stopping(&mut self, reason: Reason, members: &Members) {
         let by_signal = self.stopping.is_none() && matches!(reason, Reason::Signal(_));
         // A delay before the stop has used up some of the time.
         let within = self.budget.total().saturating_sub(self.stopping_for());
@@ -421,14 +467,15 @@ impl Journal {
         if self.outbox.reads(Level::INFO) {
             self.log_stopping(reason, by_signal, within, members);
         }
-        for (id, member) in members.iter().enumerate().rev() {
-            if self.services[id].times.launched.is_none() {
-                self.enter(id, member, State::Gone);
+        for (id, spec) in (0..self.services.len()).map(|id| (id, members.spec(id))).rev() {
+            let entry = &self.services[id];
+            if entry.times.launched.is_none() || matches!(entry.state, State::Waiting | State::Stopped) {
+                self.enter(id, spec, State::Gone);
             }
         }
     }
 
-    fn log_stopping(&mut self, reason: Reason, by_signal: bool, within: Duration, members: &[Member]) {
+    fn log_stopping(&mut self, reason: Reason, by_signal: bool, within: Duration, members: &Members) {
         let built = self.services.iter().filter(|entry| entry.is_left() && entry.times.built.is_some()).count();
         let building = self.services.iter().filter(|entry| entry.state == State::Building).count();
         let why = self.why(reason, members);
@@ -470,14 +517,15 @@ impl Journal {
     }
 
     /// Returns true if a stop signal that has just come explains this.
-    fn is_explained(&self, problem: Problem, members: &[Member]) -> bool {
-        let was_asked = problem.stage == Stage::Stop && problem.id.is_none_or(|id| !members[id].has_failed_unasked());
+    fn is_explained(&self, problem: Problem, members: &Members) -> bool {
+        let was_asked =
+            problem.stage == Stage::Stop && problem.id.is_none_or(|id| !members.get(id).has_failed_unasked());
         let by_signal = matches!(self.stopping, Some((_, StopReason::Signal(_)))) && self.stopping_for() <= ONE_CAUSE;
         by_signal && !was_asked && !is_past_limit(problem.kind)
     }
 
     /// Keeps the first reason, which is why the group stops; later ones only end a delay.
-    fn ask_to_stop(&mut self, phase: Phase, reason: Reason, members: &[Member]) {
+    fn ask_to_stop(&mut self, phase: Phase, reason: Reason, members: &Members) {
         self.phase = phase;
         if let (None, Some(reason)) = (&self.stopping, stop_reason(reason, members)) {
             self.stopping = Some((self.moment, reason.clone()));
@@ -490,7 +538,7 @@ impl Journal {
         self.stopping.as_ref().map_or(Duration::ZERO, |(asked, _)| self.moment.since(*asked))
     }
 
-    fn why(&self, reason: Reason, members: &[Member]) -> String {
+    fn why(&self, reason: Reason, members: &Members) -> String {
         match (stop_reason(reason, members), reason) {
             (Some(reason), _) => reason.to_string(),
             (None, Reason::Quiet) => format!("no requests for {}", Took(self.budget.quiet().unwrap_or_default())),
@@ -509,7 +557,7 @@ impl Journal {
     }
 
     /// Makes the report. Nothing is written after that.
-    pub(crate) fn report(&mut self, outcome: GroupEnd, members: &[Member], plan: &Arc<Plan>) -> Report {
+    pub(crate) fn report(&mut self, outcome: GroupEnd, members: &Members, plan: &Arc<Plan>) -> Report {
         let has_failed = self.failures.kept().iter().any(Failure::is_fatal);
         let outcome = match outcome {
             GroupEnd::Clean if has_failed => GroupEnd::RunFailed,
@@ -517,13 +565,13 @@ impl Journal {
             GroupEnd::RunFailed | GroupEnd::StartFailed if !has_failed => GroupEnd::Clean,
             outcome => outcome,
         };
-        for member in members {
+        for member in members.iter() {
             if let Some(drain) = member.unreported() {
-                let (name, cut) = (title(member).clone(), member.cut());
+                let (name, cut) = (title(&member.spec).clone(), member.cut());
                 self.outbox.log(Level::WARN, move |_| log::drained(name.as_str(), drain, &cut));
             }
         }
-        let services = self.services.iter().zip(members).map(|(entry, member)| service_report(entry, member));
+        let services = self.services.iter().zip(members.iter()).map(|(entry, member)| service_report(entry, &member));
         let end = End {
             outcome: outcome.into(),
             at: self.ended.unwrap_or_else(|| self.now()).into(),
@@ -546,7 +594,7 @@ impl Journal {
 /// Failures.
 impl Journal {
     /// Writes down a failure. `error` is the service's own, if there is one.
-    pub(crate) fn blame(&mut self, problem: Problem, error: Option<BoxError>, members: &[Member]) {
+    pub(crate) fn blame(&mut self, problem: Problem, error: Option<BoxError>, members: &Members) {
         let error = error.unwrap_or_else(|| self.explain(problem, members).into());
         if let Some(id) = problem.id {
             let entry = &mut self.services[id];
@@ -560,9 +608,9 @@ impl Journal {
             };
         }
         if let (Some(id), true, Stage::Build | Stage::Start | Stage::Run) = (problem.id, problem.fatal, problem.stage) {
-            self.enter(id, &members[id], State::Failed);
+            self.enter(id, members.spec(id), State::Failed);
         }
-        let service = problem.id.map(|id| name(&members[id]));
+        let service = problem.id.map(|id| members.spec(id).get_name());
         let fatal = problem.fatal && !self.is_explained(problem, members);
         self.is_past_limit |= fatal && is_past_limit(problem.kind);
         if fatal && self.so_far == GroupEnd::Clean {
@@ -591,21 +639,21 @@ impl Journal {
     }
 
     /// Writes down a failure of a service besides the one for which it has just been blamed.
-    pub(crate) fn also_failed(&mut self, member: &Member, error: BoxError) {
-        let name = name(member);
+    pub(crate) fn also_failed(&mut self, spec: &Spec, error: BoxError) {
+        let name = spec.get_name();
         let failed = self.failures.kept().iter().rfind(|failure| failure.service() == Some(name));
         let stage = failed.map_or(Stage::Run, Failure::stage);
         self.keep(Failure::new(Some(name), stage, false, error), log::failed);
     }
 
     /// Writes down that a job of a service failed. The service goes on.
-    pub(crate) fn job_failed(&mut self, member: &Member, error: BoxError) {
-        self.keep(Failure::new(Some(name(member)), Stage::Run, false, error), log::survived);
+    pub(crate) fn job_failed(&mut self, spec: &Spec, error: BoxError) {
+        self.keep(Failure::new(Some(spec.get_name()), Stage::Run, false, error), log::survived);
     }
 
     /// Writes down that a handler of a service panicked. The server has logged it, and the service goes on.
-    pub(crate) fn handler_panicked(&mut self, member: &Member, error: BoxError) {
-        self.keep_silently(Failure::new(Some(name(member)), Stage::Run, false, error));
+    pub(crate) fn handler_panicked(&mut self, spec: &Spec, error: BoxError) {
+        self.keep_silently(Failure::new(Some(spec.get_name()), Stage::Run, false, error));
     }
 
     /// Writes down that a service failed to reload; it keeps its old state.
@@ -615,9 +663,9 @@ impl Journal {
     }
 
     /// Writes down a failure after the last service was gone.
-    pub(crate) fn blame_at_the_end(&mut self, member: Option<&Member>, error: BoxError) {
-        let fatal = member.is_none_or(|member| member.spec.rules.critical);
-        self.keep(Failure::new(member.map(name), Stage::Stop, fatal, error), log::failed);
+    pub(crate) fn blame_at_the_end(&mut self, spec: Option<&Spec>, error: BoxError) {
+        let fatal = spec.is_none_or(|spec| spec.rules.critical);
+        self.keep(Failure::new(spec.map(Spec::get_name), Stage::Stop, fatal, error), log::failed);
     }
 
     /// Writes down a panic of code that the outbox has called, once: it may panic at each line.
@@ -629,7 +677,7 @@ impl Journal {
     }
 
     /// The group's own words for a failure that comes without an error.
-    fn explain(&self, problem: Problem, members: &[Member]) -> String {
+    fn explain(&self, problem: Problem, members: &Members) -> String {
         let entry = problem.id.map(|id| &self.services[id]);
         let since = |moment: Option<Moment>| Took(since(moment, self.now()));
         let launched = since(entry.and_then(Entry::started));
@@ -644,13 +692,13 @@ impl Journal {
                 format!("`new` has not returned after {launched} (start_timeout)")
             }
             ProblemKind::StartTimeout => {
-                let unfired = problem.id.and_then(|id| members[id].unfired());
+                let unfired = problem.id.and_then(|id| members.get(id).unfired());
                 let why = unfired.map_or_else(String::new, |unfired| format!(": {unfired}"));
                 format!("it is not ready after {launched} (start_timeout){why}")
             }
             ProblemKind::Aborted => format!("the program aborted what was left: {}", self.left(members).join(", ")),
             ProblemKind::StopTimeout => format!("it has not stopped after {asked} (stop_timeout), so it was aborted"),
-            ProblemKind::Abandoned if problem.id.is_some_and(|id| !members[id].is_polled()) => {
+            ProblemKind::Abandoned if problem.id.is_some_and(|id| !members.get(id).is_polled()) => {
                 "it could not be stopped: something else blocks every thread of the runtime".to_owned()
             }
             ProblemKind::Abandoned => {
@@ -665,18 +713,18 @@ impl Journal {
     }
 
     /// The names of the services that are left.
-    fn left(&self, members: &[Member]) -> Vec<String> {
-        let left = self.services.iter().zip(members).rev().filter(|(entry, _)| entry.is_left());
-        left.map(|(_, member)| format!("`{}`", name(member))).collect()
+    fn left(&self, members: &Members) -> Vec<String> {
+        let left = self.services.iter().zip(members.specs()).rev().filter(|(entry, _)| entry.is_left());
+        left.map(|(_, spec)| format!("`{}`", spec.get_name())).collect()
     }
 
     /// The services that are left, and for how long each has been stopping.
-    fn survivors(&self, members: &[Member]) -> String {
-        let left = self.services.iter().zip(members).rev().filter(|(entry, _)| entry.is_left());
+    fn survivors(&self, members: &Members) -> String {
+        let left = self.services.iter().zip(members.specs()).rev().filter(|(entry, _)| entry.is_left());
         let named: Vec<String> = left
-            .map(|(entry, member)| match entry.times.stop_asked {
-                Some(asked) => format!("`{}` stopping for {}", name(member), Took(self.now().since(asked))),
-                None => format!("`{}` not asked yet", name(member)),
+            .map(|(entry, spec)| match entry.times.stop_asked {
+                Some(asked) => format!("`{}` stopping for {}", spec.get_name(), Took(self.now().since(asked))),
+                None => format!("`{}` not asked yet", spec.get_name()),
             })
             .collect();
         named.join(", ")
@@ -686,7 +734,7 @@ impl Journal {
 /// The watchdog writes this when the driver is stuck.
 impl Journal {
     /// Writes down a signal that the driver has not received, because it got no thread to run on.
-    pub(crate) fn must_stop(&mut self, signal: i32, at: Moment, members: &[Member]) {
+    pub(crate) fn must_stop(&mut self, signal: i32, at: Moment, members: &Members) {
         if self.stopping.is_none() {
             self.at(at);
             self.stopping(Reason::Signal(signal), members);
@@ -694,7 +742,7 @@ impl Journal {
     }
 
     /// Blames every service that is left. They can neither be stopped nor aborted any more.
-    pub(crate) fn blame_survivors(&mut self, members: &[Member]) {
+    pub(crate) fn blame_survivors(&mut self, members: &Members) {
         if !self.services.iter().any(Entry::is_left) {
             let was_launched = |entry: &Entry| entry.times.launched.is_some();
             let error = if self.services.iter().any(was_launched) {
@@ -704,11 +752,11 @@ impl Journal {
             };
             self.blame_at_the_end(None, error.into());
         }
-        for (id, member) in members.iter().enumerate().rev() {
+        for id in (0..self.services.len()).rev() {
             if self.services[id].is_left() {
                 let problem = Problem { id: Some(id), stage: Stage::Stop, kind: ProblemKind::Abandoned, fatal: true };
                 self.blame(problem, None, members);
-                self.enter(id, member, State::Gone);
+                self.enter(id, members.spec(id), State::Gone);
             }
         }
     }
@@ -744,18 +792,18 @@ fn rest(entry: &Entry, member: &Member) -> Option<Box<Rest>> {
 }
 
 /// Why the group stops. `None` for the end of a delay: the request that began the delay is the reason.
-fn stop_reason(reason: Reason, members: &[Member]) -> Option<StopReason> {
+fn stop_reason(reason: Reason, members: &Members) -> Option<StopReason> {
     Some(match reason {
         Reason::Signal(signal) => StopReason::Signal(signal),
         Reason::Asked => StopReason::Asked,
         Reason::Completed => StopReason::Completed,
-        Reason::Failed(id) => StopReason::Failed(name(&members[id]).to_owned()),
+        Reason::Failed(id) => StopReason::Failed(members.spec(id).get_name().to_owned()),
         Reason::Quiet | Reason::DelayOver => return None,
     })
 }
 
 fn log_ready(member: &Member, took: Duration) {
-    let (name, details) = (title(member), member.spec.details());
+    let (name, details) = (title(&member.spec), member.spec.details());
     if let Some(host) = &details.http_on {
         log::ready_on_host(name, host.name().as_str(), details.prefix.as_deref().unwrap_or("/"), took);
     } else if let Some(addr) = member.addr() {
@@ -776,7 +824,7 @@ fn log_still_waiting(member: &Member, step: &Step, waited: Duration) {
         0 => member.unfired().or_else(jobs).unwrap_or_default(),
         _ => in_flight(connections, &requests),
     };
-    log::still_waiting(title(member), step.name, waited, step.setting, step.limit, connections, &what);
+    log::still_waiting(title(&member.spec), step.name, waited, step.setting, step.limit, connections, &what);
 }
 
 /// `2 connections in flight (GET /users/{id}, POST /users)`.
@@ -785,28 +833,24 @@ fn in_flight(connections: usize, requests: &str) -> String {
     format!("{} in flight{requests}", count(connections, "connection"))
 }
 
-fn log_gone(member: &Member, ending: Ending, took: Duration) {
+fn log_gone(spec: &Spec, ending: Ending, took: Duration) {
     let log = match ending {
-        Ending::NeverBuilt => return log::not_built(title(member)),
+        Ending::NeverBuilt => return log::not_built(title(spec)),
         Ending::Aborted => log::aborted,
         Ending::Abandoned => log::abandoned,
         Ending::Stopped | Ending::Completed | Ending::Failed => log::stopped,
     };
-    log(title(member), took);
+    log(title(spec), took);
 }
 
 /// The name of a service as the log takes it.
-fn title(member: &Member) -> &Name {
-    &member.spec.name
+fn title(spec: &Spec) -> &Name {
+    &spec.name
 }
 
 /// No signal explains that a limit was passed: it may come because of that.
 fn is_past_limit(kind: ProblemKind) -> bool {
     kind.is_limit() || kind == ProblemKind::StartTimeout
-}
-
-fn name(member: &Member) -> &str {
-    member.spec.get_name()
 }
 
 fn since(moment: Option<Moment>, now: Moment) -> Duration {

@@ -11,6 +11,7 @@ use tracing::level_filters::LevelFilter;
 use crate::base::error::{Chain, Failure};
 use crate::base::panic::caught_now;
 use crate::base::text::{Limit, Took, count, millis};
+use crate::lifecycle::interface::ByHand;
 use crate::record::counts::Drain;
 use crate::record::event::StopReason;
 use crate::record::report::Report;
@@ -115,6 +116,16 @@ pub(super) fn completed(service: &Name) {
 
 pub(super) fn asked_to_stop(service: &Name) {
     tracing::debug!(target: "group", service = service.as_str(), "{service} is asked to stop");
+}
+
+/// A request about one service was made by hand.
+pub(super) fn asked_by_hand(service: &Name, what: ByHand) {
+    let what = match what {
+        ByHand::Stop => "stop",
+        ByHand::Start => "start",
+        ByHand::Restart => "restart",
+    };
+    tracing::info!(target: "group", service = service.as_str(), "{service} is to {what}, by hand");
 }
 
 pub(super) fn not_built(service: &Name) {

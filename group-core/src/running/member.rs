@@ -31,9 +31,15 @@
 //! or not, as if it were taken a little later. A hold that slips in so is forgotten when `start` runs again. The counts of
 //! polls are for the report only.
 //!
+//! **Lives** (`is_kept`, `value`): a service that is built again has a new `Member`, see
+//! [`running::members`](crate::running::members). `is_kept` is stored before the request to stop. The own task puts the
+//! value down before it is gone, and the driver takes it after that news.
+//!
 //! **The span** (`span`) is set before the own task is spawned, and read by the polls of that and of other tasks. Whatever
 //! polls code of the service is in it: see [`polls_own`](Member::polls_own) and [`polls_other`](Member::polls_other).
 
+use std::any::Any;
+use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -71,6 +77,8 @@ use crate::spec::Spec;
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) spec: Spec,
+    /// True if it can be started only once.
+    pub(crate) runs_once: bool,
     stop: StopRequest,
     pub(crate) stop_time: StopTime,
     /// True if `start` listens to the request to stop: it has taken a [`Shutdown`](crate::Shutdown).
@@ -90,6 +98,8 @@ pub(crate) struct Member {
     is_aborted: AtomicBool,
     /// True if `start` is to be dropped, or `new` if that still runs.
     is_given_up: AtomicBool,
+    /// True if its value is kept when it is gone, for its next life.
+    is_kept: AtomicBool,
     own: Mutex<Own>,
     /// The span in which its code runs, if a subscriber wants one.
     span: OnceLock<Box<Span>>,
@@ -123,18 +133,35 @@ struct Rare {
     /// Held by the thread of a blocking `start`.
     thread: Arc<tokio::sync::Mutex<()>>,
     published: Mutex<Published>,
+    servers: Mutex<Vec<Weak<dyn Server>>>,
+    /// The value of the service, kept for its next life.
+    value: Mutex<Option<Value>>,
+    lasting: Arc<Lasting>,
+}
+
+/// What all lives of a service share.
+#[derive(Debug, Default)]
+struct Lasting {
     /// The settings that the service has taken at its last reload.
     #[cfg(feature = "config")]
     settings: Mutex<Option<Arc<Settings>>>,
     /// The counts of the messages that the service took.
     messages: Mutex<Option<Messages>>,
-    servers: Mutex<Vec<Weak<dyn Server>>>,
     /// The counts of the connections of its servers.
     drain: Mutex<Option<Drain>>,
     /// The requests that its servers have cut.
     cut: Mutex<Vec<String>>,
     #[cfg(feature = "metrics")]
     measures: Measures,
+}
+
+/// The value of a service that was added as one.
+pub(crate) struct Value(pub(crate) Box<dyn Any + Send + Sync>);
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
 }
 
 /// The address of the first listener of the last run of `start` that had one.
@@ -209,6 +236,7 @@ impl Member {
     pub(crate) fn new(spec: Spec) -> Self {
         Self {
             spec,
+            runs_once: false,
             stop: StopRequest::default(),
             stop_time: StopTime::default(),
             listens_to_stop: AtomicBool::new(false),
@@ -220,6 +248,7 @@ impl Member {
             again: AtomicBool::new(false),
             is_aborted: AtomicBool::new(false),
             is_given_up: AtomicBool::new(false),
+            is_kept: AtomicBool::new(false),
             own: Mutex::default(),
             span: OnceLock::new(),
             is_own_polled: AtomicBool::new(false),
@@ -230,17 +259,48 @@ impl Member {
         }
     }
 
+    /// The next life of this service, which is gone.
+    pub(super) fn next_life(&self) -> Self {
+        let next = Self { runs_once: self.runs_once, ..Self::new(self.spec.clone()) };
+        if let Some(rare) = self.rare.get() {
+            let lasting = Arc::clone(&rare.lasting);
+            // It is made once.
+            let _ = next.rare.set(Box::new(Rare { lasting, ..Rare::default() }));
+        }
+        next
+    }
+
+    /// Asks the service to stop, and to keep its value if it was added as one.
+    pub(crate) fn ask_to_stop_by_hand(&self) {
+        self.is_kept.store(true, Ordering::Release);
+        self.ask_to_stop();
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.is_kept.load(Ordering::Acquire)
+    }
+
+    /// Keeps the value of the service for its next life.
+    pub(crate) fn keep(&self, value: Value) {
+        *lock(&self.rare().value) = Some(value);
+    }
+
+    /// Takes the value that was kept.
+    pub(crate) fn take_value(&self) -> Option<Value> {
+        lock(&self.rare.get()?.value).take()
+    }
+
     /// The settings that the service has: those of the start, until a reload of it has taken others.
     #[cfg(feature = "config")]
     pub(crate) fn settings(&self) -> Arc<Settings> {
-        let taken = self.rare.get().and_then(|rare| lock(&rare.settings).clone());
+        let taken = self.rare.get().and_then(|rare| lock(&rare.lasting.settings).clone());
         taken.unwrap_or_else(|| Arc::clone(&self.spec.details().settings))
     }
 
     /// Notes the settings that a reload of the service has taken.
     #[cfg(feature = "config")]
     pub(super) fn set_settings(&self, NewSettings { settings }: NewSettings) {
-        *lock(&self.rare().settings) = Some(settings);
+        *lock(&self.rare().lasting.settings) = Some(settings);
     }
 
     fn rare(&self) -> &Rare {
@@ -533,23 +593,23 @@ impl Member {
     }
 
     pub(crate) fn count_messages(&self, change: impl FnOnce(&mut Messages)) {
-        change(lock(&self.rare().messages).get_or_insert_default());
+        change(lock(&self.rare().lasting.messages).get_or_insert_default());
     }
 
     pub(crate) fn messages(&self) -> Option<Messages> {
-        *lock(&self.rare.get()?.messages)
+        *lock(&self.rare.get()?.lasting.messages)
     }
 
     /// What is counted of its work.
     #[cfg(feature = "metrics")]
     pub(crate) fn measures(&self) -> &Measures {
-        &self.rare().measures
+        &self.rare().lasting.measures
     }
 
     /// What was counted of its work, if anything was.
     #[cfg(feature = "metrics")]
     pub(crate) fn measured(&self) -> Option<&Measures> {
-        self.rare.get().map(|rare| &rare.measures)
+        self.rare.get().map(|rare| &rare.lasting.measures)
     }
 
     /// Notes one of its servers.
@@ -591,13 +651,13 @@ impl Member {
     /// Adds the counts of a server that has stopped.
     #[cfg(feature = "http")]
     pub(crate) fn add_drain(&self, server: Drain) {
-        lock(&self.rare().drain).get_or_insert_default().add(server);
+        lock(&self.rare().lasting.drain).get_or_insert_default().add(server);
     }
 
     /// Adds requests that a server has cut.
     #[cfg(feature = "http")]
     pub(crate) fn add_cut(&self, requests: Vec<String>) {
-        lock(&self.rare().cut).extend(requests);
+        lock(&self.rare().lasting.cut).extend(requests);
     }
 
     /// The counts of servers that have not reported them, because they cannot stop.
@@ -610,7 +670,7 @@ impl Member {
 
     /// The counts of the connections of its servers. What a server that cannot stop has in flight is cut.
     pub(crate) fn drain(&self) -> Option<Drain> {
-        let mut drain = *lock(&self.rare.get()?.drain);
+        let mut drain = *lock(&self.rare.get()?.lasting.drain);
         if let Some(unreported) = self.unreported() {
             drain.get_or_insert_default().add(unreported);
         }
@@ -621,7 +681,7 @@ impl Member {
     #[cfg(all(feature = "metrics", feature = "http"))]
     pub(crate) fn drained_so_far(&self) -> Option<Drain> {
         let rare = self.rare.get()?;
-        let reported = *lock(&rare.drain);
+        let reported = *lock(&rare.lasting.drain);
         if reported.is_none() && lock(&rare.servers).is_empty() {
             return None;
         }
@@ -633,7 +693,7 @@ impl Member {
     /// The requests that its servers have cut.
     pub(crate) fn cut(&self) -> Vec<String> {
         let Some(rare) = self.rare.get() else { return Vec::new() };
-        let mut cut = lock(&rare.cut).clone();
+        let mut cut = lock(&rare.lasting.cut).clone();
         for server in self.servers().iter().filter(|server| server.unreported().is_some()) {
             cut.extend(server.requests().into_iter().map(|request| request.name));
         }

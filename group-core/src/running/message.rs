@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::base::error::BoxError;
-use crate::lifecycle::interface::Id;
+use crate::lifecycle::interface::{ByHand, Id};
+use crate::running::control_error::Answer;
 
 /// A message to the driver.
 pub(crate) enum Message {
@@ -14,6 +17,8 @@ pub(crate) enum Message {
     /// The program asks for the end at once.
     Abort,
     Exit(u8),
+    /// A service is to be controlled by hand. The answer is what came of it.
+    ByHand(ByHand, Id, oneshot::Sender<Answer>),
     /// This signal asks for a stop or, if it is the second such message, forces the end.
     Signal(i32),
     /// This signal repeats a request that was made less than half a second ago.

@@ -2,6 +2,8 @@
 
 pub(crate) mod abort;
 pub(crate) mod children;
+mod control;
+pub(crate) mod control_error;
 pub(crate) mod guards;
 pub(crate) mod handle;
 pub(crate) mod health;
@@ -12,10 +14,12 @@ pub(crate) mod journal;
 pub(crate) mod lame_duck;
 pub(crate) mod log;
 pub(crate) mod member;
+pub(crate) mod members;
 pub(crate) mod message;
 #[cfg(feature = "metrics")]
 pub(crate) mod metrics;
 pub(crate) mod new_settings;
+pub(crate) mod one_life;
 mod outbox;
 #[cfg(feature = "http")]
 pub(crate) mod parts;

@@ -24,10 +24,10 @@ use tracing::level_filters::LevelFilter;
 
 use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
-use crate::running::member::Member;
+use crate::running::members::Members;
 
 /// One thing to be said. Also to drop a value of the user's.
-type Saying = Box<dyn FnOnce(&[Member]) + Send>;
+type Saying = Box<dyn FnOnce(&Members) + Send>;
 
 /// The lines and events that wait until the journal is unlocked.
 pub(crate) struct Outbox {
@@ -56,13 +56,13 @@ impl Outbox {
     }
 
     /// Puts a line of the log in, if it is read.
-    pub(super) fn log(&mut self, level: Level, line: impl FnOnce(&[Member]) + Send + 'static) {
+    pub(super) fn log(&mut self, level: Level, line: impl FnOnce(&Members) + Send + 'static) {
         if self.reads(level) {
             self.put(line);
         }
     }
 
-    pub(super) fn put(&mut self, saying: impl FnOnce(&[Member]) + Send + 'static) {
+    pub(super) fn put(&mut self, saying: impl FnOnce(&Members) + Send + 'static) {
         self.waiting.push(Box::new(saying));
     }
 
@@ -103,7 +103,7 @@ impl Outbox {
 }
 
 /// Says all of it, and empties the buffer. Returns the first panic of what was called.
-pub(super) fn say(sayings: &mut Vec<Saying>, members: &[Member]) -> Option<BoxError> {
+pub(super) fn say(sayings: &mut Vec<Saying>, members: &Members) -> Option<BoxError> {
     let mut panics = None;
     for saying in sayings.drain(..) {
         if let Err(panicked) = caught_now(|| saying(members)) {

@@ -31,7 +31,7 @@ pub(crate) fn tell(group: Option<&Handle>, asked_by: &str) {
     log::picture(asked_by, &headline(&status));
     if status.report().is_none() {
         for (member, service) in group.shared.members.iter().zip(status.services()) {
-            log::service_in_picture(&picture_of(member, service, &status, &stuck));
+            log::service_in_picture(&picture_of(&member, service, &status, &stuck));
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::running::handle::Handle;
 use crate::running::journal::{Journal, PATIENCE};
 use crate::running::log;
 use crate::running::new_settings::NewSettings;
+use crate::running::one_life::OneLife;
 use crate::running::reloads::{ReloadError, Reloaded};
 use crate::running::remains::Remains;
 
@@ -66,7 +67,7 @@ impl Handle {
         let mut new_settings = self.reread()?;
         let (mut reloaded, mut failed) = (0, Vec::new());
         for (id, member) in self.shared.members.iter().enumerate() {
-            let name = member.spec.get_name();
+            let name = self.shared.members.spec(id).get_name();
             #[cfg(feature = "config")]
             let settings = new_settings.remove(name).unwrap_or_else(|| NewSettings { settings: member.settings() });
             #[cfg(not(feature = "config"))]
@@ -114,10 +115,11 @@ impl Handle {
 
     /// Returns `None` if the service is not ready, or has no `reload`.
     async fn reload_one(&self, id: usize, settings: NewSettings) -> Option<Result<(), BoxError>> {
-        let member = &self.shared.members[id];
+        let life = OneLife::present(&self.shared, id);
+        let member = life.member();
         let state = lock(&self.shared.journal).state(id);
         // Declared first, so that it is dropped last: the service is not gone while its code runs.
-        let _remains = Remains::of(&self.shared, id)?;
+        let _remains = Remains::of(&life)?;
         let service = member.instance().filter(|_| state == State::Ready)?;
         let limit = member.spec.start_limit();
         let mut reloads = pin!(timeout(limit, caught(member.noting_polls(service.reload(settings)))));

@@ -7,57 +7,58 @@
 //!   each [`Remains`].
 //! - Writers: `begin` sets it to 1 before the task's first poll. A new `Remains` adds 1, unless the count is 0 already:
 //!   then the service is gone, and there is no `Remains`. Each `Remains` that is dropped, and the task when it ends,
-//!   takes 1 away with [`Shared::let_go`], in any thread.
+//!   takes 1 away with [`OneLife::let_go`], in any thread.
 //! - Reader: the part that takes the last 1 away. It drops the service and reports that to the driver.
 //! - Ordering: adding is relaxed, because it publishes nothing, and a count of 0 is final. Taking away is `AcqRel`, as
 //!   in `Arc`: the last part sees all that the others did before they let go.
 
-use std::sync::Arc;
+use std::fmt;
 
 use crate::base::panic::caught_now;
-use crate::lifecycle::interface::Id;
 use crate::running::member::Member;
 use crate::running::message::{Message, News};
-use crate::running::shared::Shared;
+use crate::running::one_life::OneLife;
 
 /// One part of a service beside its own task. The service is gone once the task has ended and every `Remains` is
 /// dropped.
-#[derive(Debug)]
-pub(crate) struct Remains {
-    shared: Arc<Shared>,
-    id: Id,
+pub(crate) struct Remains(OneLife);
+
+impl fmt::Debug for Remains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a part of {}", self.0.member().spec.get_name())
+    }
 }
 
 impl Remains {
     /// Counts one more part. Returns `None` if the service is gone.
-    pub(crate) fn of(shared: &Arc<Shared>, id: Id) -> Option<Self> {
-        shared.members[id].add_part().then(|| Self { shared: Arc::clone(shared), id })
+    pub(crate) fn of(life: &OneLife) -> Option<Self> {
+        life.member().add_part().then(|| Self(life.clone()))
     }
 }
 
 impl Clone for Remains {
     fn clone(&self) -> Self {
-        self.shared.members[self.id].add_part();
-        Self { shared: Arc::clone(&self.shared), id: self.id }
+        self.0.member().add_part();
+        Self(self.0.clone())
     }
 }
 
 impl Drop for Remains {
     fn drop(&mut self) {
-        if self.shared.let_go(self.id) {
-            self.shared.inbox.wake();
+        if self.0.let_go() {
+            self.0.shared().inbox.wake();
         }
     }
 }
 
-impl Shared {
+impl OneLife {
     /// One part of the service is over: its task, or a [`Remains`]. Returns true if it was the last one; then the
     /// service is gone, and the driver has the message but was not woken.
-    pub(crate) fn let_go(&self, id: Id) -> bool {
-        let is_last = self.members[id].remove_part();
+    pub(crate) fn let_go(&self) -> bool {
+        let is_last = self.member().remove_part();
         if is_last {
-            let tell = |news| self.inbox.put_silently(Message::Service(id, news));
-            drop_service(&self.members[id], tell);
+            let tell = |news| self.shared().inbox.put_silently(Message::Service(self.id(), news));
+            drop_service(self.member(), tell);
         }
         is_last
     }

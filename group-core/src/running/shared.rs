@@ -25,7 +25,7 @@ use crate::running::guards::Guards;
 use crate::running::journal::Journal;
 use crate::running::lame_duck::LameDuck;
 use crate::running::log;
-use crate::running::member::Member;
+use crate::running::members::{Current, Members};
 use crate::running::message::{Message, Post};
 #[cfg(feature = "metrics")]
 use crate::running::metrics::Metrics;
@@ -33,6 +33,7 @@ use crate::running::outbox::say;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
 use crate::running::reloads::Reloads;
+use crate::spec::Spec;
 
 /// A value that was provided to the services. They take it as an `Arc` of its type. If it is an `Arc` already, they take
 /// it as it is: so it may be an `Arc` of a trait object.
@@ -73,7 +74,7 @@ const SPEAKS: Duration = Duration::from_millis(1);
 /// The state of one group that its driver, its services and its handles share.
 pub(crate) struct Shared {
     /// In start order.
-    pub(crate) members: Box<[Member]>,
+    pub(crate) members: Members,
     pub(crate) by_type: TypeMap<Id>,
     /// Pairs of a mounted service and its host.
     #[cfg(feature = "http")]
@@ -121,7 +122,7 @@ pub(crate) struct Shared {
 /// Not the whole state: it is large, and behind its locks are errors of the user's, which may call the group.
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.members.iter().map(|member| member.spec.get_name());
+        let names = self.members.specs().map(Spec::get_name);
         f.debug_struct("Group").field("services", &names.collect::<Vec<_>>()).finish_non_exhaustive()
     }
 }
@@ -184,11 +185,11 @@ impl Shared {
             return lock(&self.provided).iter().find_map(Provided::get);
         };
         let mut found = None;
-        self.members[service].instance()?.put_into(&mut found);
+        self.members.get(service).instance()?.put_into(&mut found);
         found
     }
 
-    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|member| member.spec.get_name() == name)
+    pub(crate) fn member(&self, name: &str) -> Option<Current<'_>> {
+        Some(self.members.get(self.members.named(name)?))
     }
 }

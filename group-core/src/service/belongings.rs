@@ -17,13 +17,13 @@ use crate::service::result::ServiceResult;
 impl Context {
     /// Counts one more part of the service. Returns `None` if the service is gone.
     pub(crate) fn remains(&self) -> Option<Remains> {
-        Remains::of(&self.shared, self.id)
+        Remains::of(&self.0)
     }
 
     /// One part of the service is over: its task, or a [`Remains`]. Returns true if it was the last one; then the
     /// service is gone, and the driver has the message but was not woken.
     pub(crate) fn let_go(&self) -> bool {
-        self.shared.let_go(self.id)
+        self.0.let_go()
     }
 
     /// The tasks that this run of the service has spawned and will spawn.

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "grpc")]
 use std::any::TypeId;
+use std::fmt;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::running::member::Member;
 use crate::running::message::{Message, News};
 #[cfg(feature = "metrics")]
 use crate::running::metrics::Metrics;
+use crate::running::one_life::OneLife;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
 use crate::running::shared::Shared;
@@ -41,15 +43,32 @@ use crate::spec::Spec;
 /// in `service/belongings.rs`; [`shutdown`](Self::shutdown) in `service/shutdown.rs`; `handler_panicked` in
 /// `http/panicked.rs`; [`every`](Self::every), `cron` (with the feature `cron`), [`for_each`](Self::for_each)
 /// and [`heartbeat`](Self::heartbeat) in `work/`.
-#[derive(Clone, Debug)]
-pub struct Context {
-    pub(super) shared: Arc<Shared>,
-    pub(super) id: Id,
+#[derive(Clone)]
+pub struct Context(pub(super) OneLife);
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("service", &self.name()).finish_non_exhaustive()
+    }
 }
 
 impl Context {
-    pub(crate) fn new(shared: Arc<Shared>, id: Id) -> Self {
-        Self { shared, id }
+    /// The context of a service in its first life.
+    pub(crate) fn first(shared: Arc<Shared>, id: Id) -> Self {
+        Self(OneLife::First(shared, id))
+    }
+
+    /// The context of a service in another life.
+    pub(crate) fn again(shared: Arc<Shared>, id: Id, member: Arc<Member>) -> Self {
+        Self(OneLife::again(shared, id, member))
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        self.0.shared()
+    }
+
+    pub(crate) fn id(&self) -> Id {
+        self.0.id()
     }
 
     /// The service's name.
@@ -94,14 +113,14 @@ impl Context {
     /// Returns a handle on the group, as code outside of it has.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle::new(Arc::clone(&self.shared))
+        Handle::new(Arc::clone(self.shared()))
     }
 
     /// Returns the metrics of the program itself, to register others. Needs the feature `metrics`.
     #[cfg(feature = "metrics")]
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        self.shared.metrics.clone()
+        self.shared().metrics.clone()
     }
 
     /// The service of this type, or the value of this type that was [provided](crate::Group::provide). `T` may be a
@@ -111,7 +130,7 @@ impl Context {
     /// [after](crate::Spec::after) it always finds it.
     #[must_use]
     pub fn get<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.shared.get()
+        self.shared().get()
     }
 
     /// The address on which this service is to serve HTTP, if it has one of its own. See
@@ -134,16 +153,11 @@ impl Context {
         let is_first = self.member().publish_addr(addr);
         // The services that are mounted on this one have the same address.
         #[cfg(feature = "http")]
-        for &(service, _) in self.shared.mounts.iter().filter(|(_, host)| is_first && *host == self.id) {
-            self.shared.members[service].publish_addr_of_host(addr);
+        for &(service, _) in self.shared().mounts.iter().filter(|(_, host)| is_first && *host == self.id()) {
+            self.shared().members.get(service).publish_addr_of_host(addr);
         }
         #[cfg(not(feature = "http"))]
         let _ = is_first;
-    }
-
-    #[cfg(feature = "http")]
-    pub(crate) fn id(&self) -> Id {
-        self.id
     }
 
     /// Returns true if this service is mounted on another one.
@@ -162,30 +176,30 @@ impl Context {
     /// Pairs of a mounted service and its host, of the whole group.
     #[cfg(feature = "http")]
     pub(crate) fn mounts(&self) -> &[(Id, Id)] {
-        &self.shared.mounts
+        &self.shared().mounts
     }
 
     #[cfg(feature = "http")]
     pub(crate) fn spec_of(&self, id: Id) -> &Spec {
-        &self.shared.members[id].spec
+        self.shared().members.spec(id)
     }
 
     /// The context of another service of the group.
     #[cfg(all(feature = "http", feature = "metrics"))]
     pub(crate) fn of_id(&self, id: Id) -> Self {
-        Self::new(Arc::clone(&self.shared), id)
+        Self(OneLife::present(self.shared(), id))
     }
 
     #[cfg(feature = "http")]
     pub(crate) fn parts(&self) -> &Parts {
-        &self.shared.parts
+        &self.shared().parts
     }
 
     /// Reports that this service serves clients from outside. Those of a sidecar are no traffic.
     #[cfg(feature = "http")]
     pub(crate) fn serves(&self) {
         if !self.is_sidecar() {
-            self.shared.tell(Message::Serves);
+            self.shared().tell(Message::Serves);
         }
     }
 
@@ -196,42 +210,42 @@ impl Context {
 
     #[cfg(feature = "http")]
     pub(crate) fn lame_duck(&self) -> &Arc<LameDuck> {
-        &self.shared.lame_duck
+        &self.shared().lame_duck
     }
 
     /// The time in which this service must stop: its own limit, and at most the group's.
     pub(crate) fn time_to_stop(&self) -> Duration {
-        self.member().spec.stop_limit().min(self.shared.stop_timeout)
+        self.member().spec.stop_limit().min(self.shared().stop_timeout)
     }
 
     /// Waits until every service is ready.
     #[cfg(feature = "testing")]
     pub(crate) fn group_ready(&self) -> impl Future<Output = ()> + Send + use<> {
-        let shared = Arc::clone(&self.shared);
+        let shared = Arc::clone(self.shared());
         async move { shared.ready.wait().await }
     }
 
     /// The context of the service of this type, if the group has one.
     #[cfg(feature = "grpc")]
     pub(crate) fn of<S: 'static>(&self) -> Option<Self> {
-        let id = *self.shared.by_type.get(&TypeId::of::<S>())?;
-        Some(Self::new(Arc::clone(&self.shared), id))
+        let id = *self.shared().by_type.get(&TypeId::of::<S>())?;
+        Some(Self(OneLife::present(self.shared(), id)))
     }
 
     /// The URL of the service of this type, if it runs elsewhere.
     #[cfg(feature = "grpc")]
     pub(crate) fn elsewhere<S: 'static>(&self) -> Option<&str> {
-        self.shared.elsewhere.get(&TypeId::of::<S>()).map(AsRef::as_ref)
+        self.shared().elsewhere.get(&TypeId::of::<S>()).map(AsRef::as_ref)
     }
 
     /// The state of the service, at this moment.
     #[cfg(feature = "grpc")]
     pub(crate) fn state(&self) -> State {
-        lock(&self.shared.journal).state(self.id)
+        lock(&self.shared().journal).state(self.id())
     }
 
     pub(crate) fn member(&self) -> &Member {
-        &self.shared.members[self.id]
+        self.0.member()
     }
 
     /// As [`Member::noting_polls`], for a task.
@@ -241,38 +255,38 @@ impl Context {
 
     /// The time at which the group began to start.
     pub(crate) fn begun(&self) -> Instant {
-        self.shared.begun
+        self.shared().begun
     }
 
     /// Set when no time is left for turns.
     pub(crate) fn last_grace(&self) -> &Latch {
-        &self.shared.last_grace
+        &self.shared().last_grace
     }
 
     pub(crate) fn now(&self) -> Moment {
-        Moment::now(self.shared.begun)
+        Moment::now(self.shared().begun)
     }
 
     pub(crate) fn extend(&self, by: Duration) {
-        self.shared.tell(Message::Extend(self.id, by));
+        self.shared().tell(Message::Extend(self.id(), by));
     }
 
     pub(crate) fn tell(&self, news: News) {
-        self.shared.tell(Message::Service(self.id, news));
+        self.shared().tell(Message::Service(self.id(), news));
     }
 
     /// Reports to the driver without waking it. For the service's own task, which runs the [driver](Self::drive) itself
     /// at the end of its poll.
     pub(crate) fn tell_silently(&self, news: News) {
-        self.shared.inbox.put_silently(Message::Service(self.id, news));
+        self.shared().inbox.put_silently(Message::Service(self.id(), news));
     }
 
     pub(crate) fn wake_driver(&self) {
-        self.shared.inbox.wake();
+        self.shared().inbox.wake();
     }
 
     /// Runs the driver on this thread, unless another thread runs it.
     pub(crate) fn drive(&self) {
-        self.shared.inbox.deal();
+        self.shared().inbox.deal();
     }
 }

@@ -294,11 +294,28 @@ fn unless_absent(result: Result<(), BoxError>) -> Option<Result<(), BoxError>> {
 pub(crate) enum Factory {
     /// It was added as a value.
     Made(Arc<dyn DynService>),
-    /// Its own `build` makes it.
+    /// Its own `build` makes it, for each of its lives.
     Make { make: Make, has_reload: bool },
 }
 
+/// A service whose turn to start has come.
+pub(crate) enum Beginning {
+    Made(Arc<dyn DynService>),
+    /// It is being built, once this is polled.
+    Build(Building),
+}
+
+pub(crate) type Building = BoxFuture<Result<Arc<dyn DynService>, BoxError>>;
+
 impl Factory {
+    /// The service that was added as a value.
+    pub(crate) fn into_made(self) -> Option<Arc<dyn DynService>> {
+        match self {
+            Self::Made(service) => Some(service),
+            Self::Make { .. } => None,
+        }
+    }
+
     /// Returns true unless the service is known to have no `reload`.
     pub(crate) fn has_reload(&self) -> bool {
         match self {
@@ -308,7 +325,8 @@ impl Factory {
     }
 }
 
-pub(crate) type Make = Box<dyn FnOnce(Context) -> BoxFuture<Result<Arc<dyn DynService>, BoxError>> + Send>;
+/// It runs no code of the service's: the future does.
+pub(crate) type Make = Box<dyn Fn(Context) -> Building + Send>;
 
 /// The factory of a service that was added as a value.
 pub(crate) fn made<S: Service>(service: S) -> Factory {

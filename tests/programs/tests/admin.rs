@@ -162,6 +162,17 @@ fn control_is_for_those_who_have_the_token() {
     }
     assert_eq!(post("/reload", "open sesame"), (200, "reloaded\n".to_owned()));
     program.prints("reloaded");
+    assert_eq!(post("/services/web/restart", "open sesam").0, 401);
+    assert_eq!(post("/services/web/restart", "open sesame"), (200, "restarted\n".to_owned()));
+    assert_eq!(post("/services/web/stop", "open sesame"), (200, "stopped\n".to_owned()));
+    let (code, why) = ask(&admin, "/readyz");
+    assert!(code == 503 && why.contains("not ready"), "{why}");
+    assert_eq!(post("/services/web/start", "open sesame"), (200, "started\n".to_owned()));
+    assert_eq!(ask(&admin, "/readyz").0, 200);
+    let unknown = "there is no service `wbe` in this group";
+    assert!(matches!(post("/services/wbe/restart", "open sesame"), (404, why) if why.starts_with(unknown)));
+    let (code, why) = post("/services/group-admin/restart", "open sesame");
+    assert_eq!((code, &*why), (409, "this is the service that answers here\n"));
     assert_eq!(post("/stop", "open sesame"), (202, "stopping\n".to_owned()));
     let ended = program.end();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
@@ -171,7 +182,7 @@ fn control_is_for_those_who_have_the_token() {
 #[test]
 fn without_a_token_there_is_no_control() {
     let (program, admin) = start(&[]);
-    for path in ["/stop", "/reload"] {
+    for path in ["/stop", "/reload", "/services/web/restart"] {
         let (code, why) = ask_with(&admin, path, &["--request", "POST"]);
         assert_eq!((code, why.contains("GROUP_ADMIN_TOKEN is not set")), (403, true), "{why}");
     }

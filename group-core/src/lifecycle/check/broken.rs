@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::group::Group;
 use super::search::Covered;
 use super::world::{Breaks, Task, World};
-use crate::lifecycle::GroupState;
 use crate::lifecycle::interface::{Action, GroupEnd, Input, Problem, ProblemKind, Reason, Role, Rules, Timer};
-use crate::lifecycle::plan::Schedule;
+use crate::lifecycle::plan::{Edge, Schedule};
+use crate::lifecycle::{GroupState, ServiceState};
 
 /// Asserts that the search finds the broken promise, in a group of three services that start one after another.
 fn catches(breaks: Breaks, promise: &str) {
@@ -18,7 +18,18 @@ fn catches(breaks: Breaks, promise: &str) {
 /// As [`catches`], in services of this role.
 fn catches_in(role: Role, breaks: Breaks, promise: &str) {
     let rules = [Rules { role, critical: true }; 3];
-    let mut world = World::new(&Arc::new(Group::new(Schedule::Strict, &rules, Vec::new())));
+    catches_in_group(Group::new(Schedule::Strict, &rules, Vec::new()), breaks, promise);
+}
+
+/// As [`catches`], in a group that is controlled by hand: the second service needs the first, and nothing needs the third.
+fn catches_by_hand(breaks: Breaks, promise: &str) {
+    let rules = [Rules { role: Role::Task, critical: true }; 3];
+    let edges = vec![Edge { from: 1, to: 0, required: true }];
+    catches_in_group(Group::new(Schedule::Graph, &rules, edges).controlled().without_clients(), breaks, promise);
+}
+
+fn catches_in_group(group: Group, breaks: Breaks, promise: &str) {
+    let mut world = World::new(&Arc::new(group));
     world.breaks = Some(breaks);
     let caught = catch_unwind(|| Covered::explore(world));
     let message = crate::base::panic::message(&*caught.expect_err("it went unnoticed"));
@@ -190,4 +201,91 @@ fn a_machine_that_remains_a_lame_duck_after_a_failure_is_caught() {
         }
     };
     catches(breaks, "it goes on after what should end it");
+}
+
+#[test]
+fn a_machine_that_stops_by_hand_what_is_still_needed_is_caught() {
+    let breaks: Breaks = |machine, actions, _| {
+        if machine.group == GroupState::Running && actions.contains(&Action::Stop(1)) {
+            actions.push(Action::Stop(0));
+        }
+    };
+    catches_by_hand(breaks, "stopped before those that need it");
+}
+
+#[test]
+fn a_machine_that_stops_by_hand_what_nobody_asked_for_is_caught() {
+    let breaks: Breaks = |machine, actions, services| {
+        let is_at_work = services[2].task == Task::Working && !services[2].is_off;
+        if is_at_work && machine.group == GroupState::Running && actions.contains(&Action::Stop(0)) {
+            actions.push(Action::Stop(2));
+        }
+    };
+    catches_by_hand(breaks, "stopped although the group runs");
+}
+
+#[test]
+fn a_machine_that_forgets_a_request_is_caught() {
+    let breaks: Breaks = |machine, actions, _| {
+        if machine.group == GroupState::Running {
+            actions.retain(|action| !matches!(action, Action::Stop(_)));
+        }
+    };
+    catches_by_hand(breaks, "it was to be stopped by hand, and is not");
+}
+
+#[test]
+fn a_machine_that_does_not_bring_back_what_was_stopped_along_is_caught() {
+    let breaks: Breaks = |machine, actions, _| {
+        if actions.contains(&Action::TellWaiting(1)) && machine.state(1) == ServiceState::Waiting {
+            machine.set(1, ServiceState::Down);
+        }
+    };
+    catches_by_hand(breaks, "it was to come back, and is not built");
+}
+
+#[test]
+fn a_machine_that_brings_back_too_early_is_caught() {
+    let breaks: Breaks = |machine, actions, _| {
+        if machine.group == GroupState::Running && actions.contains(&Action::Launch(0)) {
+            actions.push(Action::Launch(1));
+        }
+    };
+    catches_by_hand(breaks, "built before its needs were ready");
+}
+
+#[test]
+fn a_machine_that_builds_beside_what_is_still_there_is_caught() {
+    let breaks: Breaks = |machine, actions, _| {
+        if actions.contains(&Action::Stop(2)) && machine.services[2].comes_back {
+            actions.push(Action::Launch(2));
+        }
+    };
+    catches_by_hand(breaks, "built twice");
+}
+
+#[test]
+fn a_machine_that_builds_what_is_to_be_down_is_caught() {
+    let breaks: Breaks = |_, actions, services| {
+        if actions.contains(&Action::TellDown(2)) && !services[2].comes_back {
+            actions.push(Action::Launch(2));
+        }
+    };
+    catches_by_hand(breaks, "built although it is to be down");
+}
+
+#[test]
+fn a_machine_that_ends_because_all_was_stopped_by_hand_is_caught() {
+    let breaks: Breaks = |machine, actions, _| {
+        if actions.contains(&Action::TellDown(2)) && machine.group == GroupState::Running {
+            actions.push(Action::TellStopping(Reason::Completed));
+        }
+    };
+    catches_by_hand(breaks, "it ends although a service still works");
+}
+
+#[test]
+fn a_machine_that_stops_by_hand_without_a_limit_is_caught() {
+    let breaks: Breaks = |_, actions, _| actions.retain(|action| !matches!(action, Action::Arm(Timer::Stop(..))));
+    catches_by_hand(breaks, "a stop without a limit");
 }

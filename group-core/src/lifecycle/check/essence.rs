@@ -42,6 +42,7 @@ impl World {
         if !self.stopping {
             bits.flag(seen.ready);
             bits.flag(seen.lost);
+            bits.flags([seen.has_ended, seen.is_off, seen.comes_back]);
         }
         // Once all services have been settled, no service waits for another one.
         if self.machine.group <= GroupState::Starting {

@@ -11,8 +11,12 @@ pub(super) struct Group {
     pub(super) rules: Vec<Rules>,
     /// True if it may serve: only then it can be a lame duck.
     pub(super) may_serve: bool,
+    /// True if its services are stopped, started and restarted by hand.
+    pub(super) is_controlled: bool,
     /// For each service, all services that come after it, directly or not.
     pub(super) followers: Vec<Vec<Id>>,
+    /// For each service, those of them that go down before it, and come back after it, if that is asked for by hand.
+    pub(super) along: Vec<Vec<Id>>,
 }
 
 /// The facts that distinguish two groups with the same numbering.
@@ -20,10 +24,28 @@ type Shape = (Vec<Edge>, Vec<(Role, bool)>);
 
 impl Group {
     pub(super) fn new(schedule: Schedule, rules: &[Rules], edges: Vec<Edge>) -> Self {
-        let mut group = Self { schedule, edges, rules: rules.to_vec(), may_serve: true, followers: Vec::new() };
+        let mut group = Self {
+            schedule,
+            edges,
+            rules: rules.to_vec(),
+            may_serve: true,
+            is_controlled: false,
+            followers: Vec::new(),
+            along: Vec::new(),
+        };
         let ids = || 0..rules.len();
         group.followers = ids().map(|id| ids().filter(|&other| group.comes_after(other, id)).collect()).collect();
+        group.along = ids().map(|id| ids().filter(|&other| group.goes_along(other, id)).collect()).collect();
         group
+    }
+
+    /// The same group, and it is controlled by hand.
+    pub(super) fn controlled(self) -> Self {
+        Self { is_controlled: true, ..self }
+    }
+
+    pub(super) fn is_strict(&self) -> bool {
+        self.schedule == Schedule::Strict
     }
 
     /// The same group, but it does not serve.
@@ -37,13 +59,22 @@ impl Group {
 
     /// The edges to the services that this one comes after. In the strict schedule, one of them is the service before.
     pub(super) fn needs(&self, id: Id) -> impl Iterator<Item = Edge> {
-        let strict = self.schedule == Schedule::Strict && id > 0;
+        let strict = self.is_strict() && id > 0;
         let before = strict.then(|| Edge { from: id, to: id - 1, required: false });
         self.edges.iter().copied().filter(move |edge| edge.from == id).chain(before)
     }
 
     fn comes_after(&self, id: Id, other: Id) -> bool {
         self.needs(id).any(|edge| edge.to == other || self.comes_after(edge.to, other))
+    }
+
+    /// Returns true if a service goes down before another one: it was declared to come after it, directly or not, and not
+    /// only because that is a sidecar.
+    fn goes_along(&self, id: Id, other: Id) -> bool {
+        let is_sidecar = |id: Id| self.rules[id].role == Role::Sidecar;
+        let counts = |edge: &Edge| edge.required || is_sidecar(edge.from) || !is_sidecar(edge.to);
+        let mut needs = self.edges.iter().filter(|edge| edge.from == id && counts(edge));
+        needs.any(|edge| edge.to == other || self.goes_along(edge.to, other))
     }
 
     /// Returns true if this is the first of all groups that differ from it only in their numbers.

@@ -62,6 +62,27 @@ fn every_state_of_every_group_of_four_tasks() {
     try_all(4, &[Role::Task]);
 }
 
+/// Tries every group of `n` services in these roles, in both schedules, which are controlled by hand at any moment.
+fn try_all_by_hand(n: usize, roles: &[Role]) {
+    for (schedule, name) in [(Schedule::Strict, "strict"), (Schedule::Graph, "graph")] {
+        let mut groups = every_group(schedule, n, roles);
+        // With three, there would be too many states of lame ducks, and of services that a strict group can do without.
+        if n > 2 {
+            groups = groups.into_iter().map(Group::without_clients).collect();
+            groups.retain(|group| !group.is_strict() || group.rules.iter().all(|rules| rules.critical));
+        }
+        Covered::explore_all(groups.into_iter().map(Group::controlled).collect())
+            .say(&format!("{n} services by hand, {name}"));
+    }
+}
+
+#[test]
+fn every_state_of_every_group_that_is_controlled_by_hand() {
+    try_all_by_hand(1, &[Role::Task, Role::Daemon, Role::Once, Role::Main]);
+    try_all_by_hand(2, &[Role::Sidecar, Role::Task, Role::Daemon, Role::Once, Role::Main]);
+    try_all_by_hand(3, &[Role::Task]);
+}
+
 #[test]
 fn every_state_of_every_graph_of_five() {
     let critical = [Rules { role: Role::Task, critical: true }; 5];
@@ -80,6 +101,7 @@ fn worlds_that_look_alike_have_one_future() {
         [Schedule::Strict, Schedule::Graph].into_iter().flat_map(|schedule| [(schedule, 1), (schedule, 2)])
     {
         for group in every_group(schedule, n, &ROLES) {
+            let group = if n == 1 { group.controlled() } else { group };
             let (more_worlds, more_essences) = worlds_of_one_essence_have_one_future(World::new(&Arc::new(group)));
             worlds += more_worlds;
             essences += more_essences;

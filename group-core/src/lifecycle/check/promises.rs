@@ -4,20 +4,52 @@
 use std::cmp::Reverse;
 
 use super::world::{Seen, Task, World};
-use crate::lifecycle::interface::{Action, Again, GroupEnd, Id, Input, Reason, Role, Timer};
+use crate::lifecycle::interface::{Action, Again, ByHand, GroupEnd, Id, Input, Reason, Role, Timer};
 use crate::lifecycle::{GroupState, ServiceState};
 
 /// Checked on an action before it is carried out.
 impl World {
     /// Promise 1, order, at start.
     pub(super) fn built_once_and_only_when_its_needs_are_settled(&self, id: Id) {
-        assert_eq!(self.services[id].task, Task::None, "built twice");
+        let is_again = self.group_ready && self.services[id].task == Task::Gone;
+        assert!(is_again || self.services[id].task == Task::None, "built twice");
         assert!(!self.services[id].lost, "built without what it needs");
-        assert!(!self.stopping, "built although the group stops");
+        assert!(!self.stopping && !self.lame_duck, "built although the group stops");
+        assert!(!self.is_kept_down(id), "built although it is to be down");
         for need in self.group.needs(id) {
-            let seen = &self.services[need.to];
-            assert!(seen.ready || (!need.required && seen.lost), "built before its needs were ready");
+            let is_spared = !need.required && (self.services[need.to].lost || self.is_kept_down(need.to));
+            assert!(self.services[need.to].ready || is_spared, "built before its needs were ready");
         }
+    }
+
+    /// A request that is made by hand is refused only if the service could not come back: it blocks its thread, it comes
+    /// after one that is to be down, or it or another one that would come back lacks what it needs.
+    pub(super) fn refused_only_for_a_reason(&self, what: ByHand, id: Id) {
+        assert_eq!(self.machine.refusal(what, id).is_some(), self.is_refused(what, id), "refused without a reason");
+    }
+
+    pub(super) fn is_refused(&self, what: ByHand, id: Id) -> bool {
+        let seen = &self.services[id];
+        if what == ByHand::Stop {
+            return false;
+        }
+        let stays_down = |other: &Seen| other.is_off && !other.comes_back;
+        let mut others = self.services.iter().zip(&self.group.along).filter(|(other, _)| stays_down(other));
+        if others.any(|(_, along)| along.contains(&id)) {
+            return true;
+        }
+        if what == ByHand::Start && !seen.is_off && !seen.lost {
+            return false;
+        }
+        let returns = |next: Id| (next == id || self.group.along[id].contains(&next)) && !self.services[next].abandoned;
+        let lacks = |next: Id| {
+            let is_lacking = |need: Id| self.services[need].lost && !returns(need);
+            self.group.needs(next).any(|edge| edge.required && is_lacking(edge.to))
+        };
+        // One that was given up, and is not there, may be given up again.
+        let is_missed = |next: Id| !self.services[next].lost || !self.services[next].is_gone();
+        let mut along = self.group.along[id].iter().filter(|&&next| is_missed(next)).chain([&id]);
+        seen.abandoned || along.any(|&next| lacks(next))
     }
 
     /// Promise 2, exactly once: a service is restarted only after its `start` has ended, and never once it stops.
@@ -31,17 +63,25 @@ impl World {
     pub(super) fn stopped_once_and_only_when_its_holders_are_gone(&self, id: Id) {
         assert!(!self.services[id].is_told(), "stopped twice");
         assert!(!self.services[id].is_gone(), "stopped although it is not there");
-        assert!(self.stopping, "stopped although the group runs");
-        let mut holders = self.group.followers[id].iter();
-        let is_its_turn = holders.all(|&holder| self.services[holder].is_gone());
+        let is_by_hand = !self.stopping && !self.lame_duck && self.is_kept_down(id);
+        assert!(self.stopping || is_by_hand, "stopped although the group runs");
+        let holders = if self.stopping { &self.group.followers } else { &self.group.along };
+        let is_its_turn = holders[id].iter().all(|&holder| self.services[holder].is_gone());
         assert!(is_its_turn || self.out_of_turns, "stopped before those that need it");
+        assert!(self.stopping || !self.is_behind(id), "stopped before its turn by hand");
+    }
+
+    /// Returns true if another service must go down first, because the schedule is strict.
+    fn is_behind(&self, id: Id) -> bool {
+        let mut later = id + 1..self.services.len();
+        self.group.is_strict() && later.any(|other| self.is_kept_down(other) && !self.services[other].is_gone())
     }
 
     /// Promise 2, exactly once: what is aborted was stopped before, unless the end was asked for at once.
     pub(super) fn aborted_once_and_only_while_the_group_stops(&self, id: Id) {
         assert!(!self.services[id].aborted, "aborted twice");
         assert!(!self.services[id].is_gone(), "aborted although it is not there");
-        assert!(self.stopping, "aborted although the group runs");
+        assert!(self.stopping || self.services[id].stopped, "aborted although the group runs");
         assert!(self.services[id].stopped || self.at_once, "aborted before it was asked to stop");
     }
 
@@ -81,7 +121,12 @@ impl World {
         }
         let has = |role| self.group.rules.iter().any(|rules| rules.role == role);
         for (rules, seen) in self.group.rules.iter().zip(&self.services) {
-            let is_over = seen.lost || seen.is_gone() || matches!(seen.task, Task::Ended | Task::Ending);
+            // What is stopped by hand has not ended.
+            let is_over = if seen.stopped || self.group_ready && seen.is_gone() {
+                seen.has_ended
+            } else {
+                seen.lost || matches!(seen.task, Task::Ended | Task::Ending)
+            };
             let is_waited_for = match rules.role {
                 Role::Main => true,
                 Role::Lead => !has(Role::Main),
@@ -122,6 +167,7 @@ impl World {
         self.past_the_deadline_all_are_told();
         self.an_end_at_once_aborts_all();
         self.every_wait_has_a_limit();
+        self.what_is_asked_for_by_hand_is_done();
         self.time_alone_leads_to_the_end(before, input);
         self.over_exactly_when_nothing_is_left();
         self.what_was_built_was_stopped();
@@ -131,7 +177,9 @@ impl World {
     fn every_failure_is_reported(before: &Self, input: Input, actions: &[Action]) {
         let whose = match input {
             Input::Ended(id, again) if before.must_not_end(id, again) => Some(id),
-            Input::Failed(id, _) | Input::Elapsed(Timer::Start(id, _) | Timer::Stop(id) | Timer::Abort(id)) => Some(id),
+            Input::Failed(id, _) | Input::Elapsed(Timer::Start(id, _) | Timer::Stop(id, _) | Timer::Abort(id, _)) => {
+                Some(id)
+            }
             Input::Elapsed(Timer::Deadline) if !before.services.iter().all(Seen::is_gone) => None,
             _ => return,
         };
@@ -224,6 +272,29 @@ impl World {
         }
     }
 
+    /// While the group runs, each service that is to go down is told to, unless it is not its turn; and each that is to come
+    /// back is built, unless it waits for another one that is on its way.
+    fn what_is_asked_for_by_hand_is_done(&self) {
+        if !self.is_running() {
+            return;
+        }
+        for (id, seen) in self.services.iter().enumerate() {
+            if self.is_kept_down(id) {
+                let is_held = !self.group.along[id].iter().all(|&next| self.services[next].is_gone());
+                let is_done = seen.is_gone() || seen.is_told();
+                assert!(is_done || is_held || self.is_behind(id), "it was to be stopped by hand, and is not");
+            } else if seen.is_gone() && !seen.lost {
+                let is_there = |need: Id| {
+                    let seen = &self.services[need];
+                    let is_up = seen.ready && !seen.is_told() || seen.lost;
+                    is_up || seen.is_gone() && self.is_kept_down(need)
+                };
+                let waits = self.group.needs(id).any(|need| !is_there(need.to));
+                assert!(waits, "it was to come back, and is not built");
+            }
+        }
+    }
+
     /// Promise 4: each timer that elapses while the group stops brings the end nearer, so the group ends even if
     /// nothing else happens.
     fn time_alone_leads_to_the_end(&self, before: &Self, input: Input) {
@@ -249,7 +320,7 @@ impl World {
             ServiceState::Completed | ServiceState::Failed => 3,
             ServiceState::Stopping => 4,
             ServiceState::Aborting => 5,
-            ServiceState::Gone => 6,
+            ServiceState::Down | ServiceState::Gone => 6,
         };
         let group = match self.machine.group {
             GroupState::Stopping => 1,
@@ -286,6 +357,11 @@ impl World {
             if self.over {
                 [Input::Failed(id, Again::No), Input::Gone(id)].into_iter().for_each(&mut comes_too_late);
             }
+        }
+        // Timers of an earlier run may still run out.
+        for (id, seen) in self.services.iter().enumerate().filter(|(_, seen)| seen.restarts > 0) {
+            let before = Seen { restarts: seen.restarts - 1, ..*seen };
+            Self::timers_of(id, &before).map(Input::Elapsed).into_iter().for_each(&mut comes_too_late);
         }
         if self.over {
             let timers = [Timer::LameDuck, Timer::Quiet, Timer::Deadline, Timer::LastGrace].map(Input::Elapsed);

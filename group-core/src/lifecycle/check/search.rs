@@ -105,12 +105,12 @@ impl World {
         let Lifecycle { group, services, unsettled, deciding, serves, alive, signalled, outcome, .. } = &self.machine;
         (group, unsettled, deciding, serves, alive, signalled, outcome).hash(&mut hasher);
         for service in services {
-            super::super::Slot { restarts: 0, ..service.clone() }.hash(&mut hasher);
+            super::super::Slot { again: 0, ..service.clone() }.hash(&mut hasher);
         }
         for seen in &self.services {
             (seen.task, seen.built, seen.ready, seen.lost, seen.stopped, seen.aborted, seen.abandoned)
                 .hash(&mut hasher);
-            seen.armed.hash(&mut hasher);
+            (seen.armed, seen.has_ended, seen.is_off, seen.comes_back).hash(&mut hasher);
         }
         (self.timers(), self.group_ready, self.serves, self.lame_duck, self.stopping).hash(&mut hasher);
         (self.is_timed, self.out_of_turns, self.over, self.verdict).hash(&mut hasher);

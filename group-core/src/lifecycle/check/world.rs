@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::group::Group;
-use crate::lifecycle::interface::{Action, Again, GroupEnd, Id, Input, Problem, Timer};
+use crate::lifecycle::interface::{Action, Again, ByHand, GroupEnd, Id, Input, Problem, Timer};
 use crate::lifecycle::{GroupState, Lifecycle};
 
 /// The state of one service's task.
@@ -36,6 +36,12 @@ pub(super) struct Seen {
     pub(super) aborted: bool,
     pub(super) abandoned: bool,
     pub(super) restarts: u32,
+    /// It has ended by itself, or was given up, and was not asked to come back.
+    pub(super) has_ended: bool,
+    /// It was asked for by hand to go down.
+    pub(super) is_off: bool,
+    /// It was asked for by hand to come back then.
+    pub(super) comes_back: bool,
     /// True for each of its timers that runs: start, backoff, stop, abort.
     pub(super) armed: [bool; 4],
 }
@@ -51,8 +57,17 @@ impl Seen {
         aborted: false,
         abandoned: false,
         restarts: 0,
+        has_ended: false,
+        is_off: false,
+        comes_back: false,
         armed: [false; 4],
     };
+
+    /// The history of its next life.
+    fn begin_again(&mut self) {
+        let Self { restarts, is_off, comes_back, .. } = *self;
+        *self = Self { restarts: restarts + 1, is_off, comes_back, ..Self::NOTHING };
+    }
 
     pub(super) fn is_gone(&self) -> bool {
         matches!(self.task, Task::None | Task::Gone) || self.abandoned
@@ -129,6 +144,11 @@ impl World {
         if !self.at_once {
             inputs.push(Input::Abort);
         }
+        if self.group.is_controlled && self.is_running() {
+            let ids = 0..self.services.len();
+            let each = |what| ids.clone().map(move |id| Input::ByHand(what, id));
+            inputs.extend([ByHand::Stop, ByHand::Start, ByHand::Restart].into_iter().flat_map(each));
+        }
         if self.group.may_serve && !self.serves && !self.lame_duck && !self.stopping {
             inputs.push(Input::Serves);
         }
@@ -171,6 +191,38 @@ impl World {
         [self.delay_armed, self.quiet_armed, self.deadline_armed, self.grace_armed]
     }
 
+    /// Returns true if the group is ready, and no stop was asked for.
+    pub(super) fn is_running(&self) -> bool {
+        self.group_ready && !self.lame_duck && !self.stopping
+    }
+
+    /// Returns true if the service, or one that it goes along with, was asked for by hand to go down.
+    pub(super) fn is_kept_down(&self, id: Id) -> bool {
+        let mut services = self.services.iter().enumerate();
+        services.any(|(other, seen)| seen.is_off && (other == id || self.group.along[other].contains(&id)))
+    }
+
+    /// Notes a request that is made by hand, unless there is a reason to refuse it.
+    fn note_request(&mut self, what: ByHand, id: Id) {
+        let is_as_wanted = what == ByHand::Start && !self.services[id].is_off && !self.services[id].lost;
+        if !is_as_wanted && !self.is_refused(what, id) {
+            self.services[id].is_off = true;
+            self.services[id].comes_back = what != ByHand::Stop;
+            self.let_come_back();
+        }
+    }
+
+    /// What was asked to come back is not off any more, once it is gone with all that go along with it.
+    fn let_come_back(&mut self) {
+        for id in 0..self.services.len() {
+            let mut along = self.group.along[id].iter().chain([&id]);
+            if self.services[id].comes_back && along.all(|&next| self.services[next].is_gone()) {
+                self.services[id].is_off = false;
+                self.services[id].comes_back = false;
+            }
+        }
+    }
+
     /// Returns true if the group is a lame duck, or would become one if a stop were asked for now.
     pub(super) fn may_wait(&self) -> bool {
         !self.stopping && (self.lame_duck || self.group_ready && self.serves)
@@ -179,6 +231,9 @@ impl World {
     /// Returns the world after this input, and checks every promise on it.
     pub(super) fn step(&self, input: Input) -> Self {
         let mut next = self.clone();
+        if let Input::ByHand(what, id) = input {
+            self.refused_only_for_a_reason(what, id);
+        }
         next.happen(input);
         let mut actions = next.machine.handle(input);
         if let Some(breaks) = self.breaks {
@@ -215,11 +270,12 @@ impl World {
             }
             Input::Elapsed(timer) => {
                 *self.armed(timer) = false;
-                if let Timer::Abort(id) = timer {
+                if let Timer::Abort(id, _) = timer {
                     self.services[id].abandoned = true;
                 }
             }
             Input::Serves => self.serves = true,
+            Input::ByHand(what, id) => self.note_request(what, id),
             Input::Begin | Input::Stop | Input::Abort | Input::Signal(..) => {}
         }
     }
@@ -228,6 +284,9 @@ impl World {
         match action {
             Action::Launch(id) => {
                 self.built_once_and_only_when_its_needs_are_settled(id);
+                if self.group_ready {
+                    self.services[id].begin_again();
+                }
                 self.services[id].task = Task::Building;
             }
             Action::Restart(id) => {
@@ -238,6 +297,8 @@ impl World {
             Action::Stop(id) => {
                 self.stopped_once_and_only_when_its_holders_are_gone(id);
                 self.services[id].stopped = true;
+                // It is not given up any more, but to come back.
+                self.services[id].lost &= self.stopping;
                 self.end(id);
             }
             Action::Abort(id) => {
@@ -257,6 +318,17 @@ impl World {
                 self.only_what_it_can_do_without_is_lost(id);
                 self.services[id].ready = false;
                 self.services[id].lost = true;
+                self.services[id].has_ended = true;
+            }
+            Action::TellDown(id) | Action::TellWaiting(id) => {
+                self.let_come_back();
+                let seen = &mut self.services[id];
+                (seen.ready, seen.lost) = (false, false);
+                seen.has_ended &= action == Action::TellDown(id);
+            }
+            Action::TellCompleted(id) => {
+                self.services[id].completed = true;
+                self.services[id].has_ended = true;
             }
             Action::TellReady(id) => self.services[id].ready = true,
             Action::TellBackoff(id) => self.services[id].ready = false,
@@ -276,8 +348,8 @@ impl World {
                 assert!(!self.over, "over twice");
                 self.over = true;
             }
-            Action::TellCompleted(id) => self.services[id].completed = true,
-            Action::TellTooOften(_) | Action::TellGone(_) => {}
+            Action::TellGone(_) => self.let_come_back(),
+            Action::TellTooOften(_) => {}
         }
     }
 
@@ -291,9 +363,9 @@ impl World {
     fn armed(&mut self, timer: Timer) -> &mut bool {
         match timer {
             Timer::Start(id, _) => &mut self.services[id].armed[0],
-            Timer::Backoff(id) => &mut self.services[id].armed[1],
-            Timer::Stop(id) => &mut self.services[id].armed[2],
-            Timer::Abort(id) => &mut self.services[id].armed[3],
+            Timer::Backoff(id, _) => &mut self.services[id].armed[1],
+            Timer::Stop(id, _) => &mut self.services[id].armed[2],
+            Timer::Abort(id, _) => &mut self.services[id].armed[3],
             Timer::LameDuck => &mut self.delay_armed,
             Timer::Quiet => &mut self.quiet_armed,
             Timer::Deadline => &mut self.deadline_armed,
@@ -316,8 +388,9 @@ impl World {
         }
     }
 
-    fn timers_of(id: Id, seen: &Seen) -> [Timer; 4] {
-        [Timer::Start(id, seen.restarts), Timer::Backoff(id), Timer::Stop(id), Timer::Abort(id)]
+    pub(super) fn timers_of(id: Id, seen: &Seen) -> [Timer; 4] {
+        let run = seen.restarts;
+        [Timer::Start(id, run), Timer::Backoff(id, run), Timer::Stop(id, run), Timer::Abort(id, run)]
     }
 
     /// The first fatal problem decides how the group must end, also by its time: before the group was ready, later, or

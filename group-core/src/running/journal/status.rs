@@ -12,18 +12,18 @@ use crate::record::service_status::{Known, ServiceStatus};
 use crate::record::state::{Phase, State};
 use crate::record::status::Status;
 use crate::running::journal::Journal;
-use crate::running::member::Member;
+use crate::running::members::Members;
 
 impl Journal {
     /// The state of the group and of every service, at this moment.
-    pub(crate) fn status(&self, members: &[Member], plan: &Arc<Plan>) -> Status {
+    pub(crate) fn status(&self, members: &Members, plan: &Arc<Plan>) -> Status {
         let now = self.now();
         // The last failure of each service.
         let failures = self.failures.kept().iter();
         let failed: HashMap<&str, &Failure> =
             failures.filter_map(|failure| Some((failure.service()?, failure))).collect();
-        let name = |id: Id| members[id].spec.get_name().to_owned();
-        let service = |(id, member)| self.service_status(id, member, now, members, plan, &failed);
+        let name = |id: Id| members.spec(id).get_name().to_owned();
+        let service = |id| self.service_status(id, now, members, plan, &failed);
         Status {
             phase: self.phase,
             plan: Arc::clone(plan),
@@ -37,29 +37,29 @@ impl Journal {
             report: self.report.clone(),
             recent: self.recent.events(name, self.stopping.as_ref().map(|(_, reason)| reason)),
             forgotten: self.recent.forgotten,
-            services: members.iter().enumerate().map(service).collect(),
+            services: (0..members.len()).map(service).collect(),
         }
     }
 
     fn service_status(
         &self,
         id: Id,
-        member: &Member,
         now: Moment,
-        members: &[Member],
+        members: &Members,
         plan: &Plan,
         failed: &HashMap<&str, &Failure>,
     ) -> ServiceStatus {
-        let (entry, name) = (&self.services[id], member.spec.get_name());
-        let named = |id: Id| members[id].spec.get_name().to_owned();
-        let is_sidecar = |id: Id| members[id].spec.rules.role == Role::Sidecar;
+        let (entry, spec) = (&self.services[id], members.spec(id));
+        let name = spec.get_name();
+        let named = |id: Id| members.spec(id).get_name().to_owned();
+        let is_sidecar = |id: Id| members.spec(id).rules.role == Role::Sidecar;
         // Every other service comes after a sidecar.
         let is_said = |need: &&Need| is_sidecar(id) || !is_sidecar(need.id);
         let restarts = entry.restarts.as_ref();
         ServiceStatus {
             name: name.to_owned(),
-            role: member.spec.rules.role,
-            critical: member.spec.rules.critical,
+            role: spec.rules.role,
+            critical: spec.rules.critical,
             after: plan.declared(id).iter().filter(is_said).map(|need| named(need.id)).collect(),
             state: entry.state,
             since: entry.since.unwrap_or(Moment::FIRST),
@@ -77,7 +77,9 @@ impl Journal {
     /// The services that hold this one back: from being built, or from being asked to stop.
     fn waits_for(&self, id: Id, plan: &Plan) -> Vec<Id> {
         let state = |id: Id| self.services[id].state;
-        let is_settled = |id: Id| matches!(state(id), State::Ready | State::Completed | State::Failed);
+        let is_settled = |id: Id| {
+            matches!(state(id), State::Ready | State::Completed | State::Failed | State::Stopped | State::Gone)
+        };
         match (self.phase, state(id)) {
             (Phase::Stopping, State::Stopping | State::Gone) => Vec::new(),
             (Phase::Stopping, _) => {
