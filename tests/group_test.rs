@@ -1,9 +1,10 @@
 //! `#[group::test]`, as it is used.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use group::{Group, Running, Shutdown, service};
+use group::{Config, Group, Running, Shutdown, service};
 use tokio::time::Instant;
 
 #[derive(Default)]
@@ -253,4 +254,78 @@ async fn two_groups_have_the_same_address_on_free_ports() {
     assert!(addresses.iter().flatten().all(|address| address.ip().is_loopback()));
     let (one, other) = tokio::join!(one.stop(), other.stop());
     assert!(one.is_clean() && other.is_clean());
+}
+
+struct Clock {
+    hour: u8,
+}
+
+trait Store: Send + Sync {
+    fn name(&self) -> &'static str;
+}
+
+struct InMemory;
+
+impl Store for InMemory {
+    fn name(&self) -> &'static str {
+        "in memory"
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Greeting {
+    word: String,
+}
+
+struct Database {
+    url: String,
+}
+
+#[service(register = false)]
+impl Database {
+    async fn new(_: Arc<u8>) -> Result<Self, &'static str> {
+        Err("there is no server here")
+    }
+
+    async fn start(&self, shutdown: Shutdown) {
+        shutdown.requested().await;
+    }
+}
+
+struct Greeter {
+    greeting: String,
+}
+
+#[service(register = false)]
+impl Greeter {
+    fn new(
+        Config(greeting): Config<Greeting>,
+        clock: Arc<Clock>,
+        store: Arc<dyn Store>,
+        database: Arc<Database>,
+    ) -> Self {
+        let Database { url } = &*database;
+        Self { greeting: format!("{} at {}, {}, {url}", greeting.word, clock.hour, store.name()) }
+    }
+
+    async fn start(&self, shutdown: Shutdown) {
+        shutdown.requested().await;
+    }
+}
+
+#[group::test(
+    services(Database, Greeter),
+    config = "[services.greeter]\nword = 'hello'",
+    provide(Clock { hour: 3 }, Arc::new(InMemory) as Arc<dyn Store>),
+    replace(Database { url: "memory:".to_owned() })
+)]
+async fn a_group_with_settings_values_and_a_fake(running: Running) {
+    assert_eq!(running.get::<Greeter>().expect("it runs").greeting, "hello at 3, in memory, memory:");
+}
+
+#[group::test(services(Greeter), provide(Clock { hour: 3 }))]
+async fn what_is_not_there_cannot_be_replaced(group: &mut Group) {
+    let error = group.replace(Database { url: String::new() }).start().await.expect_err("there is none");
+    let said = error.into_report().to_string();
+    assert!(said.contains("cannot replace `group_test::Database`, which is not in this group"), "{said}");
 }

@@ -6,6 +6,7 @@ use proc_macro2::{Delimiter, Ident, Punct, Spacing, TokenStream, TokenTree};
 use quote::{TokenStreamExt, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
 use syn::{Lit, LitBool, LitInt, LitStr, Path, Type};
 
 use crate::errors::{Errors, suggestion};
@@ -85,7 +86,7 @@ impl Arg {
             let hint = if known.contains(&word.as_str()) {
                 format!(": write `{word}`")
             } else {
-                let meant = known.iter().find(|&&key| key == "name" || known.len() == 1);
+                let meant = known.iter().find(|&&key| key == "name" || key == "tz" || known.len() == 1);
                 meant.map_or_else(String::new, |key| format!(": write `{key} = {}`", text.token()))
             };
             let message = format!("unexpected string{hint}");
@@ -232,6 +233,21 @@ impl Arg {
             types.extend(errors.keep(ty).map(|ty| (ty, inner.is_some())));
         }
         types
+    }
+
+    /// `key(a, b)`, at least one.
+    pub(crate) fn some<T: syn::parse::Parse>(&self, expected: &str, errors: &mut Errors) -> Vec<T> {
+        let Value::List(tokens) = &self.value else {
+            errors.at(&self.key, expected);
+            return Vec::new();
+        };
+        let parse = Punctuated::<T, syn::Token![,]>::parse_terminated;
+        let read = parse.parse2(tokens.clone()).map_err(|_| syn::Error::new_spanned(&self.key, expected));
+        let values: Vec<T> = errors.keep(read).into_iter().flatten().collect();
+        if self.lists_nothing() {
+            errors.at(&self.key, expected);
+        }
+        values
     }
 
     /// `key(a, b)`, names of crates.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, FnArg, Ident, LitStr, Path, Signature, Type, Visibility};
+use syn::{Attribute, Expr, FnArg, Ident, LitStr, Path, Signature, Type, Visibility};
 
 use crate::args::{self, Arg, check_address};
 use crate::code::{self, duration};
@@ -16,6 +16,10 @@ const OTHER_RUNTIME: &str = "the group brings its own runtime: remove this attri
 const SCHEDULES: &[&str] = &["strict", "graph"];
 
 const FLAVORS: &[&str] = &["multi_thread", "current_thread"];
+
+const PROVIDED: &str = "expected a list of values, as in `provide(Clock::at(3))`";
+
+const REPLACED: &str = "expected a list of services, as in `replace(Database::in_memory())`";
 
 /// The two macros.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,7 +46,9 @@ impl Kind {
                 "cli",
                 "crate",
             ],
-            Self::Test => &["services", "crates", "paused", "flavor", "worker_threads", "crate"],
+            Self::Test => {
+                &["services", "crates", "config", "provide", "replace", "paused", "flavor", "worker_threads", "crate"]
+            }
         }
     }
 
@@ -103,6 +109,12 @@ struct Settings {
     admin: Option<(LitStr, Span)>,
     /// The path of the file, and the place of the word.
     report_to: Option<(LitStr, Span)>,
+    /// The settings of a test, and the place of the word.
+    config: Option<(LitStr, Span)>,
+    /// The values that a test provides.
+    provided: Vec<Expr>,
+    /// The services that a test puts in the place of others.
+    replaced: Vec<Expr>,
     /// The place of the word.
     paused: Option<Span>,
     current_thread: bool,
@@ -129,6 +141,12 @@ impl Settings {
                     let file = errors.keep(arg.string("/var/log/app.json"));
                     settings.report_to = file.map(|file| (file, arg.key.span()));
                 }
+                "config" => {
+                    let toml = errors.keep(arg.string("services.mailer.sender = 'a@b.c'"));
+                    settings.config = toml.map(|toml| (toml, arg.key.span()));
+                }
+                "provide" => settings.provided = arg.some(PROVIDED, errors),
+                "replace" => settings.replaced = arg.some(REPLACED, errors),
                 "paused" => settings.paused = errors.keep(arg.alone()).map(|()| arg.key.span()),
                 "flavor" => {
                     settings.current_thread =
@@ -329,6 +347,7 @@ impl Entry {
         // The user's test may have the same name: this one is hygienic.
         let trial = format_ident!("trial", span = Span::mixed_site());
         let parameter = self.parameter().map(|ty| quote!(<#ty as __g::TakenByTest>::take(#trial).await?));
+        let group = settings.changed(&group);
         quote! {
             #threads.test(#group, async |#trial: &mut __g::Trial| {
                 <#output as __g::ReturnedByTest>::into_result(#name(#parameter).await)
@@ -352,6 +371,28 @@ impl Settings {
             let mut group = __g::Group::new();
             #(<#services as __g::Mentioned>::add_to(&mut group);)*
             group
+        }}
+    }
+
+    /// The group of a test, with the settings and the values that the test gives it.
+    fn changed(&self, group: &TokenStream) -> TokenStream {
+        let Self { config, provided, replaced, .. } = self;
+        // The values may use any name: this one is hygienic.
+        let this = format_ident!("group", span = Span::mixed_site());
+        // Without the feature, rustc reports the user's word.
+        let config = config.as_ref().map(|(toml, at)| {
+            let word = quote_spanned!(*at=> ());
+            quote!(__g::config(&mut #this, #toml, #word);)
+        });
+        if config.is_none() && provided.is_empty() && replaced.is_empty() {
+            return group.clone();
+        }
+        quote! {{
+            let mut #this = #group;
+            #config
+            #(#this.provide(#provided);)*
+            #(#this.replace(#replaced);)*
+            #this
         }}
     }
 

@@ -333,7 +333,7 @@ async fn a_trait_object_that_is_not_provided_is_a_mistake() {
     assert_eq!(report.outcome(), Outcome::BadGroup);
     let told = report.to_string();
     let wanted = "needs an `Arc<dyn conformance::building::Store>`, which is neither a service in this group nor provided \
-                  to it: only `conformance::building::InMemory` is provided; provide an `Arc` of the trait object";
+                  to it: only `conformance::building::InMemory` is provided; provide an `Arc` of the trait object, or add a service that `provides` it";
     assert!(told.contains(wanted), "{told}");
 }
 

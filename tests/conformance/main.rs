@@ -32,3 +32,4 @@ mod stopping;
 mod support;
 mod ticking;
 mod upgrading;
+mod viewing;

@@ -1,11 +1,15 @@
 //! Services with tickers, alone and beside a `start`. Paused time.
 
 use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use group::{Context, Cron, Ending, Group, Outcome, Report, Restart, Role, Service, Shutdown, service};
+use group::{
+    Context, Cron, Ending, FailedRun, Group, Outcome, Permanent, Report, Restart, Role, Service, Shutdown, service,
+};
 use jiff::{Timestamp, tz::TimeZone};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep};
 use tracing::Level;
 
@@ -415,4 +419,136 @@ async fn when_no_time_of_an_expression_is_left_the_log_says_so() {
     let (report, _) = stopped_when(&mut group, &journal, "ticks").await;
     assert!(report.is_clean(), "it waits for the stop: {report}");
     assert_eq!(logged_at(Level::WARN), [format!("WARN once: `{soon} in UTC` never comes again")]);
+}
+
+/// Fails as often as it is told.
+struct Sweeper {
+    diary: Diary,
+    fails: AtomicUsize,
+}
+
+impl Sweeper {
+    fn new(journal: &Journal, fails: usize) -> Self {
+        Self { diary: Diary::of(journal), fails: AtomicUsize::new(fails) }
+    }
+
+    fn run(&self) -> Result<(), &'static str> {
+        self.diary.note("sweeps");
+        let fails = self.fails.load(Ordering::Relaxed);
+        self.fails.store(fails.saturating_sub(1), Ordering::Relaxed);
+        match fails {
+            0 => Ok(()),
+            1 => panic!("no broom"),
+            _ => Err("disk full"),
+        }
+    }
+}
+
+mod logs {
+    use super::{Sweeper, service};
+
+    pub(super) struct Logs(pub(super) Sweeper);
+
+    #[service(register = false)]
+    impl Logs {
+        fn new() -> Result<Self, &'static str> {
+            Err("it is added by hand")
+        }
+
+        #[every("10s", on_error = "log")]
+        async fn sweep(&self) -> Result<(), &'static str> {
+            self.0.run()
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticker_that_logs_its_errors_goes_on() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.add(logs::Logs(Sweeper::new(&journal, 2)));
+    let (report, _) = stopped_when(&mut group, &journal, "sweeps at 30").await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(journal.take(), ["sweeps at 10", "sweeps at 20", "sweeps at 30"]);
+    let report = report.to_string();
+    assert!(report.contains("survived: `logs` failed: in `sweep`: disk full\n"), "{report}");
+    assert!(report.contains("survived: `logs` failed: in `sweep`: panicked: no broom, at tests/conf"), "{report}");
+}
+
+struct Retries(Sweeper);
+
+#[service(register = false)]
+impl Retries {
+    fn new() -> Result<Self, &'static str> {
+        Err("it is added by hand")
+    }
+
+    #[every("10s", on_error = "retry")]
+    async fn sweep(&self) -> Result<(), &'static str> {
+        self.0.run()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_fails_is_tried_again_with_a_backoff() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.add(Retries(Sweeper::new(&journal, 6)));
+    let running = group.start().await.unwrap();
+    journal.until("sweeps at 20").await;
+    let report = running.stop().await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.failures().len(), 6, "{report}");
+    // After at most 100, 200, 400, 800, 1600 and 3200 ms.
+    let runs = journal.take();
+    assert_eq!((&*runs[0], runs.len()), ("sweeps at 10", 8), "{runs:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_to_be_tried_again_does_not_hold_the_stop() {
+    let journal = Journal::default();
+    let mut group = Group::new();
+    group.add(Retries(Sweeper::new(&journal, usize::MAX)));
+    let running = group.start().await.unwrap();
+    sleep(secs(500)).await;
+    let asked = Instant::now();
+    let report = running.stop().await;
+    assert!(report.is_clean() && asked.elapsed() < millis(1), "{:?} {report}", asked.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_no_retry_can_mend_waits_for_the_next_run() {
+    let journal = Journal::default();
+    let diary = Diary::of(&journal);
+    let mut group = Group::new();
+    group.add_fn("sweeper", |cx: Context| async move {
+        let sweep = || {
+            diary.note("sweeps");
+            async { Err::<(), _>(Permanent::new("no such disk")) }
+        };
+        cx.every(secs(10), sweep).on_error(FailedRun::Retry).await
+    });
+    let (report, _) = stopped_when(&mut group, &journal, "sweeps at 20").await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(journal.take(), ["sweeps at 10", "sweeps at 20"]);
+}
+
+#[tokio::test]
+async fn a_cron_by_hand_logs_its_errors() {
+    let ran = Arc::new(Semaphore::new(0));
+    let runs = Arc::clone(&ran);
+    let mut group = Group::new();
+    group.add_fn("sweeper", |cx: Context| async move {
+        let sweep = || {
+            runs.add_permits(1);
+            async { Err::<(), _>("disk full") }
+        };
+        cx.cron("* * * * * *", sweep).on_error(FailedRun::Log).await
+    });
+    let running = group.start().await.unwrap();
+    // The first one was told when the second one runs.
+    in_time(ran.acquire_many(2)).await.unwrap().forget();
+    let report = running.stop().await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(failures(&report)[0], "`sweeper` failed: in `cron`");
 }

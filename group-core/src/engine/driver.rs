@@ -302,8 +302,8 @@ impl Driver {
             News::AlsoFailed(error) => {
                 self.journal(|journal| journal.also_failed(self.shared.members.spec(id), error));
             }
-            News::JobFailed(error) => {
-                self.journal(|journal| journal.job_failed(self.shared.members.spec(id), error));
+            News::Survived(error) => {
+                self.journal(|journal| journal.survived(self.shared.members.spec(id), error));
             }
             News::HandlerPanicked(error) => {
                 self.journal(|journal| journal.handler_panicked(self.shared.members.spec(id), error));

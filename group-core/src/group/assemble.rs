@@ -24,6 +24,7 @@ use crate::spec::Spec;
 use crate::spec::edge::{After, Target};
 use crate::spec::name::Name;
 use crate::spec::needs::Needed;
+use crate::spec::view::View;
 
 /// A group that can be started.
 pub(crate) struct Assembly {
@@ -66,6 +67,7 @@ fn assemble(mut declared: Vec<Declared>, schedule: Schedule, provided: &[Provide
     let mut edges = edges(&index, provided, &mut mistakes);
     let mounts = mounts(&index, &mut mistakes);
     mistakes.extend(same_address(&index));
+    mistakes.extend(same_view(&index, provided));
     // A host serves the services that are mounted on it, so it starts after them; it can run without one that fails.
     edges.extend(mounts.iter().map(|&(from, to)| Edge { from: to, to: from, required: false }));
     edges.extend(edges_of_sidecars(&declared, &edges));
@@ -137,6 +139,9 @@ fn in_order(
     let mut by_type = TypeMap::default();
     let factory = |service: Declared| {
         by_type.entry(service.type_id).or_insert(members.len());
+        for view in &service.spec.details().views {
+            by_type.entry(view.of.type_id).or_insert(members.len());
+        }
         let mut member = Member::new(service.spec);
         member.runs_once = service.runs_once;
         members.push(member);
@@ -176,6 +181,9 @@ impl<'a> Index<'a> {
                 detailed.push(service);
             }
             by_type.entry(*type_id).or_default().push(service);
+            for view in &spec.details().views {
+                by_type.entry(view.of.type_id).or_default().push(service);
+            }
             let first = *by_name.entry(&spec.name).or_insert(service);
             if first != service {
                 mistakes.push(same_name(&declared[first], &declared[service]));
@@ -213,6 +221,27 @@ fn same_name(one: &Declared, other: &Declared) -> BoxError {
         return format!("`{name}` ({place}) is in the group twice: it registers itself, so do not add it, or write `register = false`").into();
     }
     format!("two services are called `{name}`: {} and {}; give one another `name`", places.0, places.1).into()
+}
+
+/// Finds types that two services provide, or a service and a value: nothing says which of them is meant.
+fn same_view(index: &Index<'_>, provided: &[Provided]) -> Vec<BoxError> {
+    let mut mistakes = Vec::new();
+    for (nth, declared) in index.detailed() {
+        for View { of, .. } in &declared.spec.details().views {
+            let type_name = of.type_name;
+            let (name, place) = (&declared.spec.name, declared.place);
+            let others = index.by_type.get(&of.type_id).map_or(&[][..], Vec::as_slice);
+            if let Some(&other) = others.iter().find(|&&other| other < nth) {
+                let Declared { spec, place: there, .. } = &index.declared[other];
+                let other = &spec.name;
+                mistakes.push(format!("`{other}` ({there}) and `{name}` ({place}) both provide `{type_name}`: nothing says which of them is meant").into());
+            }
+            if provided.iter().any(|value| of.is_met_by(value.type_id)) {
+                mistakes.push(format!("`{name}` ({place}) provides `{type_name}`, and so does a value: nothing says which of them is meant").into());
+            }
+        }
+    }
+    mistakes
 }
 
 /// Finds services that would listen on the same address. One address under two names is found only by the system,
@@ -412,7 +441,7 @@ fn instead(wanted: &str, index: &Index<'_>, provided: &[Provided]) -> String {
         many => format!("only {} are provided", many.join(", ")),
     };
     if is_trait_object {
-        return format!("{types}; provide an `Arc` of the trait object");
+        return format!("{types}; provide an `Arc` of the trait object, or add a service that `provides` it");
     }
     let near = nearest(wanted.as_str(), index.names());
     near.map_or_else(|| types.clone(), |near| format!("{types}, and there is a service `{near}`"))
@@ -431,7 +460,11 @@ fn why_after(service: &Declared, other: &Declared) -> String {
     let Declared { spec, place, .. } = service;
     let (name, needed) = (spec.get_name(), other.spec.get_name());
     let needs = spec.details().start_needs.values().iter().chain(spec.details().build_needs.values());
-    let taken = needs.copied().find(|needed| needed.type_id == other.type_id);
+    let is_other = |needed: &Needed| {
+        let views = &other.spec.details().views;
+        needed.type_id == other.type_id || views.iter().any(|view| view.of.type_id == needed.type_id)
+    };
+    let taken = needs.copied().find(is_other);
     let is_mounted = other.spec.details().http_on.as_ref().is_some_and(|on| on.means(service));
     let is_after = spec.details().edges.iter().any(|edge| edge.target.means(other));
     match taken {

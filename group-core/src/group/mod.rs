@@ -162,6 +162,50 @@ impl Group {
         self.declare::<S>(S::spec(), built::<S>())
     }
 
+    /// Puts this service in the place of the one of its type that is in the group already, because it was registered or
+    /// added: for a test, a database in memory in place of one that `new` would connect to. Its name, its edges and its
+    /// limits stay; what its `new` takes, it needs no more.
+    ///
+    /// ```
+    /// use group::{Group, Shutdown, service};
+    ///
+    /// struct Database {
+    ///     url: String,
+    /// }
+    ///
+    /// #[service]
+    /// impl Database {
+    ///     async fn new() -> std::io::Result<Self> {
+    ///         Err(std::io::Error::other("there is no server here"))
+    ///     }
+    ///
+    ///     async fn start(&self, shutdown: Shutdown) {
+    ///         shutdown.requested().await;
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut group = Group::registered();
+    /// group.replace(Database { url: "memory:".to_owned() });
+    /// let running = group.start().await.unwrap();
+    /// assert_eq!(running.get::<Database>().unwrap().url, "memory:");
+    /// # running.stop().await;
+    /// # }
+    /// ```
+    ///
+    /// If the group has no service of this type, its start reports that as a mistake.
+    pub fn replace<S: Service>(&mut self, service: S) -> &mut Self {
+        let type_id = TypeId::of::<S>();
+        if let Some(declared) = self.declared.services.iter_mut().find(|declared| declared.type_id == type_id) {
+            declared.spec = declared.spec.clone().without_build_needs();
+            declared.factory = Some(made(service));
+        } else {
+            let name = std::any::type_name::<S>();
+            self.declared.mistakes.push(format!("cannot replace `{name}`, which is not in this group").into());
+        }
+        self
+    }
+
     /// Adds an async function as a service. The group passes its parameters, each by its type:
     /// [`Shutdown`](crate::Shutdown), [`Ready`](crate::Ready), `Arc<T>`, and every other
     /// [`FromContext`](crate::FromContext). A function that takes no `Shutdown` is dropped at its next await when

@@ -5,7 +5,7 @@ pub(crate) mod channel;
 mod health;
 mod local;
 pub(crate) mod remote;
-mod routes;
+pub(crate) mod routes;
 pub(crate) mod serve;
 
 pub use self::channel::Channel;

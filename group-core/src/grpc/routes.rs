@@ -2,14 +2,17 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Request;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
+use axum::routing::Route;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic_health::pb::health_server::HealthServer;
+use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::base::error::BoxError;
@@ -48,6 +51,8 @@ pub struct Routes {
     /// A name that was added twice.
     twice: Option<&'static str>,
     descriptors: Vec<&'static [u8]>,
+    /// The first one is the outermost.
+    layers: Vec<Arc<dyn Fn(Router) -> Router + Send + Sync>>,
 }
 
 impl Routes {
@@ -90,6 +95,36 @@ impl Routes {
         self
     }
 
+    /// Puts a layer of `tower` around the services that were added and will be, as a layer of axum: around calls in memory,
+    /// too. Of several, the first is the outermost. It is not around health and reflection, which answer probes and tools
+    /// without the credentials that a layer may ask for.
+    ///
+    /// ```
+    /// use group::axum::extract::Request;
+    /// use group::axum::middleware::{Next, from_fn};
+    /// use group::axum::response::Response;
+    /// use group::grpc::Routes;
+    ///
+    /// async fn log(request: Request, next: Next) -> Response {
+    ///     tracing::info!("{}", request.uri().path());
+    ///     next.run(request).await
+    /// }
+    ///
+    /// let services = Routes::new().layer(from_fn(log));
+    /// # let _ = services;
+    /// ```
+    ///
+    /// In a `#[service]` block, the same is `#[layer(from_fn(log))]` on the method `grpc`.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Route> + Clone + Send + Sync + 'static,
+        L::Service: Service<axum::extract::Request, Response: IntoResponse, Error = Infallible, Future: Send>,
+        L::Service: Clone + Send + Sync,
+    {
+        self.layers.push(Arc::new(move |routes| routes.layer(layer.clone())));
+        self
+    }
+
     fn has(&self, name: &str) -> bool {
         self.names.contains(&name)
     }
@@ -108,12 +143,16 @@ impl Routes {
         if let Some(name) = self.twice {
             return Err(format!("two gRPC services are called `{name}`").into());
         }
+        let layers = std::mem::take(&mut self.layers);
+        let users = std::mem::take(&mut self.services).into_axum_router();
+        let users = layers.iter().rev().fold(users, |routes, around| around(routes));
         self = self.with_reflection()?;
         if !self.has(HealthServer::<HealthService>::NAME) {
             let health = HealthService::new(cx, &self.names);
             self = self.add_service(HealthServer::new(health));
         }
-        Ok(self.services.into_axum_router().layer(from_fn_with_state(cx.clone(), answer)))
+        let own = self.services.into_axum_router().reset_fallback();
+        Ok(users.merge(own).layer(from_fn_with_state(cx.clone(), answer)))
     }
 
     fn with_reflection(mut self) -> Result<Self, BoxError> {

@@ -23,6 +23,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::__private::result::Result;
+#[cfg(feature = "grpc")]
+use crate::grpc::routes::Routes;
 #[cfg(feature = "metrics")]
 use crate::http::counting;
 #[cfg(feature = "metrics")]
@@ -196,6 +198,10 @@ pub trait Wraps {
 
     /// Wraps all routes.
     fn around_all(self, routes: Router) -> Router;
+
+    /// Wraps gRPC services.
+    #[cfg(feature = "grpc")]
+    fn around_grpc(self, services: Routes) -> Routes;
 }
 
 pub trait IsLayer: Layer<Route> {}
@@ -220,6 +226,11 @@ where
     fn around_all(self, routes: Router) -> Router {
         routes.layer(self)
     }
+
+    #[cfg(feature = "grpc")]
+    fn around_grpc(self, services: Routes) -> Routes {
+        services.layer(self)
+    }
 }
 
 // These are functions, because rustc then points at the argument that is not a layer.
@@ -237,6 +248,12 @@ pub fn around_any(layer: impl Wraps, route: MethodRouter) -> MethodRouter {
 /// Calls [`Wraps::around_all`].
 pub fn around_all(layer: impl Wraps, routes: Router) -> Router {
     layer.around_all(routes)
+}
+
+/// Calls [`Wraps::around_grpc`].
+#[cfg(feature = "grpc")]
+pub fn around_grpc(layer: impl Wraps, services: Routes) -> Routes {
+    layer.around_grpc(services)
 }
 
 /// The future of a `start` beside the routes. A named type, so that rustc points at the code that does not fit it.

@@ -32,7 +32,7 @@ pub use self::missing::grpc;
 pub use self::result::Result;
 #[cfg(not(feature = "cron"))]
 pub use self::tickers::Cron;
-pub use self::tickers::{Ticking, cron, every, only_ticks};
+pub use self::tickers::{FailedRun, Ticking, cron, every, only_ticks};
 pub use crate::base::program::Program;
 pub use crate::group::Group;
 pub use crate::group::registry::Registration;
@@ -303,6 +303,23 @@ impl WritesReports for () {}
 pub fn report_to(group: &mut Group, file: &str, _: impl WritesReports) {
     #[cfg(feature = "serde")]
     group.report_to(file);
+}
+
+/// The argument `config` of a test; `()` implements it with the feature `config`.
+#[diagnostic::on_unimplemented(
+    message = "`config` needs the feature `config` of `service-group`: add `features = [\"config\"]` to it",
+    label = "the feature `config` is not enabled"
+)]
+pub trait ReadsSettings {}
+
+#[cfg(feature = "config")]
+impl ReadsSettings for () {}
+
+/// Sets the settings of a test.
+#[cfg_attr(not(feature = "config"), expect(unused_variables, reason = "rustc has reported that the feature is off"))]
+pub fn config(group: &mut Group, toml: &str, _: impl ReadsSettings) {
+    #[cfg(feature = "config")]
+    group.config_str(toml);
 }
 
 /// Waits for the result of an async method, and converts it to [`Result`].

@@ -2,6 +2,7 @@
 
 #[cfg(not(feature = "cron"))]
 pub use self::no_cron::{Cron, cron};
+pub use crate::work::ticker::FailedRun;
 
 use std::future::{Future, ready};
 use std::marker::Send;
@@ -15,19 +16,34 @@ use crate::spec::cron::Cron;
 #[cfg(feature = "cron")]
 use crate::work::cron;
 use crate::work::every;
+use crate::work::ticker::{self, Ticker};
 
 /// The future of one run of a ticker. A named type, so that rustc points at the code that does not fit it.
 pub type Ticking = Pin<Box<dyn Future<Output = Result> + Send>>;
 
 /// Starts a ticker that calls a method at a fixed interval.
-pub fn every(cx: &Context, method: &'static str, period: Duration, tick: impl FnMut() -> Ticking + Send + 'static) {
-    every::spawn(cx, method, |cx, shutdown| async move { every::every(&cx, &shutdown, method, period, tick).await });
+pub fn every(
+    cx: &Context,
+    method: &'static str,
+    period: Duration,
+    on_error: FailedRun,
+    tick: impl FnMut() -> Ticking + Send + 'static,
+) {
+    let ticker = Ticker::beside_start(cx, method, on_error, tick);
+    ticker::spawn(cx, method, async move { every::every(&ticker, period).await });
 }
 
 /// Starts a ticker that calls a method at the times of a cron expression.
 #[cfg(feature = "cron")]
-pub fn cron(cx: &Context, method: &'static str, cron: Cron, tick: impl FnMut() -> Ticking + Send + 'static) {
-    every::spawn(cx, method, |cx, shutdown| async move { cron::run(&cx, &shutdown, method, &cron, tick).await });
+pub fn cron(
+    cx: &Context,
+    method: &'static str,
+    cron: Cron,
+    on_error: FailedRun,
+    tick: impl FnMut() -> Ticking + Send + 'static,
+) {
+    let ticker = Ticker::beside_start(cx, method, on_error, tick);
+    ticker::spawn(cx, method, async move { cron::run(&ticker, &cron).await });
 }
 
 #[cfg(not(feature = "cron"))]
@@ -35,6 +51,7 @@ mod no_cron {
     //! A stub, so that [`__cron`](crate::__cron) reports the only error.
 
     use crate::service::context::Context;
+    use crate::work::ticker::FailedRun;
 
     #[derive(Clone, Copy, Debug)]
     pub struct Cron;
@@ -55,6 +72,7 @@ mod no_cron {
         _: &Context,
         _: &'static str,
         _: Cron,
+        _: FailedRun,
         _: impl FnMut() -> crate::__private::tickers::Ticking + Send + 'static,
     ) {
     }

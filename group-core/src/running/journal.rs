@@ -646,8 +646,8 @@ impl Journal {
         self.keep(Failure::new(Some(name), stage, false, error), log::failed);
     }
 
-    /// Writes down that a job of a service failed. The service goes on.
-    pub(crate) fn job_failed(&mut self, spec: &Spec, error: BoxError) {
+    /// Writes down that a job of a service failed, or a run of a ticker. The service goes on.
+    pub(crate) fn survived(&mut self, spec: &Spec, error: BoxError) {
         self.keep(Failure::new(Some(spec.get_name()), Stage::Run, false, error), log::survived);
     }
 

@@ -40,8 +40,8 @@ pub(crate) enum News {
     Failed(BoxError),
     /// Another part of the service failed, after the failure that was reported.
     AlsoFailed(BoxError),
-    /// A job of the service failed, and the service goes on.
-    JobFailed(BoxError),
+    /// A job of the service failed, or a run of a ticker, and the service goes on.
+    Survived(BoxError),
     /// A handler of the service panicked. The client was answered, and the panic was logged.
     #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "there are no handlers without it"))]
     HandlerPanicked(BoxError),

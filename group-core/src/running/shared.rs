@@ -184,8 +184,13 @@ impl Shared {
         let Some(&service) = self.by_type.get(&TypeId::of::<T>()) else {
             return lock(&self.provided).iter().find_map(Provided::get);
         };
+        let member = self.members.get(service);
+        let instance = member.instance()?;
         let mut found = None;
-        self.members.get(service).instance()?.put_into(&mut found);
+        Arc::clone(&instance).put_into(&mut found);
+        for view in &member.spec.details().views {
+            view.put_into(|slot| Arc::clone(&instance).put_into(slot), &mut found);
+        }
         found
     }
 

@@ -110,7 +110,7 @@ impl Context {
             let Some(result) = ended.await.unwrap_or_else(|panicked| Some(Err(panicked))) else { return };
             jobs.end(result.is_err());
             if let Err(error) = result {
-                cx.tell(News::JobFailed(OfJob(error).into()));
+                cx.tell(News::Survived(OfJob(error).into()));
             }
         });
     }

@@ -8,14 +8,13 @@ pub(crate) mod needs;
 pub(crate) mod place;
 pub(crate) mod restart;
 pub(crate) mod route;
+pub(crate) mod view;
 
 #[cfg(all(feature = "cli", feature = "grpc"))]
 use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
-#[cfg(feature = "config")]
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::base::syntax;
@@ -35,6 +34,7 @@ use crate::spec::needs::{Needed, Needs};
 use crate::spec::place::Place;
 use crate::spec::restart::Restart;
 use crate::spec::route::Route;
+use crate::spec::view::View;
 
 /// The default time for a service to be built and ready.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -96,6 +96,8 @@ pub(crate) struct Details {
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) stop_timeout: Option<Duration>,
     pub(crate) edges: Vec<After>,
+    /// The types as which others can take it, beside its own.
+    pub(crate) views: Vec<View>,
     /// The needs of the parameters of `start`, and of those of `new`.
     pub(crate) start_needs: Needs,
     pub(crate) build_needs: Needs,
@@ -166,6 +168,58 @@ impl Spec {
     #[must_use]
     pub fn about(mut self, text: impl Into<Cow<'static, str>>) -> Self {
         self.details_mut().about = Some(text.into());
+        self
+    }
+
+    /// Declares that the service can be taken as an `Arc<T>`, too: as a trait object. Services that take one start after
+    /// it, as those that take an `Arc` of the service itself. In a group, one service provides a type.
+    ///
+    /// ```
+    /// use group::{BoxError, Context, Group, Service, Shutdown, Spec};
+    /// use std::sync::Arc;
+    ///
+    /// trait Store: Send + Sync {
+    ///     fn name(&self) -> String;
+    /// }
+    ///
+    /// struct Postgres;
+    ///
+    /// impl Store for Postgres {
+    ///     fn name(&self) -> String {
+    ///         "in Postgres".to_owned()
+    ///     }
+    /// }
+    ///
+    /// impl Service for Postgres {
+    ///     fn spec() -> Spec {
+    ///         Spec::of::<Self>().provides::<Self, dyn Store>(|store| store)
+    ///     }
+    ///
+    ///     async fn start(self: Arc<Self>, cx: Context) -> Result<(), BoxError> {
+    ///         cx.shutdown().requested().await;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut group = Group::new();
+    /// group
+    ///     .add_fn("users", |store: Arc<dyn Store>, shutdown: Shutdown| async move {
+    ///         println!("users are stored {}", store.name());
+    ///         shutdown.requested().await;
+    ///     })
+    ///     .add(Postgres);
+    /// let report = group.start().await.unwrap().stop().await;
+    /// assert_eq!(report.services()[0].name(), "postgres");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn provides<S, T>(mut self, cast: fn(Arc<S>) -> Arc<T>) -> Self
+    where
+        S: Send + Sync + 'static,
+        T: ?Sized + Send + Sync + 'static,
+    {
+        self.details_mut().views.push(View::new(cast));
         self
     }
 

@@ -81,7 +81,7 @@ pub(crate) struct Needed {
 }
 
 impl Needed {
-    fn of<T: ?Sized + 'static>() -> Self {
+    pub(crate) fn of<T: ?Sized + 'static>() -> Self {
         Self { type_id: TypeId::of::<T>(), in_arc: TypeId::of::<Arc<T>>(), type_name: type_name::<T>() }
     }
 

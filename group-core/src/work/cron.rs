@@ -8,9 +8,8 @@ use crate::base::error::BoxError;
 use crate::base::sync::Latch;
 use crate::service::context::Context;
 use crate::service::result::ServiceResult;
-use crate::service::shutdown::Shutdown;
 use crate::spec::cron::Cron;
-use crate::work::every::{Ticks, counted};
+use crate::work::ticker::{Ticker, Ticks};
 use crate::work::timetable::Timetable;
 
 /// The longest sleep between two looks at the clock: it may be set meanwhile, and the machine may sleep.
@@ -25,7 +24,7 @@ impl Context {
     /// As with [`every`](Self::every), a ticker never overlaps itself, does not tick while the service
     /// stops, and finishes its last run. Times that pass during a long run are skipped; times that pass while
     /// the machine sleeps are made up for by one run. Once this is awaited, the group waits for the service at
-    /// the stop, as for one that takes [`Shutdown`].
+    /// the stop, as for one that takes [`Shutdown`](crate::Shutdown).
     ///
     /// ```
     /// use group::{Context, Cron, Group};
@@ -46,34 +45,30 @@ impl Context {
     /// # Errors
     ///
     /// If the expression or its time zone is invalid: with [`Spec::cron`](crate::Spec::cron), the group finds that
-    /// before anything is built. If a next time cannot be found. And the first error that a run returns: the ticker ends
-    /// with it.
+    /// before anything is built. If a next time cannot be found. And the first error that a run returns, unless
+    /// [`Ticks::on_error`] says otherwise: the ticker ends with it.
     pub fn cron<'a, F, Fut>(&'a self, cron: impl Into<Cron>, tick: F) -> Ticks<'a>
     where
         F: FnMut() -> Fut + Send + 'a,
         Fut: Future<Output: ServiceResult> + Send + 'a,
     {
         let cron = cron.into();
-        Box::pin(async move { run(self, &self.shutdown(), "cron", &cron, tick).await })
+        Ticks::new(move |on_error| {
+            Box::pin(async move { run(&Ticker::of_start(self, "cron", on_error, tick), &cron).await })
+        })
     }
 }
 
-/// Ticks at the times of a cron expression. The runs are counted under the ticker's name.
-pub(crate) async fn run<F, Fut>(
-    cx: &Context,
-    shutdown: &Shutdown,
-    name: &str,
-    cron: &Cron,
-    mut tick: F,
-) -> Result<(), BoxError>
+/// Ticks at the times of a cron expression.
+pub(crate) async fn run<F, Fut>(ticker: &Ticker<F>, cron: &Cron) -> Result<(), BoxError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output: ServiceResult>,
 {
-    shutdown.look();
-    let member = cx.member();
+    ticker.shutdown.look();
+    let member = ticker.cx.member();
     let stop = &member.stop_waiters().latch;
-    keep(&Timetable::of(cron)?, stop, Timestamp::now, || counted(cx, name, tick())).await?;
+    keep(&Timetable::of(cron)?, stop, Timestamp::now, || ticker.run()).await?;
     if !stop.is_set() {
         let service = member.spec.get_name();
         tracing::warn!(target: "group", service, "{service}: `{cron}` never comes again");

@@ -5,6 +5,7 @@ pub(crate) mod cron;
 pub(crate) mod every;
 pub(crate) mod heartbeat;
 pub(crate) mod messages;
+pub(crate) mod ticker;
 #[cfg(feature = "cron")]
 pub(crate) mod timetable;
 #[cfg(all(test, feature = "cron"))]

@@ -308,8 +308,11 @@ fn check_route(method: &Method, errors: &mut Errors) {
     borrow::check(method, errors);
 }
 
-/// Only a route can have layers.
+/// Only a route can have layers, and gRPC.
 fn check_layers(method: &Method, errors: &mut Errors) {
+    if method.sig.ident.unraw() == "grpc" {
+        return;
+    }
     for attr in method.attrs.iter().filter(|attr| is_layer(attr)) {
         let name = &method.sig.ident;
         errors.at(attr, format!("`#[layer]` goes on a route, and `{name}` is none: add `#[get(\"/path\")]`"));

@@ -6,12 +6,13 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned as _;
 
 use super::attrs::{cfgs, docs};
 use super::emit::{
     async_move, call_start, if_any, input, outcome, output, returned, take, unless_any, wait, when_shared,
 };
-use super::model::{Model, Restart, Route, Spec};
+use super::model::{Model, Restart, Route, Spec, layers_of};
 use super::routes;
 use super::signature::takes_reference;
 use super::ticker::Ticker;
@@ -108,11 +109,17 @@ fn spec(model: &Model) -> TokenStream {
         quote!(let spec = __g::routes(spec, &[#(#routes),*]);)
     });
     let crons = model.tickers.iter().filter_map(Ticker::spec);
+    // rustc reports a type that it is not at the type.
+    let views = model.spec.provides.iter().map(|ty| {
+        let at = ty.span();
+        quote_spanned!(at=> let spec = spec.provides::<Self, #ty>(|this| this);)
+    });
     quote! {
         #in_order
         let spec = __g::Spec::of::<Self>();
         #(#mount)*
         let spec = spec #options;
+        #(#views)*
         #serves_others
         #(#edges)*
         #(#start_needs)*
@@ -298,11 +305,14 @@ fn call_grpc(method: &Method) -> TokenStream {
     let name = &method.sig.ident;
     let (input, output) = (input(method), output(method));
     let this = if takes_reference(method) { quote!(&self) } else { quote!(self) };
-    quote! {
+    let services = quote! {
         <#output as __g::grpc::Services>::into(
             Self::#name(#this, <#input as __g::grpc::Services>::from(services))
         )
-    }
+    };
+    // The first one is the outermost in `Routes`, as it is here.
+    let layers = layers_of(method);
+    layers.iter().fold(services, |services, layer| quote!(__g::http::around_grpc(#layer, #services)))
 }
 
 fn register(model: &Model) -> TokenStream {

@@ -18,6 +18,7 @@ use crate::errors::Errors;
 pub(super) const ARGUMENTS: &[&str] = &[
     "name",
     "after",
+    "provides",
     "http",
     "prefix",
     "grpc",
@@ -39,6 +40,8 @@ const ROLES: &[&str] = &["task", "daemon", "once", "main", "lead", "sidecar"];
 
 /// The methods that a service may have which has no routes but those that are mounted on it.
 const PLAIN: &[&str] = &["new", "stop", "health", "reload"];
+
+const PROVIDES: &str = "expected a list of types, as in `provides(dyn Store)`";
 
 const ROUTE_EXAMPLE: &str = "expected a path, as in `#[get(\"/users/{id}\")]`";
 
@@ -70,6 +73,8 @@ pub(super) struct Spec {
     pub(super) name: Option<LitStr>,
     /// Each with a flag: is it optional?
     pub(super) after: Vec<(Type, bool)>,
+    /// The types as which others can take it.
+    pub(super) provides: Vec<Type>,
     pub(super) http: Option<LitStr>,
     /// The service on which it is mounted, instead of an address.
     pub(super) http_on: Option<Type>,
@@ -131,6 +136,7 @@ impl<'a> Model<'a> {
             match arg.key.to_string().as_str() {
                 "name" => self.spec.name = errors.keep(arg.string("morning")),
                 "after" => self.spec.after = arg.types("after(Database, optional(Cache))", Some("optional"), errors),
+                "provides" => self.spec.provides = arg.some(PROVIDES, errors),
                 "http" => match arg.ty() {
                     Some(ty) => self.spec.http_on = Some(ty),
                     None => self.spec.http = errors.keep(arg.string("127.0.0.1:8080")),
@@ -211,6 +217,11 @@ fn read_path(attr: &Attribute) -> syn::Result<Path> {
         }
         _ => Err(syn::Error::new_spanned(attr, ROUTE_EXAMPLE)),
     }
+}
+
+/// The layers of a method. Those that cannot be read are reported elsewhere.
+pub(super) fn layers_of(method: &Method) -> Vec<Expr> {
+    read_layers(&method.attrs, &mut Errors::default())
 }
 
 fn read_layers(attrs: &[Attribute], errors: &mut Errors) -> Vec<Expr> {

@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use group::axum::Router;
+use group::axum::extract::Request as HttpRequest;
+use group::axum::http::HeaderValue;
+use group::axum::middleware::{Next, from_fn};
+use group::axum::response::Response;
 use group::axum::routing::get;
 use group::grpc::{self, Routes};
 use group::{BoxError, Context, Group, Ready, Running, Service, Shutdown, Spec, http, service};
@@ -362,4 +366,44 @@ impl Socket {
     async fn connect(&self) -> Channel {
         Endpoint::from_shared(self.url()).expect("is a URL").connect().await.expect("it listens")
     }
+}
+
+/// With layers around its gRPC.
+struct Layered {
+    shop: Arc<Shop>,
+}
+
+/// Appends a word to the header `seen` of the answer.
+async fn sees(word: &'static str, request: HttpRequest, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().append("seen", HeaderValue::from_static(word));
+    response
+}
+
+#[service(grpc = "127.0.0.1:0", register = false)]
+impl Layered {
+    fn new(shop: Arc<Shop>) -> Self {
+        Self { shop }
+    }
+
+    #[layer(from_fn(async |request, next| sees("outer", request, next).await))]
+    #[layer(from_fn(async |request, next| sees("inner", request, next).await))]
+    fn grpc(self: Arc<Self>, services: Routes) -> Routes {
+        services.add_service(self.shop.server())
+    }
+}
+
+#[tokio::test]
+async fn layers_are_around_grpc_the_first_outermost_and_not_around_health() {
+    let mut group = Group::new();
+    group.provide(Shop::default()).add_type::<Layered>();
+    let running = group.start().await.expect("it starts");
+    let channel = connect(&running, "layered").await;
+    let answer = InventoryClient::new(channel.clone()).stock(item("nuts", 0)).await.expect("is answered");
+    let seen: Vec<_> = answer.metadata().get_all("seen").iter().map(|word| word.to_str().expect("is text")).collect();
+    assert_eq!(seen, ["inner", "outer"]);
+    let health = HealthClient::new(channel).check(HealthCheckRequest::default()).await.expect("is answered");
+    assert!(health.metadata().get("seen").is_none());
+    assert_eq!(health.into_inner().status(), ServingStatus::Serving);
+    assert!(running.stop().await.is_clean());
 }

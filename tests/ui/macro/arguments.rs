@@ -221,6 +221,31 @@ fn uses() {
         .add_type::<Migration>();
 }
 
+#[derive(Default)]
+struct Provides;
+
+#[service(provides = "Store")]
+impl Provides {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct ProvidesNothing;
+
+#[service(provides())]
+impl ProvidesNothing {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct Leads;
+
+#[service(http = "localhost:8080", role = "lead")]
+impl Leads {
+    #[get("/")]
+    async fn index(&self) {}
+}
+
 fn main() {}
 
 #[derive(Default)]

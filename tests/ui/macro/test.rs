@@ -65,6 +65,15 @@ async fn no_flavor(_running: Running) {}
 #[group::test(stop_timeout = "3s")]
 async fn for_main_only(_running: Running) {}
 
+#[group::test(config = 3)]
+async fn no_text(_running: Running) {}
+
+#[group::test(provide = 3)]
+async fn no_list(_running: Running) {}
+
+#[group::test(provide(), replace(let))]
+async fn no_values(_running: Running) {}
+
 fn main() {
     let _ = Test;
 }

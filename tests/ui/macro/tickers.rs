@@ -59,6 +59,12 @@ impl Clock {
     #[cron("0 3 * * *", tz = 1)]
     async fn no_text(&self) {}
 
+    #[every("1s", on_error = "ignore")]
+    async fn no_reaction(&self) {}
+
+    #[cron("0 3 * * *", on_err = "log")]
+    async fn nearly(&self) {}
+
     #[every("1s")]
     async fn stop(&self) {}
 }
