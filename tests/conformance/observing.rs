@@ -417,3 +417,24 @@ async fn the_log_says_where_each_service_is_served() {
     }
     assert!(running.stop().await.is_clean());
 }
+
+#[tokio::test(start_paused = true)]
+async fn metrics_of_other_libraries_are_appended_and_take_the_place_of_those_of_the_process() {
+    listen();
+    let journal = Journal::default();
+    let mut group = journal.group(["s1"]);
+    group.metrics_from(|| "# TYPE mails_total counter\nmails_total 7\n\n".into());
+    let running = group.metrics_from(|| panic!("nothing is counted")).start().await.unwrap();
+    let text = running.handle().metrics();
+    assert!(text.contains("\nmails_total 7\n") && text.contains("group_ready 1\n"), "{text}");
+    assert_eq!(text.contains("process_cpu_seconds_total "), cfg!(target_os = "linux"), "{text}");
+    let missing = logged().into_iter().filter(|line| line.contains("what renders them panicked: nothing is counted"));
+    assert_eq!(missing.count(), 1);
+    assert!(running.stop().await.is_clean());
+
+    let own = "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total 1\n";
+    let running = journal.group(["s2"]).metrics_from(|| own.into()).start().await.unwrap();
+    let text = running.handle().metrics();
+    assert_eq!(text.matches("process_cpu_seconds_total ").count(), 2, "its type and its sample: {text}");
+    assert!(running.stop().await.is_clean());
+}

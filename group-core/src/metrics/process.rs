@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::str::FromStr;
 
 /// The times of a process are counted in hundredths of a second, on every platform that Rust knows (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -31,13 +32,13 @@ impl Process {
         let read = |file: &str| fs::read_to_string(proc.join(file)).unwrap_or_default();
         let (status, limits) = (read("self/status"), read("self/limits"));
         let stat = Stat(read("self/stat"));
-        let ticks = |field| Some(stat.number(field)? as f64 / TICKS_PER_SECOND);
-        let booted = number_after(&read("stat"), "btime ");
+        let ticks = |field| Some(stat.number::<f64>(field)? / TICKS_PER_SECOND);
+        let booted: Option<f64> = number_after(&read("stat"), "btime ");
         Self {
             cpu: ticks(Stat::USER_TIME).zip(ticks(Stat::SYSTEM_TIME)).map(|(user, system)| user + system),
-            start_time: booted.zip(ticks(Stat::START_TIME)).map(|(booted, since)| booted as f64 + since),
+            start_time: booted.zip(ticks(Stat::START_TIME)).map(|(booted, since)| booted + since),
             virtual_memory: stat.number(Stat::VIRTUAL_MEMORY),
-            resident_memory: number_after(&status, "VmRSS:").map(|kilobytes| kilobytes * 1024),
+            resident_memory: number_after::<u64>(&status, "VmRSS:").map(|kilobytes| kilobytes * 1024),
             threads: stat.number(Stat::THREADS),
             // One of them is that of the directory itself.
             open_fds: fs::read_dir(proc.join("self/fd")).ok().map(|open| open.count().saturating_sub(1) as u64),
@@ -56,7 +57,7 @@ impl Stat {
     const START_TIME: usize = 22;
     const VIRTUAL_MEMORY: usize = 23;
 
-    fn number(&self, field: usize) -> Option<u64> {
+    fn number<N: FromStr>(&self, field: usize) -> Option<N> {
         // The second field is the name of the program in parentheses, in which there may be spaces and parentheses.
         let (_, after_name) = self.0.rsplit_once(')')?;
         after_name.split_whitespace().nth(field - 3)?.parse().ok()
@@ -64,7 +65,7 @@ impl Stat {
 }
 
 /// The first number of the line that begins so.
-fn number_after(text: &str, begin: &str) -> Option<u64> {
+fn number_after<N: FromStr>(text: &str, begin: &str) -> Option<N> {
     let line = text.lines().find_map(|line| line.strip_prefix(begin))?;
     line.split_whitespace().next()?.parse().ok()
 }
@@ -106,6 +107,6 @@ mod tests {
     #[test]
     fn a_program_may_have_any_name() {
         let stat = Stat("7 (a) b (c) S 1 2".to_owned());
-        assert_eq!((stat.number(4), stat.number(6)), (Some(1), None));
+        assert_eq!((stat.number(4), stat.number::<u64>(6)), (Some(1), None));
     }
 }

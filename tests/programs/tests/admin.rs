@@ -1,6 +1,6 @@
 //! The admin service of a real process, asked by a client that is not ours.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -86,6 +86,20 @@ fn probes_are_answered_from_before_the_first_service_is_built_until_the_last_is_
     assert_eq!(ask(&admin, "/livez").0, 0);
     let gone: Vec<_> = ended.logged.iter().filter(|line| line.contains(" stopped (")).collect();
     assert!(gone.last().unwrap().contains("group-admin"), "{ended:#?}");
+}
+
+#[test]
+fn a_reader_of_events_does_not_hold_a_short_stop_up() {
+    let (program, admin) = start(&[("GROUP_STOP_TIMEOUT", "800ms")]);
+    until(&admin, "/readyz", 200);
+    let mut reader = TcpStream::connect(&admin).unwrap();
+    reader.write_all(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut head = [0; 15];
+    reader.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    program.signal("TERM");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
 }
 
 #[test]
