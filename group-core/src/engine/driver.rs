@@ -578,7 +578,7 @@ impl Driver {
         let spent = self.stop_asked_at.map_or(Duration::ZERO, |asked_at| self.now.since(asked_at));
         let (shared, limit) = (Arc::clone(&self.shared), self.budget.guards(spent));
         let file = lock(&self.shared.journal).report_file();
-        let report = self.shared.guards.release(report, move || shared.wait_until_said(), limit, &file).await;
+        let report = self.shared.guards.release(report, move || shared.wait_until_said(), limit, Some(&file)).await;
         self.publish(report);
     }
 

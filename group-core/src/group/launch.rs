@@ -63,7 +63,7 @@ impl Group {
         match self.launch(inbox) {
             Ok(launched) => Ok(launched),
             // The file has the mistakes in the setup already.
-            Err(report) => Err(guards.release(report, || (), limit, &ReportFile::default()).await),
+            Err(report) => Err(guards.release(report, || (), limit, None).await),
         }
     }
 

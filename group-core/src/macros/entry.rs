@@ -104,7 +104,7 @@ impl Threads {
                 Err(error) => body_failed(group.declared.mistakes, error),
             };
             report_file.write(&refused);
-            let refused = guards.release(refused, || (), limit, &report_file).await;
+            let refused = guards.release(refused, || (), limit, Some(&report_file)).await;
             if let Some(manager) = group.invitation.and_then(Invitation::accept) {
                 manager.tell_refused(&refused).await;
             }

@@ -70,13 +70,14 @@ impl Guards {
     }
 
     /// Drops the guards in a thread of their own, once `last_line` has waited for the last line of the log. The runtime
-    /// goes on meanwhile: an exporter of telemetry may need it. Returns the report, with what went wrong, which is told.
+    /// goes on meanwhile: an exporter of telemetry may need it. Returns the report, with what went wrong, which is told,
+    /// and written to the file.
     pub(crate) async fn release(
         &self,
         report: Report,
         last_line: impl FnOnce() + Send + 'static,
         limit: Duration,
-        report_file: &ReportFile,
+        report_file: Option<&ReportFile>,
     ) -> Report {
         if lock(&self.0).guards.is_empty() {
             return report;
@@ -95,7 +96,9 @@ impl Guards {
         }
         failures.iter().for_each(tell);
         let report = report.with(failures);
-        report_file.write(&report);
+        if let Some(file) = report_file {
+            file.write(&report);
+        }
         report
     }
 
