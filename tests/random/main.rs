@@ -10,6 +10,7 @@
 //! usual. `GROUP_SEED=7 cargo test --test random random_groups` plays the scenario of seed 7 alone;
 //! with `GROUP_SCENARIOS`, also those that follow it.
 
+mod by_hand;
 mod caught;
 mod play;
 mod probe;

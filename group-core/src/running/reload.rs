@@ -66,8 +66,10 @@ impl Handle {
         #[cfg(feature = "config")]
         let mut new_settings = self.reread()?;
         let (mut reloaded, mut failed) = (0, Vec::new());
-        for (id, member) in self.shared.members.iter().enumerate() {
+        for id in 0..self.shared.members.len() {
             let name = self.shared.members.spec(id).get_name();
+            #[cfg(feature = "config")]
+            let member = self.shared.members.get(id);
             #[cfg(feature = "config")]
             let settings = new_settings.remove(name).unwrap_or_else(|| NewSettings { settings: member.settings() });
             #[cfg(not(feature = "config"))]
