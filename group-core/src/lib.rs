@@ -117,6 +117,7 @@ pub use self::spec::cron::Cron;
 pub use self::spec::needs::Needs;
 pub use self::spec::restart::{Permanent, Restart};
 pub use self::spec::route::Route;
+pub use self::spec::serve::Serving;
 pub use self::work::heartbeat::Heartbeat;
 pub use self::work::messages::{ForEach, HandlerResult, MessageFailed, MessageStream, OnError};
 pub use self::work::ticker::{FailedRun, Ticks};

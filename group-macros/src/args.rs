@@ -12,6 +12,9 @@ use syn::{Lit, LitBool, LitInt, LitStr, Path, Type};
 use crate::errors::{Errors, suggestion};
 use crate::syntax::{self, Address, NoAddress, nearest};
 
+/// The places where connections are served.
+pub(crate) const SERVE: &[&str] = &["shared", "per-core"];
+
 /// One argument.
 pub(crate) struct Arg {
     pub(crate) key: Ident,

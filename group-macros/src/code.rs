@@ -16,6 +16,11 @@ pub(crate) fn duration(duration: Duration) -> TokenStream {
     quote!(__g::Duration::new(#seconds, #nanos))
 }
 
+/// Where connections are served, by the word for it, one of [`SERVE`](crate::args::SERVE).
+pub(crate) fn serving(word: &str) -> TokenStream {
+    if word == "per-core" { quote!(__g::Serving::PerCore) } else { quote!(__g::Serving::Shared) }
+}
+
 /// The type that a function returns.
 pub(crate) fn output(output: &ReturnType) -> TokenStream {
     match output {

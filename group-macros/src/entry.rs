@@ -7,8 +7,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Expr, FnArg, Ident, LitStr, Path, Signature, Type, Visibility};
 
-use crate::args::{self, Arg, check_address};
-use crate::code::{self, duration};
+use crate::args::{self, Arg, SERVE, check_address};
+use crate::code::{self, duration, serving};
 use crate::errors::{Errors, written};
 
 const OTHER_RUNTIME: &str = "the group brings its own runtime: remove this attribute";
@@ -36,6 +36,7 @@ impl Kind {
                 "services",
                 "crates",
                 "schedule",
+                "serve",
                 "stop_timeout",
                 "drain_delay",
                 "drain_quiet",
@@ -102,6 +103,8 @@ struct Settings {
     services: Option<Vec<Type>>,
     crates: Vec<Ident>,
     graph: bool,
+    /// Where connections are served.
+    serve: Option<String>,
     stop_timeout: Option<Duration>,
     drain_delay: Option<Duration>,
     drain_quiet: Option<Duration>,
@@ -133,6 +136,7 @@ impl Settings {
                 "schedule" => {
                     settings.graph = errors.keep(arg.word(SCHEDULES)).is_some_and(|schedule| schedule == "graph");
                 }
+                "serve" => settings.serve = errors.keep(arg.word(SERVE)),
                 "stop_timeout" => settings.stop_timeout = errors.keep(arg.duration()),
                 "drain_delay" => settings.drain_delay = errors.keep(arg.duration()),
                 "drain_quiet" => settings.drain_quiet = errors.keep(arg.duration()),
@@ -314,6 +318,7 @@ impl Entry {
     fn run_main(&self, settings: &Settings) -> TokenStream {
         let group = settings.group();
         let schedule = settings.graph.then(|| quote!(group.schedule(__g::Schedule::Graph);));
+        let serve = settings.serve.as_deref().map(serving).map(|serving| quote!(group.serve(#serving);));
         let stop_timeout = settings.stop_timeout.map(duration).map(|limit| quote!(group.stop_timeout(#limit);));
         let drain_delay = settings.drain_delay.map(duration).map(|delay| quote!(group.drain_delay(#delay);));
         let drain_quiet = settings.drain_quiet.map(duration).map(|quiet| quote!(group.drain_quiet(#quiet);));
@@ -330,6 +335,7 @@ impl Entry {
         quote! {
             let mut group = #group;
             #schedule
+            #serve
             #stop_timeout
             #drain_delay
             #drain_quiet

@@ -558,17 +558,30 @@ async fn a_full_server_says_so_once_in_a_while_and_how_often_it_was_full() {
     listen();
     let running = full_after_one().start().await.unwrap();
     let addr = running.local_addr("web").unwrap();
-    let served = async || response(&mut requested(addr, "/").await, "served").await;
-    for _ in 0..20 {
-        served().await;
-    }
     let full = || logged().into_iter().filter(|line| line.contains("max_connections")).collect::<Vec<_>>();
+    // One client is served, and so many others wait until it goes.
+    let wait = async |clients: usize| {
+        let lines = full().len();
+        let served = TcpStream::connect(addr).await.unwrap();
+        let mut waiting = Vec::new();
+        for _ in 0..clients {
+            waiting.push(requested(addr, "/").await);
+        }
+        while full().len() == lines {
+            tokio::task::yield_now().await;
+        }
+        drop(served);
+        for mut client in waiting {
+            response(&mut client, "served").await;
+        }
+    };
+    wait(20).await;
     let first = "WARN `web` has reached its limit of 1 connections (max_connections): new ones wait";
     assert_eq!(full(), [first]);
     tokio::time::pause();
     tokio::time::advance(secs(11)).await;
     tokio::time::resume();
-    served().await;
+    wait(1).await;
     let later = "WARN `web` has reached its limit of 1 connections (max_connections), 20 times since this was last logged: new ones wait";
     assert_eq!(full(), [first, later]);
     assert_drained(&running.stop().await);

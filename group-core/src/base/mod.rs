@@ -1,6 +1,8 @@
 //! Tools that know no service: errors, panics, clocks, locks, text.
 
 pub(crate) mod clock;
+#[cfg(feature = "http")]
+pub(crate) mod cores;
 pub(crate) mod error;
 pub(crate) mod hash;
 pub(crate) mod panic;

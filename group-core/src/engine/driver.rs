@@ -107,6 +107,8 @@ impl Drop for Driver {
             self.publish(self.report(GroupEnd::UncleanStop));
             self.shared.guards.drop_all();
         }
+        #[cfg(feature = "http")]
+        self.shared.processors.end();
     }
 }
 
@@ -210,7 +212,11 @@ impl Driver {
         }
         let metrics = self.runtime.metrics();
         // All but this one.
-        let left = || metrics.num_alive_tasks().saturating_sub(1);
+        #[cfg(feature = "http")]
+        let on_processors = || self.shared.processors.tasks();
+        #[cfg(not(feature = "http"))]
+        let on_processors = || 0;
+        let left = || metrics.num_alive_tasks().saturating_sub(1) + on_processors();
         let _ = timeout(LEFTOVERS, async {
             while left() > 0 {
                 sleep(LEFTOVERS / 20).await;

@@ -28,6 +28,7 @@ pub(crate) fn check(spec: &Spec) -> Result<(), BoxError> {
     }
     check_restart(spec)?;
     check_prefix(spec)?;
+    check_serve(spec)?;
     if spec.details().http.is_some() && spec.rules.role == Role::Once {
         let ready = "a `once` service is ready when it completes, and a server never completes";
         return Err(format!("`{name}` cannot serve: {ready}").into());
@@ -75,6 +76,18 @@ fn check_grpc(spec: &Spec) -> Result<(), BoxError> {
         endpoint(url).map_err(|expected| format!("`{name}` cannot run at `{url}`: expected {expected}"))?;
     }
     Ok(())
+}
+
+/// Only a server of its own has connections. A service by hand may serve at an address that its spec does not say.
+fn check_serve(spec: &Spec) -> Result<(), BoxError> {
+    if spec.get_serve().is_none() || spec.details().http_on.is_none() {
+        return Ok(());
+    }
+    let (name, host) = (&spec.name, spec.get_http_on().unwrap_or_default());
+    Err(format!(
+        "`{name}` says where its connections are served (`serve`), but those of `{host}` are its: say it there"
+    )
+    .into())
 }
 
 fn check_prefix(spec: &Spec) -> Result<(), BoxError> {

@@ -15,6 +15,7 @@ use crate::group::options::SETTINGS;
 #[cfg(feature = "grpc")]
 use crate::grpc::remote::endpoint;
 use crate::lifecycle::restart::When;
+use crate::spec::serve::Serving;
 use crate::spec::{Spec, is_address};
 
 /// The whole configuration.
@@ -202,6 +203,9 @@ fn own_keys(spec: &Spec) -> Vec<&'static str> {
     if spec.details().grpc.is_some() {
         own.push("grpc");
     }
+    if spec.has_address() {
+        own.push("serve");
+    }
     if cfg!(feature = "grpc") && spec.details().serves_grpc {
         own.push("remote");
     }
@@ -246,6 +250,7 @@ fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
             endpoint(text)?;
             spec.details_mut().remote = Some(text.to_owned().into());
         }
+        "serve" => spec.details_mut().serve = Some(Serving::from_word(text).ok_or("`shared` or `per-core`")?),
         "start_timeout" => spec.details_mut().start_timeout = Some(duration(text)?),
         "stop_timeout" => spec.details_mut().stop_timeout = Some(duration(text)?),
         "critical" => spec.rules.critical = text.parse().map_err(|_| "`true` or `false`")?,

@@ -25,6 +25,7 @@ use crate::spec::Spec;
 #[cfg(feature = "grpc")]
 use crate::spec::needs::Called;
 use crate::spec::place::Place;
+use crate::spec::serve::Serving;
 
 /// A service that was added to a group.
 pub(crate) struct Declared {
@@ -77,6 +78,7 @@ pub(crate) struct Declaration {
     pub(crate) provided: Vec<Provided>,
     pub(crate) guards: Guards,
     pub(crate) schedule: Schedule,
+    pub(crate) serve: Serving,
     pub(crate) stop_timeout: Option<Duration>,
     pub(crate) drain_delay: Duration,
     pub(crate) drain_quiet: Option<Duration>,
@@ -153,6 +155,7 @@ impl Declaration {
         Self {
             services: self.services.iter().map(Declared::without_factory).collect(),
             schedule: self.schedule,
+            serve: self.serve,
             stop_timeout: self.stop_timeout,
             drain_delay: self.drain_delay,
             drain_quiet: self.drain_quiet,

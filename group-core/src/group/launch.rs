@@ -39,9 +39,12 @@ use crate::running::members::Members;
 use crate::running::metrics::Metrics;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
+#[cfg(feature = "http")]
+use crate::running::processors::Processors;
 use crate::running::reloads::Reloads;
 use crate::running::shared::{Provided, Shared};
 use crate::service::Factory;
+use crate::spec::serve::Serving;
 
 /// A running group, and the channel that fires when all of its services are ready.
 type Launched = (Running, oneshot::Receiver<()>);
@@ -97,6 +100,7 @@ impl Declaration {
             drain_quiet,
             report_file,
             mistakes,
+            serve,
             ..
         } = self;
         let assembly =
@@ -109,6 +113,7 @@ impl Declaration {
             HandedOn {
                 provided,
                 guards,
+                serve,
                 #[cfg(feature = "metrics")]
                 metrics: self.metrics,
                 report_file,
@@ -143,6 +148,9 @@ impl Declaration {
 struct HandedOn {
     provided: Vec<Provided>,
     guards: Guards,
+    /// Where servers serve that do not say it themselves.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "nothing serves"))]
+    serve: Serving,
     #[cfg(feature = "metrics")]
     metrics: Metrics,
     report_file: ReportFile,
@@ -174,6 +182,8 @@ fn share(
         parts: Parts::default(),
         provided: Mutex::new(handed_on.provided),
         guards: handed_on.guards,
+        #[cfg(feature = "http")]
+        processors: Processors::new(handed_on.serve),
         begun,
         inbox,
         aimed: Notify::new(),

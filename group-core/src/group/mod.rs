@@ -61,6 +61,7 @@ use crate::spec::Spec;
 #[cfg(feature = "grpc")]
 use crate::spec::needs::Called;
 use crate::spec::place::Place;
+use crate::spec::serve::Serving;
 use crate::systemd::manager::Invitation;
 
 /// The mistake of a body of `main` that runs or starts the group itself.
@@ -417,6 +418,23 @@ impl Group {
     /// Sets which services may start and stop at the same time. [`Schedule::Strict`] by default.
     pub fn schedule(&mut self, schedule: Schedule) -> &mut Self {
         self.declared.schedule = schedule;
+        self
+    }
+
+    /// Sets where the connections of HTTP and gRPC services are served that do not [say it
+    /// themselves](crate::Spec::serve). [`Serving::Shared`] by default.
+    ///
+    /// The environment variable `GROUP_SERVE` (`shared` or `per-core`) overrides it in [`run`](Self::run) and
+    /// `#[group::main]`.
+    ///
+    /// ```
+    /// use group::{Group, Serving};
+    ///
+    /// let mut group = Group::new();
+    /// group.serve(Serving::PerCore);
+    /// ```
+    pub fn serve(&mut self, serve: Serving) -> &mut Self {
+        self.declared.serve = serve;
         self
     }
 

@@ -10,6 +10,7 @@ use crate::lifecycle::plan::Schedule;
 use crate::record::report_file::ReportFile;
 #[cfg(feature = "admin")]
 use crate::spec::is_address;
+use crate::spec::serve::Serving;
 
 /// The default time from the request to stop until everything must be over. Kubernetes kills a process 30 s after its
 /// request; the difference is left for the exit of the process.
@@ -28,6 +29,7 @@ pub(crate) const SETTINGS: &[&str] = &[
     #[cfg(feature = "serde")]
     "report_to",
     "schedule",
+    "serve",
     "stop_timeout",
 ];
 
@@ -93,6 +95,7 @@ impl Declaration {
             #[cfg(feature = "serde")]
             "report_to" => self.report_file = ReportFile::at(value.into()),
             "stop_timeout" => self.stop_timeout = Some(duration(value)?),
+            "serve" => self.serve = Serving::from_word(value).ok_or("`shared` or `per-core`")?,
             "schedule" => {
                 self.schedule = match value {
                     "strict" => Schedule::Strict,

@@ -1,20 +1,25 @@
 //! Accepts connections, and drains them at the stop.
 
 use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, WouldBlock};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task;
 use std::task::Waker;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use futures_util::FutureExt as _;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::http::connection::Serving;
-use crate::http::io::Io;
+use crate::base::cores::Core;
+use crate::http::connection::Served;
+use crate::http::io::{Io, PATIENCE};
 use crate::http::listen::{Backlog, Listener};
+use crate::http::room::{Entrance, FreeRoom, Room};
 use crate::http::socket::Stream;
+use crate::http::spread::Lane;
 use crate::http::traffic::{Activity, Traffic};
 use crate::running::log;
 use crate::running::remains::Remains;
@@ -30,31 +35,57 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Serves until the service, or only its servers, are asked to stop; then drains.
-pub(crate) async fn serve_on(listener: Listener, cx: &Context, serving: Serving, shutdown: &Shutdown) {
-    let mut connections = Connections::new(cx, serving);
-    let traffic = Arc::clone(&connections.traffic);
+///
+/// # Errors
+///
+/// If the connections cannot be accepted on every processor.
+pub(crate) async fn serve_on(
+    listener: Listener,
+    cx: &Context,
+    served: Served,
+    shutdown: &Shutdown,
+) -> std::io::Result<()> {
+    let traffic = Traffic::new(cx, &served.limits);
     cx.member().add_server(&traffic);
     let mut draining = Draining { traffic: Arc::clone(&traffic), cx, since: None };
     let children = cx.own_children();
     let _counted = children.count_server();
     listener.send_at_once();
+    let acceptor = Acceptor::new(cx, served, &traffic);
+    let mut accepting = match cx.processors() {
+        Some(processors) => acceptor.run_on(&processors, listener)?.boxed(),
+        None => acceptor.run(Some(listener)).map(Ok).boxed(),
+    };
     tokio::select! {
         biased;
         () = shutdown.requested() => {}
         () = children.servers_closed() => {}
         () = traffic.watch_lame_duck() => {}
-        () = connections.accept(&listener) => {}
+        ended = &mut accepting => return ended,
     }
     draining.since = Some(Instant::now());
-    connections.drain(listener, cx).await;
+    traffic.stop();
+    let drained = async {
+        accepting.await?;
+        // Upgraded connections have no task.
+        traffic.ended().await;
+        Ok(())
+    };
+    tokio::select! {
+        biased;
+        ended = drained => ended,
+        never = traffic.linger() => match never {},
+    }
 }
 
-/// All connections of a server. Dropping it cuts them.
-struct Connections {
+/// Accepts connections on one thread, or on those of the runtime. Dropping it cuts the connections.
+struct Acceptor {
     tasks: JoinSet<()>,
-    serving: Arc<Serving>,
+    served: Arc<Served>,
     traffic: Arc<Traffic>,
-    room: FreeRoom,
+    entrance: Entrance,
+    /// The way to the other processors, if this one is one of several.
+    lane: Option<Lane>,
     /// When the last connection was accepted.
     last: Option<Instant>,
     /// When the log last said that `accept` fails.
@@ -65,14 +96,14 @@ struct Connections {
     remains: Option<Remains>,
 }
 
-impl Connections {
-    fn new(cx: &Context, serving: Serving) -> Self {
-        let limits = serving.limits;
+impl Acceptor {
+    fn new(cx: &Context, served: Served, traffic: &Arc<Traffic>) -> Self {
         Self {
             tasks: JoinSet::new(),
-            serving: Arc::new(serving),
-            traffic: Traffic::new(cx, &limits),
-            room: FreeRoom::new(limits.max_connections),
+            entrance: Entrance::new(&FreeRoom::new(served.limits.max_connections)),
+            served: Arc::new(served),
+            traffic: Arc::clone(traffic),
+            lane: None,
             last: None,
             complained: None,
             first_timer: None,
@@ -80,17 +111,76 @@ impl Connections {
         }
     }
 
+    /// Another one of the same server, for one of several processors.
+    fn on(&self, processor: &Core, lane: Lane) -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            entrance: self.entrance.another(),
+            served: Arc::new(self.served.on(processor)),
+            traffic: Arc::clone(&self.traffic),
+            lane: Some(lane),
+            last: None,
+            complained: None,
+            first_timer: None,
+            remains: self.remains.clone(),
+        }
+    }
+
+    /// Runs one acceptor on each of these processors. Each has a listener of its own, where the system spreads the
+    /// connections over them; elsewhere the first one has it.
+    fn run_on(
+        self,
+        processors: &[Core],
+        listener: Listener,
+    ) -> std::io::Result<impl Future<Output = std::io::Result<()>> + use<>> {
+        let mut listeners = listener.one_for_each(processors.len())?.into_iter();
+        let mut tasks: JoinSet<std::io::Result<()>> = JoinSet::new();
+        for (processor, lane) in processors.iter().zip(Lane::all(processors.len())) {
+            let (acceptor, listener) = (self.on(processor, lane), listeners.next());
+            let run = async move {
+                acceptor.run(listener.map(Listener::here).transpose()?).await;
+                Ok(())
+            };
+            tasks.spawn_on(run, processor.handle());
+        }
+        Ok(async move {
+            while let Some(ended) = tasks.join_next().await {
+                match ended.map_err(JoinError::try_into_panic) {
+                    Ok(ended) => ended?,
+                    Err(Ok(panic)) => resume_unwind(panic),
+                    Err(Err(cancelled)) => return Err(std::io::Error::other(cancelled)),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Serves until the server stops, and then until every accepted request is answered.
+    async fn run(mut self, listener: Option<Listener>) {
+        let traffic = Arc::clone(&self.traffic);
+        tokio::select! {
+            biased;
+            () = traffic.stop_asked() => {}
+            () = self.accept(listener.as_ref()) => {}
+        }
+        self.drain(listener).await;
+    }
+
     /// Accepts connections for ever.
-    async fn accept(&mut self, listener: &Listener) {
+    async fn accept(&mut self, listener: Option<&Listener>) {
         loop {
-            // A task that has ended keeps its memory until it is joined.
-            let (room, accepted) = tokio::select! {
+            let accepted = tokio::select! {
                 biased;
-                accepted = self.room.accept(listener, &self.traffic) => accepted,
+                accepted = self.entrance.accept(listener, &self.traffic) => accepted,
+                given = given(&mut self.lane) => {
+                    self.take_given(given);
+                    continue;
+                }
+                // A task that has ended keeps its memory until it is joined.
                 Some(_) = self.tasks.join_next() => continue,
             };
             match accepted {
-                Ok(stream) => self.take(stream, room),
+                Ok((stream, permit)) => self.take(stream, permit),
                 Err(error) if is_client_gone(&error) => {}
                 Err(error) => {
                     self.complain(&error);
@@ -135,98 +225,86 @@ impl Connections {
         if self.first_timer.as_ref().is_some_and(|timer| !timer.is_elapsed()) {
             return;
         }
-        let mut timer = Box::pin(sleep(self.serving.limits.header_read_timeout));
+        let mut timer = Box::pin(sleep(self.served.limits.header_read_timeout.min(PATIENCE / 2)));
         // A tokio timer is registered by its first poll.
         let _ = timer.as_mut().poll(&mut task::Context::from_waker(Waker::noop()));
         self.first_timer = Some(timer);
     }
 
-    /// Spawns the task of an accepted connection.
-    fn take(&mut self, stream: Stream, room: Option<OwnedSemaphorePermit>) {
+    /// Takes a connection that was accepted here. Another processor may have more time for it.
+    fn take(&mut self, stream: Stream, permit: Option<OwnedSemaphorePermit>) {
         self.last = Some(Instant::now());
-        self.set_first_timer();
         self.traffic.note_arrival();
+        let kept = match &self.lane {
+            Some(lane) => lane.give(stream, permit, lane.place()),
+            None => Some((stream, Room::new(permit, None))),
+        };
+        if let Some((stream, room)) = kept {
+            self.serve(stream, room);
+        }
+    }
+
+    /// Takes a connection that another processor has accepted.
+    fn take_given(&mut self, (stream, room): (Stream, Room)) {
+        match stream.here() {
+            Ok(stream) => self.serve(stream, room),
+            Err(error) => self.complain(&error),
+        }
+    }
+
+    /// Spawns the task of a connection.
+    fn serve(&mut self, stream: Stream, room: Room) {
+        self.set_first_timer();
         let activity = Activity::new(&self.traffic);
-        let io = Io::new(stream, Arc::clone(&activity), self.serving.limits, room);
-        let (serving, remains) = (Arc::clone(&self.serving), self.remains.clone());
+        // Boxed, because it is moved from one future into another.
+        let io = Box::new(Io::new(stream, Arc::clone(&activity), self.served.limits, room));
+        let (served, remains) = (Arc::clone(&self.served), self.remains.clone());
         self.tasks.spawn(async move {
             let _remains = remains;
-            serving.connection(io, activity).await;
+            served.connection(io, activity).await;
         });
     }
 
     /// Stops listening, and waits until every accepted request is answered and every connection closed.
-    async fn drain(mut self, listener: Listener, cx: &Context) {
-        self.traffic.stop();
-        let linger = self.serving.limits.linger;
-        let in_use = self.last.is_some_and(|last| last.elapsed() < linger);
-        let accepted = match listener.close(in_use, linger) {
-            Ok(Some(backlog)) => self.accept_last(backlog).await,
-            closed => closed.map(drop),
-        };
-        if let Err(error) = accepted {
-            let service = cx.name();
+    async fn drain(mut self, listener: Option<Listener>) {
+        let given = self.lane.take().map(Lane::close);
+        if let Some(stream) = self.entrance.waiting() {
+            self.take(stream, None);
+        }
+        if let Some(listener) = listener
+            && let Err(error) = self.close(listener).await
+        {
+            let service = self.traffic.service();
             tracing::warn!(target: "group", service, %error, "`{service}` cannot accept its last connections: {error}");
         }
+        if let Some(mut given) = given {
+            // Until the last of the other processors gives no more.
+            while let Some(connection) = given.recv().await {
+                self.take_given(connection);
+            }
+        }
         while self.tasks.join_next().await.is_some() {}
-        // Upgraded connections have no task here.
-        self.traffic.ended().await;
+    }
+
+    /// Stops listening, and accepts what the system has accepted.
+    async fn close(&mut self, listener: Listener) -> std::io::Result<()> {
+        let linger = self.served.limits.linger;
+        let in_use = self.last.is_some_and(|last| last.elapsed() < linger);
+        match listener.close(in_use, linger)? {
+            Some(backlog) => self.accept_last(backlog).await,
+            None => Ok(()),
+        }
     }
 }
 
-/// The connections that may still be opened.
-struct FreeRoom {
-    max: usize,
-    left: Arc<Semaphore>,
-    /// One more may be open: the next that is accepted.
-    next: Option<OwnedSemaphorePermit>,
-    /// The next one has been counted in `waited`.
-    waits: bool,
-    /// How often the limit was reached since the log last said so.
-    waited: usize,
-    /// When the log last said that the limit is reached.
-    complained: Option<Instant>,
-}
-
-impl FreeRoom {
-    fn new(max: usize) -> Self {
-        let left = Arc::new(Semaphore::new(max));
-        Self { max, left, next: None, waits: false, waited: 0, complained: None }
+/// Waits for a connection that another processor gives; for ever if there is none.
+async fn given(lane: &mut Option<Lane>) -> (Stream, Room) {
+    if let Some(lane) = lane
+        && let Some(given) = lane.given().await
+    {
+        return given;
     }
-
-    /// Waits until one more connection may be open, and accepts it. Nothing is lost if this is dropped meanwhile.
-    async fn accept(
-        &mut self,
-        listener: &Listener,
-        traffic: &Traffic,
-    ) -> (Option<OwnedSemaphorePermit>, std::io::Result<Stream>) {
-        if self.next.is_none() {
-            if self.left.available_permits() == 0 && !self.waits {
-                self.waits = true;
-                traffic.note_full(true);
-                self.complain(traffic.service());
-            }
-            // The semaphore is never closed, so this does not fail.
-            self.next = Arc::clone(&self.left).acquire_owned().await.ok();
-            if std::mem::take(&mut self.waits) {
-                traffic.note_full(false);
-            }
-        }
-        let accepted = listener.accept().await;
-        (self.next.take(), accepted)
-    }
-
-    /// Logs that the limit is reached, unless that was logged a moment ago.
-    fn complain(&mut self, service: &str) {
-        self.waited += 1;
-        if self.complained.is_some_and(|at| at.elapsed() < COMPLAIN_AGAIN) {
-            return;
-        }
-        self.complained = Some(Instant::now());
-        let (max, waited) = (self.max, std::mem::take(&mut self.waited));
-        let times = if waited > 1 { format!(", {waited} times since this was last logged") } else { String::new() };
-        tracing::warn!(target: "group", service, "`{service}` has reached its limit of {max} connections (max_connections){times}: new ones wait");
-    }
+    std::future::pending().await
 }
 
 /// Returns true if the client closed the connection before it was accepted. The server can go on.
@@ -271,8 +349,9 @@ mod tests {
         group.add_fn("web", |cx: Context| async move {
             let listener = Listener::bind("127.0.0.1:0").await?;
             let addr = listener.local_addr()?.expect("it has one");
-            let mut connections = Connections::new(&cx, Serving::new(Router::new(), Limits::default(), cx.shutdown()));
-            let traffic = Arc::clone(&connections.traffic);
+            let traffic = Traffic::new(&cx, &Limits::default());
+            let served = Served::new(Router::new(), Limits::default(), cx.shutdown());
+            let mut acceptor = Acceptor::new(&cx, served, &traffic);
             let clients = async {
                 for _ in 0..20 {
                     let mut client = TcpStream::connect(addr).await.unwrap();
@@ -287,9 +366,9 @@ mod tests {
             tokio::select! {
                 biased;
                 () = clients => {}
-                () = connections.accept(&listener) => {}
+                () = acceptor.accept(Some(&listener)) => {}
             }
-            assert_eq!(connections.tasks.len(), 0);
+            assert_eq!(acceptor.tasks.len(), 0);
             Ok::<(), crate::base::error::BoxError>(())
         });
         let report = group.start().await.unwrap().stop().await;

@@ -6,7 +6,7 @@ use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task;
-use std::task::{Poll, Waker};
+use std::task::{Poll, Waker, ready};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -16,6 +16,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, Method, StatusCode, Version};
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
+use futures_util::future::Either;
 use hyper::Request;
 use hyper::body::{Body as HttpBody, Buf, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -25,8 +26,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 #[cfg(feature = "http2")]
 use hyper_util::rt::TokioTimer;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tower_service::Service as _;
 
+use crate::base::cores::Core;
 use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
 use crate::http::io::Io;
@@ -41,41 +45,71 @@ use crate::service::shutdown::Shutdown;
 
 /// The routes and limits that all connections of a server share.
 #[derive(Debug)]
-pub(crate) struct Serving {
+pub(crate) struct Served {
     pub(super) routes: Router,
     pub(super) limits: Limits,
     /// The extensions of every request, whatever its connection: the shutdown.
     extensions: Extensions,
+    /// Set if the connections are not served on the group's runtime.
+    processor: Option<Processor>,
 }
 
-impl Serving {
+/// The processor that serves, beside the group's runtime.
+#[derive(Clone, Debug)]
+struct Processor {
+    core: Core,
+    group: Handle,
+}
+
+impl Served {
     pub(super) fn new(routes: Router, limits: Limits, shutdown: Shutdown) -> Self {
-        Self { routes: routes.with_state(()), limits, extensions: roomy(shutdown) }
+        Self { routes: routes.with_state(()), limits, extensions: roomy(shutdown), processor: None }
+    }
+
+    /// The same, for the connections of one processor. Called in the group's runtime.
+    pub(super) fn on(&self, core: &Core) -> Self {
+        let Self { routes, limits, extensions, .. } = self;
+        let (routes, extensions) = (routes.clone(), extensions.clone());
+        let processor = Processor { core: core.clone(), group: Handle::current() };
+        Self { routes, limits: *limits, extensions, processor: Some(processor) }
     }
 
     /// Serves one connection until it is closed or upgraded.
-    pub(super) async fn connection(self: Arc<Self>, io: Io, activity: Arc<Activity>) {
-        let served = self.serve(io, &activity).await;
+    pub(super) async fn connection(self: Arc<Self>, io: Box<Io>, activity: Arc<Activity>) {
+        // Its requests find that the thread polls the service already, and is in its span.
+        let served = activity.noting_polls(self.serve(io, &activity)).await;
         activity.note_served();
         if let Err(error) = served {
             tracing::debug!(target: "group", service = activity.service(), %error, "a connection ended: {error}");
         }
     }
 
-    #[cfg(not(feature = "http2"))]
-    async fn serve(self: &Arc<Self>, io: Io, activity: &Arc<Activity>) -> Result<(), BoxError> {
-        self.http1(io, activity).await
-    }
-
-    #[cfg(feature = "http2")]
-    async fn serve(self: &Arc<Self>, mut io: Io, activity: &Arc<Activity>) -> Result<(), BoxError> {
-        let speaks_http2 = tokio::select! {
-            biased;
-            speaks = io.speaks_http2() => speaks?,
-            () = activity.may_close() => return Ok(()),
-        };
-        // Boxed, so that an HTTP/1 connection does not reserve space for the HTTP/2 future.
-        if speaks_http2 { Box::pin(self.http2(io, activity)).await } else { self.http1(io, activity).await }
+    async fn serve(self: &Arc<Self>, mut io: Box<Io>, activity: &Arc<Activity>) -> Result<(), BoxError> {
+        let mut may_close = pin!(activity.may_close());
+        #[cfg(feature = "http2")]
+        {
+            let speaks_http2 = tokio::select! {
+                biased;
+                speaks = io.speaks_http2() => speaks?,
+                () = &mut may_close => return Ok(()),
+            };
+            if speaks_http2 {
+                // Boxed, so that an HTTP/1 connection does not reserve space for the HTTP/2 future.
+                return Box::pin(self.http2(io, activity)).await;
+            }
+        }
+        loop {
+            tokio::select! {
+                biased;
+                comes = poll_fn(|task| io.poll_comes(task)) => comes?,
+                () = &mut may_close => return Ok(poll_fn(|task| io.poll_close(task)).await?),
+            }
+            // Boxed, so that a connection which is silent for long takes no space for what serves it.
+            match Box::pin(self.http1(io, activity, may_close.as_mut())).await? {
+                Some(silent) => io = silent,
+                None => return Ok(()),
+            }
+        }
     }
 
     /// The extensions of every request of this connection.
@@ -87,7 +121,14 @@ impl Serving {
         extensions
     }
 
-    async fn http1(self: &Arc<Self>, io: Io, activity: &Arc<Activity>) -> Result<(), BoxError> {
+    /// Serves requests until the connection is closed, or until its client has been silent for long: then it is returned,
+    /// and what has served it is dropped, with its buffers.
+    async fn http1(
+        self: &Arc<Self>,
+        io: Box<Io>,
+        activity: &Arc<Activity>,
+        may_close: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Option<Box<Io>>, BoxError> {
         let extensions = self.extensions(&io);
         let service = service_fn(|request| self.answer(request, activity, &extensions));
         let mut http1 = http1::Builder::new();
@@ -96,17 +137,20 @@ impl Serving {
         http1.max_header_size(self.limits.max_header_size);
         // `Io` sees whether the client has closed its side while its request is in flight.
         http1.half_close(true);
-        let mut connection = pin!(http1.serve_connection(TokioIo::new(io), service).with_upgrades());
-        if until(connection.as_mut(), activity, activity.may_close()).await?.is_closed() {
-            return Ok(());
+        let mut connection = http1.serve_connection(TokioIo::new(io), service).with_upgrades();
+        match until(Pin::new(&mut connection), activity, may_close).await? {
+            Ended::Closed => return Ok(None),
+            Ended::Silent => return Ok(connection.into_parts().map(taken_apart)),
+            Ended::Goodbye => {}
         }
-        connection.as_mut().graceful_shutdown();
-        Ok(connection.await?)
+        Pin::new(&mut connection).graceful_shutdown();
+        connection.await?;
+        Ok(None)
     }
 
     /// The connection need not be silent before it is asked to end: HTTP/2 reports which requests are still answered.
     #[cfg(feature = "http2")]
-    async fn http2(self: &Arc<Self>, mut io: Io, activity: &Arc<Activity>) -> Result<(), BoxError> {
+    async fn http2(self: &Arc<Self>, mut io: Box<Io>, activity: &Arc<Activity>) -> Result<(), BoxError> {
         io.is_http2();
         let extensions = self.extensions(&io);
         let service = service_fn(|request| self.answer(request, activity, &extensions));
@@ -117,7 +161,7 @@ impl Serving {
         // A `WebSocket` over HTTP/2 needs it.
         http2.enable_connect_protocol();
         let mut connection = pin!(http2.serve_connection(TokioIo::new(io), service));
-        if until(connection.as_mut(), activity, activity.is_to_close()).await?.is_closed() {
+        if until(connection.as_mut(), activity, pin!(activity.is_to_close())).await? == Ended::Closed {
             return Ok(());
         }
         connection.as_mut().graceful_shutdown();
@@ -129,8 +173,22 @@ impl Serving {
         }
     }
 
-    /// Answers one request.
-    fn answer(&self, request: Request<Incoming>, activity: &Arc<Activity>, extensions: &Extensions) -> Answering {
+    /// Answers one request: in the task of its connection, unless a handler has just blocked the thread of this processor.
+    /// This one might block the thread that has come to help.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        activity: &Arc<Activity>,
+        extensions: &Extensions,
+    ) -> Either<Answering, Elsewhere> {
+        let answering = self.answering(request, activity, extensions);
+        match &self.processor {
+            Some(Processor { core, group }) if core.has_help() => Either::Right(Elsewhere(group.spawn(answering))),
+            _ => Either::Left(answering),
+        }
+    }
+
+    fn answering(&self, request: Request<Incoming>, activity: &Arc<Activity>, extensions: &Extensions) -> Answering {
         let version = request.version();
         let line = RequestLine::of(&request);
         let in_flight = activity.begin(line.clone());
@@ -138,8 +196,10 @@ impl Serving {
         if is_whole && says_close(&request) {
             activity.note_all_read();
         }
+        activity.note_body(is_whole);
         // `Body::new` allocates, which a request without a body does not need.
-        let mut request = request.map(|body| if is_whole { Body::empty() } else { Body::new(body) });
+        let body = |body| if is_whole { Body::empty() } else { Body::new(RequestBody::new(body, activity)) };
+        let mut request = request.map(body);
         // A clone of the server's extensions has room for those that axum will add, so that the map does not grow.
         let upgrade = std::mem::replace(request.extensions_mut(), extensions.clone());
         request.extensions_mut().extend(upgrade);
@@ -241,39 +301,65 @@ impl Drop for Answering {
     }
 }
 
+/// A request that is answered on another runtime than that of its connection. If this is dropped, the request is
+/// cancelled.
+struct Elsewhere(JoinHandle<Result<Response<AnswerBody>, Infallible>>);
+
+impl Future for Elsewhere {
+    type Output = Result<Response<AnswerBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let answered = ready!(Pin::new(&mut self.0).poll(task));
+        // Panics are caught, so that it fails only if the other runtime ends.
+        Poll::Ready(answered.unwrap_or_else(|_| Ok(internal_error().map(AnswerBody::of_nobody))))
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// Returns true if this response gives the connection to the handler, over HTTP/1.
 fn upgrades(line: &RequestLine, status: StatusCode) -> bool {
     status == StatusCode::SWITCHING_PROTOCOLS || line.method == Method::CONNECT && status.is_success()
+}
+
+/// The stream of a connection on which nothing is in flight. Bytes that were read of a request that has not come are read
+/// again.
+fn taken_apart<S>(parts: http1::Parts<TokioIo<Box<Io>>, S>) -> Box<Io> {
+    let mut io = parts.io.into_inner();
+    io.put_back(&parts.read_buf);
+    io
 }
 
 /// Why [`until`] has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     Closed,
+    /// Nothing is in flight, and the client has been silent for long.
+    Silent,
     Goodbye,
 }
 
-impl Ended {
-    fn is_closed(self) -> bool {
-        self == Self::Closed
-    }
-}
-
-/// Serves a connection until it is closed, or until `goodbye` is ready and it is to be asked to end.
+/// Serves a connection until it is closed or silent, or until `goodbye` is ready and it is to be asked to end.
 async fn until<C>(
     mut connection: Pin<&mut C>,
     activity: &Activity,
-    goodbye: impl Future<Output = ()>,
+    mut goodbye: Pin<&mut impl Future<Output = ()>>,
 ) -> hyper::Result<Ended>
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut goodbye = pin!(goodbye);
     // The waker that `goodbye` has registered.
     let mut wakes = Waker::noop().clone();
     poll_fn(|task| {
         if let Poll::Ready(served) = connection.as_mut().poll(task) {
             return Poll::Ready(served.map(|()| Ended::Closed));
+        }
+        if activity.is_silent() {
+            return Poll::Ready(Ok(Ended::Silent));
         }
         // Before the stop, another poll of `goodbye` would only register the same waker again.
         if !activity.is_stopping() && wakes.will_wake(task.waker()) {
@@ -296,7 +382,7 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        tokio::spawn(CountedTask { future, _running: self.0.begin_task() });
+        tokio::spawn(CountedTask { future, running: self.0.begin_task() });
     }
 }
 
@@ -306,7 +392,7 @@ pin_project_lite::pin_project! {
     struct CountedTask<F> {
         #[pin]
         future: F,
-        _running: RunningTask,
+        running: RunningTask,
     }
 }
 
@@ -315,7 +401,43 @@ impl<F: Future> Future for CountedTask<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<F::Output> {
-        self.project().future.poll(task)
+        let this = self.project();
+        let _polls = this.running.polls();
+        this.future.poll(task)
+    }
+}
+
+/// The body of a request. Its connection cannot be taken apart before all of it is read.
+#[derive(Debug)]
+struct RequestBody {
+    body: Incoming,
+    activity: Arc<Activity>,
+}
+
+impl RequestBody {
+    fn new(body: Incoming, activity: &Arc<Activity>) -> Self {
+        Self { body, activity: Arc::clone(activity) }
+    }
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(task);
+        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.activity.note_body(true);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -333,6 +455,11 @@ struct AnswerBody {
 }
 
 impl AnswerBody {
+    /// A body that no request counts.
+    fn of_nobody(body: Body) -> Self {
+        Self { body, in_flight: None, is_http1: false, guest: None, telling: None }
+    }
+
     /// Runs code of the body, which is code of the service that has answered. A panic in it is reported.
     ///
     /// # Errors

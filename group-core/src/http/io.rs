@@ -11,10 +11,10 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::http::limits::Limits;
+use crate::http::room::Room;
 use crate::http::socket::{Closed, Stream, Unsent};
 use crate::http::traffic::Activity;
 
@@ -29,6 +29,11 @@ const SMALL: usize = 1024;
 /// An idle connection looks this often if other clients wait for one.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
+/// A connection is taken apart when its client has been silent for this long after a response; for up to the second time
+/// if it is used often, so that no request of many in a row finds it apart.
+pub(super) const PATIENCE: Duration = Duration::from_millis(20);
+const MOST_PATIENCE: Duration = Duration::from_secs(2);
+
 /// The longest time for which a client that goes on sending after its last response is read from, as in nginx.
 const MOST_LINGER: Duration = Duration::from_secs(30);
 
@@ -41,8 +46,7 @@ const UNREAD: &str = "the client does not read the response (write_timeout)";
 #[derive(Debug)]
 pub(crate) struct Io {
     stream: Stream,
-    /// Bytes that were read to find out the protocol, and are to be read again.
-    #[cfg(feature = "http2")]
+    /// Bytes that are to be read again: they were read to find out the protocol, or before the connection was taken apart.
     ahead: Vec<u8>,
     activity: Arc<Activity>,
     /// The time that the client may take to send a head. Over HTTP/2 there is none.
@@ -54,6 +58,10 @@ pub(crate) struct Io {
     idle: Option<IdleTimer>,
     /// `idle` runs for the rest of a head, or for the first head of the connection.
     waits_for_head: bool,
+    /// The time of silence after which the connection is taken apart.
+    patience: Duration,
+    /// The connection is taken apart.
+    is_apart: bool,
     /// The time that a request has whose client has closed its side.
     half_close_timeout: Duration,
     /// Runs while a request is in flight whose client has closed its side.
@@ -67,25 +75,21 @@ pub(crate) struct Io {
     #[cfg(feature = "http2")]
     gathers: Gathers,
     /// Makes room for another connection when this one is closed.
-    _room: Option<OwnedSemaphorePermit>,
+    _room: Room,
 }
 
 impl Io {
-    pub(super) fn new(
-        stream: Stream,
-        activity: Arc<Activity>,
-        limits: Limits,
-        room: Option<OwnedSemaphorePermit>,
-    ) -> Self {
+    pub(super) fn new(stream: Stream, activity: Arc<Activity>, limits: Limits, room: Room) -> Self {
         Self {
             stream,
-            #[cfg(feature = "http2")]
             ahead: Vec::new(),
             activity,
             header_read_timeout: Some(limits.header_read_timeout),
             idle_timeout: limits.idle_timeout,
             idle: None,
             waits_for_head: true,
+            patience: PATIENCE,
+            is_apart: true,
             half_close_timeout: limits.half_close_timeout,
             half_closed: None,
             write_timeout: limits.write_timeout,
@@ -116,6 +120,26 @@ impl Io {
         ready!(self.poll_stream(task, &mut buffer))?;
         self.ahead.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Waits until the client sends something or closes the connection, which is taken apart. Fails if it is silent for too
+    /// long.
+    pub(super) fn poll_comes(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.is_apart = true;
+        if self.ahead.is_empty() && self.stream.poll_readable(task)?.is_pending() {
+            return self.poll_idle(task);
+        }
+        self.is_apart = false;
+        if let Some(idle) = self.idle.as_mut().filter(|_| !self.waits_for_head) {
+            idle.reset(self.patience);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads these bytes again, first of all. They are a part of a request.
+    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+        self.activity.note_read(bytes);
+        self.ahead.splice(..0, bytes.iter().copied());
     }
 
     /// The address of the client, if it has one.
@@ -172,8 +196,8 @@ impl Io {
         }
         let idle = self.idle.get_or_insert_with(|| IdleTimer::after(limit));
         let waits_for_head = self.activity.waits_for_head();
-        if waits_for_head && !self.waits_for_head {
-            idle.reset(limit);
+        if waits_for_head != self.waits_for_head {
+            idle.reset(if waits_for_head { limit } else { self.patience });
         }
         self.waits_for_head = waits_for_head;
         loop {
@@ -183,11 +207,22 @@ impl Io {
                 (false, true) => (limit.min(self.idle_timeout), "idle while other clients wait (max_connections)"),
                 (false, false) => (self.idle_timeout, "the client sent no request for long (idle_timeout)"),
             };
-            let left = limit.saturating_sub(self.activity.idle_for());
+            let silent_for = self.activity.idle_for();
+            let left = limit.saturating_sub(silent_for);
             if left.is_zero() {
                 return Poll::Ready(Err(timed_out(why)));
             }
-            idle.reset(left.min(LOOK_AGAIN));
+            let look_again = left.min(LOOK_AGAIN);
+            if self.is_apart || waits_for_head {
+                idle.reset(look_again);
+            } else if silent_for >= self.patience && self.activity.is_between_requests() {
+                idle.reset(look_again);
+                self.activity.note_silent();
+                return Poll::Pending;
+            } else {
+                self.patience = (self.patience * 2).min(MOST_PATIENCE);
+                idle.reset(look_again.min(self.patience));
+            }
         }
     }
 
@@ -306,7 +341,7 @@ struct Closing {
 }
 
 impl Io {
-    fn poll_close(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_close(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.closing.is_none() {
             ready!(Pin::new(&mut self.stream).poll_flush(task))?;
             self.closing = self.closing();
@@ -399,7 +434,6 @@ impl Drop for Io {
 
 impl AsyncRead for Io {
     fn poll_read(mut self: Pin<&mut Self>, task: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        #[cfg(feature = "http2")]
         if !self.ahead.is_empty() {
             let read = self.ahead.len().min(buffer.remaining());
             buffer.put_slice(&self.ahead[..read]);

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use socket2::{SockAddr, SockRef, Type};
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
@@ -60,8 +61,57 @@ impl Listener {
     /// delay them. On Linux connections inherit it from the listener.
     pub(super) fn send_at_once(&self) {
         if let (Socket::Tcp(listener), true) = (&self.socket, OPTIONS_ARE_INHERITED) {
-            let _ = socket2::SockRef::from(listener).set_tcp_nodelay(true);
+            let _ = SockRef::from(listener).set_tcp_nodelay(true);
         }
+    }
+
+    /// A listener for each of so many processors: the system spreads the clients over them. Where it does not, or the
+    /// listener was handed over, this one stays alone.
+    ///
+    /// # Errors
+    ///
+    /// If the system gives no more listeners.
+    pub(super) fn one_for_each(self, processors: usize) -> io::Result<Vec<Self>> {
+        let mut all = vec![self];
+        let Some(first) = all[0].can_be_shared() else { return Ok(all) };
+        // Only now, after it was bound: another program that has the address must make the start fail.
+        first.set_reuse_port(true)?;
+        let address = first.local_addr()?;
+        let others: io::Result<Vec<_>> = (1..processors).map(|_| another_on(&address)).collect();
+        all.extend(others?);
+        Ok(all)
+    }
+
+    /// The socket, if the system spreads clients over several of one address.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn can_be_shared(&self) -> Option<SockRef<'_>> {
+        #[cfg(feature = "listenfd")]
+        if self.lent.is_some() {
+            return None;
+        }
+        match &self.socket {
+            Socket::Tcp(listener) => Some(SockRef::from(listener)),
+            Socket::Unix(..) => None,
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn can_be_shared(&self) -> Option<SockRef<'_>> {
+        None
+    }
+
+    /// Moves the listener to the runtime in which this is called.
+    pub(super) fn here(self) -> io::Result<Self> {
+        let socket = match self.socket {
+            Socket::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener.into_std()?)?),
+            #[cfg(unix)]
+            Socket::Unix(listener, file) => Socket::Unix(UnixListener::from_std(listener.into_std()?)?, file),
+        };
+        Ok(Self {
+            socket,
+            #[cfg(feature = "listenfd")]
+            lent: self.lent,
+        })
     }
 
     pub(super) async fn accept(&self) -> io::Result<Stream> {
@@ -90,7 +140,7 @@ impl Listener {
             Socket::Unix(listener, file) => {
                 let listener = listener.into_std()?;
                 // Clients that connect from now on are refused, as if the listener were closed already.
-                socket2::SockRef::from(&listener).shutdown(std::net::Shutdown::Read)?;
+                SockRef::from(&listener).shutdown(std::net::Shutdown::Read)?;
                 Ok(Some(Backlog::Unix(listener, file)))
             }
         }
@@ -128,8 +178,25 @@ impl Backlog {
 /// the system drops what they send, and they try again after a second.
 async fn bind_tcp(address: &str) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address).await?;
-    socket2::SockRef::from(&listener).listen(BACKLOG)?;
+    SockRef::from(&listener).listen(BACKLOG)?;
     Ok(listener)
+}
+
+/// Another listener on an address that one has already.
+#[cfg(unix)]
+fn another_on(address: &SockAddr) -> io::Result<Listener> {
+    let socket = socket2::Socket::new(address.domain(), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?;
+    let listener = TcpListener::from_std(socket.into())?;
+    Ok(Listener {
+        socket: Socket::Tcp(listener),
+        #[cfg(feature = "listenfd")]
+        lent: None,
+    })
 }
 
 #[cfg(unix)]

@@ -16,9 +16,11 @@ mod limits;
 mod listen;
 mod mount;
 pub(crate) mod panicked;
+mod room;
 pub(crate) mod run;
 pub(crate) mod server;
 mod socket;
+mod spread;
 pub(crate) mod told;
 mod traffic;
 

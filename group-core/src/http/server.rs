@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::base::error::BoxError;
 use crate::http::accept::serve_on;
-use crate::http::connection::Serving;
+use crate::http::connection::Served;
 #[cfg(feature = "metrics")]
 use crate::http::counting::counted;
 use crate::http::limits::Limits;
@@ -249,8 +249,7 @@ impl Server {
         let listener = listen(cx, address).await.map_err(|reason| CannotListen { address: address.into(), reason })?;
         cx.serves();
         ready.fire();
-        serve_on(listener, cx, Serving::new(routes, limits, shutdown.clone()), &shutdown).await;
-        Ok(())
+        Ok(serve_on(listener, cx, Served::new(routes, limits, shutdown.clone()), &shutdown).await?)
     }
 }
 

@@ -85,6 +85,15 @@ impl Stream {
         TcpStream::from_std(stream).map(|stream| Self::tcp(stream, peer))
     }
 
+    /// Moves the connection to the runtime in which this is called.
+    pub(super) fn here(self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(stream, peer) => Ok(Self::Tcp(TcpStream::from_std(stream.into_std()?)?, peer)),
+            #[cfg(unix)]
+            Self::Unix(stream) => UnixStream::from_std(stream.into_std()?).map(Self::Unix),
+        }
+    }
+
     /// The address of the client. A unix socket has none.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         match self {
@@ -107,6 +116,15 @@ impl Stream {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tcp(stream, _) => Unsent::of(stream).ok(),
             _ => None,
+        }
+    }
+
+    /// Completes when there is something to read, or the end of it.
+    pub(super) fn poll_readable(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream, _) => stream.poll_read_ready(task),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.poll_read_ready(task),
         }
     }
 

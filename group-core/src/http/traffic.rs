@@ -47,10 +47,12 @@
 //! | `cut` | connection | server | As `drained`: an addition before the connection is closed, and so before `open` is. |
 //! | `answering` | connection; HTTP/2: requests | connection, once, at the stop | Only whether it is zero matters, and only while a request is in flight. A response that ends at that instant is called a stream or is not; both are true. |
 //! | `unwritten` | connection, HTTP/1 only | the same | One task, so that a load and a store are enough. |
-//! | `is_full`, `has_asked` | server; connection | connection | A late reader looks again soon. |
+//! | `waiting`, `has_asked` | server; connection | connection | A late reader looks again soon. |
 //! | `partial` | connection; HTTP/2: requests clear it | connection | Over HTTP/2 it decides only how long the closing lingers. A value that is cleared too early changes nothing: the connection was not silent. |
 //! | `silent_since` | connection; HTTP/2: requests | connection | Published by `in_flight`. Of two responses that end together either time will do. |
 //! | `gives_up`, `is_last`, `all_read` | connection | connection, upgraded `Io` | One task, or ordered by the upgrade's channel. |
+//! | `is_body_read` | connection; the reader of a request's body | connection | A late reader leaves the connection as it is a little longer. The body's end was read before, and of a new request the connection itself writes it. |
+//! | `silent` | connection | connection | One task. |
 
 use std::collections::VecDeque;
 use std::mem;
@@ -102,10 +104,12 @@ pub(crate) struct Traffic {
     rest_of_head: Duration,
     /// Set when the server is asked to stop.
     stop: Latch,
+    /// Set when `linger` is over after that.
+    lingered: Latch,
     /// `SERVING`, `LEAVING` or `STOPPING`, for tasks that look at it with every request.
     stage: AtomicU8,
-    /// As many connections are open as may be.
-    is_full: AtomicBool,
+    /// The clients that wait because as many connections are open as may be.
+    waiting: AtomicUsize,
     /// Counts every connection until it is closed, also one that was upgraded.
     open: Tally,
     connections: Mutex<Connections>,
@@ -134,8 +138,9 @@ impl Traffic {
             close_spread: limits.close_spread.min(a_quarter),
             rest_of_head: REST_OF_HEAD.min(a_quarter),
             stop: Latch::default(),
+            lingered: Latch::default(),
             stage: AtomicU8::new(SERVING),
-            is_full: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
             open: Tally::default(),
             connections: Mutex::default(),
             routes: OnceLock::new(),
@@ -199,14 +204,33 @@ impl Traffic {
         Drain { drained, cut: self.cut.load(Relaxed) + self.left(), streams, took }
     }
 
-    /// Notes that as many connections are open as may be, or that there is room again.
-    pub(super) fn note_full(&self, is_full: bool) {
-        self.is_full.store(is_full, Relaxed);
+    /// Notes that a client waits until another connection is closed, until the result is dropped.
+    pub(super) fn client_waits(&self) -> impl Drop {
+        self.waiting.fetch_add(1, Relaxed);
+        Waiting(&self.waiting)
+    }
+
+    /// Waits until the server is asked to stop.
+    pub(super) async fn stop_asked(&self) {
+        self.stop.wait().await;
     }
 
     /// Returns true if any connection is open.
     pub(super) fn is_any_open(&self) -> bool {
         self.open.is_any_left()
+    }
+
+    /// Lets the connections know when `linger` is over. Never completes.
+    pub(super) async fn linger(&self) -> std::convert::Infallible {
+        sleep(self.linger.max(READ_FIRST)).await;
+        self.lingered.set();
+        std::future::pending().await
+    }
+
+    /// Waits until `linger` is over, counted from the stop, and returns how long it was.
+    async fn lingered(&self) -> Duration {
+        self.lingered.wait().await;
+        self.linger.max(READ_FIRST)
     }
 
     /// Waits until every connection is closed.
@@ -265,6 +289,15 @@ impl Server for Traffic {
     fn drained_so_far(&self) -> Option<Drain> {
         let (drained, cut) = (self.drained.load(Relaxed), self.cut.load(Relaxed));
         (!self.is_reported.load(Relaxed)).then(|| Drain { drained, cut, ..Drain::default() })
+    }
+}
+
+/// A client that waits for a connection, until this is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 
@@ -350,6 +383,10 @@ pub(crate) struct Activity {
     gives_up: AtomicBool,
     /// The client has said that it sends no more, and has sent no body that may be unread.
     all_read: AtomicBool,
+    /// All of the body of the last request was read.
+    is_body_read: AtomicBool,
+    /// Nothing is in flight, and nothing came for so long that the connection is to be taken apart. HTTP/1 only.
+    silent: AtomicBool,
     /// The connection was upgraded, and the handler reads what the client sends.
     upgraded: AtomicBool,
     /// The next response is the last.
@@ -384,6 +421,8 @@ impl Activity {
             partial: AtomicBool::new(false),
             gives_up: AtomicBool::new(false),
             all_read: AtomicBool::new(false),
+            is_body_read: AtomicBool::new(true),
+            silent: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             pieces: AtomicUsize::new(0),
             tasks: AtomicUsize::new(0),
@@ -417,6 +456,11 @@ impl Activity {
             #[cfg(feature = "metrics")]
             counting: Some(Counting::default()),
         }
+    }
+
+    /// As [`Member::noting_polls`](crate::running::member::Member::noting_polls), for what serves this connection.
+    pub(super) fn noting_polls<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<'_, F> {
+        self.traffic.cx.member().noting_polls(future)
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -494,7 +538,7 @@ impl Activity {
 
     /// Waits until the server is asked to stop.
     async fn stop_asked(&self) {
-        self.traffic.stop.wait().await;
+        self.traffic.stop_asked().await;
         self.count_in_flight();
     }
 
@@ -521,10 +565,18 @@ impl Activity {
     /// flight and, since then, the client has been silent for `linger`; or it has sent a part of a request, and does not complete it
     /// in time.
     pub(super) async fn may_close(&self) {
-        self.is_to_close().await;
+        let waited = if self.traffic.close_spread.is_zero() {
+            // One timer for all. Until then, a connection on which nothing comes is not even woken.
+            let waited = self.traffic.lingered().await;
+            self.is_last.store(true, Relaxed);
+            waited
+        } else {
+            self.is_to_close().await;
+            sleep(READ_FIRST).await;
+            READ_FIRST
+        };
         let since = Instant::now();
-        sleep(READ_FIRST).await;
-        while let Some(wait) = self.stays_open_for(since.elapsed()) {
+        while let Some(wait) = self.stays_open_for(waited + since.elapsed()) {
             sleep(wait).await;
         }
         self.gives_up.store(true, Relaxed);
@@ -567,6 +619,29 @@ impl Activity {
     /// Notes that the client will send nothing more.
     pub(super) fn note_all_read(&self) {
         self.all_read.store(true, Relaxed);
+    }
+
+    /// Notes whether all of the body of the last request was read.
+    pub(super) fn note_body(&self, is_read: bool) {
+        self.is_body_read.store(is_read, Relaxed);
+    }
+
+    /// Returns true if the connection is between two requests, so that it can be taken apart and put together again.
+    pub(super) fn is_between_requests(&self) -> bool {
+        let is_clear = !self.owes() && !self.has_partial_request() && self.is_body_read.load(Relaxed);
+        is_clear && !self.is_upgraded() && !self.is_stopping()
+    }
+
+    /// Notes that the connection is to be taken apart, because it is [between two requests](Self::is_between_requests)
+    /// and silent.
+    pub(super) fn note_silent(&self) {
+        lock(&self.requests).all = VecDeque::new();
+        self.silent.store(true, Relaxed);
+    }
+
+    /// Returns true once after [`note_silent`](Self::note_silent).
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent.load(Relaxed) && self.silent.swap(false, Relaxed)
     }
 
     /// Returns true if the handler has the connection.
@@ -667,7 +742,7 @@ impl Activity {
 
     /// Returns true if other clients wait for a connection.
     pub(super) fn is_in_demand(&self) -> bool {
-        self.traffic.is_full.load(Relaxed)
+        self.traffic.waiting.load(Relaxed) > 0
     }
 
     /// The time for which the client could have sent a request, and has not.
@@ -681,6 +756,14 @@ impl Activity {
 #[cfg(feature = "http2")]
 #[derive(Debug)]
 pub(super) struct RunningTask(Arc<Activity>);
+
+#[cfg(feature = "http2")]
+impl RunningTask {
+    /// Notes that it is being polled, until the result is dropped.
+    pub(super) fn polls(&self) -> impl Drop {
+        self.0.traffic.cx.member().polls_other()
+    }
+}
 
 #[cfg(feature = "http2")]
 impl Drop for RunningTask {

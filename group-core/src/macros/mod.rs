@@ -48,6 +48,7 @@ pub use crate::spec::Spec;
 pub use crate::spec::cron::Cron;
 pub use crate::spec::restart::Restart;
 pub use crate::spec::route::Route;
+pub use crate::spec::serve::Serving;
 pub use crate::{__cron, __grpc, __http};
 
 use std::fmt::Debug;

@@ -40,9 +40,8 @@
 
 use std::any::Any;
 use std::fmt;
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -181,11 +180,11 @@ struct PolledHere<'a> {
 }
 
 impl<'a> PolledHere<'a> {
+    /// Within another poll of the same service, the thread is in its span already.
     fn note(member: &'a Member) -> Self {
-        Self {
-            before: threads::turn_to(member.address()),
-            _in_span: member.span.get().and_then(|span| InSpan::enter(span)),
-        }
+        let (here, before) = (member.address(), threads::turn_to(member.address()));
+        let span = member.span.get().filter(|_| before != here);
+        Self { before, _in_span: span.and_then(|span| InSpan::enter(span)) }
     }
 }
 
@@ -222,13 +221,43 @@ impl Drop for OwnPoll<'_> {
 }
 
 struct OtherPoll<'a> {
-    member: &'a Member,
+    /// `None` within another poll of the same service, which is counted.
+    counted: Option<&'a Member>,
     _here: PolledHere<'a>,
 }
 
 impl Drop for OtherPoll<'_> {
     fn drop(&mut self) {
-        self.member.polled.fetch_sub(1, Ordering::Relaxed);
+        if let Some(member) = self.counted {
+            member.polled.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A future of a service. During each poll, it is noted that the service occupies a thread. An `async` block would keep
+    /// room for the future twice.
+    #[derive(Debug)]
+    pub(crate) struct NotingPolls<M, F> {
+        pub(crate) of: M,
+        #[pin]
+        pub(crate) future: F,
+    }
+}
+
+impl<M: AsRef<Member>, F: Future> Future for NotingPolls<M, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _polls = (*this.of).as_ref().polls_other();
+        this.future.poll(task)
+    }
+}
+
+impl AsRef<Self> for Member {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 
@@ -522,18 +551,17 @@ impl Member {
 
     /// Notes that another task of the service is being polled, until the returned guard is dropped.
     pub(crate) fn polls_other(&self) -> impl Drop {
-        self.polled.fetch_add(1, Ordering::Relaxed);
-        OtherPoll { member: self, _here: PolledHere::note(self) }
+        let here = PolledHere::note(self);
+        let counted = (here.before != self.address()).then_some(self);
+        if counted.is_some() {
+            self.polled.fetch_add(1, Ordering::Relaxed);
+        }
+        OtherPoll { counted, _here: here }
     }
 
     /// Runs a future of the service. During each poll, it is noted that the service occupies a thread.
-    pub(crate) async fn noting_polls<F: Future>(&self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        poll_fn(|task| {
-            let _polls = self.polls_other();
-            future.as_mut().poll(task)
-        })
-        .await
+    pub(crate) fn noting_polls<F: Future>(&self, future: F) -> NotingPolls<&Self, F> {
+        NotingPolls { of: self, future }
     }
 
     /// Returns true if any task of the service is being polled at this moment, and so holds a thread.

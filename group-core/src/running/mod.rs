@@ -24,6 +24,8 @@ mod outbox;
 #[cfg(feature = "http")]
 pub(crate) mod parts;
 pub(crate) mod picture;
+#[cfg(feature = "http")]
+pub(crate) mod processors;
 pub(crate) mod reload;
 pub(crate) mod reloads;
 pub(crate) mod remains;

@@ -32,6 +32,8 @@ use crate::running::metrics::Metrics;
 use crate::running::outbox::say;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
+#[cfg(feature = "http")]
+use crate::running::processors::Processors;
 use crate::running::reloads::Reloads;
 use crate::spec::Spec;
 
@@ -84,6 +86,8 @@ pub(crate) struct Shared {
     pub(crate) elsewhere: TypeMap<Cow<'static, str>>,
     #[cfg(feature = "http")]
     pub(crate) parts: Parts,
+    #[cfg(feature = "http")]
+    pub(crate) processors: Processors,
     pub(crate) provided: Mutex<Vec<Provided>>,
     pub(crate) guards: Guards,
     /// The time at which the group began to start.

@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::clock::Moment;
+#[cfg(feature = "http")]
+use crate::base::cores::Core;
 #[cfg(feature = "grpc")]
 use crate::base::lock;
 use crate::base::panic::caught;
@@ -24,7 +26,7 @@ use crate::running::handle::Handle;
 use crate::running::holds::Held;
 #[cfg(feature = "http")]
 use crate::running::lame_duck::LameDuck;
-use crate::running::member::Member;
+use crate::running::member::{Member, NotingPolls};
 use crate::running::message::{Message, News};
 #[cfg(feature = "metrics")]
 use crate::running::metrics::Metrics;
@@ -36,6 +38,8 @@ use crate::service::ready::Ready;
 use crate::service::result::ServiceResult;
 #[cfg(feature = "http")]
 use crate::spec::Spec;
+#[cfg(feature = "http")]
+use crate::spec::serve::Serving;
 
 /// A service's view of its group. Cheap to clone.
 ///
@@ -190,6 +194,14 @@ impl Context {
         Self(OneLife::present(self.shared(), id))
     }
 
+    /// The runtimes of the processors, if this service's connections are served on each of them.
+    #[cfg(feature = "http")]
+    pub(crate) fn processors(&self) -> Option<Vec<Core>> {
+        let processors = &self.shared().processors;
+        let serve = self.member().spec.get_serve().unwrap_or(processors.serve);
+        if serve == Serving::PerCore { processors.get() } else { None }
+    }
+
     #[cfg(feature = "http")]
     pub(crate) fn parts(&self) -> &Parts {
         &self.shared().parts
@@ -249,8 +261,8 @@ impl Context {
     }
 
     /// As [`Member::noting_polls`], for a task.
-    pub(crate) async fn noting_polls<F: Future>(self, future: F) -> F::Output {
-        self.member().noting_polls(future).await
+    pub(crate) fn noting_polls<F: Future>(self, future: F) -> NotingPolls<Self, F> {
+        NotingPolls { of: self, future }
     }
 
     /// The time at which the group began to start.
@@ -288,5 +300,11 @@ impl Context {
     /// Runs the driver on this thread, unless another thread runs it.
     pub(crate) fn drive(&self) {
         self.shared().inbox.deal();
+    }
+}
+
+impl AsRef<Member> for Context {
+    fn as_ref(&self) -> &Member {
+        self.member()
     }
 }

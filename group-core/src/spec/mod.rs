@@ -8,6 +8,7 @@ pub(crate) mod needs;
 pub(crate) mod place;
 pub(crate) mod restart;
 pub(crate) mod route;
+pub(crate) mod serve;
 pub(crate) mod view;
 
 #[cfg(all(feature = "cli", feature = "grpc"))]
@@ -34,6 +35,7 @@ use crate::spec::needs::{Needed, Needs};
 use crate::spec::place::Place;
 use crate::spec::restart::Restart;
 use crate::spec::route::Route;
+use crate::spec::serve::Serving;
 use crate::spec::view::View;
 
 /// The default time for a service to be built and ready.
@@ -119,6 +121,8 @@ pub(crate) struct Details {
     #[cfg(feature = "cron")]
     pub(crate) crons: Vec<(Cron, Place)>,
     pub(crate) restart: Restart,
+    /// `None` as the group says.
+    pub(crate) serve: Option<Serving>,
     #[cfg(feature = "config")]
     pub(crate) settings: Arc<Settings>,
 }
@@ -314,6 +318,27 @@ impl Spec {
         self
     }
 
+    /// Sets where its connections are served. By default as [`Group::serve`](crate::Group::serve) says, which is
+    /// [`Serving::Shared`] by default.
+    ///
+    /// With [`Serving::PerCore`], each processor has a listener and a thread of its own, and a connection stays on its
+    /// thread with its requests. That takes less time for a short answer. It takes more for a handler that waits for
+    /// what other services do on the group's runtime, since each wake goes from one thread to another: measure it. A
+    /// service that is mounted on another one is served where that is, and what is not a server runs on the group's
+    /// runtime in any case.
+    ///
+    /// ```
+    /// use group::{Serving, Spec};
+    ///
+    /// let spec = Spec::new("gateway").http("127.0.0.1:8080").serve(Serving::PerCore);
+    /// assert_eq!(spec.get_serve(), Some(Serving::PerCore));
+    /// ```
+    #[must_use]
+    pub fn serve(mut self, serve: Serving) -> Self {
+        self.details_mut().serve = Some(serve);
+        self
+    }
+
     /// Declares that the service runs elsewhere, and serves gRPC at this URL: `http://host:port`, or `unix:/path`. The
     /// group does not run it, and every `group::grpc::Channel` to it connects to the URL.
     #[cfg(feature = "grpc")]
@@ -496,6 +521,18 @@ impl Spec {
     #[must_use]
     pub fn get_http(&self) -> Option<&str> {
         self.details().http.as_deref()
+    }
+
+    /// Returns true if it serves on an address of its own.
+    #[cfg(feature = "config")]
+    pub(crate) fn has_address(&self) -> bool {
+        self.details().http.is_some() || self.details().grpc.is_some()
+    }
+
+    /// Where its connections are [served](Self::serve), if it says so itself.
+    #[must_use]
+    pub fn get_serve(&self) -> Option<Serving> {
+        self.details().serve
     }
 
     /// The name of the service on which it is [mounted](Self::http_on). For a service that was given by its type, it

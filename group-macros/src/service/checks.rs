@@ -41,6 +41,7 @@ pub(super) fn check_block(block: &Block, errors: &mut Errors) -> bool {
 pub(super) fn check(model: &Model, errors: &mut Errors) {
     check_addresses(model, errors);
     check_mount(model, errors);
+    check_serve(model, errors);
     check_after(model, errors);
     check_role(model, errors);
     check_attributes(model, errors);
@@ -124,6 +125,17 @@ fn check_mount(model: &Model, errors: &mut Errors) {
                 errors.at(prefix, "expected a path, as in `prefix = \"/api\"`");
             }
         }
+    }
+}
+
+/// Only a server of its own has connections.
+fn check_serve(model: &Model, errors: &mut Errors) {
+    let Some(key) = model.key("serve") else { return };
+    if let Some(host) = &model.spec.http_on {
+        let message = format!("`serve` is for a service with an address of its own: say it of `{}`", written(host));
+        errors.at(key, message);
+    } else if model.key("http").or(model.key("grpc")).is_none() {
+        errors.at(key, "`serve` is for a server: say `http` or `grpc`, too, as in `http = \"127.0.0.1:8080\"`");
     }
 }
 

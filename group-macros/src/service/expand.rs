@@ -17,7 +17,7 @@ use super::routes;
 use super::signature::takes_reference;
 use super::ticker::Ticker;
 use crate::block::Method;
-use crate::code::duration;
+use crate::code::{duration, serving};
 
 pub(super) fn expand(model: &Model, facade: &TokenStream) -> TokenStream {
     let (spec, build, start, hooks) = (spec(model), build(model), start(model), hooks(model));
@@ -143,13 +143,14 @@ fn options(model: &Model) -> TokenStream {
         Some(address) => Some(quote!(.grpc(#address))),
         None => model.grpc.first().map(|_| quote!(.serves_grpc())),
     };
+    let serve = model.spec.serve.as_deref().map(serving).map(|serving| quote!(.serve(#serving)));
     let role = role.as_ref().map(|role| format_ident!("{}", capitalised(role)));
     let role = role.map(|role| quote!(.role(__g::Role::#role)));
     let critical = critical.map(|critical| quote!(.critical(#critical)));
     let restart = restart.as_ref().map(self::restart).map(|restart| quote!(.restart(#restart)));
     let start_timeout = start_timeout.map(duration).map(|limit| quote!(.start_timeout(#limit)));
     let stop_timeout = stop_timeout.map(duration).map(|limit| quote!(.stop_timeout(#limit)));
-    quote!(#about #name #http #prefix #grpc #role #critical #restart #start_timeout #stop_timeout)
+    quote!(#about #name #http #prefix #grpc #serve #role #critical #restart #start_timeout #stop_timeout)
 }
 
 fn restart(restart: &Restart) -> TokenStream {

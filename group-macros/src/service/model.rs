@@ -10,7 +10,7 @@ use syn::{Attribute, Expr, LitStr, Meta, MetaList, Type};
 use super::attrs::{cfgs, is_layer, is_route, route_verb};
 use super::path::Path;
 use super::ticker::{self, Ticker};
-use crate::args::Arg;
+use crate::args::{Arg, SERVE};
 use crate::block::{Block, Item, Method};
 use crate::errors::Errors;
 
@@ -22,6 +22,7 @@ pub(super) const ARGUMENTS: &[&str] = &[
     "http",
     "prefix",
     "grpc",
+    "serve",
     "role",
     "restart",
     "critical",
@@ -80,6 +81,8 @@ pub(super) struct Spec {
     pub(super) http_on: Option<Type>,
     pub(super) prefix: Option<LitStr>,
     pub(super) grpc: Option<LitStr>,
+    /// Where its connections are served.
+    pub(super) serve: Option<String>,
     pub(super) role: Option<String>,
     pub(super) restart: Option<Restart>,
     pub(super) critical: Option<bool>,
@@ -143,6 +146,7 @@ impl<'a> Model<'a> {
                 },
                 "prefix" => self.spec.prefix = errors.keep(arg.string("/api")),
                 "grpc" => self.spec.grpc = errors.keep(arg.string_or_alone("127.0.0.1:50051")).flatten(),
+                "serve" => self.spec.serve = errors.keep(arg.word(SERVE)),
                 "role" => self.spec.role = errors.keep(arg.word(ROLES)),
                 "restart" => self.spec.restart = read_restart(arg, errors),
                 "critical" => self.spec.critical = errors.keep(arg.bool()),

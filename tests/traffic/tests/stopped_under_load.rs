@@ -26,6 +26,9 @@ const FROZEN: &str = "http2-frozen";
 /// A client that has been answered is waited for a little longer (`linger`).
 const FROZEN_FOR: Duration = Duration::from_millis(100);
 
+/// Where connections are served (`GROUP_SERVE`).
+const SERVE: [&str; 2] = ["shared", "per-core"];
+
 /// Where the client is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Client {
@@ -46,11 +49,11 @@ struct Total {
     lost: Vec<String>,
 }
 
-fn start(server: &str, way: &str, client: Client) -> (Program, String) {
+fn start(server: &str, way: &str, client: Client, serve: &str) -> (Program, String) {
     let host = if client == Client::Far { HERE } else { Ipv4Addr::LOCALHOST };
     let own = if way.starts_with("grpc") { "GROUP_WEB__GRPC" } else { "GROUP_WEB__HTTP" };
     let listen = format!("{host}:0");
-    let mut server = Program::start(server, &[], &[(own, &listen), ("LISTEN", &listen)]);
+    let mut server = Program::start(server, &[], &[(own, &listen), ("LISTEN", &listen), ("GROUP_SERVE", serve)]);
     let mut address = server.address_of("web");
     if client == Client::Far {
         address = address.replace(&HERE.to_string(), &FAR.to_string());
@@ -58,10 +61,10 @@ fn start(server: &str, way: &str, client: Client) -> (Program, String) {
     (server, address)
 }
 
-fn stopped_under_load(server: &str, way: &str, from: Client) -> Total {
+fn stopped_under_load(server: &str, way: &str, from: Client, serve: &str) -> Total {
     let mut total = Total::default();
     for _ in 0..runs() {
-        let (server, address) = start(server, way, from);
+        let (server, address) = start(server, way, from, serve);
         let asks = if way == FROZEN { "http2" } else { way };
         let mut client = Program::start(env!("CARGO_BIN_EXE_client"), &[&address, asks], &[]);
         client.prints("asking");
@@ -80,7 +83,7 @@ fn stopped_under_load(server: &str, way: &str, from: Client) -> Total {
         total.add(taken_by(&server), &client.printed);
     }
     let Total { runs, runs_that_lost, taken, answered, lost, .. } = &total;
-    println!("| {way}, {from:?} | {runs} | {taken} | {answered} | {} | {runs_that_lost} |", lost.len());
+    println!("| {way}, {from:?}, {serve} | {runs} | {taken} | {answered} | {} | {runs_that_lost} |", lost.len());
     total.lost.dedup();
     for lost in total.lost.iter().take(5) {
         println!("  {lost}");
@@ -105,10 +108,10 @@ impl Total {
     }
 }
 
-fn nothing_is_lost(from: Client) {
+fn nothing_is_lost(from: Client, serve: &str) {
     for (grouped, _, ways) in SERVERS {
         for way in ways {
-            let total = stopped_under_load(grouped, way, from);
+            let total = stopped_under_load(grouped, way, from, serve);
             assert!(total.lost.is_empty(), "{way}: {:#?}", total.lost);
             // Each request that the server had is answered. Over HTTP/2 it may have had some that the client gave up.
             let may_be_missing = if matches!(*way, "keep-alive" | "new") { 0 } else { total.given_up };
@@ -121,18 +124,27 @@ fn nothing_is_lost(from: Client) {
 
 #[test]
 fn no_request_that_was_accepted_is_lost() {
-    nothing_is_lost(Client::Near);
+    nothing_is_lost(Client::Near, SERVE[0]);
+}
+
+#[test]
+fn nor_is_one_that_is_served_on_its_own_processor() {
+    nothing_is_lost(Client::Near, SERVE[1]);
 }
 
 #[test]
 fn nor_is_one_of_a_client_that_is_far_away() {
-    far_away("nor_is_one_of_a_client_that_is_far_away", || nothing_is_lost(Client::Far));
+    far_away("nor_is_one_of_a_client_that_is_far_away", || {
+        for serve in SERVE {
+            nothing_is_lost(Client::Far, serve);
+        }
+    });
 }
 
 fn by_plain(from: Client) {
     for (_, plain, ways) in SERVERS {
         for way in ways {
-            stopped_under_load(plain, way, from);
+            stopped_under_load(plain, way, from, SERVE[0]);
         }
     }
 }
