@@ -132,11 +132,18 @@ fn own_number() -> u32 {
     task.and_then(|task| task.file_name()?.to_str()?.parse().ok()).unwrap_or_default()
 }
 
-/// How long a thread has waited for its turn on a processor. Linux tells it (`sched_stats` in `Documentation/scheduler`):
-/// three numbers, of which this is the second, in nanoseconds.
-fn waited_for_turn(thread: u32) -> Option<Duration> {
+/// How long a thread has had a processor. Linux tells it in nanoseconds, as the first of three numbers (`schedstats` in its
+/// documentation of the scheduler).
+fn has_run(thread: u32) -> Option<Duration> {
     let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
-    text.split(' ').nth(1)?.parse().ok().map(Duration::from_nanos)
+    text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+}
+
+/// Returns true if a thread runs or waits for its turn, false if it sleeps. The letter that says so follows the name of the
+/// thread, which is in brackets (`proc_pid_stat(5)`).
+fn is_runnable(thread: u32) -> Option<bool> {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()?;
+    Some(text.rsplit_once(") ")?.1.starts_with('R'))
 }
 
 /// The thread that looks after the workers, as they see it.
@@ -211,20 +218,20 @@ struct Watched {
 struct Suspected {
     since: Instant,
     thread: u32,
-    /// How long it had waited by then.
-    had_waited: Option<Duration>,
+    /// How long it had had a processor by then.
+    had_run: Option<Duration>,
 }
 
 impl Suspected {
     fn now(core: &Core) -> Self {
         let thread = core.thread.load(Relaxed);
-        Self { since: Instant::now(), thread, had_waited: waited_for_turn(thread) }
+        Self { since: Instant::now(), thread, had_run: has_run(thread) }
     }
 
-    /// Returns true if it has waited for most of the time since.
+    /// Returns true if it does not sleep, and has not had a processor for most of the time since.
     fn waits_for_turn(&self) -> bool {
-        let waited = waited_for_turn(self.thread).zip(self.had_waited).map(|(now, before)| now.saturating_sub(before));
-        waited.is_some_and(|waited| waited > self.since.elapsed() / 2)
+        let ran = has_run(self.thread).zip(self.had_run).map(|(now, before)| now.saturating_sub(before));
+        is_runnable(self.thread) == Some(true) && ran.is_some_and(|ran| ran < self.since.elapsed() / 2)
     }
 }
 

@@ -468,7 +468,7 @@ impl AnswerBody {
     fn run<T>(&mut self, run: impl FnOnce(&mut Body) -> T) -> Result<T, BoxError> {
         let Self { body, in_flight, guest, .. } = self;
         let cx = guest.as_ref().map(|AnsweredBy(guest)| guest).or(in_flight.as_ref().map(InFlight::cx));
-        let _polls = cx.map(|cx| cx.member().polls_other());
+        let _polls = cx.and_then(|cx| cx.member().polls_other());
         caught_now(|| run(body)).inspect_err(|panicked| {
             if let Some(cx) = cx {
                 cx.handler_panicked(panicked, None, None);

@@ -75,6 +75,7 @@ use crate::record::counts::Drain;
 #[cfg(feature = "metrics")]
 use crate::record::requests::{Method, OTHER};
 use crate::record::service_status::Load;
+use crate::running::member::OtherPoll;
 use crate::running::server::{RequestInFlight, Server};
 use crate::service::context::Context;
 
@@ -760,7 +761,7 @@ pub(super) struct RunningTask(Arc<Activity>);
 #[cfg(feature = "http2")]
 impl RunningTask {
     /// Notes that it is being polled, until the result is dropped.
-    pub(super) fn polls(&self) -> impl Drop {
+    pub(super) fn polls(&self) -> Option<OtherPoll<'_>> {
         self.0.traffic.cx.member().polls_other()
     }
 }
@@ -828,7 +829,7 @@ impl InFlight {
     }
 
     /// Notes that the handler is being polled, until the result is dropped.
-    pub(super) fn polls(&self) -> impl Drop {
+    pub(super) fn polls(&self) -> Option<OtherPoll<'_>> {
         self.cx().member().polls_other()
     }
 

@@ -180,11 +180,11 @@ struct PolledHere<'a> {
 }
 
 impl<'a> PolledHere<'a> {
-    /// Within another poll of the same service, the thread is in its span already.
     fn note(member: &'a Member) -> Self {
-        let (here, before) = (member.address(), threads::turn_to(member.address()));
-        let span = member.span.get().filter(|_| before != here);
-        Self { before, _in_span: span.and_then(|span| InSpan::enter(span)) }
+        Self {
+            before: threads::turn_to(member.address()),
+            _in_span: member.span.get().and_then(|span| InSpan::enter(span)),
+        }
     }
 }
 
@@ -220,17 +220,14 @@ impl Drop for OwnPoll<'_> {
     }
 }
 
-struct OtherPoll<'a> {
-    /// `None` within another poll of the same service, which is counted.
-    counted: Option<&'a Member>,
+pub(crate) struct OtherPoll<'a> {
+    member: &'a Member,
     _here: PolledHere<'a>,
 }
 
 impl Drop for OtherPoll<'_> {
     fn drop(&mut self) {
-        if let Some(member) = self.counted {
-            member.polled.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.member.polled.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -550,13 +547,13 @@ impl Member {
     }
 
     /// Notes that another task of the service is being polled, until the returned guard is dropped.
-    pub(crate) fn polls_other(&self) -> impl Drop {
-        let here = PolledHere::note(self);
-        let counted = (here.before != self.address()).then_some(self);
-        if counted.is_some() {
-            self.polled.fetch_add(1, Ordering::Relaxed);
+    /// Within another poll of the same service, that is noted already: then there is none.
+    pub(crate) fn polls_other(&self) -> Option<OtherPoll<'_>> {
+        if self.is_polled_here() {
+            return None;
         }
-        OtherPoll { counted, _here: here }
+        self.polled.fetch_add(1, Ordering::Relaxed);
+        Some(OtherPoll { member: self, _here: PolledHere::note(self) })
     }
 
     /// Runs a future of the service. During each poll, it is noted that the service occupies a thread.
@@ -570,7 +567,7 @@ impl Member {
     }
 
     /// Notes that this thread belongs to the service, which may block it, until the returned guard is dropped.
-    pub(crate) fn has_this_thread(&self) -> impl Drop {
+    pub(crate) fn has_this_thread(&self) -> Option<OtherPoll<'_>> {
         threads::may_block();
         self.polls_other()
     }
