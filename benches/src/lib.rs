@@ -6,6 +6,7 @@
 //! requests. [`statistics`] computes the medians, and [`page`] writes them into the documents.
 
 pub mod contenders;
+pub mod idle;
 pub mod lifecycle;
 pub mod page;
 pub mod process;

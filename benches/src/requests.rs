@@ -1,6 +1,7 @@
 //! The cost of a request: `group` and plain axum under the same load, in turn.
 //!
-//! The server has the first processor to itself, the client the last one. As many requests as there are connections
+//! The server has the first processor to itself, the client the last one; or they have all processors together, and then
+//! `group` serves once on its own runtime and once on every processor. As many requests as there are connections
 //! (over HTTP/2: streams) are in flight at any time, so a server that is slower also lets them wait longer.
 
 use std::fs;
@@ -22,6 +23,9 @@ pub const WAYS: &[(&str, &str)] = &[
     ("connections", "HTTP/1.1, a connection per request"),
     ("http2", "HTTP/2 without TLS"),
 ];
+
+/// The servers on all processors, which share them with the client: the program, and where it serves.
+pub const ON_ALL: &[(&str, &str)] = &[(PLAIN, ""), (GROUP, "shared"), (GROUP, "per-core")];
 
 /// The times that the client sends requests, in milliseconds: first to warm up, then to measure.
 const WARM_UP: u64 = 300;
@@ -55,6 +59,8 @@ struct Load {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     program: String,
+    /// Where it serves, on all processors; `None` with one processor for each side.
+    serve: Option<String>,
     way: String,
     round: usize,
     taken: Taken<Load>,
@@ -72,21 +78,32 @@ pub fn measure(programs: &Path, rounds: usize, tries: u32) -> Result<Vec<Row>> {
         for &(way, _) in WAYS {
             let both = if round.is_multiple_of(2) { [PLAIN, GROUP] } else { [GROUP, PLAIN] };
             for program in both {
-                let taken = undisturbed(tries, || load(programs, program, way), |_| 0.0)?;
-                rows.push(Row { program: program.to_owned(), way: way.to_owned(), round, taken });
+                let taken = undisturbed(tries, || load(programs, program, None, way), |_| 0.0)?;
+                rows.push(Row { program: program.to_owned(), serve: None, way: way.to_owned(), round, taken });
+            }
+            for at in 0..ON_ALL.len() {
+                let (program, serve) = ON_ALL[(at + round) % ON_ALL.len()];
+                let taken = undisturbed(tries, || load(programs, program, Some(serve), way), |_| 0.0)?;
+                let serve = Some(serve.to_owned());
+                rows.push(Row { program: program.to_owned(), serve, way: way.to_owned(), round, taken });
             }
         }
     }
     Ok(rows)
 }
 
-fn load(programs: &Path, program: &str, way: &str) -> Result<Load> {
+fn load(programs: &Path, program: &str, serve: Option<&str>, way: &str) -> Result<Load> {
     let addresses = [free_address()?, free_address()?];
-    let processors = thread::available_parallelism()?.get();
-    let mut command = pinned(0, &programs.join(format!("serve_{program}")));
+    let last = thread::available_parallelism()?.get() - 1;
+    let on = |processor: usize, program: &str| match serve {
+        Some(_) => Command::new(programs.join(program)),
+        None => pinned(processor, &programs.join(program)),
+    };
+    let mut command = on(0, &format!("serve_{program}"));
+    command.envs(serve.filter(|serve| !serve.is_empty()).map(|serve| ("GROUP_SERVE", serve)));
     let server = Server::start(&mut command, addresses)?;
     let ask = |milliseconds: u64| -> Result<Answered> {
-        let mut client = pinned(processors - 1, &programs.join("client"));
+        let mut client = on(last, "client");
         client.args([addresses[0].to_string(), way.to_owned(), milliseconds.to_string()]);
         run(&mut client, LIMIT)?.ok_or_else(|| format!("the client of serve_{program} hangs, {way}").into())
     };
@@ -130,22 +147,39 @@ const FIGURES: [(&str, Figure); 4] = [
 ];
 
 impl Results<'_> {
-    /// Returns the ratios to plain axum in the same round.
-    fn ratio(&self, way: &str, figure: Figure) -> Option<Spread> {
-        let of = |program| self.0.iter().filter(move |row| row.way == way && row.program == program);
-        let pairs = of(GROUP).filter_map(|own| Some((own, of(PLAIN).find(|plain| plain.round == own.round)?)));
+    /// Returns the ratios to plain axum in the same round; on all processors if `serve` says where on them.
+    fn ratio(&self, way: &str, serve: Option<&str>, figure: Figure) -> Option<Spread> {
+        let plain_serve = serve.map(|_| "");
+        let of = |program: &'static str, serve: Option<&str>| {
+            let serve = serve.map(str::to_owned);
+            self.0.iter().filter(move |row| row.way == way && row.program == program && row.serve == serve)
+        };
+        let plain = |round: usize| of(PLAIN, plain_serve).find(|plain| plain.round == round);
+        let pairs = of(GROUP, serve).filter_map(|own| Some((own, plain(own.round)?)));
         Spread::of(pairs.map(|(own, plain)| figure(&own.taken.value) / figure(&plain.taken.value)))
     }
 
     /// Returns the table: `group` as a multiple of plain axum.
     #[must_use]
     pub fn table(&self) -> Table {
+        self.table_of(&[(None, "")])
+    }
+
+    /// Returns the table of the servers that have all processors, with their clients.
+    #[must_use]
+    pub fn table_on_all(&self) -> Table {
+        self.table_of(&[(Some("shared"), ", on the group's runtime"), (Some("per-core"), ", on every processor")])
+    }
+
+    fn table_of(&self, setups: &[(Option<&str>, &str)]) -> Table {
         let head = [String::new()].into_iter().chain(FIGURES.map(|(what, _)| what.to_owned())).collect();
         let mut table = Table::new(head);
         for (way, called) in WAYS {
-            let cell =
-                |(_, figure)| self.ratio(way, figure).map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.3}"));
-            table.push([(*called).to_owned()].into_iter().chain(FIGURES.map(cell)).collect());
+            for &(serve, named) in setups {
+                let ratio = |figure| self.ratio(way, serve, figure);
+                let cell = |(_, figure)| ratio(figure).map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.3}"));
+                table.push([format!("{called}{named}")].into_iter().chain(FIGURES.map(cell)).collect());
+            }
         }
         table
     }
@@ -159,9 +193,9 @@ impl Results<'_> {
             goals.push(Goal::at_least(
                 format!("{called}: answers per second, × plain axum"),
                 0.98,
-                self.ratio(way, answers),
+                self.ratio(way, None, answers),
             ));
-            goals.push(Goal::at_most(format!("{called}: p99, × plain axum"), 1.05, self.ratio(way, p99)));
+            goals.push(Goal::at_most(format!("{called}: p99, × plain axum"), 1.05, self.ratio(way, None, p99)));
         }
         goals
     }

@@ -1,6 +1,6 @@
 //! Takes the samples, and writes the tables: `cargo run --release --manifest-path benches/Cargo.toml`.
 //!
-//! `compare [lifecycle|process|requests|page]… [--rounds N] [--tries N] [--services N]… [--only NAME]`: without words,
+//! `compare [lifecycle|process|requests|idle|page]… [--rounds N] [--tries N] [--services N]… [--only NAME]`: without words,
 //! everything. What was measured is kept in `benches/target/results`, so that `page` alone writes the tables again. With
 //! `--services` or `--only`, the tables of the lifecycle are printed, and nothing is kept. No timing ever makes it fail.
 
@@ -12,7 +12,7 @@ use std::process::Command;
 use benches::lifecycle::{self, Wanted};
 use benches::page::{Goal, replace};
 use benches::sample::Result;
-use benches::{process, requests};
+use benches::{idle, process, requests};
 use serde::de::DeserializeOwned;
 
 /// The document with the tables.
@@ -36,6 +36,9 @@ fn main() -> Result<()> {
     if args.wants("requests") {
         keep("requests", &requests::measure(&programs, wanted.rounds, wanted.tries)?)?;
     }
+    if args.wants("idle") {
+        keep("idle", &idle::measure(&programs, wanted.rounds, wanted.tries)?)?;
+    }
     write_tables()
 }
 
@@ -56,7 +59,7 @@ impl Args {
                 "--tries" => wanted.tries = value()?.parse()?,
                 "--services" => wanted.sizes.push(value()?.parse()?),
                 "--only" => wanted.only = Some(value()?),
-                "lifecycle" | "process" | "requests" | "page" => parsed.parts.push(arg),
+                "lifecycle" | "process" | "requests" | "idle" | "page" => parsed.parts.push(arg),
                 other => return Err(format!("unknown argument `{other}`").into()),
             }
         }
@@ -107,7 +110,9 @@ fn write_tables() -> Result<()> {
     let lifecycle = lifecycle::Results(&lifecycle);
     let process = process::Results(&process);
     let requests = requests::Results(&requests);
-    let goals = [lifecycle.goals(), process.goals(), requests.goals()].concat();
+    let idle = read("idle")?;
+    let idle = idle::Results(&idle);
+    let goals = [lifecycle.goals(), process.goals(), requests.goals(), idle.goals()].concat();
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PAGE);
     let parts = [
         ("performance", lifecycle.short_table().to_string()),
@@ -115,6 +120,8 @@ fn write_tables() -> Result<()> {
         ("lifecycle", about_lifecycle(&lifecycle)),
         ("process", format!("{}\n{}", process.table(), about_disturbed(process.disturbed()))),
         ("requests", format!("{}\n{}", requests.table(), about_disturbed(requests.disturbed()))),
+        ("on-all", requests.table_on_all().to_string()),
+        ("idle", format!("{}\n{}", idle.table(), about_disturbed(idle.disturbed()))),
     ];
     for (name, text) in parts {
         println!("{text}");
