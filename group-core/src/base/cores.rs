@@ -12,8 +12,8 @@
 //! - While every worker sleeps, so does the lookout. It stores `Lookout::sleeps` and then looks at the workers once more;
 //!   a worker that wakes publishes that, and then reads `sleeps`. With a `SeqCst` fence in between on both sides, one of
 //!   the two sees the other.
-//! - `Core::has_help` and `Core::thread` are `Relaxed`: they are hints. A task that reads an old value only runs on the other thread,
-//!   and a lookout that asks for another thread helps a little too early or too late.
+//! - `Core::has_help` and `Core::thread` are `Relaxed`: they are hints. A task that reads an old value only runs on the
+//!   other thread, and a lookout that asks for another thread helps a little too early or too late.
 
 use std::io;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeMetrics};
 
-use crate::base::lock;
+use crate::base::{lock, number_of_thread};
 
 /// The time between two looks at the workers. A task that blocks its thread for two of them is helped. Between two numbers
 /// that tokio publishes of a worker it polls 61 tasks.
@@ -124,12 +124,7 @@ fn runtime(number: usize, works: Arc<AtomicU32>, lookout: Arc<Lookout>) -> io::R
 
 thread_local! {
     /// The number that the system has given to this thread; 0 where it does not tell.
-    static THREAD: u32 = own_number();
-}
-
-fn own_number() -> u32 {
-    let task = std::fs::read_link("/proc/thread-self").ok();
-    task.and_then(|task| task.file_name()?.to_str()?.parse().ok()).unwrap_or_default()
+    static THREAD: u32 = number_of_thread().unwrap_or_default();
 }
 
 /// How long a thread has had a processor. Linux tells it in nanoseconds, as the first of three numbers (`schedstats` in its

@@ -25,6 +25,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The number that the system has given to this thread, on Linux: the last part of `4710/task/4711`.
+pub(crate) fn number_of_thread() -> Option<u32> {
+    std::fs::read_link("/proc/thread-self").ok()?.file_name()?.to_str()?.parse().ok()
+}
+
 /// A random number from 0 to 1.
 pub(crate) fn chance() -> f64 {
     // Each `RandomState` has other keys.

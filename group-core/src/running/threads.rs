@@ -18,7 +18,7 @@ use std::thread;
 use std::thread::Thread;
 use std::time::Duration;
 
-use crate::base::lock;
+use crate::base::{lock, number_of_thread};
 
 thread_local! {
     static THIS: Arc<PollingThread> = PollingThread::register();
@@ -31,7 +31,7 @@ static THREADS: Mutex<Vec<Weak<PollingThread>>> = Mutex::new(Vec::new());
 struct PollingThread {
     thread: Thread,
     /// Its number in the system, where that can be known.
-    tid: Option<String>,
+    tid: Option<u32>,
     /// True if it belongs to a service that may block it.
     may_block: AtomicBool,
     member: AtomicUsize,
@@ -42,7 +42,7 @@ impl PollingThread {
     fn register() -> Arc<Self> {
         let this = Arc::new(Self {
             thread: thread::current(),
-            tid: own_tid(),
+            tid: number_of_thread(),
             may_block: AtomicBool::new(false),
             member: AtomicUsize::new(0),
             polls: AtomicU64::new(0),
@@ -64,12 +64,6 @@ impl fmt::Display for PollingThread {
         f.write_str(self.thread.name().unwrap_or("without a name"))?;
         self.tid.iter().try_for_each(|tid| write!(f, ", tid {tid}"))
     }
-}
-
-/// The number of this thread, on Linux: the last part of `4710/task/4711`.
-fn own_tid() -> Option<String> {
-    let task = std::fs::read_link("/proc/thread-self").ok()?;
-    Some(task.file_name()?.to_string_lossy().into_owned())
 }
 
 /// Notes that this thread polls the service at this address, or none if it is zero. Returns the one from before.
