@@ -19,7 +19,7 @@ use crate::http::io::{Io, PATIENCE};
 use crate::http::listen::{Backlog, Listener};
 use crate::http::room::{Entrance, FreeRoom, Room};
 use crate::http::socket::Stream;
-use crate::http::spread::Lane;
+use crate::http::spread::{Given, Lane};
 use crate::http::traffic::{Activity, Traffic};
 use crate::running::log;
 use crate::running::remains::Remains;
@@ -236,7 +236,7 @@ impl Acceptor {
         self.last = Some(Instant::now());
         self.traffic.note_arrival();
         let kept = match &self.lane {
-            Some(lane) => lane.give(stream, permit, lane.place()),
+            Some(lane) => lane.give(Given { stream, permit, place: lane.place() }).map(of_given),
             None => Some((stream, Room::new(permit, None))),
         };
         if let Some((stream, room)) = kept {
@@ -245,7 +245,8 @@ impl Acceptor {
     }
 
     /// Takes a connection that another processor has accepted.
-    fn take_given(&mut self, (stream, room): (Stream, Room)) {
+    fn take_given(&mut self, given: Given) {
+        let (stream, room) = of_given(given);
         match stream.here() {
             Ok(stream) => self.serve(stream, room),
             Err(error) => self.complain(&error),
@@ -297,8 +298,12 @@ impl Acceptor {
     }
 }
 
+fn of_given(Given { stream, permit, place }: Given) -> (Stream, Room) {
+    (stream, Room::new(permit, Some(place)))
+}
+
 /// Waits for a connection that another processor gives; for ever if there is none.
-async fn given(lane: &mut Option<Lane>) -> (Stream, Room) {
+async fn given(lane: &mut Option<Lane>) -> Given {
     if let Some(lane) = lane
         && let Some(given) = lane.given().await
     {

@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::http::room::Room;
 use crate::http::socket::Stream;
 
 /// The number of open connections of each processor.
@@ -30,13 +29,21 @@ impl Drop for Place {
     }
 }
 
+/// A connection, on its way to the processor of its place.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) stream: Stream,
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(super) place: Place,
+}
+
 /// One processor of a server, as it sees the others.
 #[derive(Debug)]
 pub(super) struct Lane {
     processor: usize,
     loads: Loads,
-    to: Vec<UnboundedSender<(Stream, Room)>>,
-    given: UnboundedReceiver<(Stream, Room)>,
+    to: Vec<UnboundedSender<Given>>,
+    given: UnboundedReceiver<Given>,
 }
 
 impl Lane {
@@ -59,14 +66,8 @@ impl Lane {
     }
 
     /// Gives a connection to the processor of its place. Returns it if that is this one, or takes no more.
-    pub(super) fn give(
-        &self,
-        stream: Stream,
-        permit: Option<OwnedSemaphorePermit>,
-        place: Place,
-    ) -> Option<(Stream, Room)> {
-        let to = place.processor;
-        let connection = (stream, Room::new(permit, Some(place)));
+    pub(super) fn give(&self, connection: Given) -> Option<Given> {
+        let to = connection.place.processor;
         if to == self.processor {
             return Some(connection);
         }
@@ -74,12 +75,12 @@ impl Lane {
     }
 
     /// Waits for a connection that another processor gives.
-    pub(super) async fn given(&mut self) -> Option<(Stream, Room)> {
+    pub(super) async fn given(&mut self) -> Option<Given> {
         self.given.recv().await
     }
 
     /// Gives nothing away any more. Returns what the others have given, and still give.
-    pub(super) fn close(self) -> UnboundedReceiver<(Stream, Room)> {
+    pub(super) fn close(self) -> UnboundedReceiver<Given> {
         self.given
     }
 }
