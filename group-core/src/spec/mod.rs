@@ -322,7 +322,7 @@ impl Spec {
     /// [`Serving::Shared`] by default.
     ///
     /// With [`Serving::PerCore`], each processor has a listener and a thread of its own, and a connection stays on its
-    /// thread with its requests. That takes less time for a short answer. It takes more for a handler that waits for
+    /// thread with its requests. That is for machines with many processors. It takes more time for a handler that waits for
     /// what other services do on the group's runtime, since each wake goes from one thread to another: measure it. A
     /// service that is mounted on another one is served where that is, and what is not a server runs on the group's
     /// runtime in any case.
