@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
+use std::thread;
 use std::{fmt, task};
 
 use pin_project_lite::pin_project;
@@ -175,9 +176,13 @@ fn text(payload: &(dyn Any + Send)) -> Option<&str> {
 }
 
 /// Installs the panic hook, once. Only a hook learns the place of a panic. This one notes it for [`caught_now`], and
-/// passes every panic on to the hook that was there before, except inside of [`quietly`].
+/// passes every panic on to the hook that was there before, except inside of [`quietly`]. In a destructor that runs because
+/// of a panic, no hook can be installed.
 fn note_places() {
     static ONCE: Once = Once::new();
+    if thread::panicking() {
+        return;
+    }
     ONCE.call_once(|| {
         let previous = take_hook();
         set_hook(Box::new(move |info| {

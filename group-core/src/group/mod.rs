@@ -167,7 +167,7 @@ impl Group {
     /// added: for a test, a database in memory in place of one that `new` would connect to. Its name, its edges and its
     /// limits stay; what its `new` takes, it needs no more.
     ///
-    /// ```
+    /// ```standalone_crate
     /// use group::{Group, Shutdown, service};
     ///
     /// struct Database {
