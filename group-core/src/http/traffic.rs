@@ -569,6 +569,8 @@ impl Activity {
         let waited = if self.traffic.close_spread.is_zero() {
             // One timer for all. Until then, a connection on which nothing comes is not even woken.
             let waited = self.traffic.lingered().await;
+            // The server may have counted it a moment before a request began.
+            self.count_in_flight();
             self.is_last.store(true, Relaxed);
             waited
         } else {
