@@ -23,7 +23,7 @@ const CONNECTIONS: u32 = 4000;
 /// The pause after the last answer.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// What was measured.
+/// The measurements of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     program: String,

@@ -168,7 +168,7 @@ async fn a_group_does_not_end_by_itself_while_a_task_is_stopped_by_hand() {
     until_state(&running.handle(), "short", State::Completed).await;
     tokio::time::sleep(secs(100)).await;
     assert!(!running.handle().is_stopping());
-    // What has completed runs again, and then the group waits for its end again.
+    // A service that has completed runs again, and then the group waits for its end again.
     in_time(running.restart_service("short")).await.unwrap();
     assert_eq!(state(&running, "short"), State::Ready);
     assert!(running.stop().await.is_clean());

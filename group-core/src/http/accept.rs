@@ -40,7 +40,8 @@ const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
 ///
 /// If the connections cannot be accepted on every processor.
 pub(crate) async fn serve_on(
-    listener: Listener,
+    mut listeners: Vec<Listener>,
+    processors: &[Core],
     cx: &Context,
     served: Served,
     shutdown: &Shutdown,
@@ -50,11 +51,12 @@ pub(crate) async fn serve_on(
     let mut draining = Draining { traffic: Arc::clone(&traffic), cx, since: None };
     let children = cx.own_children();
     let _counted = children.count_server();
-    listener.send_at_once();
+    listeners.iter().for_each(Listener::send_at_once);
     let acceptor = Acceptor::new(cx, served, &traffic);
-    let mut accepting = match cx.processors() {
-        Some(processors) => acceptor.run_on(&processors, listener)?.boxed(),
-        None => acceptor.run(Some(listener)).map(Ok).boxed(),
+    let mut accepting = if processors.is_empty() {
+        acceptor.run(listeners.pop()).map(Ok).boxed()
+    } else {
+        acceptor.run_on(processors, listeners).boxed()
     };
     tokio::select! {
         biased;
@@ -131,9 +133,9 @@ impl Acceptor {
     fn run_on(
         self,
         processors: &[Core],
-        listener: Listener,
-    ) -> std::io::Result<impl Future<Output = std::io::Result<()>> + use<>> {
-        let mut listeners = listener.one_for_each(processors.len())?.into_iter();
+        listeners: Vec<Listener>,
+    ) -> impl Future<Output = std::io::Result<()>> + use<> {
+        let mut listeners = listeners.into_iter();
         let mut tasks: JoinSet<std::io::Result<()>> = JoinSet::new();
         for (processor, lane) in processors.iter().zip(Lane::all(processors.len())) {
             let (acceptor, listener) = (self.on(processor, lane), listeners.next());
@@ -143,7 +145,7 @@ impl Acceptor {
             };
             tasks.spawn_on(run, processor.handle());
         }
-        Ok(async move {
+        async move {
             while let Some(ended) = tasks.join_next().await {
                 match ended.map_err(JoinError::try_into_panic) {
                     Ok(ended) => ended?,
@@ -152,7 +154,7 @@ impl Acceptor {
                 }
             }
             Ok(())
-        })
+        }
     }
 
     /// Serves until the server stops, and then until every accepted request is answered.

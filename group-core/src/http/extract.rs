@@ -1,4 +1,4 @@
-//! What a handler can take of its service.
+//! The extractors by which a handler takes parts of its service.
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;

@@ -192,13 +192,11 @@ fn another_on(address: &SockAddr) -> io::Result<Listener> {
     socket.bind(address)?;
     socket.listen(BACKLOG)?;
     let listener = TcpListener::from_std(socket.into())?;
-    let listener = Listener {
+    Ok(Listener {
         socket: Socket::Tcp(listener),
         #[cfg(feature = "listenfd")]
         lent: None,
-    };
-    listener.send_at_once();
-    Ok(listener)
+    })
 }
 
 #[cfg(unix)]

@@ -37,7 +37,7 @@ pub(super) struct FreeRoom {
     told: Mutex<Told>,
 }
 
-/// What the log was told of the limit.
+/// The lines that the log has of the limit.
 #[derive(Debug, Default)]
 struct Told {
     last: Option<Instant>,

@@ -246,20 +246,24 @@ impl Server {
         if !self.is_of_service {
             routes = counted(cx, routes);
         }
-        let listener = listen(cx, address).await.map_err(|reason| CannotListen { address: address.into(), reason })?;
+        let processors = cx.processors().unwrap_or_default();
+        let listeners = listen(cx, address, processors.len()).await;
+        let listeners = listeners.map_err(|reason| CannotListen { address: address.into(), reason })?;
         cx.serves();
         ready.fire();
-        Ok(serve_on(listener, cx, Served::new(routes, limits, shutdown.clone()), &shutdown).await?)
+        Ok(serve_on(listeners, &processors, cx, Served::new(routes, limits, shutdown.clone()), &shutdown).await?)
     }
 }
 
-/// Binds an address, and publishes it.
-async fn listen(cx: &Context, address: &str) -> io::Result<Listener> {
+/// Binds an address, for so many processors or, with zero, for the group's runtime. Publishes it.
+async fn listen(cx: &Context, address: &str, processors: usize) -> io::Result<Vec<Listener>> {
     let listener = Listener::bind(address).await?;
-    if let Some(addr) = listener.local_addr()? {
+    let addr = listener.local_addr()?;
+    let listeners = if processors == 0 { vec![listener] } else { listener.one_for_each(processors)? };
+    if let Some(addr) = addr {
         cx.publish_addr(addr);
     }
-    Ok(listener)
+    Ok(listeners)
 }
 
 #[derive(Debug)]

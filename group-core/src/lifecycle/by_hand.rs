@@ -155,7 +155,7 @@ impl Lifecycle {
         goes_down
     }
 
-    /// What was asked to come back is not off any more, once it is down with all that go along with it.
+    /// A service that was asked to come back is not off any more, once it is down with all that go along with it.
     fn ask_back(&mut self) {
         for id in 0..self.services.len() {
             if !self.services[id].comes_back {

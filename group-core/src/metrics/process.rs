@@ -1,4 +1,4 @@
-//! What Linux tells of the process, under the names that Prometheus' own clients have for it. Elsewhere there is nothing.
+//! The numbers that Linux has of the process, under the names that Prometheus' own clients have for it. Elsewhere there is nothing.
 
 use std::fs;
 use std::path::Path;

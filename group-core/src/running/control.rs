@@ -12,7 +12,7 @@ use crate::spec::Spec;
 /// Control of single services, while the group runs. Each of these waits until the group is ready, and acts then, also if
 /// its future is dropped after it was polled.
 ///
-/// What comes after a service holds it, or may: so it goes down before it, in reverse order, and comes back after it, in
+/// A service may hold another one that it comes after: so it goes down before it, in reverse order, and comes back after it, in
 /// order. These are all services that come [after](crate::Spec::after) it, directly or not, also where that is optional; the
 /// one on whose address it is [mounted](crate::Spec::http_on); and those that take it as an `Arc` or a `Channel`. That a
 /// [sidecar](crate::Role::Sidecar) comes before all others, and that a strict schedule has one service after the other,

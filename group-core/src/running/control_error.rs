@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::base::error::{Chain, Failure};
 
-/// What came of a request about one service.
+/// The answer to a request about one service.
 pub(crate) type Answer = Result<(), ControlError>;
 
 /// Why a service could not be stopped, started or restarted by hand.

@@ -138,7 +138,7 @@ struct Rare {
     lasting: Arc<Lasting>,
 }
 
-/// What all lives of a service share.
+/// The state that all lives of a service share.
 #[derive(Debug, Default)]
 struct Lasting {
     /// The settings that the service has taken at its last reload.

@@ -36,7 +36,7 @@ impl Drop for Log {
     }
 }
 
-/// What the program prints when its guards are dropped, in this order.
+/// The lines that the program prints when its guards are dropped, in this order.
 const DROPPED: [&str; 3] = ["last dropped", "telemetry sent", "first dropped"];
 
 #[test]

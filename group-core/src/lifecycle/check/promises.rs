@@ -121,7 +121,7 @@ impl World {
         }
         let has = |role| self.group.rules.iter().any(|rules| rules.role == role);
         for (rules, seen) in self.group.rules.iter().zip(&self.services) {
-            // What is stopped by hand has not ended.
+            // A service that is stopped by hand has not ended.
             let is_over = if seen.stopped || self.group_ready && seen.is_gone() {
                 seen.has_ended
             } else {

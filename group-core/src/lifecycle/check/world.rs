@@ -212,7 +212,7 @@ impl World {
         }
     }
 
-    /// What was asked to come back is not off any more, once it is gone with all that go along with it.
+    /// A service that was asked to come back is not off any more, once it is gone with all that go along with it.
     fn let_come_back(&mut self) {
         for id in 0..self.services.len() {
             let mut along = self.group.along[id].iter().chain([&id]);
