@@ -59,17 +59,31 @@ async fn answer(stream: &mut TcpStream) -> String {
 async fn connections_are_spread_evenly_and_each_stays_on_its_thread() {
     const EACH: usize = 20;
     let (running, addr) = started(routes()).await;
-    let mut clients = Vec::new();
-    let mut threads = HashMap::<String, usize>::new();
-    for _ in 0..EACH * processors() {
+    let connect = async || {
         let mut client = TcpStream::connect(addr).await.unwrap();
         let thread = asks(&mut client, "/").await;
-        *threads.entry(thread.clone()).or_default() += 1;
-        clients.push((client, thread));
+        (client, thread)
+    };
+    let mut clients = Vec::new();
+    for _ in 0..EACH * processors() {
+        clients.push(connect().await);
+    }
+    // One processor loses its clients. The system does not know that, and gives it no more of the new ones.
+    let lost = clients[0].1.clone();
+    clients.retain(|(_, thread)| *thread != lost);
+    while running.handle().status().service("web").unwrap().connections() != Some(clients.len()) {
+        tokio::task::yield_now().await;
+    }
+    while clients.len() < EACH * processors() {
+        clients.push(connect().await);
+    }
+    let mut threads = HashMap::<&str, usize>::new();
+    for (_, thread) in &clients {
+        *threads.entry(thread).or_default() += 1;
     }
     assert_eq!(threads.len(), processors(), "{threads:?}");
     let (least, most) = (threads.values().min().unwrap(), threads.values().max().unwrap());
-    assert!(processors() == 1 || most - least <= 2 + EACH / 4, "{threads:?}");
+    assert!(most - least <= 2 + least / 8, "{threads:?}");
     for (client, thread) in &mut clients {
         assert_eq!(asks(client, "/").await, *thread);
     }

@@ -17,7 +17,7 @@ use crate::base::cores::Core;
 use crate::http::connection::Served;
 use crate::http::io::{Io, PATIENCE};
 use crate::http::listen::{Backlog, Listener};
-use crate::http::room::{Entrance, FreeRoom, Room};
+use crate::http::room::{COMPLAIN_AGAIN, Entrance, FreeRoom, Room};
 use crate::http::socket::Stream;
 use crate::http::spread::{Given, Lane};
 use crate::http::traffic::{Activity, Traffic};
@@ -30,9 +30,6 @@ use crate::service::shutdown::Shutdown;
 /// The time to wait before `accept` is tried again after it failed for want of something, such as file descriptors:
 /// connections that end meanwhile give some back.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-
-/// The time between two log lines that say that `accept` fails.
-const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Serves until the service, or only its servers, are asked to stop; then drains.
 ///

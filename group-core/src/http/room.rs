@@ -13,11 +13,11 @@ use crate::http::socket::Stream;
 use crate::http::spread::Place;
 use crate::http::traffic::Traffic;
 
-/// The time between two log lines that say that the limit is reached.
-const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
+/// The time between two log lines that say that connections cannot be accepted, or must wait.
+pub(super) const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
 
 /// The room that one connection takes, until this is dropped with it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Room {
     _permit: Option<OwnedSemaphorePermit>,
     _place: Option<Place>,
