@@ -115,6 +115,7 @@ pub use self::spec::Spec;
 #[cfg(feature = "cron")]
 pub use self::spec::cron::Cron;
 pub use self::spec::needs::Needs;
+pub use self::spec::own_runtime::OwnRuntime;
 pub use self::spec::restart::{Permanent, Restart};
 pub use self::spec::route::Route;
 pub use self::spec::serve::Serving;

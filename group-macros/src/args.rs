@@ -15,6 +15,9 @@ use crate::syntax::{self, Address, NoAddress, nearest};
 /// The places where connections are served.
 pub(crate) const SERVE: &[&str] = &["shared", "per-core"];
 
+/// The runtimes that a service can run on.
+pub(crate) const RUNTIMES: &[&str] = &["own", "shared"];
+
 /// One argument.
 pub(crate) struct Arg {
     pub(crate) key: Ident,
@@ -197,6 +200,13 @@ impl Arg {
     pub(crate) fn bool(&self) -> syn::Result<bool> {
         self.value(&format!("expected `{key} = true` or `{key} = false`", key = self.key))
             .map(|bool: LitBool| bool.value)
+    }
+
+    /// `key = "0-3,8"`.
+    pub(crate) fn cpus(&self) -> syn::Result<Vec<usize>> {
+        let expected = format!("expected processors, as in `{} = \"0-3,8\"`", self.key);
+        let text: LitStr = self.value(&expected)?;
+        syntax::cpus(&text.value()).ok_or_else(|| syn::Error::new(text.span(), expected))
     }
 
     /// `key = 4`.

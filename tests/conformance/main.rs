@@ -16,6 +16,7 @@ mod jobs;
 mod limits;
 mod messages;
 mod observing;
+mod own_runtime;
 mod panicking;
 mod per_core;
 mod reloading;

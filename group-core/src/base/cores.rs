@@ -22,8 +22,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Handle, Runtime, RuntimeMetrics};
+use tokio::runtime::{Builder, Handle, RuntimeMetrics};
 
+use crate::base::background::BackgroundRuntime;
 use crate::base::{lock, number_of_thread};
 
 /// The time between two looks at the workers. A task that blocks its thread for two of them is helped. Between two numbers
@@ -40,8 +41,8 @@ const WORKERS: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Cores {
     all: Box<[Core]>,
-    /// Taken when this is dropped.
-    runtimes: Vec<Runtime>,
+    /// Kept until they are to end.
+    _runtimes: Vec<BackgroundRuntime>,
     lookout: Arc<Lookout>,
 }
 
@@ -63,17 +64,14 @@ impl Cores {
     pub(crate) fn start() -> io::Result<Self> {
         let number = thread::available_parallelism()?.get();
         let lookout = Arc::<Lookout>::default();
-        let mut cores = Self { all: Box::default(), runtimes: Vec::new(), lookout: Arc::clone(&lookout) };
         let start = |number| {
-            let (thread, lookout) = (Arc::<AtomicU32>::default(), Arc::clone(&lookout));
-            let runtime = runtime(number, Arc::clone(&thread), lookout)?;
-            let core = Core { handle: runtime.handle().clone(), has_help: Arc::default(), thread };
-            // If a later one fails, the drop of `cores` ends it without waiting, as a runtime within another one must be.
-            cores.runtimes.push(runtime);
-            Ok(core)
+            let thread = Arc::<AtomicU32>::default();
+            let runtime = runtime(number, Arc::clone(&thread), Arc::clone(&lookout))?;
+            Ok((Core { handle: runtime.handle().clone(), has_help: Arc::default(), thread }, runtime))
         };
-        let started: io::Result<_> = (0..number).map(start).collect();
-        cores.all = started?;
+        let started: io::Result<(Vec<_>, _)> = (0..number).map(start).collect();
+        let (all, runtimes) = started?;
+        let cores = Self { all: all.into(), _runtimes: runtimes, lookout: Arc::clone(&lookout) };
         let watched = cores.all.iter().map(Watched::new).collect();
         thread::Builder::new().name("group-lookout".to_owned()).spawn(move || lookout.watch(watched))?;
         Ok(cores)
@@ -95,7 +93,6 @@ impl Drop for Cores {
     fn drop(&mut self) {
         lock(&self.lookout.called).is_over = true;
         self.lookout.calls.notify_one();
-        self.runtimes.drain(..).for_each(Runtime::shutdown_background);
     }
 }
 
@@ -110,7 +107,7 @@ impl Core {
     }
 }
 
-fn runtime(number: usize, works: Arc<AtomicU32>, lookout: Arc<Lookout>) -> io::Result<Runtime> {
+fn runtime(number: usize, works: Arc<AtomicU32>, lookout: Arc<Lookout>) -> io::Result<BackgroundRuntime> {
     Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name(format!("group-core-{number}"))
@@ -120,6 +117,7 @@ fn runtime(number: usize, works: Arc<AtomicU32>, lookout: Arc<Lookout>) -> io::R
             lookout.note_awake();
         })
         .build()
+        .map(BackgroundRuntime::new)
 }
 
 thread_local! {

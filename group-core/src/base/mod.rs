@@ -1,5 +1,7 @@
 //! Tools that know no service: errors, panics, clocks, locks, text.
 
+pub(crate) mod affinity;
+pub(crate) mod background;
 pub(crate) mod clock;
 #[cfg(feature = "http")]
 pub(crate) mod cores;

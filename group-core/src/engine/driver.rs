@@ -88,7 +88,6 @@ pub(crate) struct Driver {
     /// The requests about single services that are under way.
     requests: Requests,
     started: Option<oneshot::Sender<()>>,
-    runtime: tokio::runtime::Handle,
     /// The time of the stop request.
     stop_asked_at: Option<Moment>,
     /// The next time at which the log says which services are waited for.
@@ -109,6 +108,7 @@ impl Drop for Driver {
         }
         #[cfg(feature = "http")]
         self.shared.processors.end();
+        self.shared.members.iter().for_each(|member| member.end_runtime());
     }
 }
 
@@ -157,7 +157,6 @@ impl Driver {
             is_controlled: false,
             requests: Requests::default(),
             started: Some(started),
-            runtime: tokio::runtime::Handle::current(),
             stop_asked_at: None,
             reminds_at: Moment::FIRST.after(PATIENCE),
             now: Moment::FIRST,
@@ -210,7 +209,7 @@ impl Driver {
         if !is_known || !self.shared.ends_runtime.load(Ordering::Relaxed) {
             return;
         }
-        let metrics = self.runtime.metrics();
+        let metrics = self.shared.runtime.metrics();
         // All but this one.
         #[cfg(feature = "http")]
         let on_processors = || self.shared.processors.tasks();
@@ -229,7 +228,7 @@ impl Driver {
     /// Runs what is due, outside of the driver's task, and lays the driver down again. If that ends the group, it ends
     /// here: the driver's task is blocked.
     pub(super) fn run_due(mut self: Box<Self>, inbox: &Mailbox) {
-        let runtime = self.runtime.clone();
+        let runtime = self.shared.runtime.clone();
         let _in_runtime = runtime.enter();
         self.receive_all();
         self.look_at_the_clock();
@@ -442,9 +441,14 @@ impl Driver {
             (None, Some(made)) => made.take().and_then(Factory::into_made).map(Beginning::Made),
             (None, None) => None,
         };
-        if let Some(beginning) = beginning {
-            tokio::spawn(Life::new(beginning, cx));
-        }
+        let Some(beginning) = beginning else { return };
+        match cx.member().start_runtime() {
+            Ok(own) => own.as_ref().unwrap_or(&self.shared.runtime).spawn(Life::new(beginning, cx)),
+            Err(error) => {
+                let failed = async move { Err(format!("its runtime cannot be started: {error}").into()) };
+                self.shared.runtime.spawn(Life::new(Beginning::Build(Box::pin(failed)), cx))
+            }
+        };
     }
 
     /// Begins another life of a service, which knows nothing of the one before. Restarts from before do not count.

@@ -16,6 +16,10 @@ use std::sync::Arc;
 use std::task;
 use std::task::{Poll, ready};
 
+use futures_util::FutureExt as _;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+
 use crate::base::error::BoxError;
 use crate::base::panic::{caught_now, flatten, poll_caught};
 use crate::engine::start::Start;
@@ -292,7 +296,7 @@ impl Run {
         if cx.member().has_spawned() {
             Step::Stopping(Box::pin(stop_after_work(Arc::clone(service), cx.clone())))
         } else if service.has_stop() {
-            Step::Stopping(Arc::clone(service).stop())
+            Step::Stopping(stop(Arc::clone(service), cx))
         } else {
             Step::Over
         }
@@ -355,7 +359,30 @@ async fn stop_after_work(service: Arc<dyn DynService>, cx: Context) -> Option<Re
     if let Some(jobs) = cx.member().jobs() {
         jobs.ended().await;
     }
-    if service.has_stop() { service.stop().await } else { None }
+    if service.has_stop() { stop(service, &cx).await } else { None }
+}
+
+/// Runs `stop`, on a thread for it if it blocks that.
+fn stop(service: Arc<dyn DynService>, cx: &Context) -> BoxFuture<Option<Result<(), BoxError>>> {
+    if cx.member().spec.has_blocking_stop() { Box::pin(stop_on_thread(service, cx.clone())) } else { service.stop() }
+}
+
+async fn stop_on_thread(service: Arc<dyn DynService>, cx: Context) -> Option<Result<(), BoxError>> {
+    // A thread cannot be aborted: the service is gone only once `stop` has returned.
+    let remains = cx.remains();
+    let runtime = Handle::current();
+    let stopped = spawn_blocking(move || {
+        let _remains = remains;
+        let _here = cx.member().has_this_thread();
+        let mut stop = service.stop();
+        // A `stop` without async is over at once. In `block_on`, it could not call that itself.
+        caught_now(|| stop.as_mut().now_or_never().unwrap_or_else(|| runtime.block_on(stop)))
+    });
+    match stopped.await {
+        Ok(stopped) => stopped.unwrap_or_else(|panicked| Some(Err(panicked))),
+        // The runtime is being shut down.
+        Err(error) => Some(Err(error.into())),
+    }
 }
 
 /// Waits for the tasks that were spawned when `start` was over: by `stop`, by another hook, or by one of them.

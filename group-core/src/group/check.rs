@@ -1,5 +1,6 @@
 //! The checks of one service by itself, apart from the rest of its group.
 
+use crate::base::affinity;
 use crate::base::error::BoxError;
 use crate::base::syntax;
 use crate::group::declaration::Declared;
@@ -7,6 +8,7 @@ use crate::group::declaration::Declared;
 use crate::grpc::remote::endpoint;
 use crate::lifecycle::interface::Role;
 use crate::lifecycle::restart::{Policy, When};
+use crate::spec::serve::Serving;
 use crate::spec::{Spec, is_address};
 #[cfg(feature = "cron")]
 use crate::work::timetable::Timetable;
@@ -29,6 +31,7 @@ pub(crate) fn check(spec: &Spec) -> Result<(), BoxError> {
     check_restart(spec)?;
     check_prefix(spec)?;
     check_serve(spec)?;
+    check_runtime(spec)?;
     if spec.details().http.is_some() && spec.rules.role == Role::Once {
         let ready = "a `once` service is ready when it completes, and a server never completes";
         return Err(format!("`{name}` cannot serve: {ready}").into());
@@ -88,6 +91,23 @@ fn check_serve(spec: &Spec) -> Result<(), BoxError> {
         "`{name}` says where its connections are served (`serve`), but those of `{host}` are its: say it there"
     )
     .into())
+}
+
+/// # Errors
+///
+/// If its own runtime has no threads, or may not use its processors, or does not serve its connections.
+fn check_runtime(spec: &Spec) -> Result<(), BoxError> {
+    let (name, Some(runtime)) = (&spec.name, spec.get_runtime()) else { return Ok(()) };
+    if runtime.get_worker_threads() == Some(0) {
+        return Err(format!("`{name}` cannot run without threads: expected at least 1 (`worker_threads`)").into());
+    }
+    if spec.get_serve() == Some(Serving::PerCore) {
+        let instead = "remove `serve`, or its own runtime";
+        return Err(format!("`{name}` is served by its own runtime, so not by every processor: {instead}").into());
+    }
+    let cpus = runtime.get_cpus();
+    Ok(affinity::check(cpus)
+        .map_err(|error| format!("`{name}` cannot be pinned to the processors {cpus:?}: {error}"))?)
 }
 
 fn check_prefix(spec: &Spec) -> Result<(), BoxError> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::base::syntax;
 use crate::base::syntax::nearest;
 use crate::base::text::duration;
 use crate::config::settings::{Origin, Settings, USUAL_FILE};
@@ -15,6 +16,7 @@ use crate::group::options::SETTINGS;
 #[cfg(feature = "grpc")]
 use crate::grpc::remote::endpoint;
 use crate::lifecycle::restart::When;
+use crate::spec::own_runtime::OwnRuntime;
 use crate::spec::serve::Serving;
 use crate::spec::{Spec, is_address};
 
@@ -197,6 +199,12 @@ fn set_group(table: Table, declared: &mut Declaration, mistakes: &mut Vec<String
 /// Returns the keys of a service's table that are for the group, named like the methods of [`Spec`].
 fn own_keys(spec: &Spec) -> Vec<&'static str> {
     let mut own = vec!["start_timeout", "stop_timeout", "critical", "restart"];
+    if spec.get_runtime().is_some() {
+        own.extend(["runtime", "worker_threads"]);
+        if cfg!(feature = "cpus") {
+            own.push("cpus");
+        }
+    }
     if spec.details().http.is_some() {
         own.push("http");
     }
@@ -251,6 +259,21 @@ fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
             spec.details_mut().remote = Some(text.to_owned().into());
         }
         "serve" => spec.details_mut().serve = Some(Serving::from_word(text).ok_or("`shared` or `per-core`")?),
+        "runtime" => {
+            spec.details_mut().runtime = match text {
+                "own" => Some(spec.get_runtime().cloned().unwrap_or_default()),
+                "shared" => None,
+                _ => return Err("`own` or `shared`".to_owned()),
+            }
+        }
+        "worker_threads" => {
+            let number = text.parse().ok().filter(|number| *number > 0).ok_or("a number of at least 1")?;
+            own_runtime(spec)?.worker_threads = Some(number);
+        }
+        "cpus" => {
+            let cpus = syntax::cpus(text).ok_or("processors, as in `0-3,8`")?;
+            own_runtime(spec)?.cpus = cpus;
+        }
         "start_timeout" => spec.details_mut().start_timeout = Some(duration(text)?),
         "stop_timeout" => spec.details_mut().stop_timeout = Some(duration(text)?),
         "critical" => spec.rules.critical = text.parse().map_err(|_| "`true` or `false`")?,
@@ -265,6 +288,14 @@ fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
         _ => {}
     }
     Ok(())
+}
+
+/// # Errors
+///
+/// If the service has no runtime of its own.
+fn own_runtime(spec: &mut Spec) -> Result<&mut OwnRuntime, String> {
+    let other = "nothing, because the service has no runtime of its own (`runtime = \"own\"`)";
+    spec.details_mut().runtime.as_mut().ok_or_else(|| other.to_owned())
 }
 
 fn read_file(path: &Path) -> Result<String, String> {

@@ -198,8 +198,7 @@ fn share(
         lame_duck: Arc::new(LameDuck::new()),
         #[cfg(feature = "metrics")]
         metrics: handed_on.metrics,
-        #[cfg(feature = "metrics")]
-        runtime: tokio::runtime::Handle::current().metrics(),
+        runtime: tokio::runtime::Handle::current(),
         journal: Mutex::new(journal),
         report: watch::Sender::new(None),
     };

@@ -46,6 +46,7 @@ pub use crate::service::{Made, Service};
 pub use crate::spec::Spec;
 #[cfg(feature = "cron")]
 pub use crate::spec::cron::Cron;
+pub use crate::spec::own_runtime::OwnRuntime;
 pub use crate::spec::restart::Restart;
 pub use crate::spec::route::Route;
 pub use crate::spec::serve::Serving;

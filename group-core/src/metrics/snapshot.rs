@@ -340,7 +340,7 @@ fn write_heartbeats(to: &mut Writer, services: &[Service]) -> fmt::Result {
 
 /// The runtime that the services run on, as far as tokio tells it without its unstable flags.
 fn write_runtime(to: &mut Writer, group: &Handle) -> fmt::Result {
-    let runtime = &group.shared.runtime;
+    let runtime = group.shared.runtime.metrics();
     let workers = runtime.num_workers();
     to.write_one(&families::WORKERS, ConstGauge::new(workers))?;
     to.write_one(&families::TASKS, ConstGauge::new(runtime.num_alive_tasks()))?;

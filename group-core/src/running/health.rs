@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use crate::base::error::{Absent, BoxError, Chain};
 use crate::base::lock;
-use crate::base::panic::caught;
 use crate::record::state::State;
 use crate::running::handle::Handle;
 use crate::running::one_life::OneLife;
-use crate::running::remains::Remains;
 
 /// A `health` that takes longer than this is answered with [`Health::Unknown`]. It is also the default timeout of
 /// Kubernetes' probes.
@@ -74,22 +71,14 @@ impl Handle {
     async fn health_of(&self, id: usize) -> Health {
         let state = lock(&self.shared.journal).state(id);
         let life = OneLife::present(&self.shared, id);
-        let member = life.member();
-        // Declared first, so that it is dropped last: the service is not gone while its code runs.
-        let _remains = Remains::of(&life);
-        let service = match (state, member.instance()) {
+        let service = match (state, life.member().instance()) {
             (State::Ready | State::Stopping, Some(service)) => service,
             (State::Completed, _) => return Health::Healthy,
             (state, _) => return Health::Unhealthy(state.to_string()),
         };
-        // All of it is the service's code: its future, the destructor of that, its error.
-        let health = caught(member.noting_polls(async {
-            match timeout(LIMIT, service.health()).await {
-                Ok(result) => told(result),
-                Err(_elapsed) => Health::Unknown,
-            }
-        }));
-        health.await.unwrap_or_else(|panicked| told(Err(panicked)))
+        // Its error is the service's code, too.
+        let health = life.run(LIMIT, async { told(service.health().await) });
+        health.await.map_or_else(|panicked| told(Err(panicked)), |told| told.unwrap_or(Health::Unknown))
     }
 }
 

@@ -40,6 +40,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::ptr;
@@ -47,10 +48,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 use tracing::Span;
 use tracing::span::Entered;
 
+use crate::base::background::BackgroundRuntime;
 use crate::base::clock::SharedMoment;
 use crate::base::lock;
 use crate::base::panic::caught_now;
@@ -131,6 +134,8 @@ struct Rare {
     jobs: RunningJobs,
     /// Held by the thread of a blocking `start`.
     thread: Arc<tokio::sync::Mutex<()>>,
+    /// The runtime of the service, while it has one of its own.
+    runtime: Mutex<Option<BackgroundRuntime>>,
     published: Mutex<Published>,
     servers: Mutex<Vec<Weak<dyn Server>>>,
     /// The value of the service, kept for its next life.
@@ -374,10 +379,11 @@ impl Member {
         self.remains.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Drops the service's value, and forgets its task.
-    pub(crate) fn drop_instance(&self) {
-        // After the lock is released: the service's destructor may look here.
-        let _own = std::mem::take(&mut *lock(&self.own));
+    /// Returns the service's value, to be dropped, and forgets its task.
+    pub(super) fn take_instance(&self) -> Option<Arc<dyn Instance>> {
+        // What else is dropped here is dropped after the lock is released.
+        let own = std::mem::take(&mut *lock(&self.own));
+        own.instance
     }
 
     pub(crate) fn ask_to_stop(&self) {
@@ -590,6 +596,40 @@ impl Member {
     /// Returns true if a thread of its own runs `start`.
     pub(crate) fn has_thread(&self) -> bool {
         self.rare.get().is_some_and(|rare| rare.thread.try_lock().is_err())
+    }
+
+    /// Starts the runtime of the service, if it has one of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not give it what it needs.
+    pub(crate) fn start_runtime(&self) -> io::Result<Option<Handle>> {
+        let Some(own) = self.spec.get_runtime() else { return Ok(None) };
+        let started = BackgroundRuntime::start(self.spec.get_name(), own.worker_threads, &own.cpus)?;
+        let handle = started.handle().clone();
+        *lock(&self.rare().runtime) = Some(started);
+        Ok(Some(handle))
+    }
+
+    /// The runtime of the service, while it has one of its own.
+    pub(crate) fn runtime(&self) -> Option<Handle> {
+        lock(&self.rare.get()?.runtime).as_ref().map(|runtime| runtime.handle().clone())
+    }
+
+    /// Spawns a task of the service: on its own runtime if it has one, else on the one from which this is called.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match self.runtime() {
+            Some(own) => own.spawn(task),
+            None => tokio::spawn(task),
+        };
+    }
+
+    /// Ends the runtime of the service, without waiting for what it still runs.
+    pub(crate) fn end_runtime(&self) {
+        if let Some(rare) = self.rare.get() {
+            // The lock is released first: tasks of the service may be dropped here.
+            let _ended = lock(&rare.runtime).take();
+        }
     }
 
     pub(crate) fn set_instance(&self, instance: Arc<dyn Instance>) {

@@ -8,6 +8,7 @@ pub(crate) mod guards;
 pub(crate) mod handle;
 pub(crate) mod health;
 pub(crate) mod holds;
+mod hook;
 pub(crate) mod instance;
 pub(crate) mod jobs;
 pub(crate) mod journal;

@@ -55,3 +55,9 @@ impl OneLife {
         }
     }
 }
+
+impl AsRef<Member> for OneLife {
+    fn as_ref(&self) -> &Member {
+        self.member()
+    }
+}

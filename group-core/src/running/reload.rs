@@ -8,7 +8,6 @@ use tokio::time::timeout;
 
 use crate::base::error::{BoxError, Failure};
 use crate::base::lock;
-use crate::base::panic::caught;
 #[cfg(feature = "config")]
 use crate::base::panic::caught_now;
 use crate::base::text::{Took, signal_name};
@@ -22,7 +21,6 @@ use crate::running::log;
 use crate::running::new_settings::NewSettings;
 use crate::running::one_life::OneLife;
 use crate::running::reloads::{ReloadError, Reloaded};
-use crate::running::remains::Remains;
 
 impl Handle {
     /// Reloads every ready service that has a `reload`, in start order, one at a time. If the group is
@@ -120,11 +118,9 @@ impl Handle {
         let life = OneLife::present(&self.shared, id);
         let member = life.member();
         let state = lock(&self.shared.journal).state(id);
-        // Declared first, so that it is dropped last: the service is not gone while its code runs.
-        let _remains = Remains::of(&life)?;
         let service = member.instance().filter(|_| state == State::Ready)?;
         let limit = member.spec.start_limit();
-        let mut reloads = pin!(timeout(limit, caught(member.noting_polls(service.reload(settings)))));
+        let mut reloads = pin!(life.run(limit, service.reload(settings)));
         let reloaded = if let Ok(reloaded) = timeout(PATIENCE, &mut reloads).await {
             reloaded
         } else {
@@ -132,9 +128,9 @@ impl Handle {
             reloads.await
         };
         match reloaded {
-            Ok(Ok(result)) => result,
-            Ok(Err(panicked)) => Some(Err(panicked)),
-            Err(_) => Some(Err(format!("it has not reloaded after {} (start_timeout)", Took(limit)).into())),
+            Ok(Some(result)) => result,
+            Ok(None) => Some(Err(format!("it has not reloaded after {} (start_timeout)", Took(limit)).into())),
+            Err(panicked) => Some(Err(panicked)),
         }
     }
 }

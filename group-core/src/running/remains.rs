@@ -13,9 +13,10 @@
 //!   in `Arc`: the last part sees all that the others did before they let go.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::base::panic::caught_now;
-use crate::running::member::Member;
+use crate::running::instance::Instance;
 use crate::running::message::{Message, News};
 use crate::running::one_life::OneLife;
 
@@ -53,25 +54,51 @@ impl Drop for Remains {
 
 impl OneLife {
     /// One part of the service is over: its task, or a [`Remains`]. Returns true if it was the last one; then the
-    /// service is gone, and the driver has the message but was not woken.
+    /// driver has a message, or will have one, but was not woken.
     pub(crate) fn let_go(&self) -> bool {
         let is_last = self.member().remove_part();
         if is_last {
-            let tell = |news| self.shared().inbox.put_silently(Message::Service(self.id(), news));
-            drop_service(self.member(), tell);
+            self.take_leave();
         }
         is_last
     }
+
+    /// Drops the service, of which no part is left, and reports that.
+    fn take_leave(&self) {
+        let member = self.member();
+        // These tasks failed after the service's own task had ended.
+        if let Some(children) = member.take_children() {
+            children.take_failures().into_iter().for_each(|error| self.tell_silently(News::Failed(error)));
+        }
+        let last = Last { instance: member.take_instance(), life: self.clone() };
+        if member.spec.has_blocking_drop() {
+            let life = self.clone();
+            // If the runtime is being shut down, it drops the task here and now.
+            self.shared().runtime.spawn_blocking(move || {
+                let _here = life.member().has_this_thread();
+                drop(last);
+                life.shared().inbox.wake();
+            });
+        }
+    }
+
+    fn tell_silently(&self, news: News) {
+        self.shared().inbox.put_silently(Message::Service(self.id(), news));
+    }
 }
 
-/// Drops the service, when no part is left, and reports that.
-fn drop_service(member: &Member, tell: impl Fn(News)) {
-    // These tasks failed after the service's own task had ended.
-    if let Some(children) = member.take_children() {
-        children.take_failures().into_iter().for_each(|error| tell(News::Failed(error)));
+/// The value of a service of which nothing else is left. When this is dropped, the service is gone.
+struct Last {
+    instance: Option<Arc<dyn Instance>>,
+    life: OneLife,
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if let Err(panicked) = caught_now(|| drop(self.instance.take())) {
+            self.life.tell_silently(News::Failed(panicked));
+        }
+        self.life.member().end_runtime();
+        self.life.tell_silently(News::Gone);
     }
-    if let Err(panicked) = caught_now(|| member.drop_instance()) {
-        tell(News::Failed(panicked));
-    }
-    tell(News::Gone);
 }

@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-#[cfg(feature = "metrics")]
-use tokio::runtime::RuntimeMetrics;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -115,9 +114,8 @@ pub(crate) struct Shared {
     /// The metrics of the program itself.
     #[cfg(feature = "metrics")]
     pub(crate) metrics: Metrics,
-    /// The runtime that the services run on.
-    #[cfg(feature = "metrics")]
-    pub(crate) runtime: RuntimeMetrics,
+    /// The runtime that the services run on that have none of their own.
+    pub(crate) runtime: Handle,
     /// No code of the user's may run under this lock: see [`write`](Self::write).
     pub(crate) journal: Mutex<Journal>,
     pub(crate) report: watch::Sender<Option<Report>>,

@@ -36,7 +36,7 @@ impl Context {
         let Some(remains) = self.remains() else { return log::spawned_too_late(self.name()) };
         let (children, cx) = (self.own_children(), self.clone());
         let counted = children.count_task();
-        tokio::spawn(async move {
+        self.member().spawn(async move {
             // Moved in, so that both are dropped with the task, `_counted` first.
             let (_remains, _counted) = (remains, counted);
             // `caught` also drops the task, whose destructor may panic.
@@ -95,7 +95,7 @@ impl Context {
         let Some(remains) = self.remains() else { return log::spawned_too_late(self.name()) };
         let (counted, cx) = (self.member().own_jobs().begin(), self.clone());
         let job = self.clone().noting_polls(async { job.await.into_result() });
-        tokio::spawn(async move {
+        self.member().spawn(async move {
             // Moved in, so that both are dropped with the task, `_counted` first.
             let (_remains, _counted) = (remains, counted);
             let jobs = cx.member().own_jobs();

@@ -198,6 +198,9 @@ impl Context {
     #[cfg(feature = "http")]
     pub(crate) fn processors(&self) -> Option<Vec<Core>> {
         let processors = &self.shared().processors;
+        if self.member().spec.get_runtime().is_some() {
+            return None;
+        }
         let serve = self.member().spec.get_serve().unwrap_or(processors.serve);
         if serve == Serving::PerCore { processors.get() } else { None }
     }

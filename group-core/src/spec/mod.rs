@@ -5,6 +5,7 @@ pub(crate) mod cron;
 pub(crate) mod edge;
 pub(crate) mod name;
 pub(crate) mod needs;
+pub(crate) mod own_runtime;
 pub(crate) mod place;
 pub(crate) mod restart;
 pub(crate) mod route;
@@ -31,6 +32,7 @@ use crate::spec::cron::Cron;
 use crate::spec::edge::{After, Target};
 use crate::spec::name::Name;
 use crate::spec::needs::{Needed, Needs};
+use crate::spec::own_runtime::OwnRuntime;
 #[cfg(feature = "cron")]
 use crate::spec::place::Place;
 use crate::spec::restart::Restart;
@@ -87,8 +89,16 @@ const FREE_PORT: &str = "127.0.0.1:0";
 pub struct Spec {
     pub(crate) name: Name,
     pub(crate) rules: Rules,
+    pub(crate) blocking: Blocking,
     /// Boxed, because many services have none, and each would have to reserve space for them.
     details: Option<Box<Details>>,
+}
+
+/// The parts of a service's end that may block their thread, and are given one where they may.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Blocking {
+    pub(crate) stop: bool,
+    pub(crate) drop: bool,
 }
 
 /// The parts of a declaration that many services do not have.
@@ -123,6 +133,8 @@ pub(crate) struct Details {
     pub(crate) restart: Restart,
     /// `None` as the group says.
     pub(crate) serve: Option<Serving>,
+    /// `None` for the runtime of the group.
+    pub(crate) runtime: Option<OwnRuntime>,
     #[cfg(feature = "config")]
     pub(crate) settings: Arc<Settings>,
 }
@@ -138,7 +150,7 @@ impl Spec {
     }
 
     pub(crate) fn named(name: Name) -> Self {
-        Self { name, rules: Rules { role: Role::Task, critical: true }, details: None }
+        Self { name, rules: Rules { role: Role::Task, critical: true }, blocking: Blocking::default(), details: None }
     }
 
     /// Returns true if it has more than a name, a role, and whether it is critical.
@@ -408,6 +420,53 @@ impl Spec {
         self
     }
 
+    /// Gives it a tokio runtime of its own, whose threads are named after it: with [`None`], it runs on that of the group,
+    /// which is the default. All of the service runs there: `new`, `start`, its server, its tasks, its blocking tasks,
+    /// `stop`. If it blocks all threads of its runtime, the other services run on. Only what others call of it directly
+    /// runs where they are: routes that are mounted on another service, and gRPC calls that do not go over a network.
+    ///
+    /// The runtime begins with the service, and ends when that is gone. Then it does not wait for a task that was spawned
+    /// past the [`Context`](crate::Context), with `tokio::spawn`: such a task is dropped at its next await. A wake from
+    /// one runtime to another takes longer than one within it, so this is for services that block their threads or need
+    /// them for long. Paused time (`#[group::test(paused)]`) does not stand still there.
+    ///
+    /// ```
+    /// use group::{OwnRuntime, Spec};
+    ///
+    /// let spec = Spec::new("resizer").runtime(OwnRuntime::new().worker_threads(2));
+    /// assert_eq!(spec.get_runtime(), Some(&OwnRuntime::new().worker_threads(2)));
+    /// ```
+    #[must_use]
+    pub fn runtime(mut self, runtime: impl Into<Option<OwnRuntime>>) -> Self {
+        self.details_mut().runtime = runtime.into();
+        self
+    }
+
+    /// Says that its `stop` blocks its thread, so that it is run on a thread where it may, as by
+    /// [`spawn_blocking`](https://docs.rs/tokio/1/tokio/task/fn.spawn_blocking.html). It cannot be aborted there: past its
+    /// limit, the group ends without it. `#[service]` says so of each `fn stop` without `async`.
+    #[must_use]
+    pub fn blocking_stop(mut self, blocks: bool) -> Self {
+        self.blocking.stop = blocks;
+        self
+    }
+
+    /// Says that it blocks its thread when it is dropped, as pools and clients without async do, some of which panic on a
+    /// thread that runs tasks. It is dropped on a thread where it may block, within its
+    /// [`stop_timeout`](Self::stop_timeout).
+    ///
+    /// ```
+    /// use group::Spec;
+    ///
+    /// let spec = Spec::new("pool").blocking_drop(true);
+    /// assert!(spec.has_blocking_drop());
+    /// ```
+    #[must_use]
+    pub fn blocking_drop(mut self, blocks: bool) -> Self {
+        self.blocking.drop = blocks;
+        self
+    }
+
     /// Sets the time within which it must be built and ready. 60 s by default. After that it has failed, and is not
     /// restarted; if it is not critical, the group goes on and drops its `start`.
     #[must_use]
@@ -607,6 +666,24 @@ impl Spec {
     #[must_use]
     pub fn get_restart(&self) -> Restart {
         self.details().restart
+    }
+
+    /// Its [own runtime](Self::runtime), if it has one.
+    #[must_use]
+    pub fn get_runtime(&self) -> Option<&OwnRuntime> {
+        self.details().runtime.as_ref()
+    }
+
+    /// Returns true if its `stop` [blocks](Self::blocking_stop).
+    #[must_use]
+    pub fn has_blocking_stop(&self) -> bool {
+        self.blocking.stop
+    }
+
+    /// Returns true if its drop [blocks](Self::blocking_drop).
+    #[must_use]
+    pub fn has_blocking_drop(&self) -> bool {
+        self.blocking.drop
     }
 
     /// The [`start_timeout`](Self::start_timeout); `None` if none was set.

@@ -42,6 +42,7 @@ pub(super) fn check(model: &Model, errors: &mut Errors) {
     check_addresses(model, errors);
     check_mount(model, errors);
     check_serve(model, errors);
+    check_runtime(model, errors);
     check_after(model, errors);
     check_role(model, errors);
     check_attributes(model, errors);
@@ -136,6 +137,23 @@ fn check_serve(model: &Model, errors: &mut Errors) {
         errors.at(key, message);
     } else if model.key("http").or(model.key("grpc")).is_none() {
         errors.at(key, "`serve` is for a server: say `http` or `grpc`, too, as in `http = \"127.0.0.1:8080\"`");
+    }
+}
+
+/// Only a runtime of its own has threads of its own, and serves its connections itself.
+fn check_runtime(model: &Model, errors: &mut Errors) {
+    if model.has_own_runtime() {
+        if let Some(key) = model.key("serve").filter(|_| model.spec.serve.as_deref() == Some("per-core")) {
+            errors.at(key, "a service with a runtime of its own is served there: remove `serve`");
+        }
+        return;
+    }
+    let is_misspelt = model.spec.runtime.is_none() && model.key("runtime").is_some();
+    if is_misspelt {
+        return;
+    }
+    for key in ["worker_threads", "cpus"].iter().filter_map(|key| model.key(key)) {
+        errors.at(key, format!("`{key}` is for a service with a runtime of its own: say `runtime = \"own\"`, too"));
     }
 }
 

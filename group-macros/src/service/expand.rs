@@ -114,6 +114,12 @@ fn spec(model: &Model) -> TokenStream {
         let at = ty.span();
         quote_spanned!(at=> let spec = spec.provides::<Self, #ty>(|this| this);)
     });
+    // A plain `fn` may block.
+    let plain_stops = model.stop.iter().filter(|method| !method.is_async());
+    let blocking_stops = plain_stops.map(|method| {
+        let cfgs = cfgs(&method.attrs);
+        quote!(#(#cfgs)* let spec = spec.blocking_stop(true);)
+    });
     quote! {
         #in_order
         let spec = __g::Spec::of::<Self>();
@@ -127,6 +133,7 @@ fn spec(model: &Model) -> TokenStream {
         #(#reloads)*
         #routes
         #(#crons)*
+        #(#blocking_stops)*
         spec
     }
 }
@@ -144,13 +151,26 @@ fn options(model: &Model) -> TokenStream {
         None => model.grpc.first().map(|_| quote!(.serves_grpc())),
     };
     let serve = model.spec.serve.as_deref().map(serving).map(|serving| quote!(.serve(#serving)));
+    let runtime = model.has_own_runtime().then(|| own_runtime(model));
+    let blocking_drop = model.spec.blocking_drop.map(|blocks| quote!(.blocking_drop(#blocks)));
     let role = role.as_ref().map(|role| format_ident!("{}", capitalised(role)));
     let role = role.map(|role| quote!(.role(__g::Role::#role)));
     let critical = critical.map(|critical| quote!(.critical(#critical)));
     let restart = restart.as_ref().map(self::restart).map(|restart| quote!(.restart(#restart)));
     let start_timeout = start_timeout.map(duration).map(|limit| quote!(.start_timeout(#limit)));
     let stop_timeout = stop_timeout.map(duration).map(|limit| quote!(.stop_timeout(#limit)));
-    quote!(#about #name #http #prefix #grpc #serve #role #critical #restart #start_timeout #stop_timeout)
+    quote! {
+        #about #name #http #prefix #grpc #serve #runtime #role #critical #restart #start_timeout #stop_timeout
+        #blocking_drop
+    }
+}
+
+fn own_runtime(model: &Model) -> TokenStream {
+    let worker_threads = model.spec.worker_threads.map(|number| quote!(.worker_threads(#number)));
+    // Without the feature, rustc reports the user's word.
+    let cpus = model.key("cpus").zip(model.spec.cpus.as_ref());
+    let cpus = cpus.map(|(key, cpus)| quote_spanned!(key.span()=> .cpus([#(#cpus),*])));
+    quote!(.runtime(__g::OwnRuntime::new() #worker_threads #cpus))
 }
 
 fn restart(restart: &Restart) -> TokenStream {

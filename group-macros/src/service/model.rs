@@ -10,7 +10,7 @@ use syn::{Attribute, Expr, LitStr, Meta, MetaList, Type};
 use super::attrs::{cfgs, is_layer, is_route, route_verb};
 use super::path::Path;
 use super::ticker::{self, Ticker};
-use crate::args::{Arg, SERVE};
+use crate::args::{Arg, RUNTIMES, SERVE};
 use crate::block::{Block, Item, Method};
 use crate::errors::Errors;
 
@@ -23,11 +23,15 @@ pub(super) const ARGUMENTS: &[&str] = &[
     "prefix",
     "grpc",
     "serve",
+    "runtime",
+    "worker_threads",
+    "cpus",
     "role",
     "restart",
     "critical",
     "start_timeout",
     "stop_timeout",
+    "blocking_drop",
     "register",
     "crate",
 ];
@@ -83,11 +87,17 @@ pub(super) struct Spec {
     pub(super) grpc: Option<LitStr>,
     /// Where its connections are served.
     pub(super) serve: Option<String>,
+    /// The runtime that it runs on.
+    pub(super) runtime: Option<String>,
+    pub(super) worker_threads: Option<usize>,
+    /// The processors to which its runtime is pinned.
+    pub(super) cpus: Option<Vec<usize>>,
     pub(super) role: Option<String>,
     pub(super) restart: Option<Restart>,
     pub(super) critical: Option<bool>,
     pub(super) start_timeout: Option<Duration>,
     pub(super) stop_timeout: Option<Duration>,
+    pub(super) blocking_drop: Option<bool>,
 }
 
 /// The policy of restarts.
@@ -147,15 +157,24 @@ impl<'a> Model<'a> {
                 "prefix" => self.spec.prefix = errors.keep(arg.string("/api")),
                 "grpc" => self.spec.grpc = errors.keep(arg.string_or_alone("127.0.0.1:50051")).flatten(),
                 "serve" => self.spec.serve = errors.keep(arg.word(SERVE)),
+                "runtime" => self.spec.runtime = errors.keep(arg.word(RUNTIMES)),
+                "worker_threads" => self.spec.worker_threads = errors.keep(arg.count()),
+                "cpus" => self.spec.cpus = errors.keep(arg.cpus()),
                 "role" => self.spec.role = errors.keep(arg.word(ROLES)),
                 "restart" => self.spec.restart = read_restart(arg, errors),
                 "critical" => self.spec.critical = errors.keep(arg.bool()),
                 "start_timeout" => self.spec.start_timeout = errors.keep(arg.duration()),
                 "stop_timeout" => self.spec.stop_timeout = errors.keep(arg.duration()),
+                "blocking_drop" => self.spec.blocking_drop = errors.keep(arg.bool()),
                 "register" => self.register = errors.keep(arg.bool()).unwrap_or(true),
                 _ => {}
             }
         }
+    }
+
+    /// Returns true if it has a runtime of its own.
+    pub(super) fn has_own_runtime(&self) -> bool {
+        self.spec.runtime.as_deref() == Some("own")
     }
 
     /// The key of an argument, if it is given.

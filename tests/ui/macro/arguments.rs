@@ -395,3 +395,28 @@ impl Port {
     #[get("/")]
     async fn index(&self) {}
 }
+
+#[derive(Default)]
+struct Threads;
+
+#[service(worker_threads = 0, cpus = "3-1", runtime = "mine")]
+impl Threads {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct Shared;
+
+#[service(worker_threads = 2, blocking_drop = "yes")]
+impl Shared {
+    async fn start(&self) {}
+}
+
+#[derive(Default)]
+struct Both;
+
+#[service(http = "localhost:8080", runtime = "own", serve = "per-core")]
+impl Both {
+    #[get("/")]
+    async fn index(&self) {}
+}
