@@ -23,6 +23,8 @@ use tonic::body::Body;
 use tower_service::Service as _;
 
 use crate::base::error::BoxError;
+use crate::http::panicked::RequestLine;
+use crate::http::told::Telling;
 use crate::record::counts::Drain;
 use crate::record::state::State;
 use crate::service::context::Context;
@@ -75,17 +77,19 @@ impl Local {
     async fn answer(self, request: Request<Body>, head: oneshot::Sender<response::Parts>, pieces: mpsc::Sender<Piece>) {
         let Self { mut routes, cx } = self;
         let mut in_flight = CallInFlight::new(cx.clone());
+        let (begun, line) = (Instant::now(), RequestLine::of(&request));
         let (upload, request) = split(request, &cx);
         let mut upload = pin!(upload);
         let mut is_uploaded = false;
         let has_begun = AtomicBool::new(false);
         let mut answered = pin!(async {
-            let Ok(response) = routes.call(request).await;
+            let Ok(mut response) = routes.call(request).await;
+            let mut telling = Telling::of(&mut response, &cx, &line, begun, None);
             let (parts, body) = response.into_parts();
             has_begun.store(true, Relaxed);
             // If the caller has dropped the call, `pieces.closed` below ends this.
             let _ = head.send(parts);
-            send(body, pieces.clone()).await;
+            send(body, pieces.clone(), |frame| telling.iter_mut().for_each(|telling| telling.note(frame))).await;
         });
         let mut stop = pin!(cx.member().stop_waiters().latch.wait());
         loop {
@@ -109,20 +113,20 @@ fn split(request: Request<Body>, cx: &Context) -> (impl Future<Output = ()> + us
     parts.extensions.insert(Shutdown::beside_start(cx.clone()));
     let (sender, receiver) = mpsc::channel(ON_THE_WAY);
     let pieces = Pieces { receiver, is_over: false };
-    (send(body, sender), Request::from_parts(parts, axum::body::Body::new(pieces)))
+    (send(body, sender, |_| ()), Request::from_parts(parts, axum::body::Body::new(pieces)))
 }
 
 /// A piece of a body; `None` when it is complete.
 type Piece = Option<Result<Frame<Bytes>, Status>>;
 
-/// Sends a body as fast as the other side reads it.
-async fn send<B>(body: B, pieces: mpsc::Sender<Piece>)
+/// Sends a body as fast as the other side reads it. `note` sees each piece before.
+async fn send<B>(body: B, pieces: mpsc::Sender<Piece>, mut note: impl FnMut(&Frame<Bytes>))
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
 {
     let mut body = pin!(body);
     while let Some(piece) = poll_fn(|task| body.as_mut().poll_frame(task)).await {
-        let piece = piece.map_err(|error| Status::from_error(error.into()));
+        let piece = piece.inspect(&mut note).map_err(|error| Status::from_error(error.into()));
         if pieces.send(Some(piece)).await.is_err() {
             return;
         }

@@ -285,7 +285,8 @@ impl Future for Answering {
         }
         in_flight.answer(is_http1, line, response.status());
         let guest = response.extensions_mut().remove::<AnsweredBy>();
-        let telling = Telling::of(&mut response, &in_flight, guest.as_ref().map(|AnsweredBy(guest)| guest), line);
+        let by = guest.as_ref().map_or(in_flight.cx(), |AnsweredBy(guest)| guest);
+        let telling = Telling::of(&mut response, by, line, in_flight.begun(), Some(in_flight.traffic()));
         Poll::Ready(Ok(response.map(|body| AnswerBody { body, in_flight: Some(in_flight), is_http1, guest, telling })))
     }
 }

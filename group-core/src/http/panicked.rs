@@ -46,7 +46,7 @@ enum PathOfRequest {
 }
 
 impl RequestLine {
-    pub(super) fn of<B>(request: &axum::http::Request<B>) -> Self {
+    pub(crate) fn of<B>(request: &axum::http::Request<B>) -> Self {
         let path = match request.extensions().get::<MatchedPath>() {
             Some(route) => PathOfRequest::Route(route.clone()),
             None => PathOfRequest::Target(request.uri().path_and_query().cloned()),

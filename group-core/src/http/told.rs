@@ -13,13 +13,14 @@ use tracing::Level;
 use crate::base::panic::caught_now;
 use crate::base::text::{Took, millis};
 use crate::http::panicked::{IsTold, RequestLine};
-use crate::http::traffic::{InFlight, Traffic};
+use crate::http::traffic::Traffic;
 use crate::service::context::Context;
 
 /// An answer on its way. When it is dropped, it is told, if that is wanted.
 #[derive(Debug)]
-pub(super) struct Telling {
-    traffic: Arc<Traffic>,
+pub(crate) struct Telling {
+    /// Knows the routes. `None` for a call that came through memory.
+    traffic: Option<Arc<Traffic>>,
     /// The service that has answered.
     cx: Context,
     line: RequestLine,
@@ -79,11 +80,12 @@ fn status_in(headers: &HeaderMap) -> Option<u8> {
 
 impl Telling {
     /// Returns `None` for an answer that nobody wants to hear of.
-    pub(super) fn of(
+    pub(crate) fn of(
         response: &mut Response,
-        in_flight: &InFlight,
-        guest: Option<&Context>,
+        cx: &Context,
         line: &RequestLine,
+        begun: Instant,
+        traffic: Option<&Arc<Traffic>>,
     ) -> Option<Box<Self>> {
         let (status, grpc) = (response.status(), Grpc::of(response));
         let may_fail = status == StatusCode::INTERNAL_SERVER_ERROR || grpc != Grpc::No;
@@ -92,10 +94,10 @@ impl Telling {
             return None;
         }
         Some(Box::new(Self {
-            traffic: Arc::clone(in_flight.traffic()),
-            cx: guest.unwrap_or(in_flight.cx()).clone(),
+            traffic: traffic.cloned(),
+            cx: cx.clone(),
             line: line.clone(),
-            begun: in_flight.begun(),
+            begun,
             status,
             grpc,
             bytes: 0,
@@ -104,7 +106,7 @@ impl Telling {
     }
 
     /// Notes a piece of the answer.
-    pub(super) fn note(&mut self, frame: &Frame<Bytes>) {
+    pub(crate) fn note(&mut self, frame: &Frame<Bytes>) {
         if let Some(bytes) = frame.data_ref() {
             self.bytes += bytes.len() as u64;
         } else if let (Some(trailers), Grpc::ToCome) = (frame.trailers_ref(), self.grpc) {
@@ -126,7 +128,7 @@ impl Telling {
         }
         let Self { cx, line, bytes, status, .. } = self;
         let (service, method, status) = (cx.name(), line.method.as_str(), status.as_u16());
-        let route = line.route(|path| self.traffic.route_of(path));
+        let route = line.route(|path| self.traffic.as_ref()?.route_of(path));
         let took: Duration = self.begun.elapsed();
         let (took_ms, took) = (millis(took), Took(took));
         let grpc_status = match self.grpc {

@@ -124,3 +124,16 @@ async fn a_line_for_each_call_has_its_status_and_a_failure_is_always_told() {
         assert_eq!(answers, expected, "{ended:#?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_through_memory_has_its_line_too() {
+    let mut shop = Program::start(SHOP, &[], &[("RUST_LOG", "info,group::requests=debug")]);
+    let gateway = shop.address_of("gateway");
+    shop.logs("2 services are ready");
+    assert!(get(&gateway, "/nuts").await.ends_with("\r\n\r\n3"));
+    let line = shop.logs("group::requests: inventory: POST /shop.Inventory/Stock: OK (");
+    // The head of a message of gRPC has five bytes, the name six, and the count two.
+    assert!(line.ends_with(" ms, 13 bytes)"), "{line}");
+    shop.signal("TERM");
+    assert_eq!(shop.end().code, Some(0));
+}

@@ -128,6 +128,13 @@ fn it_fits_a_phone_and_is_dark_where_the_user_wants_it() {
         browser.shows("#live", "live");
         let seen = browser.value("[document.documentElement.scrollWidth, innerWidth]");
         assert!(seen[0].as_u64() <= seen[1].as_u64(), "{width}: {seen}");
+        // On a phone, what is said of a service stands below its name; else, beside it.
+        let below = browser.value(
+            "[...document.querySelectorAll('tbody td:not(.state):not(:empty)')].map(cell => \
+             cell.getBoundingClientRect().top >= cell.parentNode.cells[0].getBoundingClientRect().bottom - 1)",
+        );
+        let below = below.as_array().unwrap();
+        assert!(!below.is_empty() && below.iter().all(|is| *is == (width < 700)), "{width}: {below:?}");
     }
     let colours = "getComputedStyle(document.documentElement).backgroundColor + ' ' + \
                    getComputedStyle(document.querySelector('svg.picture text')).fill";
