@@ -49,6 +49,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a list of processors, in the form that Linux has for it (`cpuset(7)`, "List format"): `0-3,8`.
+#[allow(dead_code, reason = "only settings and the macros read it")]
 pub(crate) fn cpus(text: &str) -> Option<Vec<usize>> {
     let mut cpus = Vec::new();
     for range in text.split(',') {

@@ -563,6 +563,7 @@ impl Member {
     }
 
     /// Runs a future of the service. During each poll, it is noted that the service occupies a thread.
+    #[cfg(feature = "http")]
     pub(crate) fn noting_polls<F: Future>(&self, future: F) -> NotingPolls<&Self, F> {
         NotingPolls { of: self, future }
     }

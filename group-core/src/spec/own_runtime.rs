@@ -45,7 +45,7 @@ impl OwnRuntime {
         self.worker_threads
     }
 
-    /// The [processors](Self::cpus) to which it is pinned; none if it is not.
+    /// The processors to which its threads are pinned; none if it is not.
     #[must_use]
     pub fn get_cpus(&self) -> &[usize] {
         &self.cpus
