@@ -23,6 +23,7 @@ page!(command_line, "The options of a program, and the files with which it is de
 page!(metrics, "Every metric that a program shows to Prometheus.");
 page!(operating, "How to look at a running program, and steer it.");
 page!(control, "How one service is stopped, started and restarted, while the rest runs on.");
+page!(nesting, "How a whole group is a service of another one.");
 page!(status, "What a group tells of itself: `/status` and `/events`.");
 page!(deploying, "The settings for Kubernetes, Docker and systemd.");
 page!(troubleshooting, "Help when a program does not compile or does not start.");

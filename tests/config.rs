@@ -415,3 +415,56 @@ async fn a_test_reads_a_section_from_its_own_text(group: &mut Group) {
     let wrong = group.section::<Log>("logs").map(|log| log.level).unwrap_err();
     assert_eq!(wrong.mistakes().collect::<Vec<_>>(), ["`logs.level` is missing: config_str does not set it"]);
 }
+
+/// A group with the mailer inside of `mail`.
+fn with_mail(toml: &str) -> Group {
+    let mut mail = Group::new();
+    mail.add_type::<Mailer>().add_as("order-queue", Ticker);
+    let mut group = Group::new();
+    group.add_group("mail", mail).add(Ticker).config_str(toml);
+    group
+}
+
+#[tokio::test]
+async fn a_table_in_that_of_a_group_is_for_a_service_inside() {
+    let toml = "
+        [services.mail]
+        stop_timeout = '7s'
+        schedule = 'graph'
+        restart = 'on-failure'
+        [services.mail.mailer]
+        port = 25
+        stop_timeout = '2s'
+        [services.mail.mailer.smtp]
+        user = 'me'
+        tls = true";
+    let mut group = with_mail(toml);
+    let running = group.start().await.unwrap();
+    let taken = running.get::<Mailer>().expect("it runs").0.clone();
+    assert_eq!((taken.port, taken.smtp.user.as_str(), taken.stop_timeout.as_deref()), (25, "me", Some("2s")));
+    assert!(running.stop().await.is_clean());
+}
+
+#[tokio::test]
+async fn mistakes_inside_are_named_with_the_whole_key() {
+    let toml = "
+        [services.mail]
+        schedule = 'fast'
+        colour = 'red'
+        [services.mail.mailer]
+        port = 'x'
+        [services.mail.order-queu]
+        stop_timeout = '1s'
+        [services.mail.order-queue]
+        critical = 'x'";
+    assert_eq!(
+        said(&mut with_mail(toml)).await,
+        [
+            "config_str:7: `services.mail.order-queu` is for a service that is not in `mail`; did you mean `order-queue`?",
+            "config_str:3: `services.mail.schedule` is text: expected `strict` or `graph`",
+            "config_str:4: unknown key `services.mail.colour`: expected one of `start_timeout`, `stop_timeout`, `critical`, `restart`, `schedule`, `serve`",
+            "config_str:6: `services.mail.mailer.port` is text: expected a whole number from 0 to 65535",
+            "config_str:10: `services.mail.order-queue.critical` is text: expected `true` or `false`",
+        ]
+    );
+}

@@ -15,6 +15,7 @@ mod half_closing;
 mod jobs;
 mod limits;
 mod messages;
+mod nesting;
 mod observing;
 mod own_runtime;
 mod panicking;

@@ -120,6 +120,8 @@ impl<'a> View<'a> {
         let mut parts = vec![("log".to_owned(), self.log())];
         for (id, service) in self.status.services().iter().enumerate() {
             parts.push((format!("service-{id}"), self.row(service)));
+        }
+        for id in 0..self.status.places.len() {
             parts.push((format!("node-{id}"), node_in_page(self.status, id)));
         }
         parts

@@ -44,6 +44,16 @@ impl Failure {
         Self { service: service.map(str::to_owned), stage, fatal, error: error.into() }
     }
 
+    /// The same failure, as one that the group survived.
+    pub(crate) fn survived(&self) -> Self {
+        Self { fatal: false, ..self.clone() }
+    }
+
+    /// Returns true if this is a failure of a group for this failure of a service inside of it.
+    pub(crate) fn tells(&self, inside: &Self) -> bool {
+        self.error.downcast_ref::<Self>().is_some_and(|told| Arc::ptr_eq(&told.error, &inside.error))
+    }
+
     /// The name of the service, or `None` if the group itself failed.
     #[must_use]
     pub fn service(&self) -> Option<&str> {
@@ -202,6 +212,14 @@ impl Failures {
     /// Makes every failure of a service that was not asked to stop one that the group survived.
     pub(crate) fn excuse(&mut self) {
         for failure in self.kept.iter_mut().filter(|failure| failure.fatal && failure.stage != Stage::Stop) {
+            failure.fatal = false;
+            self.survived += 1;
+        }
+    }
+
+    /// Makes every failure one that the group survived.
+    pub(crate) fn survive(&mut self) {
+        for failure in self.kept.iter_mut().filter(|failure| failure.fatal) {
             failure.fatal = false;
             self.survived += 1;
         }

@@ -58,6 +58,10 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    pub(crate) fn is_variable(&self) -> bool {
+        matches!(self, Self::Variable(_))
+    }
+
     /// The subject of a message: a key with its place, or a variable.
     pub(crate) fn of(&self, key: &str) -> String {
         match self {

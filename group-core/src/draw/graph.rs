@@ -67,11 +67,11 @@ pub(crate) fn node_in_page(status: &Status, id: usize) -> String {
 }
 
 fn nodes(status: &Status) -> Vec<Node<'_>> {
-    (0..status.services().len()).map(|id| node_of(status, id)).collect()
+    (0..status.places.len()).map(|id| node_of(status, id)).collect()
 }
 
 fn node_of(status: &Status, id: usize) -> Node<'_> {
-    let service = &status.services()[id];
+    let service = status.planned(id);
     Node {
         name: service.name(),
         after: status.plan.declared(id).iter().map(|need| (need.id, need.required)).collect(),

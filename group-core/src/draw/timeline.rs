@@ -223,13 +223,15 @@ impl<'a> Drawing<'a> {
         self.height = top;
     }
 
-    /// The critical chains, of the start and of the stop so far.
+    /// The rows of the critical chains, of the start and of the stop so far.
     fn chains(&self) -> (Vec<usize>, Vec<usize>) {
-        let Status { plan, services, stopping, .. } = self.status;
+        let Status { plan, places, stopping, .. } = self.status;
         let asked = stopping.as_ref().map(|(asked, _)| *asked);
-        let gone = |id: usize| services[id].times.gone.filter(|&gone| asked.is_some_and(|asked| gone >= asked));
-        let starts = chain::of_start(plan, services.len(), |id| services[id].times.first_ready);
-        (starts, chain::of_stop(plan, services.len(), gone))
+        let gone =
+            |id: usize| self.status.planned(id).times.gone.filter(|&gone| asked.is_some_and(|asked| gone >= asked));
+        let starts = chain::of_start(plan, places.len(), |id| self.status.planned(id).times.first_ready);
+        let rows = |chain: Vec<usize>| chain.into_iter().map(|id| places[id]).collect();
+        (rows(starts), rows(chain::of_stop(plan, places.len(), gone)))
     }
 
     fn all_rows(&mut self) {

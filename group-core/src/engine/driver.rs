@@ -18,8 +18,8 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -67,6 +67,9 @@ const LEFTOVERS: Duration = Duration::from_millis(20);
 /// The inbox of a driver.
 pub(crate) type Mailbox = Inbox<Driver>;
 
+/// The services that have not been launched, and those that can be made again.
+pub(crate) type Kept = Arc<Mutex<Vec<Option<Factory>>>>;
+
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     inbox: Arc<Mailbox>,
@@ -76,6 +79,8 @@ pub(crate) struct Driver {
     budget: Budget,
     /// The services that are not launched yet.
     factories: Vec<Option<Factory>>,
+    /// The place for them if the group may come back.
+    kept: Option<Kept>,
     /// Only services whose policy allows a restart.
     again: HashMap<Id, Restarting>,
     timers: Timers,
@@ -147,6 +152,7 @@ impl Driver {
         Self {
             messages: Vec::new(),
             factories,
+            kept: None,
             again: policies
                 .filter(|(_, policy)| policy.when != When::Never)
                 .map(|(id, policy)| (id, Restarting::new(policy)))
@@ -165,6 +171,12 @@ impl Driver {
             lifecycle,
             budget,
         }
+    }
+
+    /// The same driver, which keeps what the services are made of there, if the group may come back.
+    pub(crate) fn that_keeps(mut self, kept: Kept) -> Self {
+        self.kept = Some(kept);
+        self
     }
 
     /// Runs the group to its end.
@@ -266,6 +278,7 @@ impl Driver {
     fn receive(&mut self, message: Message) {
         match message {
             Message::Stop => self.feed(Input::Stop, None),
+            Message::StopWithin(limit) => self.stop_within(limit),
             Message::Abort => self.feed(Input::Abort, None),
             Message::Exit(code) => {
                 self.journal(|journal| journal.exit_with(code));
@@ -273,6 +286,7 @@ impl Driver {
             }
             Message::Signal(signal) => {
                 self.journal(|journal| journal.signalled(signal));
+                self.shared.signal_inside(signal);
                 self.feed(Input::Signal(signal, is_waited_for(signal)), None);
             }
             Message::SameRequest(signal) => {
@@ -309,6 +323,9 @@ impl Driver {
             }
             News::Survived(error) => {
                 self.journal(|journal| journal.survived(self.shared.members.spec(id), error));
+            }
+            News::StoppedUncleanly(error) => {
+                self.journal(|journal| journal.stopped_uncleanly(self.shared.members.spec(id), error));
             }
             News::HandlerPanicked(error) => {
                 self.journal(|journal| journal.handler_panicked(self.shared.members.spec(id), error));
@@ -384,7 +401,7 @@ impl Driver {
             Action::Abort(id) => shared.members.get(id).abort(),
             Action::Lose(id) => shared.members.get(id).give_up(),
             // The group had to stop while the service was stopped by hand.
-            Action::TellGone(id) if self.is_controlled => {
+            Action::TellGone(id) if self.is_controlled && !shared.may_come_back() => {
                 self.drop_caught(shared.members.get(id).take_value(), Some(id));
             }
             Action::Arm(timer) => self.arm(timer, written),
@@ -418,10 +435,12 @@ impl Driver {
         }
     }
 
-    fn ask_to_stop(&self, id: Id, written: Moment) {
+    fn ask_to_stop(&mut self, id: Id, written: Moment) {
+        let comes_back = self.shared.may_come_back();
+        self.is_controlled |= comes_back;
         let member = self.shared.members.get(id);
         member.stop_time.begin(written, self.stops_until(id, written));
-        if self.stop_asked_at.is_none() {
+        if self.stop_asked_at.is_none() || comes_back {
             member.ask_to_stop_by_hand();
         } else {
             member.ask_to_stop();
@@ -467,7 +486,7 @@ impl Driver {
     }
 
     fn by_hand(&mut self, what: ByHand, id: Id, answer: oneshot::Sender<Answer>) {
-        if let Some(refused) = requests::refusal(&self.lifecycle, &self.shared.members, what, id) {
+        if let Some(refused) = requests::refusal(&self.lifecycle, &self.shared, what, id) {
             // Fails if nobody waits for the answer any more.
             drop(answer.send(Err(refused)));
             return;
@@ -482,6 +501,22 @@ impl Driver {
         let shared = &self.shared;
         let failure = |id: Id| lock(&shared.journal).last_failure(shared.members.spec(id).get_name());
         self.requests.answer(&self.lifecycle, actions, failure);
+    }
+
+    /// Stops the group in the time that the outer one leaves it. If it stops already, it may have less time now.
+    fn stop_within(&mut self, limit: Duration) {
+        let spent = self.stop_asked_at.map_or(Duration::ZERO, |asked_at| self.now.since(asked_at));
+        let total = spent.saturating_add(limit);
+        if self.stop_asked_at.is_none() || total < self.budget.total() {
+            self.budget = Budget::new(total, Duration::ZERO, self.shared.plan.chain());
+            self.journal(|journal| journal.set_budget(self.budget));
+        }
+        if let Some(asked_at) = self.stop_asked_at.filter(|_| self.lifecycle.awaits(Timer::Deadline)) {
+            self.timers
+                .arm(asked_at.after(self.budget.deadline()), Timer::Deadline, |timer| self.lifecycle.awaits(timer));
+            self.is_to_aim = true;
+        }
+        self.feed(Input::Stop, None);
     }
 
     fn arm(&mut self, timer: Timer, written: Moment) {
@@ -592,14 +627,20 @@ impl Driver {
         self.publish(report);
     }
 
+    /// Drops what was never built, and what was provided, unless the group may come back.
     fn drop_rest(&mut self) {
+        if let Some(kept) = self.kept.take().filter(|_| self.shared.may_come_back()) {
+            *lock(&kept) = std::mem::take(&mut self.factories);
+            return;
+        }
         self.drop_unbuilt();
         self.drop_provided();
     }
 
     /// Writes the last line.
     fn report(&self, outcome: GroupEnd) -> Report {
-        self.journal(|journal| journal.report(outcome, &self.shared.members, &self.shared.plan))
+        let inside = self.shared.inside();
+        self.journal(|journal| journal.report(outcome, &self.shared.members, &self.shared.plan, &inside))
     }
 
     /// Publishes the report, which ends the wait of every handle.

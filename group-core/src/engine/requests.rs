@@ -6,7 +6,7 @@ use crate::base::error::Failure;
 use crate::lifecycle::Lifecycle;
 use crate::lifecycle::interface::{Action, ByHand, Id, Reason, Refusal};
 use crate::running::control_error::{Answer, ControlError};
-use crate::running::members::Members;
+use crate::running::shared::Shared;
 
 /// The requests that wait for an answer.
 #[derive(Default)]
@@ -21,8 +21,8 @@ struct Request {
 }
 
 /// The reason why a request is refused, if it is.
-pub(crate) fn refusal(lifecycle: &Lifecycle, members: &Members, what: ByHand, id: Id) -> Option<ControlError> {
-    let name = |id: Id| members.spec(id).get_name().to_owned();
+pub(crate) fn refusal(lifecycle: &Lifecycle, shared: &Shared, what: ByHand, id: Id) -> Option<ControlError> {
+    let name = |id: Id| shared.members.spec(id).get_name().to_owned();
     let refused = lifecycle.refusal(what, id).map(|refusal| match refusal {
         Refusal::NotRunning => ControlError::Stopping,
         Refusal::KeptDownBy(other) => ControlError::KeptDownBy(name(other)),
@@ -31,7 +31,7 @@ pub(crate) fn refusal(lifecycle: &Lifecycle, members: &Members, what: ByHand, id
     });
     let runs_once = || {
         let mut to_return = lifecycle.to_return(what, id).into_iter();
-        to_return.find(|&id| members.first(id).runs_once).map(|id| ControlError::RunsOnce(name(id)))
+        to_return.find_map(|id| shared.starts_once(id)).map(ControlError::RunsOnce)
     };
     refused.or_else(runs_once)
 }

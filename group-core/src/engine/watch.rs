@@ -410,12 +410,14 @@ fn last_words(group: Option<Handle>, outcome: GroupEnd, first: Option<FirstSigna
     if let Some(report) = ended {
         return last_words_for_guards(&report, &shared, outcome);
     }
+    shared.blame_inside();
+    let inside = shared.inside();
     let write = |journal: &mut Journal| {
         if let Some(FirstSignal { signal, at }) = first {
             journal.must_stop(signal, Moment::of(at, shared.begun), &shared.members);
         }
         journal.blame_survivors(&shared.members);
-        journal.report(outcome, &shared.members, &shared.plan)
+        journal.report(outcome, &shared.members, &shared.plan, &inside)
     };
     let report = shared.write_last(write, say_besides);
     shared.guards.drop_all();

@@ -74,6 +74,14 @@ impl Declaration {
         let spec = Spec::new(NAME).http(address).role(Role::Sidecar).stop_timeout(STOP_TIMEOUT);
         let factory = Some(made(Admin::new(self.admin_token.take())));
         let (type_id, place) = (TypeId::of::<Admin>(), Place::here());
-        self.services.push(Declared { spec, type_id, place, factory, only_called: false, runs_once: false });
+        self.services.push(Declared {
+            spec,
+            type_id,
+            place,
+            factory,
+            only_called: false,
+            runs_once: false,
+            inner: None,
+        });
     }
 }

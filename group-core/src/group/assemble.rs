@@ -1,7 +1,10 @@
 //! Turns declarations into a plan, with all checks that come before anything is built.
 
+use std::any::TypeId;
 #[cfg(feature = "http")]
 use std::collections::BTreeMap;
+#[cfg(feature = "cli")]
+use std::time::Duration;
 
 use crate::base::error::BoxError;
 use crate::base::hash::{NameMap, TypeMap};
@@ -23,7 +26,11 @@ use crate::service::Factory;
 use crate::spec::Spec;
 use crate::spec::edge::{After, Target};
 use crate::spec::name::Name;
+#[cfg(feature = "grpc")]
+use crate::spec::needs::Called;
 use crate::spec::needs::Needed;
+use crate::spec::place::Place;
+use crate::spec::serve::Serving;
 use crate::spec::view::View;
 
 /// A group that can be started.
@@ -44,6 +51,69 @@ pub(crate) struct Assembly {
         expect(dead_code, reason = "only gRPC is called elsewhere")
     )]
     pub(crate) elsewhere: Vec<Declared>,
+    /// The services that are groups.
+    pub(crate) nests: Nests,
+}
+
+impl Assembly {
+    /// All services, also those inside of others.
+    #[cfg(feature = "cli")]
+    pub(crate) fn all_specs(&self) -> Vec<&Spec> {
+        let inside = self.nests.iter().flat_map(|(_, nested)| nested.assembly.all_specs());
+        self.members.iter().map(|member| &member.spec).chain(inside).collect()
+    }
+
+    /// The longest time that the start may take.
+    #[cfg(feature = "cli")]
+    pub(crate) fn longest_start(&self) -> Duration {
+        self.plan.longest(|id| {
+            let inside = self.nests.iter().find(|(service, _)| *service == id);
+            let inside = inside.map_or(Duration::MAX, |(_, nested)| nested.assembly.longest_start());
+            self.members[id].spec.start_limit().min(inside)
+        })
+    }
+}
+
+/// A group that is a service of another one, assembled.
+pub(crate) struct Nested {
+    pub(crate) assembly: Assembly,
+    pub(crate) provided: Vec<Provided>,
+    pub(crate) serve: Serving,
+    outward: Outward,
+}
+
+/// The services that are groups, each with its place in the list of services.
+type Nests = Vec<(usize, Nested)>;
+
+/// The facts of a group that matter to the one around it.
+struct Outward {
+    /// The needs that it does not meet itself.
+    wants: Vec<Want>,
+    listeners: Vec<Listener>,
+}
+
+/// The need of a service.
+#[derive(Clone)]
+struct Want {
+    by: Name,
+    place: Place,
+    what: Wanted,
+}
+
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// An `Arc` of this type.
+    Value(Needed),
+    /// It calls this service over gRPC.
+    #[cfg(feature = "grpc")]
+    Call(Called),
+}
+
+/// A service with an address of its own.
+struct Listener {
+    address: String,
+    /// The service, as a mistake names it.
+    said: String,
 }
 
 /// Dependencies: `from` starts after `to`. Both are places in the list of services.
@@ -52,21 +122,31 @@ type Edges = Vec<Edge>;
 /// Pairs of services: the first is mounted on the second.
 type Mounts = Vec<(usize, usize)>;
 
-/// Checks the services and puts them in order.
+/// Checks the services and puts them in order. `path` is what the names of services inside of another one begin with.
 ///
 /// # Errors
 ///
 /// With every mistake, not only the first.
-fn assemble(mut declared: Vec<Declared>, schedule: Schedule, provided: &[Provided]) -> Result<Assembly, Vec<BoxError>> {
+fn assemble(
+    mut declared: Vec<Declared>,
+    schedule: Schedule,
+    provided: &[Provided],
+    path: &str,
+) -> Result<(Assembly, Outward), Vec<BoxError>> {
     let mut mistakes: Vec<BoxError> = declared
         .iter()
-        .filter_map(|service| check(&service.spec).and_then(|()| check_runs_once(service)).err())
+        .filter_map(|service| check(&service.spec, path).and_then(|()| check_runs_once(service)).err())
         .collect();
     let elsewhere: Vec<Declared> = declared.extract_if(.., |service| service.runs_elsewhere()).collect();
-    let index = Index::new(&declared, &elsewhere, &mut mistakes);
-    let mut edges = edges(&index, provided, &mut mistakes);
+    let nests = nests(&mut declared, &mut mistakes);
+    let index = Index::new(&declared, &elsewhere, &nests, &mut mistakes);
+    let mut edging = Edging { index: &index, provided, is_inside: !path.is_empty(), ..Edging::new(&index) };
+    edging.find();
+    let Edging { mut edges, wants, mistakes: more, .. } = edging;
+    mistakes.extend(more);
     let mounts = mounts(&index, &mut mistakes);
-    mistakes.extend(same_address(&index));
+    let listeners = listeners(&index);
+    mistakes.extend(same_address(&listeners));
     mistakes.extend(same_view(&index, provided));
     // A host serves the services that are mounted on it, so it starts after them; it can run without one that fails.
     edges.extend(mounts.iter().map(|&(from, to)| Edge { from: to, to: from, required: false }));
@@ -77,8 +157,8 @@ fn assemble(mut declared: Vec<Declared>, schedule: Schedule, provided: &[Provide
     let pairs: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
     match start_order(declared.len(), &pairs) {
         Ok(order) if mistakes.is_empty() => {
-            let assembly = in_order(declared, schedule, &order, edges, mounts);
-            Ok(Assembly { elsewhere, ..assembly })
+            let assembly = in_order(declared, schedule, &order, edges, mounts, nests);
+            Ok((Assembly { elsewhere, ..assembly }, Outward { wants, listeners }))
         }
         Ok(_) => Err(mistakes),
         Err(cycles) => {
@@ -86,6 +166,24 @@ fn assemble(mut declared: Vec<Declared>, schedule: Schedule, provided: &[Provide
             Err(mistakes)
         }
     }
+}
+
+/// Assembles the groups that are services of this one.
+fn nests(declared: &mut [Declared], mistakes: &mut Vec<BoxError>) -> Nests {
+    let mut nests = Vec::new();
+    for (service, Declared { spec, inner, .. }) in declared.iter_mut().enumerate() {
+        let Some(mut inner) = inner.take() else { continue };
+        let path = format!("{}/", spec.name);
+        inner.put_inside(&path);
+        mistakes.append(&mut inner.mistakes);
+        match assemble(inner.services, inner.schedule, &inner.provided, &path) {
+            Ok((assembly, outward)) => {
+                nests.push((service, Nested { assembly, provided: inner.provided, serve: inner.serve, outward }));
+            }
+            Err(more) => mistakes.extend(more),
+        }
+    }
+    nests
 }
 
 /// Checks the services and puts them in order.
@@ -99,8 +197,8 @@ pub(crate) fn assembled(
     schedule: Schedule,
     mut mistakes: Vec<BoxError>,
 ) -> Result<Assembly, Report> {
-    match assemble(services, schedule, provided) {
-        Ok(assembly) if mistakes.is_empty() => return Ok(assembly),
+    match assemble(services, schedule, provided, "") {
+        Ok((assembly, _)) if mistakes.is_empty() => return Ok(assembly),
         Ok(_) => {}
         Err(more) => mistakes.extend(more),
     }
@@ -114,6 +212,7 @@ fn in_order(
     order: &[usize],
     mut edges: Edges,
     mut mounts: Mounts,
+    mut nests: Nests,
 ) -> Assembly {
     let mut place = vec![0; order.len()];
     for (id, &service) in order.iter().enumerate() {
@@ -126,6 +225,9 @@ fn in_order(
         let name = declared[*host].spec.name.clone();
         declared[*service].spec.details_mut().http_on = Some(Target::Name(name));
         (*service, *host) = (place[*service], place[*host]);
+    }
+    for (service, _) in &mut nests {
+        *service = place[*service];
     }
     let plan = Plan::new(schedule, order.len(), &edges);
     for at in 0..place.len() {
@@ -158,6 +260,7 @@ fn in_order(
         mounts,
         edges,
         elsewhere: Vec::new(),
+        nests,
     }
 }
 
@@ -169,10 +272,16 @@ struct Index<'a> {
     by_name: NameMap<&'a Name, usize>,
     by_type: TypeMap<Vec<usize>>,
     elsewhere: &'a [Declared],
+    nests: &'a [(usize, Nested)],
 }
 
 impl<'a> Index<'a> {
-    fn new(declared: &'a [Declared], elsewhere: &'a [Declared], mistakes: &mut Vec<BoxError>) -> Self {
+    fn new(
+        declared: &'a [Declared],
+        elsewhere: &'a [Declared],
+        nests: &'a [(usize, Nested)],
+        mistakes: &mut Vec<BoxError>,
+    ) -> Self {
         let mut by_name = NameMap::with_capacity_and_hasher(declared.len(), <_>::default());
         let mut by_type = TypeMap::<Vec<usize>>::default();
         let mut detailed = Vec::new();
@@ -189,7 +298,7 @@ impl<'a> Index<'a> {
                 mistakes.push(same_name(&declared[first], &declared[service]));
             }
         }
-        Self { declared, detailed, by_name, by_type, elsewhere }
+        Self { declared, detailed, by_name, by_type, elsewhere, nests }
     }
 
     fn detailed(&self) -> impl Iterator<Item = (usize, &'a Declared)> + use<'a, '_> {
@@ -203,6 +312,12 @@ impl<'a> Index<'a> {
     /// Returns the service that is meant, if it runs elsewhere.
     fn elsewhere(&self, target: &Target) -> Option<&Spec> {
         self.elsewhere.iter().find(|service| target.means(service)).map(|service| &service.spec)
+    }
+
+    /// Returns the service that has one of this type inside.
+    fn around(&self, type_id: TypeId) -> Option<&Name> {
+        let has_it = |nest: &&(usize, Nested)| nest.1.assembly.by_type.contains_key(&type_id);
+        self.nests.iter().find(has_it).map(|&(service, _)| &self.declared[service].spec.name)
     }
 
     fn find(&self, target: &Target) -> &[usize] {
@@ -244,21 +359,36 @@ fn same_view(index: &Index<'_>, provided: &[Provided]) -> Vec<BoxError> {
     mistakes
 }
 
+/// The services with an address that no other one can have, also those inside of others.
+fn listeners(index: &Index<'_>) -> Vec<Listener> {
+    let mut listeners = Vec::new();
+    for (_, Declared { spec, place, .. }) in index.detailed() {
+        let details = spec.details();
+        let is_fixed = |address: &&str| !address.ends_with(":0") && !address.starts_with("fd:");
+        let address = details.http.as_deref().or(details.grpc.as_deref()).filter(is_fixed);
+        let said = || format!("`{}` ({place})", spec.get_name());
+        listeners.extend(address.map(|address| Listener { address: address.to_owned(), said: said() }));
+    }
+    for (_, nested) in index.nests {
+        let inside = nested.outward.listeners.iter();
+        listeners
+            .extend(inside.map(|Listener { address, said }| Listener { address: address.clone(), said: said.clone() }));
+    }
+    listeners
+}
+
 /// Finds services that would listen on the same address. One address under two names is found only by the system,
 /// when the second service binds it.
-fn same_address(index: &Index<'_>) -> Vec<BoxError> {
-    let mut taken: NameMap<&str, &Declared> = NameMap::default();
+fn same_address(listeners: &[Listener]) -> Vec<BoxError> {
+    let mut taken: NameMap<&str, &str> = NameMap::default();
     let mut mistakes = Vec::new();
-    for (_, service) in index.detailed() {
-        let details = service.spec.details();
-        let is_fixed = |address: &&str| !address.ends_with(":0") && !address.starts_with("fd:");
-        let Some(address) = details.http.as_deref().or(details.grpc.as_deref()).filter(is_fixed) else { continue };
-        if let Some(other) = taken.insert(address, service) {
-            let [one, two] =
-                [other, service].map(|Declared { spec, place, .. }| format!("`{}` ({place})", spec.get_name()));
+    for Listener { address, said } in listeners {
+        if let Some(other) = taken.insert(address, said) {
             mistakes.push(
-                format!("{one} and {two} both serve on {address}: give one another address, or mount one on the other")
-                    .into(),
+                format!(
+                    "{other} and {said} both serve on {address}: give one another address, or mount one on the other"
+                )
+                .into(),
             );
         }
     }
@@ -266,66 +396,107 @@ fn same_address(index: &Index<'_>) -> Vec<BoxError> {
 }
 
 /// Finds the dependencies of all services. A dependency that is not there is a mistake, unless it is optional.
-fn edges(index: &Index<'_>, provided: &[Provided], mistakes: &mut Vec<BoxError>) -> Edges {
-    let mut edges = Vec::new();
-    for (service, declared) in index.detailed() {
-        let Declared { spec, place, .. } = declared;
-        let name = &spec.name;
+struct Edging<'a> {
+    index: &'a Index<'a>,
+    provided: &'a [Provided],
+    /// True if the group is inside of another one, which may have what is not here.
+    is_inside: bool,
+    edges: Edges,
+    /// The needs that are not met here.
+    wants: Vec<Want>,
+    mistakes: Vec<BoxError>,
+}
+
+impl<'a> Edging<'a> {
+    fn new(index: &'a Index<'a>) -> Self {
+        Self { index, provided: &[], is_inside: false, edges: Vec::new(), wants: Vec::new(), mistakes: Vec::new() }
+    }
+
+    fn find(&mut self) {
+        let index = self.index;
+        for (service, declared) in index.detailed() {
+            self.edges_of_order(service, declared);
+            let Declared { spec, place, .. } = declared;
+            let needs = [&spec.details().start_needs, &spec.details().build_needs];
+            let want = |what| Want { by: spec.name.clone(), place: *place, what };
+            for needed in needs.iter().flat_map(|needs| needs.values()) {
+                self.meet(service, want(Wanted::Value(*needed)));
+            }
+            #[cfg(feature = "grpc")]
+            for called in needs.iter().flat_map(|needs| needs.all_called()) {
+                self.meet(service, want(Wanted::Call(*called)));
+            }
+        }
+        for (service, nested) in index.nests {
+            for want in &nested.outward.wants {
+                self.meet(*service, want.clone());
+            }
+        }
+    }
+
+    fn edges_of_order(&mut self, service: usize, Declared { spec, place, .. }: &Declared) {
+        let (index, name) = (self.index, &spec.name);
         for After { target, optional } in &spec.details().edges {
             let found = index.find(target);
-            edges.extend(found.iter().map(|&to| Edge { from: service, to, required: !optional }));
+            self.edges.extend(found.iter().map(|&to| Edge { from: service, to, required: !optional }));
             if found.is_empty() && index.elsewhere(target).is_some() {
                 tracing::debug!(target: "group", service = name.as_str(), "`{name}` starts after {target}, which runs elsewhere");
             } else if found.is_empty() && *optional {
                 tracing::warn!(target: "group", service = name.as_str(), "`{name}` would start after {target}, which is not in this group");
             } else if found.is_empty() {
                 let hint = hint(target, index);
-                mistakes
+                self.mistakes
                     .push(format!("`{name}` ({place}) starts after {target}, which is not in this group{hint}").into());
             }
         }
-        for needed in spec.details().start_needs.values().iter().chain(spec.details().build_needs.values()) {
-            let type_name = needed.type_name;
-            let target = Target::Type(needed.type_id, type_name);
-            let found = index.find(&target);
-            edges.extend(found.iter().map(|&to| Edge { from: service, to, required: true }));
-            if let (true, Some(other)) = (found.is_empty(), index.elsewhere(&target)) {
-                let other = &other.name;
-                mistakes.push(
-                    format!("`{name}` ({place}) needs an `Arc<{type_name}>`, but `{other}` runs elsewhere: call it through a `Channel<{type_name}>`").into(),
-                );
-            } else if found.is_empty() && !provided.iter().any(|provided| needed.is_met_by(provided.type_id)) {
-                let instead = instead(type_name, index, provided);
-                mistakes.push(
-                    format!("`{name}` ({place}) needs an `Arc<{type_name}>`, which is neither a service in this group nor provided to it: {instead}").into(),
-                );
+    }
+
+    /// Finds what a service needs, or what is needed inside of it: it starts first.
+    fn meet(&mut self, service: usize, want: Want) {
+        let target = match want.what {
+            Wanted::Value(Needed { type_id, type_name, .. }) => Target::Type(type_id, type_name),
+            #[cfg(feature = "grpc")]
+            Wanted::Call(Called { type_id, type_name, .. }) => Target::Type(type_id, type_name),
+        };
+        let found = self.index.find(&target);
+        self.edges.extend(found.iter().map(|&to| Edge { from: service, to, required: true }));
+        if found.is_empty() {
+            match self.why_not_met(&want, &target) {
+                Some(_) if self.is_inside => self.wants.push(want),
+                mistake => self.mistakes.extend(mistake.map(BoxError::from)),
             }
         }
-        #[cfg(feature = "grpc")]
-        edges_of_calls(service, declared, index, &mut edges, mistakes);
     }
-    edges
-}
 
-/// Finds the services that a service calls over gRPC: they start before it, unless they run elsewhere.
-#[cfg(feature = "grpc")]
-fn edges_of_calls(
-    service: usize,
-    Declared { spec, place, .. }: &Declared,
-    index: &Index<'_>,
-    edges: &mut Edges,
-    mistakes: &mut Vec<BoxError>,
-) {
-    let name = spec.get_name();
-    for called in spec.details().start_needs.all_called().iter().chain(spec.details().build_needs.all_called()) {
-        let target = Target::Type(called.type_id, called.type_name);
-        let found = index.find(&target);
-        edges.extend(found.iter().map(|&to| Edge { from: service, to, required: true }));
-        if found.is_empty() && index.elsewhere(&target).is_none() {
-            let (type_name, variable) = (called.type_name, variable_of((called.name)().as_str(), "remote"));
-            mistakes.push(
-                format!("`{name}` ({place}) calls `{type_name}`, which is not in this group: add it, or say where it runs, as in `{variable}=http://host:50051`").into(),
-            );
+    /// The mistake of a need that no service of this group meets, unless something else does.
+    fn why_not_met(&self, Want { by: name, place, what }: &Want, target: &Target) -> Option<String> {
+        let elsewhere = self.index.elsewhere(target);
+        match what {
+            Wanted::Value(Needed { type_name, .. }) if elsewhere.is_some() => {
+                let other = elsewhere.map_or("", Spec::get_name);
+                Some(format!(
+                    "`{name}` ({place}) needs an `Arc<{type_name}>`, but `{other}` runs elsewhere: call it through a `Channel<{type_name}>`"
+                ))
+            }
+            Wanted::Value(needed) if self.provided.iter().any(|value| needed.is_met_by(value.type_id)) => None,
+            Wanted::Value(Needed { type_id, type_name, .. }) => {
+                let instead = match self.index.around(*type_id) {
+                    Some(group) => format!("it is inside of `{group}`, where no service from outside can take it"),
+                    None => instead(type_name, self.index, self.provided),
+                };
+                Some(format!(
+                    "`{name}` ({place}) needs an `Arc<{type_name}>`, which is neither a service in this group nor provided to it: {instead}"
+                ))
+            }
+            #[cfg(feature = "grpc")]
+            Wanted::Call(_) if elsewhere.is_some() => None,
+            #[cfg(feature = "grpc")]
+            Wanted::Call(called) => {
+                let (type_name, variable) = (called.type_name, variable_of((called.name)().as_str(), "remote"));
+                Some(format!(
+                    "`{name}` ({place}) calls `{type_name}`, which is not in this group: add it, or say where it runs, as in `{variable}=http://host:50051`"
+                ))
+            }
         }
     }
 }

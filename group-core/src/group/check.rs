@@ -8,19 +8,20 @@ use crate::group::declaration::Declared;
 use crate::grpc::remote::endpoint;
 use crate::lifecycle::interface::Role;
 use crate::lifecycle::restart::{Policy, When};
+use crate::spec::place::Place;
 use crate::spec::serve::Serving;
 use crate::spec::{Spec, is_address};
 #[cfg(feature = "cron")]
 use crate::work::timetable::Timetable;
 
-/// Checks one service by itself.
+/// Checks one service by itself. Its name comes after `path`.
 ///
 /// # Errors
 ///
 /// With the first mistake.
-pub(crate) fn check(spec: &Spec) -> Result<(), BoxError> {
+pub(crate) fn check(spec: &Spec, path: &str) -> Result<(), BoxError> {
     let name = &spec.name;
-    if !syntax::is_name(name.as_str()) {
+    if !name.as_str().strip_prefix(path).is_some_and(syntax::is_name) {
         return Err(
             format!("`{name}` cannot be a name: a service's name is lower-case letters, digits, - and _").into()
         );
@@ -55,14 +56,26 @@ pub(crate) fn check(spec: &Spec) -> Result<(), BoxError> {
 ///
 /// If its spec has a restart policy.
 pub(crate) fn check_runs_once(service: &Declared) -> Result<(), BoxError> {
-    let Declared { spec, place, runs_once, .. } = service;
-    if !runs_once || !spec.has_details() || spec.details().restart.policy.when == When::Never {
+    let Declared { spec, .. } = service;
+    if !spec.has_details() || spec.details().restart.policy.when == When::Never {
         return Ok(());
     }
-    let name = &spec.name;
+    let Some((name, place)) = service.that_runs_once() else { return Ok(()) };
     let instead = "use `add_restartable_fn`, which runs a clone of it each time";
     Err(format!("`{name}` ({place}) cannot be restarted: a function that was added with `add_fn` runs once: {instead}")
         .into())
+}
+
+impl Declared {
+    /// The service that can run only once: this one, or one inside of it.
+    fn that_runs_once(&self) -> Option<(String, Place)> {
+        let name = self.spec.get_name();
+        if self.runs_once {
+            return Some((name.to_owned(), self.place));
+        }
+        let (inside, place) = self.inner.as_ref()?.services.iter().find_map(Self::that_runs_once)?;
+        Some((format!("{name}/{inside}"), place))
+    }
 }
 
 fn check_grpc(spec: &Spec) -> Result<(), BoxError> {
@@ -95,9 +108,12 @@ fn check_serve(spec: &Spec) -> Result<(), BoxError> {
 
 /// # Errors
 ///
-/// If its own runtime has no threads, or may not use its processors, or does not serve its connections.
+/// If it is a group, or its own runtime has no threads, or may not use its processors, or does not serve its connections.
 fn check_runtime(spec: &Spec) -> Result<(), BoxError> {
     let (name, Some(runtime)) = (&spec.name, spec.get_runtime()) else { return Ok(()) };
+    if spec.details().is_group {
+        return Err(format!("`{name}` is a group, which has no runtime: give one to the services inside").into());
+    }
     if runtime.get_worker_threads() == Some(0) {
         return Err(format!("`{name}` cannot run without threads: expected at least 1 (`worker_threads`)").into());
     }

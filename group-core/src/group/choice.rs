@@ -56,6 +56,10 @@ impl Declaration {
         let known = || self.services.iter().map(|service| service.spec.get_name());
         let unknown = names.iter().filter(move |name| !known().any(|known| known == **name));
         unknown.map(move |name| {
+            if let Some((group, _)) = name.split_once('/').filter(|(group, _)| known().any(|known| known == *group)) {
+                return format!("{argument}: `{name}` is inside of `{group}`, which runs as a whole: choose that")
+                    .into();
+            }
             let hint = did_you_mean(name, known());
             format!("{argument}: `{name}` is not in this group{hint}").into()
         })

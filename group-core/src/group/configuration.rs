@@ -9,7 +9,7 @@ use crate::base::syntax::nearest;
 use crate::base::text::duration;
 use crate::config::settings::{Origin, Settings, USUAL_FILE};
 use crate::config::value;
-use crate::config::value::{Kind, Table, Value};
+use crate::config::value::{Kind, Table, Value, is_same};
 use crate::group::declaration::{Declaration, Declared, File};
 use crate::group::environment::{Environment, misspelt_service, service_of};
 use crate::group::options::SETTINGS;
@@ -20,6 +20,12 @@ use crate::spec::own_runtime::OwnRuntime;
 use crate::spec::serve::Serving;
 use crate::spec::{Spec, is_address};
 
+/// The keys of a service that is a group which are for those inside.
+const OF_GROUP: [&str; 2] = ["schedule", "serve"];
+
+/// The key of the tables of services.
+const SERVICES: &str = "services";
+
 /// The whole configuration.
 #[derive(Debug)]
 pub(crate) struct Configuration {
@@ -27,9 +33,9 @@ pub(crate) struct Configuration {
     tables: Table,
     variables: Environment,
     origin: Origin,
-    /// The services whose table seems to be misspelt.
+    /// The places of the services whose table seems to be misspelt.
     misspelt: Vec<String>,
-    /// The mistakes in the group's keys of a service, by its name.
+    /// The mistakes in the group's keys of a service, by its place.
     wrong: BTreeMap<String, Vec<String>>,
 }
 
@@ -68,38 +74,84 @@ impl Configuration {
             }
         }
         set_group(group, declared, &mut mistakes);
-        let mut tables = self.table("services", &mut mistakes);
+        let mut tables = self.table(SERVICES, &mut mistakes);
         mistakes.extend(self.tables.iter().filter_map(|(key, value)| of_nobody(key, value, declared)));
-        self.misspelt = self.find_services(&mut tables, declared, &mut mistakes);
-        for Declared { spec, only_called, .. } in &mut declared.services {
-            let table = tables.remove(spec.get_name()).unwrap_or_default();
-            let place = format!("services.{}", spec.get_name());
-            let settings = Settings::new(place, table, own_keys(spec), &self.origin);
+        self.find_services(&mut tables, declared, &mut mistakes);
+        self.give_tables_out(tables, SERVICES, declared, &mut mistakes);
+        mistakes
+    }
+
+    /// Gives each service its table, and each service inside of one that is a group. `place` is the key of the tables.
+    fn give_tables_out(
+        &mut self,
+        mut tables: Table,
+        place: &str,
+        declared: &mut Declaration,
+        mistakes: &mut Vec<String>,
+    ) {
+        for Declared { spec, only_called, inner, .. } in &mut declared.services {
+            let mut table = tables.remove(spec.get_name()).unwrap_or_default();
+            let place = format!("{place}.{}", spec.get_name());
+            if let Some(inner) = inner {
+                let inside = self.take_tables_inside(&mut table, &place, inner, mistakes);
+                self.give_tables_out(inside, &place, inner, mistakes);
+                mistakes.extend(set_inside(&mut table, &place, inner));
+            }
+            let settings = Settings::new(place.clone(), table, own_keys(spec), &self.origin);
             let wrong = configure(spec, &settings);
             // Without an address it is no service any more when the services are checked.
             if *only_called {
                 mistakes.extend(wrong);
             } else {
-                self.wrong.insert(spec.get_name().to_owned(), wrong);
+                self.wrong.insert(place, wrong);
             }
             spec.details_mut().settings = Arc::new(settings);
         }
-        mistakes
+    }
+
+    /// Takes the tables of the services inside out of the table of the group that they are in.
+    fn take_tables_inside(
+        &mut self,
+        table: &mut Value,
+        place: &str,
+        inner: &Declaration,
+        mistakes: &mut Vec<String>,
+    ) -> Table {
+        let Kind::Table(entries) = &mut table.kind else { return Table::new() };
+        let names: Vec<&str> = inner.services.iter().map(|service| service.spec.get_name()).collect();
+        let mut inside = Table::new();
+        for (key, value) in std::mem::take(entries) {
+            let is_it = |name: &&&str| **name == key || value.source.is_variable() && is_same(name, &key);
+            match (&value.kind, names.iter().find(is_it)) {
+                (Kind::Table(_), Some(name)) => drop(inside.insert((*name).to_owned(), value)),
+                (Kind::Table(_), None) => self.misspelt.extend(of_no_service(&key, &value, place, &names, mistakes)),
+                _ => drop(entries.insert(key, value)),
+            }
+        }
+        inside
     }
 
     /// Tries every `Config<T>` that a service takes. Returns every mistake that is of a service.
     pub(crate) fn check(&self, declared: &Declaration) -> Vec<String> {
         let mut mistakes = Vec::new();
+        self.check_in(declared, SERVICES, declared.trusts_settings, &mut mistakes);
+        mistakes
+    }
+
+    fn check_in(&self, declared: &Declaration, place: &str, trusts: bool, mistakes: &mut Vec<String>) {
         for service in &declared.services {
             let spec = &service.spec;
-            mistakes.extend(self.wrong.get(spec.get_name()).into_iter().flatten().cloned());
+            let place = format!("{place}.{}", spec.get_name());
+            mistakes.extend(self.wrong.get(&place).into_iter().flatten().cloned());
             // A service that runs elsewhere reads its settings there, perhaps from this file, which both share.
-            if !service.runs_elsewhere() && !declared.trusts_settings {
-                let is_misspelt = self.misspelt.iter().any(|name| name == spec.get_name());
-                spec.details().settings.check(&spec.config_checks(), is_misspelt, &mut mistakes);
+            if !service.runs_elsewhere() && !trusts {
+                let is_misspelt = self.misspelt.contains(&place);
+                spec.details().settings.check(&spec.config_checks(), is_misspelt, mistakes);
+            }
+            if let Some(inner) = &service.inner {
+                self.check_in(inner, &place, trusts, mistakes);
             }
         }
-        mistakes
     }
 
     /// Returns the settings of the program in the table of this name.
@@ -133,25 +185,15 @@ impl Configuration {
     }
 
     /// Finds the service of each table and of each variable with `__`, and lays the variables over the tables.
-    /// Returns the services whose table seems to be misspelt.
-    fn find_services(&self, tables: &mut Table, declared: &Declaration, mistakes: &mut Vec<String>) -> Vec<String> {
+    fn find_services(&mut self, tables: &mut Table, declared: &Declaration, mistakes: &mut Vec<String>) {
         let names: Vec<&str> = declared.services.iter().map(|service| service.spec.get_name()).collect();
-        let mut misspelt = Vec::new();
         tables.retain(|name, _| !declared.elsewhere.contains(name) || names.contains(&&**name));
         for (name, value) in tables.iter().filter(|(name, _)| !names.contains(&&***name)) {
-            let near = nearest(name, names.iter().copied());
-            let hint = match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "if it is for another program, name it in `group.elsewhere`".to_owned(),
-            };
-            let subject = value.source.of(&format!("services.{name}"));
-            mistakes.push(format!("{subject} is for a service that is not in this group; {hint}"));
-            misspelt.extend(near.map(str::to_owned));
+            self.misspelt.extend(of_no_service(name, value, SERVICES, &names, mistakes));
         }
         self.lay_variables_over(tables, &names, mistakes);
         let others = self.variables.keys().filter(|variable| declared.owner_of(variable).is_none());
         mistakes.extend(others.filter_map(|variable| misspelt_service(variable, &names)));
-        misspelt
     }
 
     /// Lays the variables of these services, or of a section of the program, over their tables.
@@ -170,10 +212,36 @@ impl Configuration {
     }
 }
 
+/// Tells that a table is for no service. Returns the place of the one that was probably meant.
+fn of_no_service(name: &str, value: &Value, place: &str, names: &[&str], mistakes: &mut Vec<String>) -> Option<String> {
+    let near = nearest(name, names.iter().copied());
+    let group = place.strip_prefix("services.").map(|group| group.replace('.', "/"));
+    let hint = match (near, &group) {
+        (Some(near), _) => format!("; did you mean `{near}`?"),
+        (None, None) => "; if it is for another program, name it in `group.elsewhere`".to_owned(),
+        (None, Some(_)) => String::new(),
+    };
+    let subject = value.source.of(&format!("{place}.{name}"));
+    let group = group.map_or_else(|| "this group".to_owned(), |group| format!("`{group}`"));
+    mistakes.push(format!("{subject} is for a service that is not in {group}{hint}"));
+    Some(format!("{place}.{}", near?))
+}
+
+/// Sets the keys of a group that is a service, and takes them out of its table. Returns every mistake.
+fn set_inside(table: &mut Value, place: &str, inner: &mut Declaration) -> Vec<String> {
+    let Kind::Table(entries) = &mut table.kind else { return Vec::new() };
+    let set = |key: &str| {
+        let value = entries.remove(key)?;
+        let expected = inner.set(key, &value.word().unwrap_or_default()).err()?;
+        Some(value.is_not(&format!("{place}.{key}"), &expected))
+    };
+    OF_GROUP.into_iter().filter_map(set).collect()
+}
+
 /// The mistake of a key beside `group` and `services`, unless it is a section of the program: any table may be one, but for
 /// those that look misspelt.
 fn of_nobody(key: &str, value: &Value, declared: &Declaration) -> Option<String> {
-    let known = ["group", "services"].into_iter().chain(declared.sections.iter().map(String::as_str));
+    let known = ["group", SERVICES].into_iter().chain(declared.sections.iter().map(String::as_str));
     if declared.sections.iter().any(|section| section == key) {
         return None;
     }
@@ -211,7 +279,9 @@ fn own_keys(spec: &Spec) -> Vec<&'static str> {
     if spec.details().grpc.is_some() {
         own.push("grpc");
     }
-    if spec.has_address() {
+    if spec.details().is_group {
+        own.extend(OF_GROUP);
+    } else if spec.has_address() {
         own.push("serve");
     }
     if cfg!(feature = "grpc") && spec.details().serves_grpc {

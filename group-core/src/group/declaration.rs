@@ -39,6 +39,8 @@ pub(crate) struct Declared {
     pub(crate) only_called: bool,
     /// True if its `start` can run only once.
     pub(crate) runs_once: bool,
+    /// The group that it is, until that is assembled.
+    pub(crate) inner: Option<Box<Declaration>>,
 }
 
 impl Declared {
@@ -53,13 +55,21 @@ impl Declared {
             factory: None,
             only_called: true,
             runs_once: false,
+            inner: None,
         }
     }
 
     /// Copies it, without the factory: the copy is only put in order.
     pub(crate) fn without_factory(&self) -> Self {
-        let Self { ref spec, type_id, place, factory: _, only_called, runs_once } = *self;
-        Self { spec: spec.clone(), type_id, place, factory: None, only_called, runs_once }
+        let Self { ref spec, type_id, place, factory: _, only_called, runs_once, ref inner } = *self;
+        let inner = inner.as_ref().map(|inner| Box::new(inner.without_factories()));
+        Self { spec: spec.clone(), type_id, place, factory: None, only_called, runs_once, inner }
+    }
+
+    /// Returns true unless it has no `reload`, nor has a service inside of it.
+    fn has_reload(&self) -> bool {
+        let has_inside = || self.inner.as_ref().is_some_and(|inner| inner.have_reload());
+        self.factory.as_ref().is_some_and(Factory::has_reload) || has_inside()
     }
 
     pub(super) fn is_sidecar(&self) -> bool {
@@ -111,22 +121,26 @@ pub(crate) struct Declaration {
 }
 
 impl Declaration {
+    /// The groups that are services of this one.
+    pub(super) fn inner_groups(&mut self) -> impl Iterator<Item = &mut Self> {
+        self.services.iter_mut().filter_map(|service| service.inner.as_deref_mut())
+    }
+
     /// Returns true unless no service has a `reload`.
     pub(super) fn have_reload(&self) -> bool {
-        let has_reload = |service: &Declared| service.factory.as_ref().is_some_and(Factory::has_reload);
         #[cfg(feature = "cli")]
         let mut services =
             self.services.iter().zip(self.kept()).filter(|(_, is_kept)| *is_kept).map(|(service, _)| service);
         #[cfg(not(feature = "cli"))]
         let mut services = self.services.iter();
-        services.any(has_reload)
+        services.any(Declared::has_reload)
     }
 
     /// Returns true if the service of this name has a `reload`.
     #[cfg(feature = "cli")]
     pub(crate) fn has_reload(&self, name: &str) -> bool {
         let service = self.services.iter().find(|service| service.spec.get_name() == name);
-        service.and_then(|service| service.factory.as_ref()).is_some_and(Factory::has_reload)
+        service.is_some_and(Declared::has_reload)
     }
 
     /// Returns the service or the section of the program that a variable is for, and the key that it sets: here, or in
@@ -154,6 +168,7 @@ impl Declaration {
     pub(super) fn without_factories(&self) -> Self {
         Self {
             services: self.services.iter().map(Declared::without_factory).collect(),
+            provided: self.provided.iter().map(Provided::without_value).collect(),
             schedule: self.schedule,
             serve: self.serve,
             stop_timeout: self.stop_timeout,

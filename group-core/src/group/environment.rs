@@ -12,9 +12,9 @@ pub(crate) const ORDER_VARIABLE: &str = "GROUP_ORDER";
 #[cfg(feature = "config")]
 pub(crate) const FILE_VARIABLE: &str = "GROUP_CONFIG";
 
-/// Returns how the variables of a service begin: `GROUP_MAIL_QUEUE`.
+/// Returns how the variables of a service begin: `GROUP_MAIL_QUEUE`, or `GROUP_BILLING__LEDGER` for `billing/ledger`.
 pub(crate) fn prefix_of(service: &str) -> String {
-    format!("GROUP_{service}").replace('-', "_").to_uppercase()
+    format!("GROUP_{service}").replace('-', "_").replace('/', "__").to_uppercase()
 }
 
 /// Returns the name of the variable that sets a key of a service, as in `GROUP_MAILER__PORT`.

@@ -16,15 +16,15 @@ use crate::base::sync::Latch;
 use crate::base::text::Took;
 use crate::engine::driver::{Driver, Mailbox};
 use crate::group::Group;
-use crate::group::assemble::{Assembly, assembled};
+use crate::group::assemble::{Assembly, Nested, assembled};
 use crate::group::declaration::Declaration;
 #[cfg(feature = "grpc")]
 use crate::group::declaration::Declared;
 use crate::group::environment::Environment;
-use crate::group::options::STOP_TIMEOUT;
+use crate::group::nest::Nest;
 use crate::lifecycle::Lifecycle;
 use crate::lifecycle::budget::Budget;
-use crate::lifecycle::interface::Rules;
+use crate::lifecycle::interface::{Id, Rules};
 use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
 use crate::record::report_file::ReportFile;
@@ -42,8 +42,9 @@ use crate::running::parts::Parts;
 #[cfg(feature = "http")]
 use crate::running::processors::Processors;
 use crate::running::reloads::Reloads;
-use crate::running::shared::{Provided, Shared};
-use crate::service::Factory;
+use crate::running::shared::{Outer, Provided, Shared};
+use crate::service::{Factory, made};
+use crate::spec::GROUP_STOP_TIMEOUT;
 use crate::spec::serve::Serving;
 
 /// A running group, and the channel that fires when all of its services are ready.
@@ -62,7 +63,7 @@ impl Group {
     /// As [`launch`](Self::launch). If the setup is invalid, the guards are dropped by the time that this returns.
     pub(super) async fn launch_or_release(self, inbox: Arc<Mailbox>) -> Result<Launched, Report> {
         let guards = self.declared.guards.clone();
-        let limit = self.declared.stop_timeout.unwrap_or(STOP_TIMEOUT);
+        let limit = self.declared.stop_timeout.unwrap_or(GROUP_STOP_TIMEOUT);
         match self.launch(inbox) {
             Ok(launched) => Ok(launched),
             // The file has the mistakes in the setup already.
@@ -105,12 +106,13 @@ impl Declaration {
         } = self;
         let assembly =
             assembled(services, &provided, schedule, mistakes).inspect_err(|report| report_file.write(report))?;
-        let total = stop_timeout.unwrap_or(STOP_TIMEOUT);
+        let total = stop_timeout.unwrap_or(GROUP_STOP_TIMEOUT);
         let budget = Budget::new(total, drain_delay, assembly.plan.chain()).with_quiet(drain_quiet);
         warn_of_limits(&assembly.plan, &assembly.members, &budget);
         let (shared, factories) = share(
             assembly,
             HandedOn {
+                outer: None,
                 provided,
                 guards,
                 serve,
@@ -136,16 +138,23 @@ impl Declaration {
 
     /// Gives every HTTP service a free port, if the group is to have them.
     fn take_free_ports(&mut self) {
-        if self.on_free_ports {
+        let everywhere = self.on_free_ports;
+        if everywhere {
             for service in &mut self.services {
                 service.spec.take_free_port();
             }
+        }
+        for inner in self.inner_groups() {
+            inner.on_free_ports |= everywhere;
+            inner.take_free_ports();
         }
     }
 }
 
 /// The parts of a declaration that a running group takes as they are.
 struct HandedOn {
+    /// The group around it, and the service of that which it is.
+    outer: Option<(Arc<Shared>, Id)>,
     provided: Vec<Provided>,
     guards: Guards,
     /// Where servers serve that do not say it themselves.
@@ -168,10 +177,19 @@ fn share(
     let mounts = assembly.mounts.into();
     #[cfg(feature = "grpc")]
     let elsewhere = elsewhere(&assembly.elsewhere);
-    let Assembly { plan, members, factories, by_type, .. } = assembly;
-    let begun = Instant::now();
+    let Assembly { plan, members, mut factories, by_type, nests, .. } = assembly;
+    let outer = handed_on.outer.as_ref().map(|(group, _)| group);
+    let begun = outer.map_or_else(Instant::now, |group| group.begun);
+    let lame_duck = outer.map_or_else(|| Arc::new(LameDuck::new()), |group| Arc::clone(&group.lame_duck));
+    let outer = handed_on.outer.as_ref().map(|(group, id)| Outer::new(group, *id));
     let journal = Journal::new(members.len(), begun, budget, handed_on.report_file);
-    let shared = Shared {
+    let journal = match &outer {
+        Some(outer) => journal.inside(outer.for_journal()),
+        None => journal,
+    };
+    let shared = Arc::new(Shared {
+        outer,
+        inner: Mutex::default(),
         members: Members::new(members),
         by_type,
         #[cfg(feature = "http")]
@@ -195,14 +213,38 @@ fn share(
         last_grace: Latch::default(),
         hears_signals: AtomicBool::new(false),
         ends_runtime: AtomicBool::new(false),
-        lame_duck: Arc::new(LameDuck::new()),
+        lame_duck,
         #[cfg(feature = "metrics")]
         metrics: handed_on.metrics,
         runtime: tokio::runtime::Handle::current(),
         journal: Mutex::new(journal),
         report: watch::Sender::new(None),
+    });
+    for (id, nested) in nests {
+        factories[id] = Some(share_inside(&shared, id, nested));
+    }
+    (shared, factories)
+}
+
+/// Makes the state of a group that is a service of this one. Returns the factory of that service.
+fn share_inside(outer: &Arc<Shared>, id: Id, nested: Nested) -> Factory {
+    let Nested { assembly, provided, serve, .. } = nested;
+    let limit = outer.members.spec(id).stop_limit().min(outer.stop_timeout);
+    let budget = Budget::new(limit, Duration::ZERO, assembly.plan.chain());
+    warn_of_limits(&assembly.plan, &assembly.members, &budget);
+    let handed_on = HandedOn {
+        outer: Some((Arc::clone(outer), id)),
+        provided,
+        guards: Guards::default(),
+        serve,
+        #[cfg(feature = "metrics")]
+        metrics: outer.metrics.clone(),
+        report_file: ReportFile::default(),
+        reloads: Reloads::default(),
     };
-    (Arc::new(shared), factories)
+    let (inner, factories) = share(assembly, handed_on, budget, Arc::default());
+    outer.set_inner(id, Arc::clone(&inner));
+    made(Nest::new(inner, factories))
 }
 
 /// Returns the URLs of the services that run elsewhere, and logs them.

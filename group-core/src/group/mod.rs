@@ -13,6 +13,7 @@ pub(crate) mod environment;
 mod launch;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod nest;
 pub(crate) mod options;
 pub(crate) mod order;
 pub(crate) mod planned;
@@ -55,6 +56,7 @@ use crate::record::report_file::ReportFile;
 use crate::record::service_report::Ending;
 use crate::running::handle::{Running, Unseen};
 use crate::running::shared::Provided;
+use crate::running::threads::is_in_service;
 use crate::service::function::{Function, Repeatable, ServiceFn};
 use crate::service::{Factory, Service, built, made};
 use crate::spec::Spec;
@@ -70,6 +72,9 @@ const RUN_BY_MAIN: &str =
 
 /// The mistake of a second `run` or `start`.
 const RUN_ONCE: &str = "this group was run or started already, and nothing was added to it since";
+
+/// The mistake of a `run` in the code of a service.
+const RUN_INSIDE: &str = "a service of a running group must not `run` another one, because the signals are for the first: `add_group` makes a group a service, and `start` runs one beside it";
 
 /// The mistake of a question that nobody answers.
 #[cfg(feature = "cli")]
@@ -266,7 +271,7 @@ impl Group {
     fn declare<S: Service>(&mut self, spec: Spec, factory: Factory) -> &mut Self {
         let (type_id, place) = (TypeId::of::<S>(), Place::here());
         let factory = Some(factory);
-        let declared = Declared { spec, type_id, place, factory, only_called: false, runs_once: false };
+        let declared = Declared { spec, type_id, place, factory, only_called: false, runs_once: false, inner: None };
         self.declared.services.push(declared);
         self
     }
@@ -653,6 +658,9 @@ impl Group {
     /// each panic inside of a service, for the report, and passes every panic on to the hook that was there before. A
     /// hook that is set later must call the one that it replaces; otherwise the report lacks the places of panics.
     ///
+    /// A service cannot `run` another group, as the signals are for its own: that is an invalid setup, too. It can
+    /// [`start`](Self::start) one, which has no signals; and with [`add_group`](Self::add_group), a group is a service.
+    ///
     /// The report of a second `run` is that of an invalid setup, with exit code 78, unless services were added since.
     ///
     /// The report contains every error, also those from before anything was started. If the future is dropped, the
@@ -668,6 +676,9 @@ impl Group {
                 Ok(group) => group,
                 Err(report) => return report,
             };
+            if is_in_service() {
+                return Report::bad_group(vec![RUN_INSIDE.into()]);
+            }
             group.invitation = Invitation::take();
             match Watch::install(group.declared.stop_limit(), group.declared.report_file()) {
                 Ok((watch, inbox)) => {

@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use crate::base::text::{Took, duration};
 use crate::group::declaration::Declaration;
+#[cfg(feature = "config")]
+use crate::group::declaration::File;
 use crate::group::environment;
 use crate::lifecycle::budget::Budget;
 use crate::lifecycle::plan::Schedule;
 use crate::record::report_file::ReportFile;
+use crate::spec::GROUP_STOP_TIMEOUT;
 #[cfg(feature = "admin")]
 use crate::spec::is_address;
 use crate::spec::serve::Serving;
-
-/// The default time from the request to stop until everything must be over. Kubernetes kills a process 30 s after its
-/// request; the difference is left for the exit of the process.
-pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The variable with the file that the report goes to.
 #[cfg(feature = "serde")]
@@ -34,11 +33,33 @@ pub(crate) const SETTINGS: &[&str] = &[
 ];
 
 impl Declaration {
+    /// Puts `path` before the names of the services, which are inside of another one. Warns of settings that only an outermost
+    /// group has.
+    pub(super) fn put_inside(&mut self, path: &str) {
+        for service in &mut self.services {
+            service.spec.put_inside(path);
+        }
+        let unused = [
+            ("drain_delay", !self.drain_delay.is_zero()),
+            ("drain_quiet", self.drain_quiet.is_some()),
+            #[cfg(feature = "serde")]
+            ("report_to", self.report_file.path().is_some()),
+            #[cfg(feature = "admin")]
+            ("admin", self.admin.is_some()),
+            #[cfg(feature = "config")]
+            ("config", !matches!(self.config, File::Usual)),
+        ];
+        for (key, _) in unused.into_iter().filter(|(_, is_set)| *is_set) {
+            let name = path.trim_end_matches('/');
+            tracing::warn!(target: "group", service = name, "`{name}` sets {key}, which only the outermost group has: it is not used");
+        }
+    }
+
     /// Returns the time to stop, as far as it is known before the configuration file is read.
     pub(crate) fn stop_limit(&self) -> Duration {
         let environment = environment::read();
         let value = environment.get("GROUP_STOP_TIMEOUT").and_then(|value| value.to_str());
-        value.and_then(|value| duration(value).ok()).or(self.stop_timeout).unwrap_or(STOP_TIMEOUT)
+        value.and_then(|value| duration(value).ok()).or(self.stop_timeout).unwrap_or(GROUP_STOP_TIMEOUT)
     }
 
     /// Returns the file that the report goes to, as far as it is known before the configuration file is read.
@@ -64,7 +85,7 @@ impl Declaration {
 
     /// Refuses a delay that would leave no time to stop.
     pub(super) fn check_drain_delay(&mut self) {
-        let limit = self.stop_timeout.unwrap_or(STOP_TIMEOUT);
+        let limit = self.stop_timeout.unwrap_or(GROUP_STOP_TIMEOUT);
         if !self.drain_delay.is_zero() && Budget::new(limit, self.drain_delay, 1).turns().is_zero() {
             let (delay, limit) = (Took(self.drain_delay), Took(limit));
             self.mistakes.push(

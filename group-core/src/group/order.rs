@@ -135,10 +135,12 @@ pub struct Order {
     stops: Vec<Vec<Id>>,
     /// From, to, and true if the dependency is required.
     edges: Vec<(Id, Id, bool)>,
+    /// The orders inside of services that are groups.
+    inside: Vec<(Id, Self)>,
 }
 
 impl Order {
-    pub(crate) fn of(Assembly { plan, members, edges, .. }: &Assembly) -> Self {
+    pub(crate) fn of(Assembly { plan, members, edges, nests, .. }: &Assembly) -> Self {
         let services = members.len();
         let mut above = vec![0; services];
         for id in (0..services).rev() {
@@ -160,10 +162,12 @@ impl Order {
             starts: waves((0..services).map(|id| plan.behind(id))),
             stops,
             edges,
+            inside: nests.iter().map(|(service, nested)| (*service, Self::of(&nested.assembly))).collect(),
         }
     }
 
-    /// Returns the waves of the start: each is built once the one before it is ready.
+    /// Returns the waves of the start: each is built once the one before it is ready. Services inside of a
+    /// [group](Group::add_group) that is one of them are not listed; the other forms have them.
     #[must_use]
     pub fn starts(&self) -> Vec<Vec<&str>> {
         self.named(&self.starts)
@@ -173,6 +177,21 @@ impl Order {
     #[must_use]
     pub fn stops(&self) -> Vec<Vec<&str>> {
         self.named(&self.stops)
+    }
+
+    /// The order inside of this service, if it is a group.
+    fn inside_of(&self, id: Id) -> Option<&Self> {
+        self.inside.iter().find(|(service, _)| *service == id).map(|(_, inside)| inside)
+    }
+
+    /// Returns waves in one line: `database -> billing (billing/ledger -> billing/invoices) -> api`.
+    fn line(&self, waves: fn(&Self) -> &[Vec<Id>]) -> String {
+        let said = |id: &Id| {
+            let inside = self.inside_of(*id).map(|inside| format!(" ({})", inside.line(waves))).unwrap_or_default();
+            format!("{}{inside}", self.names[*id])
+        };
+        let wave = |wave: &Vec<Id>| wave.iter().map(said).collect::<Vec<_>>().join(", ");
+        waves(self).iter().map(wave).collect::<Vec<_>>().join(" -> ")
     }
 
     fn named(&self, waves: &[Vec<Id>]) -> Vec<Vec<&str>> {
@@ -191,15 +210,25 @@ impl Order {
     #[must_use]
     pub fn to_dot(&self) -> String {
         let mut dot = "digraph group {\n".to_owned();
-        for name in &self.names {
-            let _ = writeln!(dot, "    \"{name}\";");
+        self.write_dot(&mut dot, "    ");
+        dot.push_str("}\n");
+        dot
+    }
+
+    /// Writes the nodes and edges. The services inside of another one stand in a frame.
+    fn write_dot(&self, dot: &mut String, indent: &str) {
+        for (id, name) in self.names.iter().enumerate() {
+            let _ = writeln!(dot, "{indent}\"{name}\";");
+            if let Some(inside) = self.inside_of(id) {
+                let _ = writeln!(dot, "{indent}subgraph \"cluster_{name}\" {{\n{indent}    label=\"{name}\";");
+                inside.write_dot(dot, &format!("{indent}    "));
+                let _ = writeln!(dot, "{indent}}}");
+            }
         }
         for (from, to, required) in self.declared_edges() {
             let style = if required { "" } else { " [style=dashed]" };
-            let _ = writeln!(dot, "    \"{}\" -> \"{}\"{style};", self.names[from], self.names[to]);
+            let _ = writeln!(dot, "{indent}\"{}\" -> \"{}\"{style};", self.names[from], self.names[to]);
         }
-        dot.push_str("}\n");
-        dot
     }
 
     /// Returns a picture of the graph of dependencies, as a file in SVG, which is readable in the dark, too. Needs the
@@ -226,7 +255,7 @@ impl Order {
     }
 
     /// Returns the order for a program to read, as JSON: the waves of the start and of the stop, and for each service those
-    /// that it comes after, with whether it needs them. That every service comes after the sidecars is left out. The same
+    /// that it comes after, with whether it needs them, and, for a group, the same of those inside. That every service comes after the sidecars is left out. The same
     /// group always gives the same text.
     ///
     /// ```
@@ -256,7 +285,10 @@ impl Order {
             };
             list(edges.map(edge).collect())
         };
-        let service = |(id, name)| format!("\n    {{\"name\": \"{name}\", \"after\": {}}}", after(id));
+        let inside = |id: Id| self.inside_of(id).map(|inside| format!(", \"group\": {}", inside.to_json().trim_end()));
+        let service = |(id, name)| {
+            format!("\n    {{\"name\": \"{name}\", \"after\": {}{}}}", after(id), inside(id).unwrap_or_default())
+        };
         let services: Vec<String> = self.names.iter().enumerate().map(service).collect();
         let (starts, stops) = (waves(self.starts()), waves(self.stops()));
         let services = services.join(",");
@@ -278,7 +310,6 @@ fn waves(numbers: impl Iterator<Item = usize>) -> Vec<Vec<Id>> {
 
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = |waves: Vec<Vec<&str>>| waves.iter().map(|wave| wave.join(", ")).collect::<Vec<_>>().join(" -> ");
-        write!(f, "start: {}\nstop: {}", line(self.starts()), line(self.stops()))
+        write!(f, "start: {}\nstop: {}", self.line(|order| &order.starts), self.line(|order| &order.stops))
     }
 }

@@ -30,7 +30,7 @@ impl Group {
         change(&mut declared);
         declared.settle(self.environment.as_ref());
         let (services, mistakes) = (std::mem::take(&mut declared.services), std::mem::take(&mut declared.mistakes));
-        let assembly = assembled(services, &self.declared.provided, declared.schedule, mistakes)?;
+        let assembly = assembled(services, &declared.provided, declared.schedule, mistakes)?;
         Ok(Planned { declared, assembly })
     }
 }

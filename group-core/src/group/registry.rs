@@ -40,6 +40,7 @@ fn declare<S: Service>(place: Place) -> Declared {
         factory: Some(built::<S>()),
         only_called: false,
         runs_once: false,
+        inner: None,
     }
 }
 

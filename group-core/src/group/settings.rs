@@ -1,6 +1,8 @@
 //! Applies the configuration file and the environment to a group.
 
 #[cfg(feature = "config")]
+use std::collections::BTreeMap;
+#[cfg(feature = "config")]
 use std::sync::{Arc, Mutex};
 
 #[cfg(feature = "config")]
@@ -83,6 +85,7 @@ impl Declaration {
     /// Declares services that are only called, and notes the addresses that are given in code.
     #[cfg(feature = "grpc")]
     fn place_remotes(&mut self) {
+        self.inner_groups().for_each(Self::place_remotes);
         let in_code: Vec<_> = std::mem::take(&mut self.remotes);
         let needs = self
             .services
@@ -119,6 +122,13 @@ impl Declaration {
         }
         #[cfg(feature = "config")]
         let _ = environment;
+        self.drop_only_called();
+    }
+
+    /// Drops the services that are only called and have no address.
+    #[cfg(feature = "grpc")]
+    fn drop_only_called(&mut self) {
+        self.inner_groups().for_each(Self::drop_only_called);
         self.services.retain(|service| !service.only_called || service.spec.details().remote.is_some());
     }
 
@@ -147,8 +157,7 @@ impl Declaration {
     /// Returns what reads the file and the environment again, if a service takes its new settings.
     #[cfg(feature = "config")]
     pub(super) fn reread(&self, reads_environment: bool) -> Option<Reread> {
-        let takes_settings = |service: &Declared| !service.spec.details().reload_checks.is_empty();
-        if !self.services.iter().any(takes_settings) {
+        if !self.take_new_settings() {
             return None;
         }
         let declared = Mutex::new(self.without_factories());
@@ -158,12 +167,31 @@ impl Declaration {
             if !now.mistakes.is_empty() {
                 return Err(SettingsError(now.mistakes.iter().map(ToString::to_string).collect()));
             }
-            let settings = |Declared { spec, .. }| {
-                let settings = Arc::clone(&spec.details().settings);
-                (spec.get_name().to_owned(), NewSettings { settings })
-            };
-            Ok(now.services.into_iter().map(settings).collect())
+            let mut settings = BTreeMap::new();
+            now.add_settings("", &mut settings);
+            Ok(settings)
         }))
+    }
+
+    /// Returns true if a `reload` of a service takes new settings.
+    #[cfg(feature = "config")]
+    fn take_new_settings(&self) -> bool {
+        self.services.iter().any(|service| {
+            let takes = !service.spec.details().reload_checks.is_empty();
+            takes || service.inner.as_ref().is_some_and(|inner| inner.take_new_settings())
+        })
+    }
+
+    /// Adds the settings of each service, by its name after this path.
+    #[cfg(feature = "config")]
+    fn add_settings(&self, path: &str, to: &mut BTreeMap<String, NewSettings>) {
+        for Declared { spec, inner, .. } in &self.services {
+            let name = format!("{path}{}", spec.get_name());
+            if let Some(inner) = inner {
+                inner.add_settings(&format!("{name}/"), to);
+            }
+            to.insert(name, NewSettings { settings: Arc::clone(&spec.details().settings) });
+        }
     }
 
     /// Reads a section of the file that is for the program itself. Mistakes in it are mistakes of the group, too.

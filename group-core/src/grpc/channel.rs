@@ -89,7 +89,7 @@ enum Transport {
 impl<S: Serve> FromContext for Channel<S> {
     fn from_context(cx: &Context) -> Result<Self, BoxError> {
         let transport = match cx.elsewhere::<S>() {
-            Some(url) => Transport::Network(network::<S>(url)?),
+            Some(url) => Transport::Network(network::<S>(&url)?),
             None => Transport::Memory(local::<S>(cx)?),
         };
         Ok(Self { transport, to: PhantomData })

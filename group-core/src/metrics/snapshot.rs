@@ -26,7 +26,7 @@ use crate::record::service_status::ServiceStatus;
 use crate::record::state::{Phase, State};
 use crate::record::status::Status;
 use crate::running::handle::Handle;
-use crate::running::members::Current;
+use crate::running::one_life::OneLife;
 
 /// The metrics of a group.
 #[derive(Debug)]
@@ -152,14 +152,14 @@ fn seconds(time: Duration) -> ConstGauge<f64> {
 
 /// One service, at the moment of the writing.
 struct Service<'a> {
-    member: Current<'a>,
+    life: OneLife,
     status: &'a ServiceStatus,
 }
 
 impl<'a> Service<'a> {
-    fn all(group: &'a Handle, status: &'a Status) -> Vec<Self> {
-        let members = group.shared.members.iter();
-        members.zip(status.services()).map(|(member, status)| Self { member, status }).collect()
+    fn all(group: &Handle, status: &'a Status) -> Vec<Self> {
+        let services = OneLife::all(&group.shared).into_iter();
+        services.zip(status.services()).map(|(life, status)| Self { life, status }).collect()
     }
 
     fn name(&self) -> Cow<'a, str> {
@@ -167,7 +167,7 @@ impl<'a> Service<'a> {
     }
 
     fn measures(&self) -> Option<&Measures> {
-        self.member.measured()
+        self.life.member().measured()
     }
 
     /// The time that its last start or restart took.
@@ -217,7 +217,7 @@ struct Connections<'a> {
 #[cfg(feature = "http")]
 impl<'a> Connections<'a> {
     fn of(service: &Service<'a>) -> Option<Self> {
-        let drain = service.member.drained_so_far()?;
+        let drain = service.life.member().drained_so_far()?;
         let status = service.status;
         Some(Self {
             service: status.name(),

@@ -7,6 +7,7 @@ use crate::base::error::BoxError;
 use crate::base::panic::caught_now;
 use crate::metrics::snapshot::{OfGroup, OfProcess};
 use crate::running::handle::Handle;
+use crate::running::metrics::Metrics;
 
 /// The content type of [`Handle::metrics`](crate::Handle::metrics).
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -60,8 +61,11 @@ impl Handle {
         of_group.register_collector(Box::new(OfGroup::new(self)));
         let mut text = String::new();
         add(&mut text, &of_group, format);
-        add(&mut text, &own.registry(), format);
-        for other in own.texts() {
+        let all = own.all();
+        for metrics in &all {
+            add(&mut text, &metrics.registry(), format);
+        }
+        for other in all.iter().flat_map(Metrics::texts) {
             text.push_str(other.trim_end());
             text.push('\n');
         }

@@ -46,13 +46,15 @@ pub struct Report {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inner {
     end: End,
     services: Vec<ServiceReport>,
     failures: Failures,
     /// The order in which services waited for one another.
     plan: Arc<Plan>,
+    /// The place of each service of the plan in `services`, which has those inside of others, too.
+    places: Vec<usize>,
 }
 
 /// The end of a group as a whole.
@@ -116,7 +118,14 @@ impl From<GroupEnd> for Outcome {
 
 impl Report {
     pub(crate) fn new(end: End, services: Vec<ServiceReport>, failures: Failures, plan: Arc<Plan>) -> Self {
-        Self { inner: Arc::new(Inner { end, services, failures, plan }) }
+        let places = (0..services.len()).collect();
+        Self { inner: Arc::new(Inner { end, services, failures, plan, places }) }
+    }
+
+    /// The same report, in which the services of the plan have these places.
+    pub(crate) fn with_places(self, places: Vec<usize>) -> Self {
+        let Inner { end, services, failures, plan, .. } = Arc::unwrap_or_clone(self.inner);
+        Self { inner: Arc::new(Inner { end, services, failures, plan, places }) }
     }
 
     /// The report of a group that was never made.
@@ -150,7 +159,7 @@ impl Report {
     /// The same report, with what went wrong after the last service was gone. A fatal failure makes a clean end an
     /// unclean one.
     pub(crate) fn with(&self, more: Vec<Failure>) -> Self {
-        let Inner { end, services, failures, plan } = &*self.inner;
+        let Inner { end, services, failures, plan, places } = &*self.inner;
         let (mut end, mut failures) = (end.clone(), failures.clone());
         if end.outcome == Outcome::Clean && more.iter().any(Failure::is_fatal) {
             end.outcome = Outcome::UncleanStop;
@@ -158,7 +167,7 @@ impl Report {
         for failure in more {
             drop(failures.push(failure));
         }
-        Self::new(end, services.clone(), failures, Arc::clone(plan))
+        Self::new(end, services.clone(), failures, Arc::clone(plan)).with_places(places.clone())
     }
 
     /// The outcome of the group.
@@ -225,10 +234,15 @@ impl Report {
         self.inner.end.at
     }
 
-    /// Every service, in start order.
+    /// Every service, in start order. One that is a [group](crate::Group::add_group) is followed by those inside of it.
     #[must_use]
     pub fn services(&self) -> &[ServiceReport] {
         &self.inner.services
+    }
+
+    /// A service of the plan.
+    fn planned(&self, id: usize) -> &ServiceReport {
+        &self.inner.services[self.inner.places[id]]
     }
 
     /// The service of this name.
@@ -258,8 +272,8 @@ impl Report {
     /// The idea comes from `systemd-analyze critical-chain`.
     #[must_use]
     pub fn critical_chain(&self) -> Vec<&ServiceReport> {
-        let first_ready = |id: usize| self.services()[id].times.first_ready;
-        self.named(chain::of_start(&self.inner.plan, self.services().len(), first_ready))
+        let first_ready = |id: usize| self.planned(id).times.first_ready;
+        self.named(chain::of_start(&self.inner.plan, self.inner.places.len(), first_ready))
     }
 
     /// The services that decided how long the stop took, the last one first: each waited for the next. Services that
@@ -282,12 +296,12 @@ impl Report {
     #[must_use]
     pub fn stop_critical_chain(&self) -> Vec<&ServiceReport> {
         let asked = self.stop_asked_at().unwrap_or(Duration::MAX);
-        let gone = |id: usize| self.services()[id].gone_at().filter(|&gone| gone >= asked);
-        self.named(chain::of_stop(&self.inner.plan, self.services().len(), gone))
+        let gone = |id: usize| self.planned(id).gone_at().filter(|&gone| gone >= asked);
+        self.named(chain::of_stop(&self.inner.plan, self.inner.places.len(), gone))
     }
 
     fn named(&self, chain: Vec<usize>) -> Vec<&ServiceReport> {
-        chain.into_iter().map(|id| &self.services()[id]).collect()
+        chain.into_iter().map(|id| self.planned(id)).collect()
     }
 
     /// The last line of the log: the summary, and the first cause, which may stand far above.
@@ -307,7 +321,8 @@ impl Report {
             let is_left = || service.gone_at().zip(asked).is_none_or(|(gone, asked)| gone >= asked);
             service.times.built.is_some() && is_left()
         };
-        let stopped = self.inner.services.iter().filter(was_stopped).count();
+        let planned = || self.inner.places.iter().map(|&place| &self.inner.services[place]);
+        let stopped = planned().filter(was_stopped).count();
         let stopped = match &self.inner.end.stopping {
             Some((asked, _)) if stopped > 0 => {
                 let took = Took(self.inner.end.at.saturating_sub(*asked));
@@ -315,7 +330,7 @@ impl Report {
             }
             _ => String::new(),
         };
-        let lost = match self.services().iter().filter(|service| service.ending == Ending::Failed).count() {
+        let lost = match planned().filter(|service| service.ending == Ending::Failed).count() {
             0 => String::new(),
             lost => format!("; {} had failed", count(lost, "service")),
         };

@@ -24,7 +24,6 @@ mod written {
             Self(Some(path::absolute(&file).unwrap_or(file).into()))
         }
 
-        #[cfg(feature = "cli")]
         pub(crate) fn path(&self) -> Option<&Path> {
             self.0.as_deref()
         }

@@ -102,6 +102,16 @@ pub(crate) struct Load {
 }
 
 impl ServiceStatus {
+    /// Looks at a service inside of this one, which is a group, as the outer group does.
+    pub(crate) fn around(&self, inside: &mut Self) {
+        inside.critical &= self.critical;
+        // While the group inside does not run, what is known of it is of an earlier life.
+        let ended = inside.state == State::Waiting && self.state == State::Gone;
+        if ended || self.state == State::Waiting {
+            inside.state = self.state;
+        }
+    }
+
     /// The service's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -119,7 +129,7 @@ impl ServiceStatus {
         self.known.misses_heartbeat && matches!(self.state, State::Starting | State::Ready | State::Stopping)
     }
 
-    /// Returns true if the group stops when it fails.
+    /// Returns true if the group stops when it fails. Of a service inside of another one that is a group, both must be critical.
     #[must_use]
     pub fn is_critical(&self) -> bool {
         self.critical

@@ -54,6 +54,8 @@ pub struct Status {
     pub(crate) recent: Vec<(Duration, Event)>,
     pub(crate) forgotten: u64,
     pub(crate) services: Vec<ServiceStatus>,
+    /// The place of each service of the plan in `services`, which has those inside of others, too.
+    pub(crate) places: Vec<usize>,
 }
 
 impl fmt::Display for Status {
@@ -192,10 +194,15 @@ impl Status {
         self.report.as_ref()
     }
 
-    /// Every service, in start order.
+    /// Every service, in start order. One that is a [group](crate::Group::add_group) is followed by those inside of it.
     #[must_use]
     pub fn services(&self) -> &[ServiceStatus] {
         &self.services
+    }
+
+    /// A service of the plan.
+    pub(crate) fn planned(&self, id: usize) -> &ServiceStatus {
+        &self.services[self.places[id]]
     }
 
     /// The service of this name.

@@ -3,11 +3,11 @@
 use tokio::sync::oneshot;
 
 use crate::base::syntax::nearest;
-use crate::lifecycle::interface::ByHand;
+use crate::lifecycle::interface::{ByHand, Id};
 use crate::running::control_error::{Answer, ControlError};
 use crate::running::handle::{Handle, Running};
 use crate::running::message::Message;
-use crate::spec::Spec;
+use crate::running::one_life::OneLife;
 
 /// Control of single services, while the group runs. Each of these waits until the group is ready, and acts then, also if
 /// its future is dropped after it was polled.
@@ -94,20 +94,46 @@ impl Handle {
     }
 
     async fn by_hand(&self, what: ByHand, name: &str) -> Answer {
-        let shared = &self.shared;
-        let Some(id) = shared.members.named(name) else {
-            let nearest = nearest(name, shared.members.specs().map(Spec::get_name)).map(str::to_owned);
+        let find = || self.shared.find(name);
+        if find().is_some() {
+            // What is inside of others is there only now.
+            self.has_started().await?;
+        }
+        let Some((shared, id)) = find() else {
+            let known = OneLife::all(&self.shared);
+            let nearest = nearest(name, known.iter().map(|life| life.member().spec.get_name())).map(str::to_owned);
             return Err(ControlError::Unknown { name: name.to_owned(), nearest });
         };
-        tokio::select! {
-            biased;
-            () = self.stopping() => return Err(ControlError::Stopping),
-            () = shared.ready.wait() => {}
+        let group = Self::new(shared);
+        match group.by_hand_here(what, id).await {
+            // A group inside of this one, which has ended while this one goes on.
+            Err(ControlError::Stopping) if !self.is_stopping() => Err(group.why_it_is_over()),
+            answer => answer,
         }
+    }
+
+    async fn by_hand_here(&self, what: ByHand, id: Id) -> Answer {
+        self.has_started().await?;
         let (sender, answer) = oneshot::channel();
-        shared.tell(Message::ByHand(what, id, sender));
+        self.shared.tell(Message::ByHand(what, id, sender));
         // The driver has dropped the sender: the group is over.
         answer.await.unwrap_or(Err(ControlError::Stopping))
+    }
+
+    async fn has_started(&self) -> Answer {
+        tokio::select! {
+            biased;
+            () = self.stopping() => Err(ControlError::Stopping),
+            () = self.shared.ready.wait() => Ok(()),
+        }
+    }
+
+    /// Names the service that this group is, and that does not run.
+    fn why_it_is_over(&self) -> ControlError {
+        let group = self.shared.outer();
+        group.map_or(ControlError::Stopping, |(group, id)| {
+            ControlError::KeptDownBy(group.members.spec(id).get_name().to_owned())
+        })
     }
 }
 

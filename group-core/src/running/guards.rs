@@ -52,6 +52,12 @@ impl Guards {
         lock(&self.0).guards.push(guard);
     }
 
+    /// Takes the guards of another program part over.
+    pub(crate) fn take_over(&self, other: &Self) {
+        let more = std::mem::take(&mut lock(&other.0).guards);
+        lock(&self.0).guards.extend(more);
+    }
+
     /// Drops the guards, the last one first. A panic does not keep the others from being dropped.
     pub(crate) fn drop_all(&self) {
         while let Some(Guard { type_name, value }) = self.next() {

@@ -63,10 +63,12 @@ impl Running {
         self.handle.local_addr(service)
     }
 
-    /// The service of this type, or the value of this type that was provided. `T` may be a trait object.
+    /// The service of this type, or the value of this type that was provided: in the group, or else in one inside of it.
+    /// `T` may be a trait object.
     #[must_use]
     pub fn get<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.handle.shared.get()
+        let shared = &self.handle.shared;
+        shared.get().or_else(|| shared.get_inside())
     }
 
     /// Asks the group to stop, and waits until everything is over. The services are stopped in reverse start order.
@@ -153,9 +155,10 @@ impl Handle {
     }
 
     /// Asks the group to stop, and to end with this exit code if it ends cleanly. Returns at once. The first
-    /// code counts.
+    /// code counts. In a [group inside of another one](crate::Group::add_group), this is for the outermost one: it is the process
+    /// that has an exit code.
     pub fn exit(&self, code: u8) {
-        self.shared.tell(Message::Exit(code));
+        self.shared.root().tell(Message::Exit(code));
     }
 
     /// The status of the group and of every service, at this moment.
@@ -163,8 +166,16 @@ impl Handle {
     pub fn status(&self) -> Status {
         let shared = &self.shared;
         let mut status = lock(&shared.journal).status(&shared.members, &shared.plan);
-        for (service, member) in status.services.iter_mut().zip(shared.members.iter()) {
+        let services = std::mem::take(&mut status.services);
+        for (id, (mut service, member)) in services.into_iter().zip(shared.members.iter()).enumerate() {
             service.known = member.known();
+            let mut inside = shared.inner_of(id).map(|shared| Self { shared }.status().services).unwrap_or_default();
+            for inside in &mut inside {
+                service.around(inside);
+            }
+            status.places[id] = status.services.len();
+            status.services.push(service);
+            status.services.append(&mut inside);
         }
         status
     }
@@ -173,7 +184,8 @@ impl Handle {
     /// [after](crate::Spec::after) it finds the address in its `new` and `start`.
     #[must_use]
     pub fn local_addr(&self, service: &str) -> Option<SocketAddr> {
-        self.shared.member(service)?.addr()
+        let (shared, id) = self.shared.find(service)?;
+        shared.members.get(id).addr()
     }
 
     /// Subscribes to the events of the group from now on. A reader that falls more than 1024 events behind

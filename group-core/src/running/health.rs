@@ -55,31 +55,51 @@ impl Handle {
     /// liveness nor its readiness: a database that is away for a minute is no reason to kill the process.
     pub async fn health(&self) -> Vec<ServiceHealth> {
         let mut asked = JoinSet::new();
-        for id in 0..self.shared.members.len() {
-            let handle = self.clone();
-            asked.spawn(async move { (id, handle.health_of(id).await) });
+        let services = OneLife::all(&self.shared);
+        for (place, life) in services.iter().cloned().enumerate() {
+            asked.spawn(async move { (place, health_of(&life).await) });
         }
         let mut answers: Vec<_> = asked.join_all().await;
-        answers.sort_unstable_by_key(|(id, _)| *id);
-        let named = |(id, health): (usize, Health)| ServiceHealth {
-            name: self.shared.members.spec(id).get_name().to_owned(),
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        let named = |(life, (_, health)): (&OneLife, (usize, Health))| ServiceHealth {
+            name: life.member().spec.get_name().to_owned(),
             health,
         };
-        answers.into_iter().map(named).collect()
+        let mut answers: Vec<_> = services.iter().zip(answers).map(named).collect();
+        weigh_groups(&services, &mut answers);
+        answers
     }
+}
 
-    async fn health_of(&self, id: usize) -> Health {
-        let state = lock(&self.shared.journal).state(id);
-        let life = OneLife::present(&self.shared, id);
-        let service = match (state, life.member().instance()) {
-            (State::Ready | State::Stopping, Some(service)) => service,
-            (State::Completed, _) => return Health::Healthy,
-            (state, _) => return Health::Unhealthy(state.to_string()),
-        };
-        // Its error is the service's code, too.
-        let health = life.run(LIMIT, async { told(service.health().await) });
-        health.await.map_or_else(|panicked| told(Err(panicked)), |told| told.unwrap_or(Health::Unknown))
+/// A service that is a group is as healthy as those inside of it.
+fn weigh_groups(services: &[OneLife], answers: &mut [ServiceHealth]) {
+    // From the end, as the innermost ones come last.
+    for place in
+        (0..services.len()).rev().filter(|&place| services[place].shared().inner_of(services[place].id()).is_some())
+    {
+        let (before, inside) = answers.split_at_mut(place + 1);
+        let group = &mut before[place];
+        let prefix = format!("{}/", group.name);
+        let worst = inside.iter().take_while(|inside| inside.name.starts_with(&prefix)).max_by_key(|one| &one.health);
+        if let (Health::Healthy, Some(worst)) = (&group.health, worst) {
+            group.health = match &worst.health {
+                Health::Unhealthy(why) => Health::Unhealthy(format!("{}: {why}", worst.name)),
+                other => other.clone(),
+            };
+        }
     }
+}
+
+async fn health_of(life: &OneLife) -> Health {
+    let state = lock(&life.shared().journal).state(life.id());
+    let service = match (state, life.member().instance()) {
+        (State::Ready | State::Stopping, Some(service)) => service,
+        (State::Completed, _) => return Health::Healthy,
+        (state, _) => return Health::Unhealthy(state.to_string()),
+    };
+    // Its error is the service's code, too.
+    let health = life.run(LIMIT, async { told(service.health().await) });
+    health.await.map_or_else(|panicked| told(Err(panicked)), |told| told.unwrap_or(Health::Unknown))
 }
 
 /// Turns the answer of a service into its health.

@@ -29,6 +29,8 @@ pub(crate) enum Held {
     Parameter,
     /// A call of [`Context::ready`](crate::Context::ready).
     TakenAt(&'static Location<'static>),
+    /// The start of the group that the service is.
+    Inside,
     #[cfg(feature = "http")]
     Server,
     #[cfg(feature = "http")]
@@ -40,6 +42,7 @@ impl fmt::Display for Held {
         match self {
             Self::Parameter => f.write_str("its `Ready` was not fired"),
             Self::TakenAt(place) => write!(f, "its `Ready` of {}:{} was not fired", place.file(), place.line()),
+            Self::Inside => f.write_str("not all services inside of it are ready"),
             #[cfg(feature = "http")]
             Self::Server => f.write_str("its server does not listen yet"),
             #[cfg(feature = "http")]

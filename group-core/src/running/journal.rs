@@ -60,6 +60,10 @@ const ONE_CAUSE: Duration = Duration::from_millis(100);
 ///   `reload_failed`, at any time; `blame_at_the_end`, after the last `gone`.
 /// - the watchdog, when the driver is stuck: maybe `must_stop`; `blame_survivors`; `report`.
 pub(crate) struct Journal {
+    /// Set if the group is a service of another one.
+    around: Option<Around>,
+    /// When the outermost group got a stop signal.
+    signal_outside: Option<Moment>,
     begun: Instant,
     /// When the thing happened that is being written down: one moment for all that an event leads to.
     moment: Moment,
@@ -93,6 +97,24 @@ pub(crate) struct Journal {
     /// The lines and events that are published once the journal is unlocked.
     pub(super) outbox: Outbox,
 }
+
+/// The part of a report that is of the services inside of another one, which is a group.
+pub(crate) struct Inside {
+    pub(super) id: Id,
+    pub(super) services: Vec<ServiceReport>,
+    pub(super) failures: Failures,
+}
+
+/// The group around another one, as the journal of that sees it.
+pub(crate) struct Around {
+    /// The service that the inner group is.
+    pub(super) name: Name,
+    /// Tells the outer journal in which state a service is.
+    pub(super) tell: Arc<Tell>,
+}
+
+/// Takes the name of a service, and the state that it has come into.
+type Tell = dyn Fn(&str, State) + Send + Sync;
 
 /// One service.
 #[derive(Clone, Default)]
@@ -159,6 +181,8 @@ impl Entry {
 impl Journal {
     pub(crate) fn new(services: usize, begun: Instant, budget: Budget, report_file: ReportFile) -> Self {
         Self {
+            around: None,
+            signal_outside: None,
             begun,
             moment: Moment::FIRST,
             looked: Moment::FIRST,
@@ -183,8 +207,33 @@ impl Journal {
         }
     }
 
+    /// The journal of a group that is a service of another one.
+    pub(crate) fn inside(self, around: Around) -> Self {
+        Self { around: Some(around), ..self }
+    }
+
+    /// The journal of the next life of this group, which is over. It keeps what went wrong, and counts the restarts.
+    pub(crate) fn of_next_life(&self, around: Around) -> Self {
+        let now = self.now();
+        let mut failures = self.failures.clone();
+        failures.survive();
+        let waiting = |entry: &Entry| Entry { state: State::Waiting, since: Some(now), ..entry.clone() };
+        Self {
+            around: Some(around),
+            services: self.services.iter().map(waiting).collect(),
+            failures,
+            recent: self.recent.clone(),
+            ..Self::new(self.services.len(), self.begun, self.budget, ReportFile::default())
+        }
+    }
+
     pub(crate) fn now(&self) -> Moment {
         Moment::now(self.begun)
+    }
+
+    /// Sets the time to stop, which the outer group leaves to this one.
+    pub(crate) fn set_budget(&mut self, budget: Budget) {
+        self.budget = budget;
     }
 
     /// Sets the moment of all that is written next.
@@ -214,6 +263,21 @@ impl Journal {
             restarts.next = None;
         }
         self.publish(Happened::Service(id, state), || Event::Service { name: spec.get_name().to_owned(), state });
+        if let Some(Around { tell, .. }) = &self.around {
+            let tell = Arc::clone(tell);
+            self.outbox.put(move |members| tell(members.spec(id).get_name(), state));
+        }
+    }
+
+    /// A service inside of another one came into this state.
+    pub(crate) fn told_inside(&mut self, service: &str, state: State) {
+        self.at(self.now());
+        let name = || service.to_owned();
+        self.publish(Happened::Inside(service.into(), state), || Event::Service { name: name(), state });
+        if let Some(Around { tell, .. }) = &self.around {
+            let (tell, name) = (Arc::clone(tell), name());
+            self.outbox.put(move |_| tell(&name, state));
+        }
     }
 }
 
@@ -243,6 +307,11 @@ impl Journal {
     )]
     pub(crate) fn reloads(&self) -> (u64, Option<Failure>) {
         (self.reloads, self.reload_failure.clone())
+    }
+
+    /// Returns true once a service was launched, or the group is over.
+    pub(crate) fn is_launched(&self) -> bool {
+        self.is_over() || self.services.iter().any(|entry| entry.state != State::Waiting)
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -413,8 +482,9 @@ impl Journal {
         let took = self.moment.into();
         match self.services.len() {
             0 => self.outbox.log(Level::WARN, |_| log::no_services()),
-            // The service's own line says it.
+            // The service's own line says it, as does that of the group as a service.
             1 => {}
+            _ if self.around.is_some() => {}
             all => self.outbox.log(Level::INFO, move |_| log::all_ready(all, took)),
         }
     }
@@ -478,8 +548,13 @@ impl Journal {
     fn log_stopping(&mut self, reason: Reason, by_signal: bool, within: Duration, members: &Members) {
         let built = self.services.iter().filter(|entry| entry.is_left() && entry.times.built.is_some()).count();
         let building = self.services.iter().filter(|entry| entry.state == State::Building).count();
+        // The outer group has written that it stops.
+        if self.around.is_some() && reason == Reason::Asked {
+            return;
+        }
         let why = self.why(reason, members);
         let cause = self.stopping.as_ref().map_or_else(|| why.clone(), |(_, reason)| reason.to_string());
+        let why = self.around.as_ref().map_or_else(|| why.clone(), |around| format!("{}: {why}", around.name));
         self.outbox.put(move |_| log::stopping(&why, &cause, by_signal, built, building, within));
     }
 
@@ -516,11 +591,20 @@ impl Journal {
         self.outbox.log(Level::INFO, move |_| log::signal_explains(&StopReason::Signal(signal), &failed, after));
     }
 
+    /// The outermost group got a stop signal, which may explain what fails here.
+    pub(crate) fn signalled_outside(&mut self, signal: i32) {
+        self.at(self.now());
+        self.signal_outside.get_or_insert(self.moment);
+        self.signalled(signal);
+    }
+
     /// Returns true if a stop signal that has just come explains this.
     fn is_explained(&self, problem: Problem, members: &Members) -> bool {
         let was_asked =
             problem.stage == Stage::Stop && problem.id.is_none_or(|id| !members.get(id).has_failed_unasked());
+        let outside = self.signal_outside.is_some_and(|at| self.moment.since(at) <= ONE_CAUSE);
         let by_signal = matches!(self.stopping, Some((_, StopReason::Signal(_)))) && self.stopping_for() <= ONE_CAUSE;
+        let by_signal = by_signal || outside;
         by_signal && !was_asked && !is_past_limit(problem.kind)
     }
 
@@ -557,9 +641,19 @@ impl Journal {
     }
 
     /// Makes the report. Nothing is written after that.
-    pub(crate) fn report(&mut self, outcome: GroupEnd, members: &Members, plan: &Arc<Plan>) -> Report {
+    pub(crate) fn report(
+        &mut self,
+        outcome: GroupEnd,
+        members: &Members,
+        plan: &Arc<Plan>,
+        inside: &[Inside],
+    ) -> Report {
         let has_failed = self.failures.kept().iter().any(Failure::is_fatal);
         let outcome = match outcome {
+            // Something was aborted inside of a service that is a group, before anything else went wrong.
+            GroupEnd::Clean | GroupEnd::RunFailed if has_failed && self.so_far == GroupEnd::UncleanStop => {
+                GroupEnd::UncleanStop
+            }
             GroupEnd::Clean if has_failed => GroupEnd::RunFailed,
             // Every failure is excused: a signal was the cause.
             GroupEnd::RunFailed | GroupEnd::StartFailed if !has_failed => GroupEnd::Clean,
@@ -571,7 +665,7 @@ impl Journal {
                 self.outbox.log(Level::WARN, move |_| log::drained(name.as_str(), drain, &cut));
             }
         }
-        let services = self.services.iter().zip(members.iter()).map(|(entry, member)| service_report(entry, &member));
+        let (services, places) = self.service_reports(members, inside);
         let end = End {
             outcome: outcome.into(),
             at: self.ended.unwrap_or_else(|| self.now()).into(),
@@ -579,15 +673,51 @@ impl Journal {
             exit_code: self.exit_code,
             detached: self.detached,
         };
-        let report = Report::new(end, services.collect(), self.failures.clone(), Arc::clone(plan));
+        let failures = self.all_failures(members, inside);
+        let report = Report::new(end, services, failures, Arc::clone(plan)).with_places(places);
         self.report = Some(report.clone());
         self.phase = Phase::Stopped;
         self.publish(Happened::Stopped, || Event::GroupStopped);
         let (said, file) = (report.clone(), self.report_file.clone());
         self.outbox.put(move |_| file.write(&said));
-        let said = report.clone();
-        self.outbox.log(Level::ERROR, move |_| log::ended(&said));
+        // Of a group inside of another one, the line of the service says it.
+        if self.around.is_none() {
+            let said = report.clone();
+            self.outbox.log(Level::ERROR, move |_| log::ended(&said));
+        }
         report
+    }
+
+    /// The reports of all services, each that is a group before those inside of it, and the place of each service of this group
+    /// among them.
+    pub(super) fn service_reports(&self, members: &Members, inside: &[Inside]) -> (Vec<ServiceReport>, Vec<usize>) {
+        let (mut reports, mut places) = (Vec::with_capacity(members.len()), Vec::with_capacity(members.len()));
+        let mut inside = inside.iter().peekable();
+        for (id, (entry, member)) in self.services.iter().zip(members.iter()).enumerate() {
+            places.push(reports.len());
+            reports.push(service_report(entry, &member));
+            if let Some(inside) = inside.next_if(|inside| inside.id == id) {
+                reports.extend(inside.services.iter().cloned());
+            }
+        }
+        (reports, places)
+    }
+
+    /// All failures, also those of the services inside of others. The first cause of a group that failed as a service is said by
+    /// that failure.
+    pub(super) fn all_failures(&self, members: &Members, inside: &[Inside]) -> Failures {
+        let mut all = self.failures.clone();
+        for Inside { id, failures, .. } in inside {
+            let name = members.spec(*id).get_name();
+            let of_it: Vec<&Failure> =
+                self.failures.kept().iter().filter(|failure| failure.service() == Some(name)).collect();
+            let is_fatal = of_it.iter().any(|failure| failure.is_fatal());
+            for failure in failures.kept().iter().filter(|inside| !of_it.iter().any(|failure| failure.tells(inside))) {
+                // The one that is forgotten for it is kept where it was.
+                drop(all.push(if is_fatal { failure.clone() } else { failure.survived() }));
+            }
+        }
+        all
     }
 }
 
@@ -651,6 +781,17 @@ impl Journal {
         self.keep(Failure::new(Some(spec.get_name()), Stage::Run, false, error), log::survived);
     }
 
+    /// Writes down that something inside of a service was aborted, which has stopped itself.
+    pub(crate) fn stopped_uncleanly(&mut self, spec: &Spec, error: BoxError) {
+        let fatal = spec.rules.critical;
+        if fatal && self.so_far == GroupEnd::Clean {
+            self.so_far = GroupEnd::UncleanStop;
+        }
+        self.is_past_limit |= fatal;
+        let failure = Failure::new(Some(spec.get_name()), Stage::Stop, fatal, error);
+        self.keep(failure, if fatal { log::failed } else { log::survived });
+    }
+
     /// Writes down that a handler of a service panicked. The server has logged it, and the service goes on.
     pub(crate) fn handler_panicked(&mut self, spec: &Spec, error: BoxError) {
         self.keep_silently(Failure::new(Some(spec.get_name()), Stage::Run, false, error));
@@ -698,6 +839,9 @@ impl Journal {
             }
             ProblemKind::Aborted => format!("the program aborted what was left: {}", self.left(members).join(", ")),
             ProblemKind::StopTimeout => format!("it has not stopped after {asked} (stop_timeout), so it was aborted"),
+            ProblemKind::Abandoned if problem.id.is_some_and(|id| members.spec(id).details().is_group) => {
+                "a service inside of it could not be stopped".to_owned()
+            }
             ProblemKind::Abandoned if problem.id.is_some_and(|id| !members.get(id).is_polled()) => {
                 "it could not be stopped: something else blocks every thread of the runtime".to_owned()
             }
@@ -741,9 +885,14 @@ impl Journal {
         }
     }
 
+    /// Returns true if a service is left.
+    pub(crate) fn has_left(&self) -> bool {
+        self.services.iter().any(Entry::is_left)
+    }
+
     /// Blames every service that is left. They can neither be stopped nor aborted any more.
     pub(crate) fn blame_survivors(&mut self, members: &Members) {
-        if !self.services.iter().any(Entry::is_left) {
+        if !self.has_left() {
             let was_launched = |entry: &Entry| entry.times.launched.is_some();
             let error = if self.services.iter().any(was_launched) {
                 "the values that were provided to the services are still being dropped"

@@ -84,9 +84,9 @@ impl Members {
         &self.first[id].spec
     }
 
-    /// The service of this name.
-    pub(crate) fn named(&self, name: &str) -> Option<Id> {
-        self.first.iter().position(|member| member.spec.get_name() == name)
+    /// The next lives of all of them, which are gone.
+    pub(super) fn next_lives(&self) -> Self {
+        Self::new(self.iter().map(|member| member.next_life()).collect())
     }
 
     /// Begins another life of a service that is gone.

@@ -14,6 +14,8 @@ pub(crate) enum Message {
     /// A service asks for more time from now on.
     Extend(Id, Duration),
     Stop,
+    /// The outer group asks this one to stop, and leaves it so much time.
+    StopWithin(Duration),
     /// The program asks for the end at once.
     Abort,
     Exit(u8),
@@ -42,6 +44,8 @@ pub(crate) enum News {
     AlsoFailed(BoxError),
     /// A job of the service failed, or a run of a ticker, and the service goes on.
     Survived(BoxError),
+    /// The service has stopped, but something inside of it was aborted.
+    StoppedUncleanly(BoxError),
     /// A handler of the service panicked. The client was answered, and the panic was logged.
     #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "there are no handlers without it"))]
     HandlerPanicked(BoxError),

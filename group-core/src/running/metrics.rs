@@ -48,6 +48,8 @@ pub struct Metrics(Arc<Own>);
 struct Own {
     registry: Mutex<Registry>,
     texts: Mutex<Vec<Arc<Render>>>,
+    /// Those of groups inside of the program's.
+    joined: Mutex<Vec<Metrics>>,
     /// The name and the version of the program's package, under `#[group::main]`.
     program: OnceLock<(&'static str, &'static str)>,
 }
@@ -76,10 +78,21 @@ impl Metrics {
         lock(&self.0.texts).push(Arc::new(render));
     }
 
+    /// Adds those of a group inside.
+    pub(crate) fn join(&self, inner: &Self) {
+        lock(&self.0.joined).push(inner.clone());
+    }
+
+    /// These, and those of all groups inside.
+    pub(crate) fn all(&self) -> Vec<Self> {
+        let joined = lock(&self.0.joined).clone();
+        std::iter::once(self.clone()).chain(joined.iter().flat_map(Self::all)).collect()
+    }
+
     /// Returns true if other text is appended.
     #[cfg(feature = "http")]
     pub(crate) fn has_texts(&self) -> bool {
-        !lock(&self.0.texts).is_empty()
+        self.all().iter().any(|metrics| !lock(&metrics.0.texts).is_empty())
     }
 
     /// The appended texts. One that cannot be made because of a panic is left out, and the log says so.

@@ -34,4 +34,4 @@ pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod stop_request;
 pub(crate) mod stop_time;
-mod threads;
+pub(crate) mod threads;

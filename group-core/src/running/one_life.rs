@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::lock;
 use crate::lifecycle::interface::Id;
 use crate::running::member::Member;
 use crate::running::shared::Shared;
@@ -32,6 +33,17 @@ impl OneLife {
             Some(member) => Self::again(shared, id, member),
             None => Self::First(shared, id),
         }
+    }
+
+    /// Every service in its present life, each that is a group before those inside of it.
+    pub(crate) fn all(group: &Arc<Shared>) -> Vec<Self> {
+        let inner = lock(&group.inner).clone();
+        let mut all = Vec::with_capacity(group.members.len());
+        for id in 0..group.members.len() {
+            all.push(Self::present(group, id));
+            all.extend(inner.get(&id).iter().flat_map(|inner| Self::all(inner)));
+        }
+        all
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

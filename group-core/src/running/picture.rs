@@ -15,6 +15,7 @@ use crate::running::jobs::RunningJobs;
 use crate::running::log;
 use crate::running::log::ServicePicture;
 use crate::running::member::Member;
+use crate::running::one_life::OneLife;
 use crate::running::server::listed_with_ages;
 use crate::running::threads::{Stuck, stuck_for};
 
@@ -30,8 +31,8 @@ pub(crate) fn tell(group: Option<&Handle>, asked_by: &str) {
     let status = group.status();
     log::picture(asked_by, &headline(&status));
     if status.report().is_none() {
-        for (member, service) in group.shared.members.iter().zip(status.services()) {
-            log::service_in_picture(&picture_of(&member, service, &status, &stuck));
+        for (life, service) in OneLife::all(&group.shared).iter().zip(status.services()) {
+            log::service_in_picture(&picture_of(life.member(), service, &status, &stuck));
         }
     }
 }

@@ -64,16 +64,15 @@ impl Handle {
         #[cfg(feature = "config")]
         let mut new_settings = self.reread()?;
         let (mut reloaded, mut failed) = (0, Vec::new());
-        for id in 0..self.shared.members.len() {
-            let name = self.shared.members.spec(id).get_name();
-            #[cfg(feature = "config")]
-            let member = self.shared.members.get(id);
+        for life in OneLife::all(&self.shared) {
+            let member = life.member();
+            let name = member.spec.get_name();
             #[cfg(feature = "config")]
             let settings = new_settings.remove(name).unwrap_or_else(|| NewSettings { settings: member.settings() });
             #[cfg(not(feature = "config"))]
             let settings = NewSettings::default();
-            reloading.service = Some(name);
-            let reloads = self.reload_one(id, settings.clone()).await;
+            reloading.service = Some(name.to_owned());
+            let reloads = reload_one(&life, settings.clone()).await;
             reloading.service = None;
             match reloads {
                 None => continue,
@@ -84,7 +83,7 @@ impl Handle {
                 }
                 Some(Err(error)) => {
                     let failure = Failure::new(Some(name), Stage::Reload, false, error);
-                    self.shared.write(|journal| journal.reload_failed(failure.clone()));
+                    life.shared().write(|journal| journal.reload_failed(failure.clone()));
                     failed.push(failure);
                 }
             }
@@ -112,26 +111,25 @@ impl Handle {
             error
         })
     }
+}
 
-    /// Returns `None` if the service is not ready, or has no `reload`.
-    async fn reload_one(&self, id: usize, settings: NewSettings) -> Option<Result<(), BoxError>> {
-        let life = OneLife::present(&self.shared, id);
-        let member = life.member();
-        let state = lock(&self.shared.journal).state(id);
-        let service = member.instance().filter(|_| state == State::Ready)?;
-        let limit = member.spec.start_limit();
-        let mut reloads = pin!(life.run(limit, service.reload(settings)));
-        let reloaded = if let Ok(reloaded) = timeout(PATIENCE, &mut reloads).await {
-            reloaded
-        } else {
-            log::still_reloading(member.spec.get_name(), PATIENCE, limit);
-            reloads.await
-        };
-        match reloaded {
-            Ok(Some(result)) => result,
-            Ok(None) => Some(Err(format!("it has not reloaded after {} (start_timeout)", Took(limit)).into())),
-            Err(panicked) => Some(Err(panicked)),
-        }
+/// Returns `None` if the service is not ready, or has no `reload`.
+async fn reload_one(life: &OneLife, settings: NewSettings) -> Option<Result<(), BoxError>> {
+    let member = life.member();
+    let state = lock(&life.shared().journal).state(life.id());
+    let service = member.instance().filter(|_| state == State::Ready)?;
+    let limit = member.spec.start_limit();
+    let mut reloads = pin!(life.run(limit, service.reload(settings)));
+    let reloaded = if let Ok(reloaded) = timeout(PATIENCE, &mut reloads).await {
+        reloaded
+    } else {
+        log::still_reloading(member.spec.get_name(), PATIENCE, limit);
+        reloads.await
+    };
+    match reloaded {
+        Ok(Some(result)) => result,
+        Ok(None) => Some(Err(format!("it has not reloaded after {} (start_timeout)", Took(limit)).into())),
+        Err(panicked) => Some(Err(panicked)),
     }
 }
 
@@ -139,7 +137,7 @@ impl Handle {
 struct Reloading<'a> {
     handle: &'a Handle,
     /// The service that is reloading now.
-    service: Option<&'a str>,
+    service: Option<String>,
 }
 
 impl<'a> Reloading<'a> {
@@ -152,7 +150,7 @@ impl<'a> Reloading<'a> {
 impl Drop for Reloading<'_> {
     fn drop(&mut self) {
         self.handle.shared.write(Journal::reloaded);
-        if let Some(service) = self.service {
+        if let Some(service) = &self.service {
             let why = if self.handle.is_stopping() { "the group is stopping" } else { "its caller stopped waiting" };
             log::reload_cut_off(service, why);
         }

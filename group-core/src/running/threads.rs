@@ -83,6 +83,11 @@ pub(super) fn polled_here() -> usize {
     THIS.try_with(|this| this.member.load(Relaxed)).unwrap_or(0)
 }
 
+/// Returns true in a poll of a service.
+pub(crate) fn is_in_service() -> bool {
+    polled_here() != 0
+}
+
 /// Notes that this thread belongs to a service that may block it.
 pub(super) fn may_block() {
     // Fails only while the thread ends.

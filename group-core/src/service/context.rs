@@ -2,6 +2,8 @@
 
 #[cfg(feature = "grpc")]
 use std::any::TypeId;
+#[cfg(feature = "grpc")]
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::panic::Location;
@@ -33,7 +35,7 @@ use crate::running::metrics::Metrics;
 use crate::running::one_life::OneLife;
 #[cfg(feature = "http")]
 use crate::running::parts::Parts;
-use crate::running::shared::Shared;
+use crate::running::shared::{Outer, Shared};
 use crate::service::ready::Ready;
 use crate::service::result::ServiceResult;
 #[cfg(feature = "http")]
@@ -197,12 +199,11 @@ impl Context {
     /// The runtimes of the processors, if this service's connections are served on each of them.
     #[cfg(feature = "http")]
     pub(crate) fn processors(&self) -> Option<Vec<Core>> {
-        let processors = &self.shared().processors;
         if self.member().spec.get_runtime().is_some() {
             return None;
         }
-        let serve = self.member().spec.get_serve().unwrap_or(processors.serve);
-        if serve == Serving::PerCore { processors.get() } else { None }
+        let serve = self.member().spec.get_serve().unwrap_or(self.shared().processors.serve);
+        if serve == Serving::PerCore { self.shared().root().processors.get() } else { None }
     }
 
     #[cfg(feature = "http")]
@@ -213,9 +214,20 @@ impl Context {
     /// Reports that this service serves clients from outside. Those of a sidecar are no traffic.
     #[cfg(feature = "http")]
     pub(crate) fn serves(&self) {
-        if !self.is_sidecar() {
-            self.shared().tell(Message::Serves);
+        if self.is_sidecar() {
+            return;
         }
+        match self.around() {
+            Some(outer) => outer.serves(),
+            None => self.shared().tell(Message::Serves),
+        }
+    }
+
+    /// The context of the service of the outer group that this group is.
+    #[cfg(feature = "http")]
+    fn around(&self) -> Option<Self> {
+        let (group, id) = self.shared().outer()?;
+        Some(Self(OneLife::present(&group, id)))
     }
 
     #[cfg(feature = "http")]
@@ -226,6 +238,16 @@ impl Context {
     #[cfg(feature = "http")]
     pub(crate) fn lame_duck(&self) -> &Arc<LameDuck> {
         &self.shared().lame_duck
+    }
+
+    /// Notes the next life of the group that this service is.
+    pub(crate) fn set_inner(&self, group: Arc<Shared>) {
+        self.shared().set_inner(self.id(), group);
+    }
+
+    /// The place inside of this service, for a group that it is.
+    pub(crate) fn as_outer(&self) -> Outer {
+        Outer::new(self.shared(), self.id())
     }
 
     /// The time in which this service must stop: its own limit, and at most the group's.
@@ -243,14 +265,16 @@ impl Context {
     /// The context of the service of this type, if the group has one.
     #[cfg(feature = "grpc")]
     pub(crate) fn of<S: 'static>(&self) -> Option<Self> {
-        let id = *self.shared().by_type.get(&TypeId::of::<S>())?;
-        Some(Self(OneLife::present(self.shared(), id)))
+        match self.shared().by_type.get(&TypeId::of::<S>()) {
+            Some(&id) => Some(Self(OneLife::present(self.shared(), id))),
+            None => self.around()?.of::<S>(),
+        }
     }
 
     /// The URL of the service of this type, if it runs elsewhere.
     #[cfg(feature = "grpc")]
-    pub(crate) fn elsewhere<S: 'static>(&self) -> Option<&str> {
-        self.shared().elsewhere.get(&TypeId::of::<S>()).map(AsRef::as_ref)
+    pub(crate) fn elsewhere<S: 'static>(&self) -> Option<Cow<'static, str>> {
+        self.shared().elsewhere::<S>()
     }
 
     /// The state of the service, at this moment.

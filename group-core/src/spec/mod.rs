@@ -46,6 +46,10 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// The default time for a service to stop.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The default time for a group to stop: from the request until everything must be over. Kubernetes kills a process 30 s after
+/// its request; the difference is left for the exit of the process.
+pub(crate) const GROUP_STOP_TIMEOUT: Duration = Duration::from_secs(25);
+
 /// An address with a free port, which other machines cannot reach.
 const FREE_PORT: &str = "127.0.0.1:0";
 
@@ -131,6 +135,8 @@ pub(crate) struct Details {
     #[cfg(feature = "cron")]
     pub(crate) crons: Vec<(Cron, Place)>,
     pub(crate) restart: Restart,
+    /// True if it is a group.
+    pub(crate) is_group: bool,
     /// `None` as the group says.
     pub(crate) serve: Option<Serving>,
     /// `None` for the runtime of the group.
@@ -249,6 +255,18 @@ impl Spec {
     #[must_use]
     pub fn after_optional_named(self, name: impl Into<Cow<'static, str>>) -> Self {
         self.edge(Target::Name(name.into().into()), true)
+    }
+
+    /// Puts `path` before its name, and before those that it names: all of them are inside of another service.
+    pub(crate) fn put_inside(&mut self, path: &str) {
+        let inside = |name: &mut Name| *name = format!("{path}{name}").into();
+        inside(&mut self.name);
+        let Some(details) = &mut self.details else { return };
+        for target in details.edges.iter_mut().map(|after| &mut after.target).chain(&mut details.http_on) {
+            if let Target::Name(name) = target {
+                inside(name);
+            }
+        }
     }
 
     pub(crate) fn edge(mut self, target: Target, optional: bool) -> Self {
@@ -486,12 +504,15 @@ impl Spec {
 
     /// The time within which it must be built and ready: what was set, or the default.
     pub(crate) fn start_limit(&self) -> Duration {
-        self.details().start_timeout.unwrap_or(START_TIMEOUT)
+        // Each service in a group has a limit of its own.
+        let default = if self.details().is_group { Duration::MAX } else { START_TIMEOUT };
+        self.details().start_timeout.unwrap_or(default)
     }
 
     /// The time within which it must stop: what was set, or the default.
     pub(crate) fn stop_limit(&self) -> Duration {
-        self.details().stop_timeout.unwrap_or(STOP_TIMEOUT)
+        let default = if self.details().is_group { GROUP_STOP_TIMEOUT } else { STOP_TIMEOUT };
+        self.details().stop_timeout.unwrap_or(default)
     }
 
     /// Returns true if it calls this service over gRPC.

@@ -18,7 +18,7 @@ use crate::base::lock;
 use crate::record::state::{Phase, State};
 use crate::record::status::Status;
 use crate::running::handle::Handle;
-use crate::spec::Spec;
+use crate::running::one_life::OneLife;
 use crate::systemd::socket::NotifySocket;
 use crate::systemd::watchdog;
 use crate::systemd::words;
@@ -88,7 +88,8 @@ impl Follower {
 
     /// The time that the services need at the longest which start at the moment. Zero if they have no limit.
     fn left_to_start(&self, status: &Status) -> Duration {
-        let limits = self.group.shared.members.specs().map(Spec::start_limit);
+        let services = OneLife::all(&self.group.shared);
+        let limits = services.iter().map(|life| life.member().spec.start_limit());
         let left = status.services().iter().zip(limits).filter_map(|(service, limit)| {
             let starts = matches!(service.state(), State::Building | State::Starting);
             let waited = status.uptime().saturating_sub(service.state_at());

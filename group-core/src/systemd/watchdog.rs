@@ -11,6 +11,7 @@ use tokio::runtime;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::running::handle::Handle;
+use crate::running::one_life::OneLife;
 use crate::systemd::socket::NotifySocket;
 use crate::systemd::words::line;
 
@@ -36,8 +37,9 @@ pub(super) async fn ping(group: &Handle, runtime: &runtime::Handle, socket: &Arc
 
 /// Has the manager end the process, which it would do very soon, and say why: systemd logs the status with that.
 async fn give_up(group: &Handle, socket: &NotifySocket) {
-    let members = group.shared.members.iter().filter(|member| member.is_polled());
-    let holders: Vec<String> = members.map(|member| format!("`{}`", member.spec.get_name())).collect();
+    let services = OneLife::all(&group.shared);
+    let polled = services.iter().map(OneLife::member).filter(|member| member.is_polled());
+    let holders: Vec<String> = polled.map(|member| format!("`{}`", member.spec.get_name())).collect();
     let holders = if holders.is_empty() { "no service".to_owned() } else { holders.join(", ") };
     let status = line(&format!("Blocked: no thread of the runtime is free; {holders} runs on one"));
     socket.deliver(&[NotifyState::Status(&status), NotifyState::WatchdogTrigger]).await;

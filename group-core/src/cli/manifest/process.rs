@@ -23,10 +23,10 @@ use crate::group::environment::FILE_VARIABLE;
 use crate::group::environment::variable_of;
 #[cfg(feature = "serde")]
 use crate::group::options::REPORT_VARIABLE;
-use crate::group::options::STOP_TIMEOUT;
 use crate::group::planned::Planned;
 use crate::lifecycle::interface::Role;
 use crate::record::report::Report;
+use crate::spec::GROUP_STOP_TIMEOUT;
 use crate::spec::Spec;
 
 /// The time after the end of the group's budget until the process is killed: for its last words, and for a busy machine.
@@ -157,7 +157,7 @@ impl<'a> Part<'a> {
     }
 
     fn specs(&self) -> impl Iterator<Item = &Spec> {
-        self.planned.assembly.members.iter().map(|member| &member.spec)
+        self.planned.assembly.all_specs().into_iter()
     }
 
     /// Returns where this service serves, if it does so here.
@@ -178,11 +178,11 @@ impl<'a> Part<'a> {
             ports: Vec::new(),
             has_traffic: false,
             sockets: Vec::new(),
-            stop_timeout: declared.stop_timeout.unwrap_or(STOP_TIMEOUT),
+            stop_timeout: declared.stop_timeout.unwrap_or(GROUP_STOP_TIMEOUT),
             admin: None,
-            start_limit: assembly.plan.longest(|id| assembly.members[id].spec.start_limit()),
+            start_limit: assembly.longest_start(),
             calls: Vec::new(),
-            reloads: self.specs().any(|spec| question.group.declared.has_reload(spec.get_name())),
+            reloads: assembly.members.iter().any(|one| question.group.declared.has_reload(one.spec.get_name())),
             file: None,
             remarks: Vec::new(),
         };

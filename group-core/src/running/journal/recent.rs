@@ -1,6 +1,7 @@
 //! The last events of a group, for those who look later.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Moment;
@@ -12,16 +13,18 @@ use crate::record::state::State;
 const KEPT: usize = 256;
 
 /// The last events. Names and reasons are looked up when somebody reads them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Recent {
     last: VecDeque<(Moment, Happened)>,
     pub(super) forgotten: u64,
 }
 
 /// An [`Event`], in little room.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) enum Happened {
     Service(Id, State),
+    /// The same of a service inside of another one.
+    Inside(Arc<str>, State),
     Ready,
     Reloading,
     Reloaded,
@@ -44,14 +47,15 @@ impl Recent {
         name: impl Fn(Id) -> String,
         stopped_by: Option<&StopReason>,
     ) -> Vec<(Duration, Event)> {
-        let event = |happened: Happened| match happened {
+        let event = |happened: &Happened| match *happened {
             Happened::Service(id, state) => Event::Service { name: name(id), state },
+            Happened::Inside(ref name, state) => Event::Service { name: name.to_string(), state },
             Happened::Ready => Event::GroupReady,
             Happened::Reloading => Event::GroupReloading,
             Happened::Reloaded => Event::GroupReloaded,
             Happened::Stopping => Event::GroupStopping(stopped_by.cloned().unwrap_or(StopReason::Asked)),
             Happened::Stopped => Event::GroupStopped,
         };
-        self.last.iter().map(|&(at, happened)| (at.into(), event(happened))).collect()
+        self.last.iter().map(|(at, happened)| ((*at).into(), event(happened))).collect()
     }
 }

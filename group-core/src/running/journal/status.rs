@@ -38,6 +38,7 @@ impl Journal {
             recent: self.recent.events(name, self.stopping.as_ref().map(|(_, reason)| reason)),
             forgotten: self.recent.forgotten,
             services: (0..members.len()).map(service).collect(),
+            places: (0..members.len()).collect(),
         }
     }
 
