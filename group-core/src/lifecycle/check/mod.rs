@@ -9,6 +9,7 @@
 mod broken;
 mod essence;
 mod group;
+mod nested;
 mod promises;
 mod search;
 mod world;

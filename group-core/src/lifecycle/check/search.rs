@@ -15,9 +15,9 @@ use crate::lifecycle::Lifecycle;
 /// The extent of a search.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Covered {
-    groups: usize,
-    states: usize,
-    transitions: usize,
+    pub(super) groups: usize,
+    pub(super) states: usize,
+    pub(super) transitions: usize,
 }
 
 impl Covered {
