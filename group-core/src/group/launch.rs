@@ -239,7 +239,7 @@ fn share_inside(outer: &Arc<Shared>, id: Id, nested: Nested) -> Factory {
         serve,
         #[cfg(feature = "metrics")]
         metrics: outer.metrics.clone(),
-        report_file: ReportFile::default(),
+        report_file: <_>::default(),
         reloads: Reloads::default(),
     };
     let (inner, factories) = share(assembly, handed_on, budget, Arc::default());

@@ -201,6 +201,7 @@ impl Status {
     }
 
     /// A service of the plan.
+    #[cfg(any(feature = "admin", feature = "cli"))]
     pub(crate) fn planned(&self, id: usize) -> &ServiceStatus {
         &self.services[self.places[id]]
     }

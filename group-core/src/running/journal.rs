@@ -223,7 +223,7 @@ impl Journal {
             services: self.services.iter().map(waiting).collect(),
             failures,
             recent: self.recent.clone(),
-            ..Self::new(self.services.len(), self.begun, self.budget, ReportFile::default())
+            ..Self::new(self.services.len(), self.begun, self.budget, self.report_file.clone())
         }
     }
 
