@@ -10,7 +10,8 @@ pub(crate) mod interface;
 pub(crate) mod plan;
 pub(crate) mod restart;
 
-#[cfg(test)]
+// It visits very many states, so it is built apart: see `tests/model`.
+#[cfg(all(test, lifecycle_model))]
 mod check;
 
 use std::sync::Arc;

@@ -32,7 +32,7 @@ fn catches_in_group(group: Group, breaks: Breaks, promise: &str) {
     let mut world = World::new(&Arc::new(group));
     world.breaks = Some(breaks);
     let caught = catch_unwind(|| Covered::explore(world));
-    let message = crate::base::panic::message(&*caught.expect_err("it went unnoticed"));
+    let message = super::message(&*caught.expect_err("it went unnoticed"));
     assert!(message.contains(promise), "{message}");
 }
 

@@ -14,6 +14,7 @@ mod promises;
 mod search;
 mod world;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use self::group::{Group, ROLES, groups, rules};
@@ -21,6 +22,12 @@ use self::search::{Covered, worlds_of_one_essence_have_one_future};
 use self::world::World;
 use crate::lifecycle::interface::{Role, Rules};
 use crate::lifecycle::plan::Schedule;
+
+/// The message of a panic.
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+    text.unwrap_or_default().to_owned()
+}
 
 /// Returns every group of `n` services in these roles, critical or not.
 fn every_group(schedule: Schedule, n: usize, roles: &[Role]) -> Vec<Group> {

@@ -312,7 +312,7 @@ fn catches(broken: Broken, promise: &str) {
     let inner = Arc::new(two_in_a_row());
     let nest = Nest::new(&Arc::new(two_in_a_row()), 1, &inner, Some(broken));
     let caught = catch_unwind(|| nest.explore());
-    let message = crate::base::panic::message(&*caught.expect_err("it went unnoticed"));
+    let message = super::message(&*caught.expect_err("it went unnoticed"));
     assert!(message.contains(promise), "{message}");
 }
 
