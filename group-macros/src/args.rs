@@ -9,6 +9,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Lit, LitBool, LitInt, LitStr, Path, Type};
 
+use crate::cpus::cpus;
 use crate::errors::{Errors, suggestion};
 use crate::syntax::{self, Address, NoAddress, nearest};
 
@@ -206,7 +207,7 @@ impl Arg {
     pub(crate) fn cpus(&self) -> syn::Result<Vec<usize>> {
         let expected = format!("expected processors, as in `{} = \"0-3,8\"`", self.key);
         let text: LitStr = self.value(&expected)?;
-        syntax::cpus(&text.value()).ok_or_else(|| syn::Error::new(text.span(), expected))
+        cpus(&text.value()).ok_or_else(|| syn::Error::new(text.span(), expected))
     }
 
     /// `key = 4`.

@@ -11,6 +11,7 @@ use self::entry::Kind;
 mod args;
 mod block;
 mod code;
+mod cpus;
 mod entry;
 mod errors;
 mod service;

@@ -9,6 +9,7 @@ use rooms::{Arrow, Modules};
 const ORDER: &[&str] = &[
     // Tools.
     "syntax",
+    "cpus",
     "errors",
     "code",
     // Syntax.

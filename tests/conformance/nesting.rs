@@ -129,7 +129,7 @@ async fn a_failure_inside_is_that_of_the_service() {
     let inside = cause.error().downcast_ref::<Failure>().unwrap();
     assert_eq!((inside.service(), inside.stage()), (Some("billing/invoices"), During::Run));
     assert_eq!(report.service("billing/invoices").unwrap().ending(), Ending::Failed);
-    // What is inside stops at once, and what needs it then; nothing inside outlives the service.
+    // The services inside stop at once, and after them those that need the group; nothing inside outlives it.
     let starts = ["database starts", "ledger starts", "invoices starts", "api starts"];
     let inside = ["invoices stops", "invoices dropped", "ledger asked", "ledger stops", "ledger dropped"];
     let mut expected = then(&starts, inside.map(str::to_owned).to_vec());
@@ -584,4 +584,31 @@ fn the_order_shows_what_is_inside() {
         "{}",
         order.to_dot()
     );
+}
+
+struct NotesItsDrop(Arc<AtomicUsize>);
+
+impl Drop for NotesItsDrop {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Everything runs on one thread, so that nothing inside has a moment that the group around it does not wait for.
+#[tokio::test]
+async fn of_an_aborted_group_nothing_is_left_inside_when_the_report_is_there() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let held = NotesItsDrop(Arc::clone(&dropped));
+    let mut billing = Group::new();
+    billing.add_fn("ledger", move |_: Context| async move {
+        let _held = held;
+        std::future::pending::<()>().await;
+    });
+    let mut group = Group::new();
+    group.add_group("billing", billing);
+    let running = in_time(group.start()).await.unwrap();
+    running.handle().abort();
+    let report = in_time(running.wait()).await;
+    assert_eq!(report.exit_code(), 3, "{report}");
+    assert_eq!(dropped.load(Ordering::Relaxed), 1);
 }

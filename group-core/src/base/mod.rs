@@ -5,6 +5,8 @@ pub(crate) mod background;
 pub(crate) mod clock;
 #[cfg(feature = "http")]
 pub(crate) mod cores;
+#[cfg(feature = "config")]
+pub(crate) mod cpus;
 pub(crate) mod error;
 pub(crate) mod hash;
 pub(crate) mod panic;

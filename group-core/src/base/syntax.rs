@@ -48,21 +48,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(sum)
 }
 
-/// Reads a list of processors, in the form that Linux has for it (`cpuset(7)`, "List format"): `0-3,8`.
-#[allow(dead_code, reason = "only settings and the macros read it")]
-pub(crate) fn cpus(text: &str) -> Option<Vec<usize>> {
-    let mut cpus = Vec::new();
-    for range in text.split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last) = (first.trim().parse::<u16>().ok()?, last.trim().parse::<u16>().ok()?);
-        if first > last {
-            return None;
-        }
-        cpus.extend(usize::from(first)..=usize::from(last));
-    }
-    Some(cpus)
-}
-
 /// Splits the text at the first letter that is not accepted.
 fn split(text: &str, is_accepted: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|letter| !is_accepted(letter)).unwrap_or(text.len()))

@@ -43,7 +43,7 @@ use crate::engine::stop_signals::SAME_REQUEST;
 use crate::engine::timers::Timers;
 use crate::lifecycle::Lifecycle;
 use crate::lifecycle::budget::Budget;
-use crate::lifecycle::interface::{Action, Again, ByHand, GroupEnd, Id, Input, Timer};
+use crate::lifecycle::interface::{Action, Again, ByHand, GroupEnd, Id, Input, Rules, Timer};
 use crate::lifecycle::restart::{Policy, Restarts, When};
 use crate::record::report::Report;
 use crate::running::control_error::Answer;
@@ -139,17 +139,18 @@ impl Restarting {
 }
 
 impl Driver {
-    /// `started` fires when every service is ready. Call it in the runtime of the group.
+    /// The driver of a group, which is a lame duck first if `has_delay`. The receiver fires when every service is ready.
     pub(crate) fn new(
         shared: Arc<Shared>,
         inbox: Arc<Mailbox>,
-        lifecycle: Lifecycle,
         budget: Budget,
         factories: Vec<Option<Factory>>,
-        started: oneshot::Sender<()>,
-    ) -> Self {
+        has_delay: bool,
+    ) -> (Box<Self>, oneshot::Receiver<()>) {
+        let rules: Vec<Rules> = shared.members.specs().map(|spec| spec.rules).collect();
         let policies = shared.members.specs().map(|spec| spec.details().restart.policy).enumerate();
-        Self {
+        let (sender, started) = oneshot::channel();
+        let driver = Self {
             messages: Vec::new(),
             factories,
             kept: None,
@@ -162,19 +163,20 @@ impl Driver {
             is_to_aim: false,
             is_controlled: false,
             requests: Requests::default(),
-            started: Some(started),
+            started: Some(sender),
             stop_asked_at: None,
             reminds_at: Moment::FIRST.after(PATIENCE),
             now: Moment::FIRST,
+            lifecycle: Lifecycle::new(Arc::clone(&shared.plan), &rules, has_delay),
             shared,
             inbox,
-            lifecycle,
             budget,
-        }
+        };
+        (Box::new(driver), started)
     }
 
-    /// The same driver, which keeps what the services are made of there, if the group may come back.
-    pub(crate) fn that_keeps(mut self, kept: Kept) -> Self {
+    /// The same driver, which leaves the values and the factories of the services there, if the group may come back.
+    pub(crate) fn that_keeps(mut self: Box<Self>, kept: Kept) -> Box<Self> {
         self.kept = Some(kept);
         self
     }

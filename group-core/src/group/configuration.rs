@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::syntax;
+use crate::base::cpus::cpus;
 use crate::base::syntax::nearest;
 use crate::base::text::duration;
 use crate::config::settings::{Origin, Settings, USUAL_FILE};
@@ -341,7 +341,7 @@ fn set(spec: &mut Spec, key: &str, text: &str) -> Result<(), String> {
             own_runtime(spec)?.worker_threads = Some(number);
         }
         "cpus" => {
-            let cpus = syntax::cpus(text).ok_or("processors, as in `0-3,8`")?;
+            let cpus = cpus(text).ok_or("processors, as in `0-3,8`")?;
             own_runtime(spec)?.cpus = cpus;
         }
         "start_timeout" => spec.details_mut().start_timeout = Some(duration(text)?),

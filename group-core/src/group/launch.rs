@@ -22,9 +22,8 @@ use crate::group::declaration::Declaration;
 use crate::group::declaration::Declared;
 use crate::group::environment::Environment;
 use crate::group::nest::Nest;
-use crate::lifecycle::Lifecycle;
 use crate::lifecycle::budget::Budget;
-use crate::lifecycle::interface::{Id, Rules};
+use crate::lifecycle::interface::Id;
 use crate::lifecycle::plan::Plan;
 use crate::record::report::Report;
 use crate::record::report_file::ReportFile;
@@ -127,10 +126,7 @@ impl Declaration {
         if aborts() {
             abort::expect(&shared);
         }
-        let rules: Vec<Rules> = shared.members.specs().map(|spec| spec.rules).collect();
-        let lifecycle = Lifecycle::new(Arc::clone(&shared.plan), &rules, !drain_delay.is_zero());
-        let (started_sender, started) = oneshot::channel();
-        let driver = Box::new(Driver::new(Arc::clone(&shared), inbox, lifecycle, budget, factories, started_sender));
+        let (driver, started) = Driver::new(Arc::clone(&shared), inbox, budget, factories, !drain_delay.is_zero());
         // Spawned, never run inside `block_on`: there, every wake would cross threads.
         let driver = tokio::spawn(driver.run());
         Ok((Running::new(Handle::new(shared), driver, unseen), started))

@@ -28,9 +28,7 @@ use crate::base::panic::caught_now;
 use crate::engine::driver::{Driver, Kept, Mailbox};
 use crate::group::Group;
 use crate::group::declaration::Declared;
-use crate::lifecycle::Lifecycle;
 use crate::lifecycle::budget::Budget;
-use crate::lifecycle::interface::Rules;
 use crate::record::report::{Outcome, Report};
 use crate::running::handle::Handle;
 use crate::running::holds::Held;
@@ -105,7 +103,7 @@ impl Group {
 pub(super) struct Nest {
     /// The group in its present life, or in the one before it is first started.
     inner: Mutex<Arc<Shared>>,
-    /// What its services are made of, while it does not run.
+    /// The values and the factories of its services, while it does not run.
     kept: Kept,
 }
 
@@ -126,12 +124,9 @@ impl Nest {
         let shared = Arc::new(before.next_life(Arc::clone(&inbox) as _, cx.as_outer()));
         *lock(&self.inner) = Arc::clone(&shared);
         cx.set_inner(Arc::clone(&shared));
-        let rules: Vec<Rules> = shared.members.specs().map(|spec| spec.rules).collect();
-        let lifecycle = Lifecycle::new(Arc::clone(&shared.plan), &rules, false);
         let budget = Budget::new(cx.time_to_stop(), Duration::ZERO, shared.plan.chain());
-        let (sender, started) = oneshot::channel();
-        let driver = Driver::new(Arc::clone(&shared), inbox, lifecycle, budget, factories, sender);
-        let driver = Box::new(driver.that_keeps(Arc::clone(&self.kept)));
+        let (driver, started) = Driver::new(Arc::clone(&shared), inbox, budget, factories, false);
+        let driver = driver.that_keeps(Arc::clone(&self.kept));
         let remains = cx.remains();
         shared.runtime.spawn(async move {
             // Dropped at the end: nothing of the group outlives the service.

@@ -96,7 +96,7 @@ impl Handle {
     async fn by_hand(&self, what: ByHand, name: &str) -> Answer {
         let find = || self.shared.find(name);
         if find().is_some() {
-            // What is inside of others is there only now.
+            // A service inside of another one is there only after the start.
             self.has_started().await?;
         }
         let Some((shared, id)) = find() else {

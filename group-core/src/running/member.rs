@@ -381,7 +381,7 @@ impl Member {
 
     /// Returns the service's value, to be dropped, and forgets its task.
     pub(super) fn take_instance(&self) -> Option<Arc<dyn Instance>> {
-        // What else is dropped here is dropped after the lock is released.
+        // The lock is released first: the waker of the task, which is dropped here, is not our code.
         let own = std::mem::take(&mut *lock(&self.own));
         own.instance
     }

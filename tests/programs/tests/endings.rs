@@ -569,3 +569,18 @@ fn the_last_line_says_how_many_tasks_of_no_service_are_cut_off() {
         assert_eq!(rest.split_once(" ms").map(|(_, told)| told), Some(told), "{ended:#?}");
     }
 }
+
+/// Nothing waits for its thread, neither the runtime nor the process.
+#[test]
+fn an_end_that_blocks_for_ever_is_given_up_and_the_process_ends() {
+    for (way, service) in [("stop", "pool"), ("drop", "pool"), ("start", "resizer")] {
+        let mut program = Program::start(env!("CARGO_BIN_EXE_blocking_ends"), &[way], &[("GROUP_STOP_TIMEOUT", "20s")]);
+        program.logs("2 services are ready");
+        program.signal("TERM");
+        program.prints("blocked");
+        let ended = program.end();
+        assert_eq!(ended.code, Some(3), "{way}: {ended:#?}");
+        let told = format!("`{service}` failed to stop: it blocks its thread");
+        assert_eq!(ended.told_with(&told).len(), 1, "{way}: {ended:#?}");
+    }
+}

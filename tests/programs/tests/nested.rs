@@ -65,6 +65,7 @@ fn a_second_signal_ends_what_is_inside_at_once() {
     program.logs("shop is ready");
     program.signal("TERM");
     program.logs("shop/web stopped");
+    // Within 500 ms of the first, it would be the same request.
     std::thread::sleep(Duration::from_millis(600));
     program.signal("TERM");
     let ended = program.end();

@@ -1,8 +1,6 @@
 //! A program whose shop is a group inside of its own.
 
-use std::time::Duration;
-
-use group::{Config, Group, Shutdown, service};
+use group::{Config, Group, Handle, Shutdown, service};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -26,11 +24,13 @@ impl Ledger {
         Self(config.0.ends)
     }
 
-    async fn start(&self, shutdown: Shutdown) -> Result<(), &'static str> {
+    async fn start(&self, shutdown: Shutdown, group: Handle) -> Result<(), &'static str> {
         match self.0 {
             Ends::WhenAsked => shutdown.requested().await,
             Ends::ByItself => {
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                while !group.status().is_ready() {
+                    tokio::task::yield_now().await;
+                }
                 return Err("no such file");
             }
             Ends::Never => std::future::pending().await,
@@ -46,9 +46,9 @@ struct Web;
 #[service(register = false, http = "127.0.0.1:0")]
 impl Web {
     #[get("/slow")]
-    async fn slow(&self) -> &'static str {
+    async fn slow(&self, shutdown: Shutdown) -> &'static str {
         println!("asked");
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        shutdown.requested().await;
         "answered"
     }
 }

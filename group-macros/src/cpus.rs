@@ -1,0 +1,1 @@
+../../group-core/src/base/cpus.rs
