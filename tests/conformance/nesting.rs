@@ -1,12 +1,14 @@
 //! A group that is a service of another one.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
 use group::{
     BoxError, Context, Ending, Failure, Group, Health, Outcome, Restart, Service, ServiceReport, Shutdown, Spec,
     Stage as During, State,
 };
+
+use tokio::sync::oneshot;
 
 use crate::support::{
     Act::{Fail, Hang, Take},
@@ -586,29 +588,48 @@ fn the_order_shows_what_is_inside() {
     );
 }
 
-struct NotesItsDrop(Arc<AtomicUsize>);
+/// Is dropped only when the other end of its channel is.
+struct DropsLate {
+    begins: Option<oneshot::Sender<()>>,
+    ends: Mutex<mpsc::Receiver<()>>,
+}
 
-impl Drop for NotesItsDrop {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+impl Service for DropsLate {
+    fn spec() -> Spec {
+        Spec::of::<Self>().blocking_drop(true)
+    }
+
+    async fn start(self: Arc<Self>, _: Context) -> Result<(), BoxError> {
+        std::future::pending().await
     }
 }
 
-/// Everything runs on one thread, so that nothing inside has a moment that the group around it does not wait for.
+impl Drop for DropsLate {
+    fn drop(&mut self) {
+        let _ = self.begins.take().map(|begins| begins.send(()));
+        // An error is the end that it waits for.
+        let _ended = self.ends.lock().unwrap().recv();
+    }
+}
+
+/// Everything else runs on one thread, so that the turns of this test are turns of the group, too.
 #[tokio::test]
 async fn of_an_aborted_group_nothing_is_left_inside_when_the_report_is_there() {
-    let dropped = Arc::new(AtomicUsize::new(0));
-    let held = NotesItsDrop(Arc::clone(&dropped));
+    let ((begins, begun), (end, ends)) = (oneshot::channel(), mpsc::channel());
     let mut billing = Group::new();
-    billing.add_fn("ledger", move |_: Context| async move {
-        let _held = held;
-        std::future::pending::<()>().await;
-    });
+    billing.add(DropsLate { begins: Some(begins), ends: Mutex::new(ends) });
     let mut group = Group::new();
     group.add_group("billing", billing);
     let running = in_time(group.start()).await.unwrap();
     running.handle().abort();
-    let report = in_time(running.wait()).await;
+    let over = tokio::spawn(running.wait());
+    in_time(begun).await.unwrap();
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+        assert!(!over.is_finished(), "a service inside is still being dropped");
+    }
+    drop(end);
+    let report = in_time(over).await.unwrap();
     assert_eq!(report.exit_code(), 3, "{report}");
-    assert_eq!(dropped.load(Ordering::Relaxed), 1);
+    assert!(report.failures().iter().all(|failure| !failure.to_string().contains("blocks its thread")), "{report}");
 }
